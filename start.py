@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+"""Set up qviz and run it: one command, nothing but Python needed.
+
+    python3 start.py lab [JupyterLab options]     open the course
+    python3 start.py test [pytest options]        run every test
+    python3 start.py notebooks [names] [--check]  run and store the notebooks
+    python3 start.py bench [options]              print the benchmark table
+
+The first call makes .venv and fills it with the versions in requirements.lock; later calls start at once.
+What is installed is said in pyproject.toml, not here.
+"""
+# Any Python since 2.7 must be able to parse this file, so that it can say which one is needed.
+import sys
+
+if sys.version_info < (3, 11):
+    sys.exit(
+        "[qviz] Python 3.11 or later is needed and this is %d.%d: install one from "
+        "https://www.python.org/downloads/ and run start.py with it." % sys.version_info[:2]
+    )
+
+import errno
+import hashlib
+import importlib.util
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+STAMP = VENV / "qviz.json"  # what is installed; empty while a set-up is under way
+LOCK = ROOT / "requirements.lock"
+ROOM = 3 * 10**9  # bytes: the environment with CPU-only torch, and what pip unpacks on the way
+
+COMMANDS = {  # command: (extras of pyproject.toml, what .venv's Python runs)
+    "lab": ({"lab", "torch"}, ["-m", "jupyterlab", "notebooks/00_start_here.ipynb"]),
+    "test": ({"lab", "test", "torch"}, ["-m", "pytest"]),
+    "notebooks": ({"lab", "torch"}, ["tools/notebooks.py"]),
+    "bench": ({"bench", "lab", "torch"}, ["-m", "benchmarks"]),
+}
+
+FULL = r"No space left|Errno 28|not enough space"
+CAUSES = {  # what pip or venv writes: what the reader is told
+    FULL: "The disk is full: free about 3 GB, then run the same command again.",
+    r"connection broken|connection error|Max retries|ConnectionError|ReadTimeout|IncompleteRead": (
+        "The package index cannot be reached: connect to the network, then run the same command again."
+    ),
+    r"No module named '?(venv|ensurepip)|ensurepip is not": (
+        "This Python has no venv module: install it (on Debian and Ubuntu: apt install python3-venv), "
+        "then run the same command again."
+    ),
+    r"No matching distribution|requires a different Python": (
+        "A part of the course is not made for this Python or this machine: try Python 3.11, 3.12 or 3.13 (64-bit)."
+    ),
+}
+
+
+def say(text):
+    sys.stderr.write("[qviz] " + text + "\n")
+    sys.stderr.flush()
+
+
+def fail(error):
+    """End with one sentence where the cause is known, else with the last lines of what went wrong."""
+    for pattern, sentence in CAUSES.items():
+        if re.search(pattern, error):
+            sys.exit("[qviz] " + sentence)
+    sys.exit("[qviz] The set-up failed; its last lines were:\n" + "\n".join(error.strip().splitlines()[-8:]))
+
+
+def step(*command):
+    """Run one step of the set-up, show its progress, and return its errors, or "" if it went well."""
+    done = subprocess.run(command, stdout=sys.stderr, stderr=subprocess.PIPE, text=True, errors="replace")
+    return "" if done.returncode == 0 else done.stderr + "exit code %d" % done.returncode
+
+
+def pip(*options):
+    return step(PYTHON, "-m", "pip", "install", "--disable-pip-version-check", *options)
+
+
+def fingerprint(settings):
+    """Condense what decides the content of .venv: requirements, lock, its Python, and where it stands."""
+    asked = json.dumps([settings["project"], settings["build-system"], str(ROOT)])
+    files = "".join(path.read_text(encoding="utf-8") for path in (LOCK, VENV / "pyvenv.cfg") if path.exists())
+    return hashlib.sha256((asked + files).encode()).hexdigest()
+
+
+def stamped():
+    """Return the stamp: empty after an interrupted set-up, None where this script never finished one."""
+    try:
+        return json.loads(STAMP.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def stamp(**content):
+    STAMP.write_text(json.dumps(content), encoding="utf-8")
+
+
+def make_venv():
+    if not all(importlib.util.find_spec(name) for name in ("venv", "ensurepip")):
+        fail("No module named venv")
+    if shutil.disk_usage(ROOT).free < ROOM:
+        fail("No space left")
+    say("making .venv with Python %d.%d" % sys.version_info[:2])
+    error = step(sys.executable, "-m", "venv", "--clear", VENV)
+    if error:
+        fail(error)
+
+
+def install(extras, settings):
+    """Fill .venv, in place where it is sound; pip leaves alone what already fits."""
+    say("installing qviz[%s]: a few minutes the first time" % ",".join(sorted(extras)))
+    # torch first, from the index of CPU-only wheels; where that is out of reach, the next call finds another.
+    torch = re.search(r"^torch==[\w.]+", LOCK.read_text(encoding="utf-8"), re.MULTILINE).group()
+    index = settings["tool"]["qviz"]["torch-cpu-index"]
+    pip("--quiet", "--no-deps", "--retries", "0", "--timeout", "15", "--index-url", index, torch)
+    return pip("--constraint", str(LOCK), "--editable", ".[%s]" % ",".join(sorted(extras)))
+
+
+def set_up(extras):
+    """Make sure that .venv holds these extras, with the least work."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    old = stamped()
+    have = set((old or {}).get("extras", ()))
+    if old and old["fingerprint"] == fingerprint(settings) and extras <= have and PYTHON.exists():
+        return
+    if old == {} or not PYTHON.exists() or step(PYTHON, "-c", "import pip"):
+        make_venv()  # after an interruption too: half a package cannot be told from a whole one
+        have = set()
+    stamp()
+    error = install(extras | have, settings)
+    if not error:
+        stamp(extras=sorted(extras | have), fingerprint=fingerprint(settings))
+        return
+    if not re.search(FULL, error):
+        stamp(extras=sorted(have), fingerprint="")  # pip took back what it began: .venv is old, but sound
+    fail(error)
+
+
+def run(*command):
+    """Hand over to the command; its exit code is ours."""
+    if os.name != "nt":
+        os.execv(command[0], command)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command
+    sys.exit(subprocess.call(command))
+
+
+def main(name="", *options):
+    if name not in COMMANDS:
+        asked = name in ("-h", "--help")
+        (sys.stdout if asked else sys.stderr).write(__doc__)
+        sys.exit(0 if asked else 2)
+    os.chdir(ROOT)
+    extras, command = COMMANDS[name]
+    set_up(extras)
+    if name == "lab" and os.name != "nt" and os.geteuid() == 0:
+        options += ("--allow-root",)  # in a container everybody is root
+    run(str(PYTHON), *(command + list(options)))
+
+
+if __name__ == "__main__":
+    try:
+        main(*sys.argv[1:])
+    except KeyboardInterrupt:
+        sys.exit("[qviz] Stopped: run the same command again to go on.")
+    except OSError as problem:
+        fail("No space left" if problem.errno == errno.ENOSPC else str(problem))
