@@ -1,0 +1,57 @@
+"""Read one array in NumPy's .npy format, judging its header before its data."""
+
+from math import prod
+
+import numpy as np
+from numpy.lib import format as npy
+
+from qviz.data._refuse import check_dtype, check_size, damaged
+
+HEADER_READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+
+
+def read_npy(path, key, max_bytes):
+    """Return the array in the .npy file at `path`."""
+    if key is not None:
+        raise ValueError(
+            f"key is only for .npz and .safetensors files: got {key!r} for {path.name}; leave it out"
+        )
+    with path.open("rb") as stream:
+        return read_stream(stream, path.stat().st_size, path, max_bytes)
+
+
+def read_stream(stream, available, path, max_bytes):
+    """Return the array in a binary stream of `available` bytes; `path` is for messages."""
+    shape, is_fortran, dtype, header_bytes = _read_header(stream, path)
+    check_dtype(dtype, str(path))
+    size = prod(shape) * dtype.itemsize
+    check_size(size, max_bytes, str(path))
+    if header_bytes + size != available:
+        raise damaged(
+            path, f"its header promises {size} bytes of data and {available - header_bytes} are there"
+        )
+    data = stream.read(size)
+    if len(data) != size:
+        raise damaged(path, f"only {len(data)} of {size} bytes could be read")
+    array = np.frombuffer(data, dtype).astype(
+        dtype.newbyteorder("=")
+    )  # astype copies: frombuffer is read-only
+    return array.reshape(shape[::-1]).T if is_fortran else array.reshape(shape)
+
+
+def _read_header(stream, path):
+    """Return shape, whether columns come first, dtype, and the length of the header."""
+    try:
+        version = npy.read_magic(stream)
+        if version not in HEADER_READERS:
+            raise ValueError(f"its format version is {version}, and only 1.0 and 2.0 hold plain numbers")
+        shape, is_fortran, dtype = HEADER_READERS[version](stream)
+        if any(length < 0 for length in shape):
+            raise ValueError(f"its shape {shape} has a negative length")
+    except Exception as error:  # a hostile header can raise nearly anything; the reader needs one sentence
+        raise damaged(path, _first_line(error)) from error
+    return shape, is_fortran, dtype, stream.tell()
+
+
+def _first_line(error):
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
