@@ -1,0 +1,149 @@
+"""Run the course's notebooks and store them, so that the same notebook always gives the same text.
+
+    python3 start.py notebooks                run and store all
+    python3 start.py notebooks 02 03          only those whose names begin so (a path works too)
+    python3 start.py notebooks --check        store nothing; fail where the stored text differs
+
+A notebook is stored only if every cell ran, wrote nothing to stderr and needed no network.
+"""
+
+import argparse
+import difflib
+import json
+import os
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+ROOT = Path(__file__).resolve().parent.parent
+KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+CELL_METADATA = {"tags", "jupyter"}  # what an author sets; the rest is what some program left behind
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"  # means nothing without the kernel that made it
+CELL_TIMEOUT = 300  # seconds; a lesson's longest work takes a few
+
+
+class NotebookError(Exception):
+    """What is wrong with a notebook, in words for its author."""
+
+
+def load(path):
+    """Read a notebook, and refuse what would change at each run."""
+    text = path.read_text(encoding="utf-8")
+    for index, cell in enumerate(json.loads(text)["cells"]):
+        source = "".join(cell["source"])
+        if not cell.get("id"):  # nbformat would invent another one each time
+            raise NotebookError(f"cell {index} has no id:\n{source}")
+        if not source.strip():
+            raise NotebookError(f"cell {index} is empty: remove it")
+    return nbformat.reads(text, as_version=4)
+
+
+def kernel_environment(scratch):
+    """Cut off the network, and whatever the author's own IPython profile does."""
+    paths = [str(ROOT / "tools" / "offline"), os.environ.get("PYTHONPATH", "")]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "IPYTHONDIR": scratch}
+
+
+def execute(notebook, folder):
+    """Run every cell in a fresh kernel, in the notebook's folder."""
+    client = NotebookClient(
+        notebook,
+        kernel_name="python3",
+        timeout=CELL_TIMEOUT,
+        record_timing=False,
+        store_widget_state=False,
+        coalesce_streams=True,
+        resources={"metadata": {"path": str(folder)}},
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            client.execute(env=kernel_environment(scratch))
+        except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+            raise NotebookError(re.sub(r"\x1b\[[\d;]*m", "", str(error))) from None
+
+
+def clean(notebook):
+    """Keep what a reader sees and what an author wrote; refuse output on stderr."""
+    notebook.metadata = nbformat.from_dict({"kernelspec": KERNELSPEC, "language_info": {"name": "python"}})
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    for cell in notebook.cells:
+        cell.metadata = {key: value for key, value in cell.metadata.items() if key in CELL_METADATA}
+        for output in cell.get("outputs", []):
+            if output.get("name") == "stderr":
+                raise NotebookError(f"this cell writes to stderr:\n{cell.source}\n\n{output.text}")
+            output.get("data", {}).pop(WIDGET_VIEW, None)
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if output.get("data", True)]
+
+
+def render(path):
+    """Run the notebook at path and return the text to store."""
+    notebook = load(path)
+    execute(notebook, path.parent)
+    clean(notebook)
+    nbformat.validate(notebook)
+    return nbformat.writes(notebook) + "\n"  # indent 1, sorted keys, no \u escapes
+
+
+def without_pictures(text):
+    """Blank the pictures: another machine may draw the same one in other bytes."""
+    return re.sub(r'("image/(?:png|jpeg)": ")[^"]*"', r'\1"', text)
+
+
+def compare(path, text):
+    """Raise unless the stored notebook says the same."""
+    old, new = (without_pictures(t).splitlines() for t in (path.read_text(encoding="utf-8"), text))
+    changes = list(difflib.unified_diff(old, new, "stored", "run again", lineterm="", n=1))
+    if changes:
+        raise NotebookError("the stored text differs from a new run:\n" + "\n".join(changes[:40]))
+
+
+def store(path, text):
+    """Replace the notebook in one step, so that an interruption leaves the old one whole."""
+    new = path.with_name(path.name + ".new")
+    new.write_text(text, encoding="utf-8", newline="\n")
+    os.replace(new, path)
+
+
+def find(names):
+    """Resolve names to notebooks: a path, or the beginning of a name; none means all."""
+    stored = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    if not names:
+        return stored
+    found = []
+    for name in names:
+        matches = [Path(name)] if Path(name).is_file() else [p for p in stored if p.name.startswith(name)]
+        if not matches:
+            raise NotebookError(f"no such notebook: {name}; there are {', '.join(p.stem for p in stored)}")
+        found += [match.resolve() for match in matches if match.resolve() not in found]
+    return found
+
+
+def main(arguments=None):
+    """Return the exit code: 1 if any notebook failed."""
+    parser = argparse.ArgumentParser(prog="start.py notebooks", description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", help="names, beginnings of names, or paths; default: all")
+    parser.add_argument("--check", action="store_true", help="compare instead of storing")
+    options = parser.parse_args(arguments)
+    failed = 0
+    try:
+        paths = find(options.names)
+    except NotebookError as error:
+        sys.exit(str(error))
+    for path in paths:
+        try:
+            (compare if options.check else store)(path, render(path))
+            print(f"{path.name}: {'same' if options.check else 'stored'}", flush=True)
+        except NotebookError as error:
+            failed = 1
+            print(f"{path.name}: FAILED, and left as it was\n{error}", file=sys.stderr, flush=True)
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,32 @@
+"""Cut the network off for every Python that has this folder on PYTHONPATH; loopback stays, kernels need it.
+
+An audit hook sees each call inside the interpreter, cannot be removed, and is inherited by child processes.
+"""
+
+import sys
+
+CALLS = {
+    "socket.connect": lambda sock, address: address,
+    "socket.sendto": lambda sock, address: address,
+    "socket.sendmsg": lambda sock, address: address,
+    "socket.getaddrinfo": lambda host, *rest: host,
+    "socket.gethostbyname": lambda host: host,
+}
+
+
+def is_local(address):
+    """Accept loopback, this machine's wildcard, and what is no internet address at all (a Unix socket)."""
+    host = address[0] if isinstance(address, tuple) else address
+    host = host.decode() if isinstance(host, bytes) else host
+    if not isinstance(host, str) or host.startswith(("/", "\0")):
+        return True
+    return host in ("", "localhost", "::1", "::", "0.0.0.0") or host.startswith("127.")
+
+
+def refuse(event, arguments):
+    """Raise before the call is made."""
+    if event in CALLS and not is_local(CALLS[event](*arguments)):
+        raise OSError(f"the network is cut off here: {event} {CALLS[event](*arguments)!r}")
+
+
+sys.addaudithook(refuse)
