@@ -1,0 +1,39 @@
+"""See, move and measure neural-network quantization.
+
+The rooms of the house, each importable on its own:
+
+* qviz.numerics: scale, zero point, observers, calibrators, metrics; NumPy alone
+* qviz.data: real inputs that need no network, and the reader's own
+* qviz.plots: one picture a file, drawn with matplotlib
+* qviz.widgets: explorers, pictures that answer to sliders
+* qviz.lessons: predictions, and what else a course needs
+
+The names a reader types most are here too. Importing qviz loads neither matplotlib, ipywidgets nor torch.
+"""
+
+from .numerics import (
+    INT4,
+    INT8,
+    UINT4,
+    UINT8,
+    IntFormat,
+    PerChannel,
+    PerGroup,
+    PerTensor,
+    QParams,
+    calibrate,
+    choose_qparams,
+    dequantize,
+    error_parts,
+    fake_quantize,
+    mse,
+    quantize,
+    sqnr_db,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "INT4", "INT8", "UINT4", "UINT8", "IntFormat", "PerChannel", "PerGroup", "PerTensor", "QParams", "calibrate",
+    "choose_qparams", "dequantize", "error_parts", "fake_quantize", "mse", "quantize", "sqnr_db",
+]  # fmt: skip

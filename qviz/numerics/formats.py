@@ -1,0 +1,73 @@
+"""Integer formats: how many bits, signed or not, and which codes that leaves."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import _check
+
+
+@dataclass(frozen=True)
+class IntFormat:
+    """An integer format of 2 to 16 bits.
+
+    Parameters
+    ----------
+    bits : int
+        Width, 2 to 16.
+    signed : bool
+        Two's complement if true, else the codes start at 0.
+    narrow : bool
+        Leave out the lowest code. A narrow signed format is symmetric: int8 narrow is -127..127.
+
+    Raises
+    ------
+    TypeError, ValueError
+        `bits` is not a whole number from 2 to 16.
+
+    Notes
+    -----
+    Follows the quant_min and quant_max of torch and the narrow_range of TensorFlow.
+
+    Examples
+    --------
+    >>> f = IntFormat(4)
+    >>> f.qmin, f.qmax, f.levels, f.dtype.name, str(f)
+    (-8, 7, 16, 'int8', 'int4')
+    >>> IntFormat(12, signed=False).dtype.name
+    'uint16'
+    """
+
+    bits: int = 8
+    signed: bool = True
+    narrow: bool = False
+
+    def __post_init__(self):
+        _check.whole_number(self.bits, "bits", 2, 16)
+
+    @property
+    def qmin(self) -> int:
+        """The lowest code."""
+        return (-(2 ** (self.bits - 1)) if self.signed else 0) + self.narrow
+
+    @property
+    def qmax(self) -> int:
+        """The highest code."""
+        return 2 ** (self.bits - self.signed) - 1
+
+    @property
+    def levels(self) -> int:
+        """How many codes there are."""
+        return self.qmax - self.qmin + 1
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The smallest NumPy integer type that holds every code."""
+        return np.dtype(f"{'' if self.signed else 'u'}int{8 if self.bits <= 8 else 16}")
+
+    def __str__(self) -> str:
+        return f"{'' if self.signed else 'u'}int{self.bits}{' narrow' if self.narrow else ''}"
+
+
+INT2, INT3, INT4, INT8, INT16 = (IntFormat(b) for b in (2, 3, 4, 8, 16))
+UINT2, UINT3, UINT4, UINT8, UINT16 = (IntFormat(b, signed=False) for b in (2, 3, 4, 8, 16))

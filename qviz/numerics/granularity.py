@@ -1,0 +1,117 @@
+"""How many values share one scale: the whole tensor, a channel, or a group.
+
+Each granularity is one reshape, to `(n_groups, n)` and back. Everything else in this room works on rows.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import _check
+
+
+@dataclass(frozen=True)
+class PerTensor:
+    """One scale for the whole tensor.
+
+    Examples
+    --------
+    >>> PerTensor().to_groups(np.zeros((4, 3, 2))).shape
+    (1, 24)
+    """
+
+    def to_groups(self, x: np.ndarray) -> np.ndarray:
+        """Reshape `x` of any shape to `(1, x.size)`."""
+        return x.reshape(1, -1)
+
+    def from_groups(self, groups: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """Undo `to_groups`."""
+        return groups.reshape(shape)
+
+    def __str__(self) -> str:
+        return "per tensor"
+
+
+@dataclass(frozen=True)
+class PerChannel:
+    """One scale for each index along `axis`; the axis is the one that is kept.
+
+    Raises
+    ------
+    ValueError
+        From `to_groups`, when the array has no such axis.
+
+    Examples
+    --------
+    A convolution's weights, (out, in, height, width), with a scale for each output channel:
+
+    >>> PerChannel(axis=0).to_groups(np.zeros((16, 8, 3, 3))).shape
+    (16, 72)
+    """
+
+    axis: int = 0
+
+    def to_groups(self, x: np.ndarray) -> np.ndarray:
+        """Move `axis` to the front and reshape to `(x.shape[axis], values per channel)`."""
+        axis = _check.axis_of(self.axis, x.ndim, x.shape)
+        return np.moveaxis(x, axis, 0).reshape(x.shape[axis], math.prod(x.shape[:axis] + x.shape[axis + 1 :]))
+
+    def from_groups(self, groups: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """Undo `to_groups`."""
+        axis = _check.axis_of(self.axis, len(shape), shape)
+        moved = (shape[axis], *shape[:axis], *shape[axis + 1 :])
+        return np.moveaxis(groups.reshape(moved), 0, axis)
+
+    def __str__(self) -> str:
+        return f"per channel (axis {self.axis})"
+
+
+@dataclass(frozen=True)
+class PerGroup:
+    """One scale for each run of `size` values along `axis`; the axis is the one that is split.
+
+    Raises
+    ------
+    ValueError
+        From `to_groups`, when `size` does not divide the axis, or there is no such axis.
+
+    Examples
+    --------
+    >>> PerGroup(axis=-1, size=4).to_groups(np.zeros((8, 16))).shape
+    (32, 4)
+    """
+
+    axis: int = -1
+    size: int = 32
+
+    def __post_init__(self):
+        _check.whole_number(self.size, "group size", 1, 2**31)
+
+    def to_groups(self, x: np.ndarray) -> np.ndarray:
+        """Move `axis` to the end and reshape to `(x.size / size, size)`."""
+        axis = _check.axis_of(self.axis, x.ndim, x.shape)
+        if x.shape[axis] % self.size:
+            raise ValueError(self._does_not_divide(x.shape, axis))
+        return np.moveaxis(x, axis, -1).reshape(x.size // self.size, self.size)
+
+    def from_groups(self, groups: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """Undo `to_groups`."""
+        axis = _check.axis_of(self.axis, len(shape), shape)
+        moved = (*shape[:axis], *shape[axis + 1 :], shape[axis])
+        return np.moveaxis(groups.reshape(moved), -1, axis)
+
+    def _does_not_divide(self, shape: tuple[int, ...], axis: int) -> str:
+        length = shape[axis]
+        fits = [d for d in range(1, length + 1) if length % d == 0]
+        near = sorted(sorted(fits, key=lambda d: abs(d - self.size))[:2])
+        return (
+            f"group size must divide axis {self.axis}: got {self.size} for length {length} "
+            f"(shape {shape}); try {' or '.join(map(str, near))}"
+        )
+
+    def __str__(self) -> str:
+        return f"per group of {self.size} (axis {self.axis})"
+
+
+Granularity = PerTensor | PerChannel | PerGroup
