@@ -7,6 +7,7 @@ from numpy.lib import format as npy
 
 from qviz.data._refuse import check_dtype, check_size, damaged
 
+MAX_HEADER = 2**16  # bytes; NumPy's own take 128, and it refuses more than 10,000
 HEADER_READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
@@ -22,7 +23,14 @@ def read_npy(path, key, max_bytes):
 
 def read_stream(stream, available, path, max_bytes):
     """Return the array in a binary stream of `available` bytes; `path` is for messages."""
+    if available > max_bytes + MAX_HEADER:  # before the header is read, for a header too can be a bomb
+        check_size(available, max_bytes, str(path))
     shape, is_fortran, dtype, header_bytes = _read_header(stream, path)
+    if dtype.hasobject:
+        raise TypeError(
+            f"{path} must hold numbers: it holds pickled objects, and a pickle can run any code when opened,"
+            " so it is never read here; convert with .astype('float32') and save again"
+        )
     check_dtype(dtype, str(path))
     size = prod(shape) * dtype.itemsize
     check_size(size, max_bytes, str(path))

@@ -5,15 +5,13 @@ def check_dtype(dtype, where):
     """Refuse all but integers and floats, and say what to do."""
     if dtype.kind in "iuf":
         return
-    if dtype.hasobject:
-        raise TypeError(
-            f"{where} must hold numbers: got Python objects (dtype {dtype}), which only a pickle can store and a pickle"
-            " can run any code when opened; convert with .astype('float32') and save again"
-        )
     advice = {
+        "O": "check that rows are equally long, then convert with .astype('float32')",
         "c": "take .real, .imag or abs()",
         "b": "convert with .astype('uint8')",
     }.get(dtype.kind, "convert with .astype('float32')")
+    if dtype.names:
+        advice = f"take one field, such as x[{dtype.names[0]!r}]"
     raise TypeError(f"{where} must hold real numbers (integers or floats): got dtype {dtype}; {advice}")
 
 

@@ -1,4 +1,4 @@
-"""Read one tensor of a .safetensors file: the library checks the header, and only the wanted bytes are read."""
+"""Read one tensor of a .safetensors file: the library checks the header; only the wanted bytes are read."""
 
 import json
 from math import prod
@@ -21,7 +21,8 @@ def read_safetensors(path, key, max_bytes):
     name, shape = entry["dtype"], entry["shape"]
     if name != "BF16" and name not in DTYPES:
         raise TypeError(
-            f"{path} must hold integers or floats that NumPy knows: {key!r} is {name}; convert it to F32 and save again"
+            f"{path} must hold integers or floats that NumPy knows: {key!r} is {name};"
+            " convert it to float32 and save again"
         )
     itemsize = 4 if name == "BF16" else np.dtype(DTYPES[name]).itemsize
     check_size(prod(shape) * itemsize, max_bytes, f"{key!r} in {path}")

@@ -1,5 +1,6 @@
 """A small convolutional network, trained on the digits: its weights, and its forward pass in NumPy."""
 
+from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType
 
@@ -30,7 +31,7 @@ def _stored_weights():
 def cnn_weights() -> dict[str, np.ndarray]:
     """Return the weights and biases of the trained network, float32, by name.
 
-    Layers: conv1 (3 x 3, 1 to 16 channels) and conv2 (3 x 3, 16 to 32), both padded by 1 and followed by ReLU;
+    Layers: conv1 (3 x 3, 1 to 16 channels) and conv2 (3 x 3, 16 to 32), both padded by 1, each then ReLU;
     a 2 x 2 max pool; fc1 (512 to 64), ReLU; fc2 (64 to 10). Weights are (out, in, ...), as in torch.
     The dict is new at each call, so entries can be replaced; the arrays are shared and read-only.
 
@@ -70,8 +71,10 @@ def cnn_forward(images, weights=None) -> dict[str, np.ndarray]:
 
     >>> d = digits()
     >>> out = cnn_forward(d.images[d.test])
-    >>> {name: array.shape[1:] for name, array in out.items()}
-    {'input': (1, 8, 8), 'conv1': (16, 8, 8), 'conv2': (32, 8, 8), 'pool': (32, 4, 4), 'fc1': (64,), 'logits': (10,)}
+    >>> list(out)
+    ['input', 'conv1', 'conv2', 'pool', 'fc1', 'logits']
+    >>> out["conv2"].shape, out["logits"].shape
+    ((359, 32, 8, 8), (359, 10))
     >>> int((out["logits"].argmax(axis=1) == d.labels[d.test]).sum()), len(d.test)
     (355, 359)
     """
@@ -121,17 +124,22 @@ def _check_images(images):
     x = _as_float32(images, "images")
     if x.ndim != 4 or x.shape[1:] != (1, 8, 8):
         raise ValueError(
-            f"images must have shape (n, 1, 8, 8): got {x.shape}; for one image use digits().images[i : i + 1]"
+            f"images must have shape (n, 1, 8, 8): got {x.shape};"
+            " for one image use digits().images[i : i + 1]"
         )
     return x
 
 
 def _check_weights(weights):
+    if not isinstance(weights, Mapping):
+        raise TypeError(
+            f"weights must be a dict of arrays by name: got {type(weights).__name__}; use cnn_weights()"
+        )
     wrong = sorted(map(str, set(weights) ^ set(CNN_SHAPES)))
     if wrong:
         raise ValueError(
-            f"weights must hold exactly the names of cnn_weights(): missing or unknown are {', '.join(wrong)};"
-            " start from cnn_weights() and replace entries"
+            "weights must hold exactly the names of cnn_weights():"
+            f" missing or unknown are {', '.join(wrong)}; start from cnn_weights() and replace entries"
         )
     checked = {name: _as_float32(weights[name], f"weights[{name!r}]") for name in CNN_SHAPES}
     for name, shape in CNN_SHAPES.items():

@@ -14,7 +14,7 @@ class Digits:
 
     Attributes
     ----------
-    images : float32 (1797, 1, 8, 8): image, channel, row, column; ink from 0 (none) to 1 (full) in steps of 1/16
+    images : float32 (1797, 1, 8, 8): image, channel, row, column; ink from 0 to 1 (full) in steps of 1/16
     labels : int64 (1797,): the digit that was written, 0..9
     train, test : int64 (1438,) and (359,): sorted indices into both; each class is split 80 to 20
     """

@@ -1,6 +1,7 @@
-"""Read the reader's own numbers: an array, or a .npy, .npz or .safetensors file. Nothing is ever unpickled."""
+"""Read the learner's own numbers: an array, or a .npy, .npz or .safetensors file. Nothing is unpickled."""
 
 from collections.abc import Mapping
+from numbers import Integral
 from os import PathLike
 from pathlib import Path
 
@@ -16,7 +17,7 @@ READERS = {".npy": read_npy, ".npz": read_npz, ".safetensors": read_safetensors}
 
 
 def read_array(source, key=None, *, max_bytes=MAX_BYTES) -> np.ndarray:
-    """Return the reader's own numbers as a NumPy array of their own shape.
+    """Return the learner's own numbers as a NumPy array of their own shape.
 
     Parameters
     ----------
@@ -36,7 +37,7 @@ def read_array(source, key=None, *, max_bytes=MAX_BYTES) -> np.ndarray:
     ValueError : no such file, wrong extension, damaged or truncated file, too large, unknown or missing key
     TypeError : values that are not real numbers (objects, text, complex, booleans), or pickled data
 
-    Source: formats as in numpy.lib.format (versions 1 and 2) and the safetensors library, which checks its headers.
+    Source: formats as in numpy.lib.format (versions 1 and 2) and as the safetensors library checks them.
 
     >>> read_array([[1, 2], [3, 4]]).shape
     (2, 2)
@@ -47,6 +48,10 @@ def read_array(source, key=None, *, max_bytes=MAX_BYTES) -> np.ndarray:
     ...     print(read_array(path, "weight"))
     [ 0.5 -1.5]
     """
+    if isinstance(max_bytes, bool) or not isinstance(max_bytes, Integral) or max_bytes < 0:
+        raise ValueError(
+            f"max_bytes must be a whole number of bytes, 0 or more: got {max_bytes!r}; try 2**28"
+        )
     if isinstance(source, (str, PathLike)):
         return _read_file(Path(source), key, max_bytes)
     if key is not None:
@@ -57,33 +62,34 @@ def read_array(source, key=None, *, max_bytes=MAX_BYTES) -> np.ndarray:
 
 
 def _read_file(path, key, max_bytes):
-    path = path.expanduser()
-    reader = READERS.get(path.suffix.lower())
+    try:
+        path = path.expanduser()
+        return _reader_for(path)(path, key, max_bytes)
+    except (OSError, RuntimeError) as error:  # RuntimeError: ~ with no home
+        reason = getattr(error, "strerror", None) or error
+        raise ValueError(
+            f"source could not be read: {path}: {reason}; check the path and its rights"
+        ) from error
+
+
+def _reader_for(path):
+    """Return the reader for a file's extension, once it is known to be a file."""
     if path.is_dir():
         raise ValueError(f"source must be a file: got the folder {path}; give one file inside it")
-    if reader is None:
+    if path.suffix.lower() not in READERS:
         raise ValueError(
             f"source must end in .npy, .npz or .safetensors: got {path.name!r}; {_advice(path.suffix)}"
         )
     if not path.exists():
-        raise ValueError(
-            f"source must be an existing file: there is no {path}; check the spelling and the folder"
-        )
+        raise ValueError(f"source must be an existing file: there is no {path}; check spelling and folder")
     if not path.is_file():
-        raise ValueError(
-            f"source must be a regular file: {path} is a device or a pipe; copy its data to a file"
-        )
-    try:
-        return reader(path, key, max_bytes)
-    except OSError as error:
-        raise ValueError(
-            f"source could not be read: {path}: {error.strerror or error}; check its rights"
-        ) from error
+        raise ValueError(f"source must be a regular file: {path} is a device or pipe; copy it to a file")
+    return READERS[path.suffix.lower()]
 
 
 def _advice(suffix):
     if suffix.lower() in {".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".joblib"}:
-        return "it may hold a pickle, which can run any code when opened; save the tensors as .safetensors instead"
+        return "it may hold a pickle, which can run any code when opened; save its tensors as .safetensors"
     return "save the array with np.save(path, array)"
 
 
@@ -105,13 +111,13 @@ def _read_object(source, max_bytes):
 def _to_numpy(source):
     """Return source as an array. torch is recognised by its methods, so that it need not be imported."""
     try:
-        if hasattr(source, "detach"):
+        if hasattr(source, "detach") and hasattr(source, "cpu"):
             source = source.detach().cpu()
             if str(source.dtype) == "torch.bfloat16":
                 source = source.float()  # NumPy has no bfloat16; float32 holds each value exactly
         return np.asarray(source)
     except (ValueError, TypeError, RuntimeError) as error:
         raise TypeError(
-            f"source must be something NumPy can turn into an array: got {type(source).__name__}, which it refused"
-            f" ({str(error).splitlines()[0]}); check that rows are equally long and that tensors are plain floats"
+            f"source must be something NumPy can turn into an array: got {type(source).__name__}, refused:"
+            f" {str(error).splitlines()[0]!r}; check that rows are equally long, tensors plain floats"
         ) from error
