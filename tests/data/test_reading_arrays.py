@@ -47,9 +47,7 @@ def test_torch_tensors(reference):
 def test_torch_tensors_that_numpy_cannot_hold(reference):
     torch = reference("torch")
     for tensor in (torch.zeros(2).to(torch.float8_e4m3fn), torch.zeros(2, 2).to_sparse()):
-        with pytest.raises(
-            TypeError, match="source must be something NumPy can turn into an array: got Tensor"
-        ):
+        with pytest.raises(TypeError, match="source must be something NumPy can turn into an array: got Tensor"):
             read_array(tensor)
 
 
@@ -86,16 +84,12 @@ def test_an_open_file_is_refused_and_left_usable(tmp_path):
 
 def test_size_is_limited():
     assert read_array(np.zeros(10, np.uint8), max_bytes=10).shape == (10,)
-    with pytest.raises(
-        ValueError, match="at most max_bytes = 9 bytes: it takes 10; give a part of it, or raise"
-    ):
+    with pytest.raises(ValueError, match="at most max_bytes = 9 bytes: it takes 10; give a part of it, or raise"):
         read_array(np.zeros(10, np.uint8), max_bytes=9)
 
 
 def test_a_key_needs_a_file():
-    with pytest.raises(
-        ValueError, match="key is only for .npz and .safetensors files: got 'a' with an array"
-    ):
+    with pytest.raises(ValueError, match=r"key is only for .npz and .safetensors files: got 'a' with an array"):
         read_array([1], "a")
 
 

@@ -8,9 +8,7 @@ from hypothesis.extra import numpy as hnp
 
 from qviz.data import read_array
 
-NUMBERS = st.one_of(
-    hnp.integer_dtypes(endianness="?"), hnp.floating_dtypes(endianness="?", sizes=(16, 32, 64))
-)
+NUMBERS = st.one_of(hnp.integer_dtypes(endianness="?"), hnp.floating_dtypes(endianness="?", sizes=(16, 32, 64)))
 ARRAYS = hnp.arrays(NUMBERS, hnp.array_shapes(min_dims=0, min_side=0))
 untimed = settings(deadline=None)  # disks are slow at times
 
@@ -46,9 +44,7 @@ def test_npz_round_trip(folder, array, other, save):
 @given(array=hnp.arrays(st.sampled_from("bhiqBHIQefd"), hnp.array_shapes(min_dims=0, min_side=0)))
 def test_safetensors_round_trip(folder, array):
     save_file = pytest.importorskip("safetensors.numpy").save_file
-    save_file(
-        {"array": np.ascontiguousarray(array).reshape(array.shape), "z": np.ones(3)}, folder / "a.safetensors"
-    )
+    save_file({"array": np.ascontiguousarray(array).reshape(array.shape), "z": np.ones(3)}, folder / "a.safetensors")
     same(read_array(folder / "a.safetensors", "array"), array)
     assert read_array(folder / "a.safetensors", "z").tolist() == [1, 1, 1]
 
@@ -73,7 +69,7 @@ def test_several_arrays_need_a_key_and_the_error_lists_them(folder, reference):
 
 def test_long_lists_of_names_are_cut(folder):
     np.savez(folder / "long.npz", **{f"w{i:03}": np.zeros(1) for i in range(50)})
-    with pytest.raises(ValueError, match="'w019' and 30 more$"):
+    with pytest.raises(ValueError, match=r"'w019' and 30 more$"):
         read_array(folder / "long.npz")
 
 
