@@ -1,0 +1,129 @@
+"""Pictures of the error: how large it is, and how it falls into rounding and clipping."""
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from ..numerics import ErrorParts, QParams, fake_quantize
+from .canvas import Picture, draw
+from .histogram import BINS, binned, relative
+from .panel import Panel
+from .style import CLIPPED, ERROR, QUANTIZED, RANGE, ROUNDED, Labels, dress, legend
+
+
+class ErrorHistogramPanel(Panel):
+    """How often each error occurs, in steps of the quantizer: rounding stays within half a step."""
+
+    def __init__(self, title: str = "Error of each value"):
+        super().__init__()
+        self.title = title
+
+    def build(self, ax: Axes) -> None:
+        """Create the outline and the marks at half a step."""
+        dress(ax, Labels(self.title, "error in steps (1 = one scale)", "frequency"))
+        self.outline = self.moving(
+            ax.stairs(np.zeros(BINS), np.linspace(-1, 1, BINS + 1), fill=True, facecolor=ROUNDED, edgecolor=ERROR)
+        )
+        for half in (-0.5, 0.5):
+            ax.axvline(half, color=RANGE, linestyle="--", linewidth=1.5, label="half a step" if half > 0 else None)
+        ax.set_xlim(-1, 1)
+        ax.set_ylim(0, 1.25)
+        legend(ax, loc="upper right")
+
+    def update(self, x: np.ndarray, x_hat: np.ndarray, scale: float) -> None:
+        """Show the error of `x_hat` against `x`, one shape, for one `scale` in the units of x."""
+        steps = np.ravel(x_hat - x) / scale
+        near = steps[np.abs(steps) <= 1]
+        self.outline.set_data(*_heights(near))
+        beyond = 1 - near.size / steps.size
+        self.description = (
+            f"{self.title}: one step is {scale:.4g}; {beyond:.2%} of the values are off by more than that."
+        )
+
+
+class ErrorBarPanel(Panel):
+    """The mean squared error as one bar, rounding and clipping end to end."""
+
+    def __init__(self, title: str = "Mean squared error"):
+        super().__init__()
+        self.title = title
+
+    def build(self, ax: Axes) -> None:
+        """Create the two parts."""
+        dress(ax, Labels(self.title, "share of the mean squared error", ""))
+        self.rounding = self.moving(ax.barh([0], [0], color=ROUNDED, edgecolor="black", label="rounding")[0])
+        self.clipping = self.moving(
+            ax.barh([0], [0], color="white", edgecolor=CLIPPED, hatch="////", label="clipping")[0]
+        )
+        ax.set_yticks([])
+        ax.set_xlim(0, 1)
+        legend(ax, loc="upper right")
+
+    def update(self, parts: ErrorParts) -> None:
+        """Show the parts of an error."""
+        share = parts.rounding / parts.total if parts.total else 0.0
+        self.rounding.set_width(share)
+        self.clipping.set_x(share)
+        self.clipping.set_width(1 - share if parts.total else 0.0)
+        self.description = (
+            f"{self.title}: {parts.total:.4g}, rounding {parts.rounding:.4g}, clipping {parts.clipping:.4g}."
+        )
+
+
+class ErrorCurvePanel(Panel):
+    """Error against the clipping threshold: rounding rises, clipping falls, their sum has a lowest point."""
+
+    def __init__(self, title: str = "Error against clipping threshold"):
+        super().__init__()
+        self.title = title
+
+    def build(self, ax: Axes) -> None:
+        """Create the three curves and the mark of the choice."""
+        dress(ax, Labels(self.title, "threshold (largest magnitude kept)", "mean squared error"))
+        self.rounding = self.moving(*ax.plot([], [], color=ROUNDED, linestyle="-.", linewidth=2, label="rounding"))
+        self.clipping = self.moving(*ax.plot([], [], color=CLIPPED, linestyle=":", linewidth=2.5, label="clipping"))
+        self.total = self.moving(*ax.plot([], [], color=ERROR, linewidth=2, label="both"))
+        self.choice = self.moving(ax.axvline(0, color=RANGE, linestyle="--", linewidth=1.5, label="chosen"))
+        self.mark = self.moving(*ax.plot([], [], "D", color=QUANTIZED, markersize=8, markeredgecolor="black"))
+        ax.set_yscale("log")
+        legend(ax, loc="upper right")
+
+    def update(self, thresholds, rounding, clipping, chosen: float, limits: tuple[float, float]) -> None:
+        """Show the curves over (n,) `thresholds`, with the `chosen` one marked; `limits` of the error axis."""
+        total = rounding + clipping
+        for line, y in ((self.rounding, rounding), (self.clipping, clipping), (self.total, total)):
+            line.set_data(thresholds, np.maximum(y, limits[0] / 10))
+        self.choice.set_xdata([chosen, chosen])
+        at = float(np.interp(chosen, thresholds, total))
+        self.mark.set_data([chosen], [at])
+        self.ax.set_xlim(0, float(thresholds[-1]) * 1.02)
+        self.ax.set_ylim(*limits)
+        best = int(np.argmin(total))
+        self.description = (
+            f"{self.title}: chosen {chosen:.4g} with error {at:.3g}; "
+            f"the lowest point of the curve is {total[best]:.3g} at {thresholds[best]:.4g}."
+        )
+
+
+def _heights(steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    counts, edges = binned(steps, -1.0, 1.0)
+    return relative(counts), edges
+
+
+def error_histogram(x, qparams: QParams, size=(700, 320)) -> Picture:
+    """Draw how often each error occurs.
+
+    Parameters
+    ----------
+    x : array of any shape, finite
+    qparams : QParams, per tensor
+    size : (width, height) in pixels
+
+    Examples
+    --------
+    >>> from qviz import INT4, calibrate
+    >>> x = np.random.default_rng(0).standard_normal(1000)
+    >>> error_histogram(x, calibrate(x, "min-max", INT4))
+    Error of each value: one step is 0.4644; 0.00% of the values are off by more than that.
+    """
+    x = np.asarray(x)
+    return draw({"error": (ErrorHistogramPanel(), x, fake_quantize(x, qparams), float(qparams.scale))}, size=size)

@@ -1,0 +1,126 @@
+"""The controls of an explorer, declared as fields of its State.
+
+A State is a frozen dataclass; each field says its default, and which control moves it:
+
+    @dataclass(frozen=True)
+    class State:
+        bits: int = slider("Bits", 4, 2, 8)
+        scheme: str = choice("Scheme", ("affine", "symmetric"))
+
+Every control has a label. A slider comes with a number box of the same label, because the handle of a slider has no
+name that a screen reader could say (ipywidgets issue 2650), and because a number can be typed.
+"""
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import ipywidgets as widgets
+import traitlets
+
+from ..data import TENSORS
+
+YOURS = "your own"
+_LABEL_WIDTH = "110px"
+_ROW = {"width": "430px", "margin": "1px 0"}
+
+
+@dataclass(frozen=True)
+class Slider:
+    """A whole number or a real one between two ends."""
+
+    label: str
+    low: float
+    high: float
+    step: float
+    digits: int
+
+    def trait(self, default) -> traitlets.TraitType:
+        """Return the trait that holds the value, and refuses one out of range."""
+        kind = traitlets.Float if self.digits else traitlets.Int
+        return kind(default, min=self.low, max=self.high)
+
+    def build(self) -> tuple[widgets.Widget, list[widgets.Widget]]:
+        """Return the row, and the widgets whose `value` is to be linked to the trait."""
+        slider_kind, box_kind = (
+            (widgets.FloatSlider, widgets.BoundedFloatText)
+            if self.digits
+            else (widgets.IntSlider, widgets.BoundedIntText)
+        )
+        limits = {"min": self.low, "max": self.high, "step": self.step, "description": self.label}
+        slider = slider_kind(
+            **limits,
+            readout=False,
+            style={"description_width": _LABEL_WIDTH},
+            layout={"flex": "1 1 auto", "width": "auto"},
+        )
+        # Its label takes no room: the eye reads the slider's, a screen reader needs this one.
+        box = box_kind(**limits, style={"description_width": "0px"}, layout={"width": "84px"})
+        return widgets.HBox([slider, box], layout=_ROW), [slider, box]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of several names."""
+
+    label: str
+    options: tuple[str, ...]
+
+    def trait(self, default) -> traitlets.TraitType:
+        """Return the trait that holds the value, and refuses a name not on the list."""
+        return traitlets.Enum(self.options, default)
+
+    def build(self) -> tuple[widgets.Widget, list[widgets.Widget]]:
+        """Return the row, and the widgets to be linked."""
+        dropdown = widgets.Dropdown(
+            options=self.options,
+            description=self.label,
+            style={"description_width": _LABEL_WIDTH},
+            layout=_ROW,
+        )
+        return dropdown, [dropdown]
+
+
+@dataclass(frozen=True)
+class Toggle:
+    """Yes or no."""
+
+    label: str
+
+    def trait(self, default) -> traitlets.TraitType:
+        """Return the trait that holds the value."""
+        return traitlets.Bool(default)
+
+    def build(self) -> tuple[widgets.Widget, list[widgets.Widget]]:
+        """Return the row, and the widgets to be linked."""
+        box = widgets.Checkbox(description=self.label, style={"description_width": _LABEL_WIDTH}, layout=_ROW)
+        return box, [box]
+
+
+Control = Slider | Choice | Toggle
+
+
+def slider(label: str, default: float, low: float, high: float, step: float = 1, digits: int = 0):
+    """Declare a field moved by a slider; `digits` after the point, 0 for whole numbers."""
+    return dataclasses.field(default=default, metadata={"control": Slider(label, low, high, step, digits)})
+
+
+def choice(label: str, options: Iterable[str], default: str | None = None):
+    """Declare a field chosen from a list; the default is the first."""
+    options = tuple(options)
+    return dataclasses.field(default=default or options[0], metadata={"control": Choice(label, options)})
+
+
+def tensor_choice(default: str, names: Iterable[str] = tuple(TENSORS)):
+    """Declare the Data field: tensors of qviz.data by name, and the reader's own."""
+    return choice("Data", (*names, YOURS), default)
+
+
+def toggle(label: str, default: bool = False):
+    """Declare a field that is on or off."""
+    return dataclasses.field(default=default, metadata={"control": Toggle(label)})
+
+
+def controls_of(state_type: type) -> dict[str, tuple[Control, object]]:
+    """Return the control and the default of each field of a State, in order."""
+    return {f.name: (f.metadata["control"], f.default) for f in dataclasses.fields(state_type)}
