@@ -1,0 +1,82 @@
+"""A check of the reader's environment: what is missing, and how to mend it."""
+
+import platform
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib import metadata
+
+# What the course needs, and which lessons need it.
+NEEDED = {
+    "numpy": "every lesson",
+    "matplotlib": "every picture",
+    "ipywidgets": "every slider",
+    "jupyterlab_widgets": "every slider, in JupyterLab",
+    "torch": "the lessons on PyTorch",
+}
+_SET_UP = "run `python3 start.py lab` in the folder of the course"
+_ENGINES = "import torch; print(*torch.backends.quantized.supported_engines)"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: whether it is there, and what to do if it is not."""
+
+    name: str
+    ok: bool
+    cure: str
+
+    def __str__(self) -> str:
+        return f"{self.name:<20} ok" if self.ok else f"{self.name:<20} MISSING: {self.cure}"
+
+
+@dataclass(frozen=True)
+class Report:
+    """All findings, shown one a line."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is missing."""
+        return all(f.ok for f in self.findings)
+
+    def __repr__(self) -> str:
+        last = "All is there." if self.ok else "Something is missing; each line says how to mend it."
+        return "\n".join([*map(str, self.findings), last])
+
+
+def check_environment() -> Report:
+    """Look for everything that the course needs.
+
+    Returns
+    -------
+    Report
+        Printed, it has a line for each thing; versions are left out, so that it reads the same everywhere.
+
+    Examples
+    --------
+    >>> check_environment().findings[0]
+    Finding(name='Python 3.11 or later', ok=True, cure='install Python 3.11 or later from python.org')
+    """
+    python = Finding(
+        "Python 3.11 or later", sys.version_info >= (3, 11), "install Python 3.11 or later from python.org"
+    )
+    packages = tuple(
+        Finding(name, _installed(name), f"needed by {needed}; {_SET_UP}") for name, needed in NEEDED.items()
+    )
+    return Report((python, *packages, _int8_kernels()))
+
+
+def _installed(name: str) -> bool:
+    try:
+        return bool(metadata.version(name))
+    except metadata.PackageNotFoundError:
+        return False
+
+
+def _int8_kernels() -> Finding:
+    # In a process of its own: torch takes seconds to import, and the first lessons do without it.
+    asked = subprocess.run([sys.executable, "-c", _ENGINES], capture_output=True, text=True, check=False)
+    cure = f"torch on this {platform.machine()} machine has no such kernels; the lessons use others, and say so"
+    return Finding("fbgemm kernels", "fbgemm" in asked.stdout.split(), cure)

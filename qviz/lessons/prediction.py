@@ -1,0 +1,154 @@
+"""Predict, then reveal: the reader commits to a guess, and sees it beside the truth later on.
+
+Nothing here stops Run All: an unanswered question shows "not attempted yet" until it is answered, and the reveal
+below it changes the moment the reader commits.
+"""
+
+import html
+from collections.abc import Mapping, Sequence
+
+import ipywidgets as widgets
+
+NOT_YET = "not attempted yet"
+_TEXT_STYLE = "margin:2px 0;font-size:15px;line-height:1.4;max-width:860px"
+
+
+class Prediction(widgets.VBox):
+    """A question with a few possible answers.
+
+    Parameters
+    ----------
+    question : str
+    choices : list of str, or mapping of str to number
+        With numbers, the answer nearest to the truth is the right one.
+
+    Raises
+    ------
+    ValueError
+        There are fewer than two choices.
+
+    Examples
+    --------
+    >>> guess = Prediction("One bit less: how much larger is the error?", {"2 times": 2, "4 times": 4})
+    >>> guess
+    One bit less: how much larger is the error? (2 times / 4 times) not attempted yet
+    >>> guess.commit("2 times")
+    >>> guess.reveal(3.97, "Half as many levels, twice the step, four times its square.")
+    You expected: 2 times. What is so: 4 times (3.97).
+    Half as many levels, twice the step, four times its square.
+    """
+
+    def __init__(self, question: str, choices: Sequence[str] | Mapping[str, float]):
+        if len(choices) < 2:
+            raise ValueError(f"choices must hold at least two answers: got {len(choices)}")
+        self.question = question
+        self.choices = dict(choices) if isinstance(choices, Mapping) else dict.fromkeys(choices)
+        self.guess: str | None = None
+        self._reveals: list[Reveal] = []
+        self._answers = widgets.RadioButtons(options=list(self.choices), value=None, layout={"width": "auto"})
+        self._commit = widgets.Button(description="That is my guess", layout={"width": "auto"}, disabled=True)
+        self._status = widgets.HTML()
+        self._answers.observe(self._on_choice, "value")
+        self._commit.on_click(self._on_commit)
+        self._say(f"<em>{NOT_YET}</em>")
+        super().__init__(
+            [
+                widgets.HTML(
+                    f'<p style="{_TEXT_STYLE}"><strong>Your guess first.</strong> {html.escape(question)}</p>'
+                ),
+                self._answers,
+                widgets.HBox([self._commit, self._status]),
+            ]
+        )
+
+    def commit(self, guess: str) -> None:
+        """Commit to one of the choices, as the button does; a later one replaces it.
+
+        Raises
+        ------
+        ValueError
+            `guess` is not one of the choices.
+        """
+        if guess not in self.choices:
+            raise ValueError(f"guess must be one of {', '.join(map(repr, self.choices))}: got {guess!r}")
+        self.guess = guess
+        self._answers.value = guess
+        self._say(f"You expect: <strong>{html.escape(guess)}</strong>. Read on and find out.")
+        for reveal in self._reveals:
+            reveal.refresh()
+
+    def reveal(self, truth, why: str = "") -> "Reveal":
+        """Return what shows the truth beside the guess, once there is one.
+
+        Parameters
+        ----------
+        truth : one of the choices, or a number where the choices have numbers
+        why : str
+            What to take from it, in a sentence or two.
+
+        Raises
+        ------
+        ValueError
+            `truth` is neither a choice nor comparable with the choices' numbers.
+        """
+        reveal = Reveal(self, *self._named(truth), why)
+        self._reveals.append(reveal)
+        return reveal
+
+    def _named(self, truth) -> tuple[str, str]:
+        """Return the choice that is right, and the truth in digits where it is a number."""
+        if truth in self.choices:
+            return truth, ""
+        if isinstance(truth, str) or None in self.choices.values():
+            raise ValueError(f"truth must be one of {', '.join(map(repr, self.choices))}: got {truth!r}")
+        return min(self.choices, key=lambda name: abs(self.choices[name] - truth)), f" ({truth:.2f})"
+
+    def _on_choice(self, _change) -> None:
+        self._commit.disabled = self._answers.value is None
+
+    def _on_commit(self, _button) -> None:
+        self.commit(self._answers.value)
+
+    def _say(self, markup: str) -> None:
+        self._status.value = f'<div role="status" style="{_TEXT_STYLE}">{markup}</div>'
+
+    def __repr__(self) -> str:
+        return f"{self.question} ({' / '.join(self.choices)}) {self.guess or NOT_YET}"
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
+        return {**super()._repr_mimebundle_(include=include, exclude=exclude), "text/plain": repr(self)}
+
+
+class Reveal(widgets.HTML):
+    """The truth beside a guess; made by `Prediction.reveal`."""
+
+    def __init__(self, prediction: Prediction, truth: str, digits: str, why: str):
+        super().__init__()
+        self._prediction, self.truth, self._digits, self._why = prediction, truth, digits, why
+        self.refresh()
+
+    @property
+    def right(self) -> bool:
+        """Whether the reader guessed the truth."""
+        return self._prediction.guess == self.truth
+
+    def refresh(self) -> None:
+        """Show the truth if there is a guess."""
+        guess = self._prediction.guess
+        if guess is None:
+            text = f"Your guess: <em>{NOT_YET}</em>. Answer the question above, and the truth appears here."
+        else:
+            mark = "&#10003; As you expected" if self.right else "&#10007; You expected"
+            text = (
+                f"{mark}: {html.escape(guess)}. What is so: <strong>{html.escape(self.truth)}</strong>"
+                f"{self._digits}.<br>{html.escape(self._why)}"
+            )
+        box = "border-left:4px solid #0072B2;padding:4px 10px"
+        self.value = f'<div role="status" aria-live="polite" style="{_TEXT_STYLE};{box}">{text}</div>'
+
+    def __repr__(self) -> str:
+        first = f"You expected: {self._prediction.guess or NOT_YET}. What is so: {self.truth}{self._digits}."
+        return f"{first}\n{self._why}".rstrip()
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
+        return {**super()._repr_mimebundle_(include=include, exclude=exclude), "text/plain": repr(self)}

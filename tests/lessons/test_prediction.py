@@ -1,0 +1,79 @@
+"""Predict, then reveal: nothing stops Run All, and nothing is given away before the reader commits."""
+
+import pytest
+
+from qviz.lessons import Prediction
+
+NUMBERS = {"2 times": 2.0, "4 times": 4.0, "8 times": 8.0}
+
+
+@pytest.fixture
+def guess():
+    prediction = Prediction("How much?", NUMBERS)
+    yield prediction
+    prediction.close()
+
+
+def test_an_unanswered_question_says_so_and_hides_the_truth(guess):
+    reveal = guess.reveal(4.0, "because")
+    assert "not attempted yet" in repr(guess)
+    assert "not attempted yet" in reveal.value
+    assert "because" not in reveal.value and "4 times" not in reveal.value
+
+
+def test_the_stored_text_holds_the_truth_for_nbval_to_compare(guess):
+    assert repr(guess.reveal(3.97, "because")) == (
+        "You expected: not attempted yet. What is so: 4 times (3.97).\nbecause"
+    )
+
+
+@pytest.mark.parametrize("order", ["commit first", "reveal first"])
+def test_the_reveal_shows_guess_and_truth_whichever_cell_ran_first(guess, order):
+    if order == "commit first":
+        guess.commit("8 times")
+    reveal = guess.reveal(4.0, "a < b")
+    if order == "reveal first":
+        guess.commit("8 times")
+    assert "You expected: 8 times" in reveal.value
+    assert "<strong>4 times</strong>" in reveal.value
+    assert "a &lt; b" in reveal.value
+    assert not reveal.right
+
+
+def test_a_right_guess_is_told_so(guess):
+    guess.commit("4 times")
+    reveal = guess.reveal(4.4)
+    assert reveal.right and "As you expected" in reveal.value
+
+
+@pytest.mark.parametrize(
+    ("truth", "name"), [(2.9, "2 times"), (3.1, "4 times"), (100, "8 times"), ("8 times", "8 times")]
+)
+def test_the_nearest_choice_is_right(guess, truth, name):
+    assert guess.reveal(truth).truth == name
+
+
+def test_the_button_needs_a_choice_and_then_commits_it(guess):
+    assert guess._commit.disabled
+    guess._answers.value = "2 times"
+    assert not guess._commit.disabled
+    guess._commit.click()
+    assert guess.guess == "2 times"
+
+
+def test_a_second_thought_replaces_the_first(guess):
+    reveal = guess.reveal(4.0)
+    guess.commit("2 times")
+    guess.commit("4 times")
+    assert reveal.right
+
+
+def test_bad_arguments_are_named(guess):
+    with pytest.raises(ValueError, match="guess must be one of '2 times', '4 times', '8 times': got '3 times'"):
+        guess.commit("3 times")
+    with pytest.raises(ValueError, match="truth must be one of"):
+        guess.reveal("3 times")
+    with pytest.raises(ValueError, match="at least two answers: got 1"):
+        Prediction("?", ["one"])
+    with pytest.raises(ValueError, match="truth must be one of 'a', 'b': got 3"):
+        Prediction("?", ["a", "b"]).reveal(3)
