@@ -9,6 +9,7 @@
 The first call makes .venv and fills it with the versions in requirements.lock; later calls start at once.
 What is installed is said in pyproject.toml, not here.
 """
+
 # Any Python since 2.7 must be able to parse this file, so that it can say which one is needed.
 import sys
 
@@ -55,7 +56,7 @@ CAUSES = {  # what pip or venv writes: what the reader is told
         "then run the same command again."
     ),
     r"No matching distribution|requires a different Python": (
-        "A part of the course is not made for this Python or this machine: try Python 3.11, 3.12 or 3.13 (64-bit)."
+        "A part of the course has no build for this machine and this Python: try Python 3.11, 3.12 or 3.13."
     ),
 }
 

@@ -1,0 +1,50 @@
+"""What the whole suite shares.
+
+Missing parts: where torch, Chromium, an engine ... is not there, skip as usual (`pytest.importorskip`,
+`pytest.skip`, `skipif`). With QVIZ_REQUIRE_ALL=1, which .ci/run sets, every such skip fails instead, in
+doctests and notebooks too; no test needs to ask.
+
+Network: every process that a test starts, each notebook's kernel included, finds it cut off (tools/offline).
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+OFFLINE = str(ROOT / "tools" / "offline")
+
+
+def as_failure(report):
+    """Turn the report of a skip into one of a failure; leave an expected failure alone."""
+    if report.skipped and not hasattr(report, "wasxfail"):
+        why = report.longrepr[-1] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome, report.longrepr = "failed", f"QVIZ_REQUIRE_ALL=1 and a part is missing: {why}"
+    return report
+
+
+class NothingMayBeMissing:
+    """Make every skip a failure, that of a test and that of a whole file."""
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(self):
+        return as_failure((yield))
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_make_collect_report(self):
+        return as_failure((yield))
+
+
+def pytest_configure(config):
+    """Apply both rules to every test, also to those outside this folder."""
+    if os.environ.get("QVIZ_REQUIRE_ALL") == "1":
+        config.pluginmanager.register(NothingMayBeMissing())
+    paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    os.environ["PYTHONPATH"] = os.pathsep.join([OFFLINE, *(p for p in paths if p and p != OFFLINE)])
+
+
+@pytest.fixture(scope="session")
+def root():
+    """Return the project's folder."""
+    return ROOT
