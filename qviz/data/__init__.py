@@ -14,7 +14,7 @@ reading.py         read_array: an array or a .npy, .npz or .safetensors file
 ['Gaussian', 'Laplace', 'ReLU-like', 'bimodal']
 """
 
-from qviz.data.cnn import cnn_forward, cnn_weights, training_activations
+from qviz.data.cnn import cnn_accuracy, cnn_forward, cnn_weights, training_activations
 from qviz.data.images import Digits, digits, photograph
 from qviz.data.reading import read_array
 from qviz.data.tensors import TENSORS, tensor
@@ -22,6 +22,7 @@ from qviz.data.tensors import TENSORS, tensor
 __all__ = [
     "TENSORS",
     "Digits",
+    "cnn_accuracy",
     "cnn_forward",
     "cnn_weights",
     "digits",

@@ -14,9 +14,7 @@ HEADER_READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_head
 def read_npy(path, key, max_bytes):
     """Return the array in the .npy file at `path`."""
     if key is not None:
-        raise ValueError(
-            f"key is only for .npz and .safetensors files: got {key!r} for {path.name}; leave it out"
-        )
+        raise ValueError(f"key is only for .npz and .safetensors files: got {key!r} for {path.name}; leave it out")
     with path.open("rb") as stream:
         return read_stream(stream, path.stat().st_size, path, max_bytes)
 
@@ -35,15 +33,11 @@ def read_stream(stream, available, path, max_bytes):
     size = prod(shape) * dtype.itemsize
     check_size(size, max_bytes, str(path))
     if header_bytes + size != available:
-        raise damaged(
-            path, f"its header promises {size} bytes of data and {available - header_bytes} are there"
-        )
+        raise damaged(path, f"its header promises {size} bytes of data and {available - header_bytes} are there")
     data = stream.read(size)
     if len(data) != size:
         raise damaged(path, f"only {len(data)} of {size} bytes could be read")
-    array = np.frombuffer(data, dtype).astype(
-        dtype.newbyteorder("=")
-    )  # astype copies: frombuffer is read-only
+    array = np.frombuffer(data, dtype).astype(dtype.newbyteorder("="))  # astype copies: frombuffer is read-only
     return array.reshape(shape[::-1]).T if is_fortran else array.reshape(shape)
 
 

@@ -38,9 +38,5 @@ def choose_key(key, names, path):
     if not names:
         raise ValueError(f"{path} holds no arrays; save it again with at least one")
     shown = ", ".join(map(repr, names[:20])) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
-    got = (
-        f"key must be given, for {path} holds several arrays"
-        if key is None
-        else f"key {key!r} is not in {path}"
-    )
+    got = f"key must be given, for {path} holds several arrays" if key is None else f"key {key!r} is not in {path}"
     raise ValueError(f"{got}; choose from {shown}")

@@ -49,15 +49,11 @@ def read_array(source, key=None, *, max_bytes=MAX_BYTES) -> np.ndarray:
     [ 0.5 -1.5]
     """
     if isinstance(max_bytes, bool) or not isinstance(max_bytes, Integral) or max_bytes < 0:
-        raise ValueError(
-            f"max_bytes must be a whole number of bytes, 0 or more: got {max_bytes!r}; try 2**28"
-        )
+        raise ValueError(f"max_bytes must be a whole number of bytes, 0 or more: got {max_bytes!r}; try 2**28")
     if isinstance(source, (str, PathLike)):
         return _read_file(Path(source), key, max_bytes)
     if key is not None:
-        raise ValueError(
-            f"key is only for .npz and .safetensors files: got {key!r} with an array; leave it out"
-        )
+        raise ValueError(f"key is only for .npz and .safetensors files: got {key!r} with an array; leave it out")
     return _read_object(source, max_bytes)
 
 
@@ -67,9 +63,7 @@ def _read_file(path, key, max_bytes):
         return _reader_for(path)(path, key, max_bytes)
     except (OSError, RuntimeError) as error:  # RuntimeError: ~ with no home
         reason = getattr(error, "strerror", None) or error
-        raise ValueError(
-            f"source could not be read: {path}: {reason}; check the path and its rights"
-        ) from error
+        raise ValueError(f"source could not be read: {path}: {reason}; check the path and its rights") from error
 
 
 def _reader_for(path):
@@ -77,9 +71,7 @@ def _reader_for(path):
     if path.is_dir():
         raise ValueError(f"source must be a file: got the folder {path}; give one file inside it")
     if path.suffix.lower() not in READERS:
-        raise ValueError(
-            f"source must end in .npy, .npz or .safetensors: got {path.name!r}; {_advice(path.suffix)}"
-        )
+        raise ValueError(f"source must end in .npy, .npz or .safetensors: got {path.name!r}; {_advice(path.suffix)}")
     if not path.exists():
         raise ValueError(f"source must be an existing file: there is no {path}; check spelling and folder")
     if not path.is_file():
@@ -95,9 +87,7 @@ def _advice(suffix):
 
 def _read_object(source, max_bytes):
     if isinstance(source, Mapping):
-        raise TypeError(
-            f"source must be one array: got a {type(source).__name__} of arrays; give source[name]"
-        )
+        raise TypeError(f"source must be one array: got a {type(source).__name__} of arrays; give source[name]")
     if isinstance(source, (bytes, bytearray)):
         raise TypeError("source must be an array or a path: got bytes; try np.frombuffer(source, dtype)")
     if isinstance(source, np.ma.MaskedArray):

@@ -95,9 +95,7 @@ def _real(name):
 
 def _check_name(name):
     if not isinstance(name, str) or name not in TENSORS:
-        raise ValueError(
-            f"name must be one of qviz.data.TENSORS: got {name!r}; choose from {', '.join(TENSORS)}"
-        )
+        raise ValueError(f"name must be one of qviz.data.TENSORS: got {name!r}; choose from {', '.join(TENSORS)}")
 
 
 def _check_integer(argument, value, least):
@@ -110,11 +108,7 @@ def _check_integer(argument, value, least):
 
 def _check_outliers(value):
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(
-            f"outliers must be a number, the fraction of values to replace: got {value!r}; try 0.001"
-        )
+        raise TypeError(f"outliers must be a number, the fraction of values to replace: got {value!r}; try 0.001")
     if not 0 <= value <= MAX_FRACTION:  # NaN fails this too
-        raise ValueError(
-            f"outliers must be a fraction from 0 to {MAX_FRACTION}: got {value}; 0.001 is 1 in 1000"
-        )
+        raise ValueError(f"outliers must be a fraction from 0 to {MAX_FRACTION}: got {value}; 0.001 is 1 in 1000")
     return float(value)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from qviz.data import cnn_forward, cnn_weights, digits, training_activations
+from qviz.data import cnn_accuracy, cnn_forward, cnn_weights, digits, training_activations
 
 
 def torch_forward(torch, images, weights):
@@ -118,3 +118,35 @@ def test_wrong_weights_are_refused():
         cnn_forward(image, cnn_weights() | {"fc2.bias": np.zeros(5)})
     with pytest.raises(TypeError, match=r"weights\['fc2.bias'\] must be real numbers: got dtype bool"):
         cnn_forward(image, cnn_weights() | {"fc2.bias": np.zeros(10, bool)})
+
+
+def test_a_change_is_seen_by_every_later_layer_and_by_no_earlier_one():
+    d = digits()
+    images = d.images[:5]
+    plain = cnn_forward(images)
+    changed = cnn_forward(images, change={"conv2": np.zeros_like})
+    assert np.array_equal(changed["conv1"], plain["conv1"])
+    assert not changed["conv2"].any() and not changed["pool"].any()
+    assert np.array_equal(changed["fc1"][0], changed["fc1"][4])  # nothing of the image is left
+
+
+def test_a_change_of_the_pool_equals_the_same_change_made_by_hand():
+    d = digits()
+    w = cnn_weights()
+    pool = np.round(cnn_forward(d.images[:5])["pool"]).reshape(5, 512)
+    fc1 = np.maximum(pool @ w["fc1.weight"].T + w["fc1.bias"], 0)
+    logits = fc1 @ w["fc2.weight"].T + w["fc2.bias"]
+    # The same float32 sums in the same order: no tolerance is needed but for the matmul's own blocking.
+    assert np.allclose(cnn_forward(d.images[:5], change={"pool": np.round})["logits"], logits, rtol=1e-5, atol=1e-5)
+
+
+def test_an_unknown_change_is_named():
+    with pytest.raises(ValueError, match=r"change must name activations among input, conv1.*: got conv9"):
+        cnn_forward(digits().images[:1], change={"conv9": np.round})
+
+
+def test_accuracy_counts_the_test_images():
+    assert cnn_accuracy() == 355 / 359
+    # With all logits equal the first class wins, so exactly the zeros are right.
+    d = digits()
+    assert cnn_accuracy(change={"logits": np.zeros_like}) == np.mean(d.labels[d.test] == 0)
