@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from ..numerics import ErrorParts, QParams, fake_quantize
 from .canvas import Picture, draw
@@ -70,7 +71,10 @@ class ErrorBarPanel(Panel):
 
 
 class ErrorCurvePanel(Panel):
-    """Error against the clipping threshold: rounding rises, clipping falls, their sum has a lowest point."""
+    """Error against the clipping threshold: rounding rises, clipping falls, their sum has a lowest point.
+
+    Both axes are logarithmic: with outliers the best threshold may be a hundredth of the largest value.
+    """
 
     def __init__(self, title: str = "Error against clipping threshold"):
         super().__init__()
@@ -82,24 +86,34 @@ class ErrorCurvePanel(Panel):
         self.rounding = self.moving(*ax.plot([], [], color=ROUNDED, linestyle="-.", linewidth=2, label="rounding"))
         self.clipping = self.moving(*ax.plot([], [], color=CLIPPED, linestyle=":", linewidth=2.5, label="clipping"))
         self.total = self.moving(*ax.plot([], [], color=ERROR, linewidth=2, label="both"))
-        self.choice = self.moving(ax.axvline(0, color=RANGE, linestyle="--", linewidth=1.5, label="chosen"))
-        self.mark = self.moving(*ax.plot([], [], "D", color=QUANTIZED, markersize=8, markeredgecolor="black"))
+        self.choice = self.moving(ax.axvline(1, ymax=0.88, color=RANGE, linestyle="--", linewidth=1.5))
+        self.mark = self.moving(
+            *ax.plot([], [], "D", color=QUANTIZED, markersize=9, markeredgecolor="black", label="chosen")
+        )
+        ax.set_xscale("log")
         ax.set_yscale("log")
-        legend(ax, loc="upper right")
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        ax.xaxis.set_minor_formatter(NullFormatter())
+        legend(ax, loc="upper center", ncols=4, columnspacing=1.0, handlelength=2.2)
 
-    def update(self, thresholds, rounding, clipping, chosen: float, limits: tuple[float, float]) -> None:
-        """Show the curves over (n,) `thresholds`, with the `chosen` one marked; `limits` of the error axis."""
+    def update(self, thresholds, rounding, clipping, chosen: tuple[float, float], limits: tuple[float, float]) -> None:
+        """Show the curves over (n,) rising `thresholds`.
+
+        `chosen` are the threshold and the error of the choice; `limits` are those of the error axis.
+        """
         total = rounding + clipping
         for line, y in ((self.rounding, rounding), (self.clipping, clipping), (self.total, total)):
             line.set_data(thresholds, np.maximum(y, limits[0] / 10))
-        self.choice.set_xdata([chosen, chosen])
-        at = float(np.interp(chosen, thresholds, total))
-        self.mark.set_data([chosen], [at])
-        self.ax.set_xlim(0, float(thresholds[-1]) * 1.02)
+        threshold, error = chosen
+        at = min(max(threshold, thresholds[0]), thresholds[-1])
+        self.choice.set_xdata([at, at])
+        self.mark.set_data([at], [min(max(error, limits[0]), limits[1])])
+        self.ax.set_xlim(float(thresholds[0]) / 1.1, float(thresholds[-1]) * 1.1)
         self.ax.set_ylim(*limits)
         best = int(np.argmin(total))
         self.description = (
-            f"{self.title}: chosen {chosen:.4g} with error {at:.3g}; "
+            f"{self.title}: chosen {threshold:.4g} with error {error:.3g}; "
             f"the lowest point of the curve is {total[best]:.3g} at {thresholds[best]:.4g}."
         )
 

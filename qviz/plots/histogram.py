@@ -55,12 +55,13 @@ class HistogramPanel(Panel):
                 label="clipped",
             )
         )
-        self.ends = [self.moving(ax.axvline(0, color=RANGE, linestyle="--", linewidth=1.5)) for _ in range(2)]
+        # The lines end below the legend, which is part of the still background.
+        self.ends = [self.moving(ax.axvline(0, ymax=0.8, color=RANGE, linestyle="--", linewidth=1.5)) for _ in range(2)]
         self.ends[0].set_label("range")
         if self.log:
             ax.set_yscale("log")
-        ax.set_ylim(LOWEST_SHARE if self.log else 0, 1.5 if self.log else 1.08)
-        legend(ax, loc="upper right")
+        ax.set_ylim(LOWEST_SHARE if self.log else 0, 10 if self.log else 1.25)
+        legend(ax, loc="upper right", ncols=3, columnspacing=1.0)
 
     def update(self, x: np.ndarray, lo: float, hi: float) -> None:
         """Show `x`, any shape, with the kept range [lo, hi], in the units of x."""
@@ -69,8 +70,7 @@ class HistogramPanel(Panel):
         left, right = padded(least, most)
         counts, edges = binned(x, left, right)
         heights = relative(counts)
-        centers = (edges[:-1] + edges[1:]) / 2
-        inside = (centers >= lo) & (centers <= hi)
+        inside = (edges[1:] >= lo) & (edges[:-1] <= hi)  # a bin that is partly kept counts as kept
         self.kept.set_data(np.where(inside, heights, 0), edges)
         self.clipped.set_data(np.where(inside, 0, heights), edges)
         for line, end in zip(self.ends, (lo, hi), strict=True):

@@ -5,7 +5,13 @@
 * one file for each explorer
 """
 
+from .calibration import CalibrationExplorer
 from .explorer import Explorer
+from .granularity import GranularityExplorer
+from .mapping import MappingExplorer
+from .photo import PhotoExplorer
 from .quantize import QuantizeExplorer
 
-__all__ = ["Explorer", "QuantizeExplorer"]
+__all__ = [
+    "CalibrationExplorer", "Explorer", "GranularityExplorer", "MappingExplorer", "PhotoExplorer", "QuantizeExplorer",
+]  # fmt: skip

@@ -1,0 +1,100 @@
+"""What a choice of range comes to: decided from what was seen, measured on everything."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import CALIBRATORS, INT8, Calibrator, ErrorParts, Histogram, IntFormat, QParams, choose_qparams, error_parts
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The range that a calibrator chose, and the error that it causes.
+
+    Parameters
+    ----------
+    lo, hi : float
+        What the calibrator said, in the units of x. `qparams` widen it to hold zero.
+    qparams : QParams
+    parts : ErrorParts
+    sqnr_db : float
+        Infinite where nothing was lost.
+    """
+
+    lo: float
+    hi: float
+    qparams: QParams
+    parts: ErrorParts
+    sqnr_db: float
+
+    @property
+    def threshold(self) -> float:
+        """The largest magnitude that the calibrator keeps, in the units of x."""
+        return max(-self.lo, self.hi, 0.0)
+
+
+def outcome(x, seen: Histogram, calibrator: Calibrator, fmt: IntFormat = INT8, scheme: str = "affine") -> Outcome:
+    """Let a calibrator decide from a histogram, and measure the error on a whole tensor.
+
+    Parameters
+    ----------
+    x : array of any shape, at least one value, finite
+    seen : Histogram
+        What the calibrator knows of `x`: all of it, or the first few batches.
+    calibrator : Calibrator
+    fmt : IntFormat
+    scheme : {"affine", "symmetric"}
+
+    Raises
+    ------
+    ValueError
+        `x` is empty or not finite, or the scheme does not go with the format.
+
+    Examples
+    --------
+    >>> from qviz.numerics import INT2, MinMax, observe
+    >>> x = np.array([-1.0, 0.0, 1.0, 4.0])
+    >>> o = outcome(x, observe(x[:3])[0], MinMax(), INT2, "symmetric")  # 4 was not seen, and becomes 1
+    >>> o.hi, o.parts.rounding, o.parts.clipping
+    (1.0, 0.0, 2.25)
+    """
+    lo, hi = calibrator.choose_range(seen, fmt, scheme)
+    # A range may lie off the data by less than a bin, and beyond zero on the far side by as much.
+    lo, hi = min(lo, hi), max(lo, hi)
+    qparams = choose_qparams(lo, hi, fmt, scheme)
+    parts = error_parts(x, qparams)
+    return Outcome(float(lo), float(hi), qparams, parts, _sqnr_db(x, parts.total))
+
+
+def outcomes(
+    x,
+    seen: Histogram,
+    fmt: IntFormat = INT8,
+    scheme: str = "affine",
+    calibrators: Mapping[str, Calibrator] = CALIBRATORS,
+) -> dict[str, Outcome]:
+    """Measure several calibrators on one tensor; arguments as in `outcome`.
+
+    Examples
+    --------
+    >>> from qviz.numerics import UINT4, observe
+    >>> x = np.random.default_rng(0).exponential(size=10_000)
+    >>> found = outcomes(x, observe(x)[0], UINT4)
+    >>> best_of(found)
+    'mse'
+    """
+    return {name: outcome(x, seen, calibrator, fmt, scheme) for name, calibrator in calibrators.items()}
+
+
+def best_of(found: Mapping[str, Outcome]) -> str:
+    """Name the outcome with the least mean squared error, the first of equals."""
+    return min(found, key=lambda name: found[name].parts.total)
+
+
+def _sqnr_db(x, error: float) -> float:
+    if error == 0:
+        return math.inf
+    power = float(np.mean(np.square(x, dtype=np.float64)))
+    return 10 * math.log10(power / error) if power else -math.inf

@@ -1,0 +1,131 @@
+"""Choose a range: what it keeps of the tensor, and what it costs in rounding and in clipping."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..numerics import CALIBRATORS, SCHEMES, IntFormat, Percentile, error_of_ranges
+from ..numerics.outcomes import Outcome, outcome
+from ..plots import Canvas, ErrorCurvePanel, HistogramPanel
+from ._sample import SHARES, Sample, Sampled, batches_slider, outliers_slider
+from .controls import choice, slider, tensor_choice
+from .explorer import Explorer
+
+
+@dataclass(frozen=True)
+class State:
+    """Which tensor, what the observer sees of it, and how a range is chosen."""
+
+    data: str = tensor_choice("conv2 activations")
+    bits: int = slider("Bits", 4, 2, 8)
+    scheme: str = choice("Scheme", SCHEMES)
+    method: str = choice("Method", CALIBRATORS)
+    percentile: float = slider("Percentile", 99.99, 90.0, 100.0, 0.01, digits=2)
+    outliers: float = outliers_slider()
+    batches: int = batches_slider()
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The error that other thresholds would give, by cause; the range keeps its proportions.
+
+    Estimated from the histogram of the whole tensor.
+    """
+
+    thresholds: np.ndarray
+    rounding: np.ndarray
+    clipping: np.ndarray
+    choice: tuple[float, float]
+
+    @property
+    def best(self) -> tuple[float, float]:
+        """The threshold with the least error, and that error: the lowest point of the curve, or the choice."""
+        total = self.rounding + self.clipping
+        lowest = int(np.argmin(total))
+        point = float(self.thresholds[lowest]), float(total[lowest])
+        return self.choice if self.choice[1] <= point[1] else point
+
+    @property
+    def above_best(self) -> float:
+        """How many times the least error the choice has, 1 or more."""
+        return self.choice[1] / self.best[1] if self.best[1] else 1.0
+
+
+@dataclass(frozen=True)
+class Result:
+    """The whole tensor, the choice and its rivals."""
+
+    sample: Sample
+    outcome: Outcome
+    curve: Curve
+
+
+def compute(state: State, sample: Sample) -> Result:
+    """Choose a range from the batches seen, and measure it on the whole tensor."""
+    fmt = IntFormat(state.bits, signed=state.scheme == "symmetric")
+    calibrator = Percentile(state.percentile) if state.method == "percentile" else CALIBRATORS[state.method]
+    chosen = outcome(sample.x, sample.seen(state.batches), calibrator, fmt, state.scheme)
+    return Result(sample, chosen, error_curve(sample, chosen, fmt, state.scheme))
+
+
+def error_curve(sample: Sample, chosen: Outcome, fmt: IntFormat, scheme: str) -> Curve:
+    """Estimate the error of the chosen range made wider and narrower."""
+    thresholds = SHARES * (sample.largest or 1.0)
+    lo, hi = (chosen.lo, chosen.hi) if chosen.threshold else (0.0, 1.0)
+    proportions = np.append(thresholds, chosen.threshold) / max(-lo, hi)
+    rounding, clipping = error_of_ranges(sample.histogram, lo * proportions, hi * proportions, fmt, scheme)
+    return Curve(thresholds, rounding[:-1], clipping[:-1], (chosen.threshold, float(rounding[-1] + clipping[-1])))
+
+
+class CalibrationExplorer(Sampled, Explorer):
+    """One way to choose a range on one tensor, with the error of every other threshold beside it.
+
+    The observer sees the first batches only; the error is always that of the whole tensor.
+
+    Examples
+    --------
+    >>> explorer = CalibrationExplorer(method="mse")
+    >>> print(explorer.readout.splitlines()[0])
+    uint4, mse: range 0.0000 to 4.9372, scale = 0.329144, zero point = 0
+    >>> explorer.close()
+    """
+
+    State = State
+
+    def compute(self, state: State) -> Result:
+        """Calibrate on the chosen tensor."""
+        return compute(state, self.sample(state))
+
+    def canvas(self) -> Canvas:
+        """Put the tensor on the left, the error of every threshold on the right."""
+        panels = {
+            "tensor": HistogramPanel("The whole tensor, and the range kept", log=True),
+            "error": ErrorCurvePanel(),
+        }
+        return Canvas(panels, size=(940, 380))
+
+    def views(self, state: State, result: Result) -> dict[str, tuple]:
+        """Show the range, and where on the curve it lies."""
+        sample, chosen, curve = result.sample, result.outcome, result.curve
+        mark = chosen.threshold, chosen.parts.total
+        return {
+            "tensor": (sample.x, float(chosen.qparams.lo), float(chosen.qparams.hi)),
+            "error": (curve.thresholds, curve.rounding, curve.clipping, mark, sample.error_limits),
+        }
+
+    def describe(self, state: State, result: Result) -> str:
+        """Say the range, what was seen, the error, and how good the choice is."""
+        sample, chosen, curve = result.sample, result.outcome, result.curve
+        p, parts = chosen.qparams, chosen.parts
+        percentile = f"{state.percentile:.2f}" + (
+            "" if state.method == "percentile" else f" (not used by {state.method})"
+        )
+        return (
+            f"{p.fmt}, {state.method}: range {float(p.lo):.4f} to {float(p.hi):.4f}, "
+            f"scale = {float(p.scale):.6f}, zero point = {int(p.zero_point)}\n"
+            f"{sample.told(state.batches)}; percentile {percentile}\n"
+            f"mean squared error = {parts.total:.3e} (rounding {parts.rounding:.3e}, "
+            f"clipping {parts.clipping:.3e}), SQNR = {chosen.sqnr_db:.2f} dB, clipped {parts.clipped_fraction:.3%}\n"
+            f"threshold {chosen.threshold:.4f}: {curve.above_best:.2f} times the least error of the curve, "
+            f"{curve.best[1]:.3e} at {curve.best[0]:.4f}"
+        )
