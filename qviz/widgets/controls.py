@@ -61,10 +61,10 @@ class Slider:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of several names."""
+    """One of several names, or of several numbers."""
 
     label: str
-    options: tuple[str, ...]
+    options: tuple[str | int, ...]
 
     def trait(self, default) -> traitlets.TraitType:
         """Return the trait that holds the value, and refuses a name not on the list."""
@@ -105,7 +105,7 @@ def slider(label: str, default: float, low: float, high: float, step: float = 1,
     return dataclasses.field(default=default, metadata={"control": Slider(label, low, high, step, digits)})
 
 
-def choice(label: str, options: Iterable[str], default: str | None = None):
+def choice(label: str, options: Iterable[str | int], default: str | int | None = None):
     """Declare a field chosen from a list; the default is the first."""
     options = tuple(options)
     return dataclasses.field(default=default or options[0], metadata={"control": Choice(label, options)})

@@ -163,8 +163,10 @@ class Explorer(widgets.VBox):
 
     def tensor(self, state) -> np.ndarray:
         """Return the values that the Data control names: the reader's own, or one of qviz.data's."""
-        if state.data != YOURS:
-            return data.tensor(state.data)
+        return data.tensor(state.data) if state.data != YOURS else self.own()
+
+    def own(self) -> np.ndarray:
+        """Return the reader's own array, float32, in its own shape."""
         if self._own is None:
             raise ValueError("no data of your own yet. In a cell: explorer.set(data=my_array), or data='my_file.npy'")
         return self._own

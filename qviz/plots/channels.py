@@ -1,0 +1,148 @@
+"""Channels of a weight tensor: the range that each needs, and the range that its scale covers."""
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from ..numerics import PerChannel, PerTensor, QParams, fake_quantize, sqnr_db, value_range
+from .canvas import Picture, draw
+from .histogram import padded
+from .panel import Panel
+from .style import CLIPPED, FLOAT, QUANTIZED, QUIET, RANGE, Labels, dress, legend
+
+MOST = 64  # bars that are told apart from the last row
+FEW_LEVELS = 16
+
+
+class ChannelPanel(Panel):
+    """For each channel or group: its values as a bar, the range of its scale as an outline, the levels at few bits."""
+
+    def __init__(self, title: str = "Range of each scale"):
+        super().__init__()
+        self.title = title
+
+    def build(self, ax: Axes) -> None:
+        """Create levels, bars and outline."""
+        dress(ax, Labels(self.title, "channel", "weight"))
+        self.levels = self.moving(*ax.plot([], [], color=QUANTIZED, linewidth=0.8, alpha=0.8, label="levels"))
+        empty = np.zeros(1), [0.0, 1.0]
+        self.bars = self.moving(ax.stairs(*empty, fill=True, color=FLOAT, label="values"))
+        self.covered = self.moving(ax.stairs(*empty, color=QUANTIZED, linewidth=2, label="covered by the scale"))
+        ax.axhline(0, color=QUIET, linewidth=0.8, zorder=0)
+        legend(ax, loc="upper right", ncols=3)
+
+    def update(self, weights: np.ndarray, qparams: QParams) -> None:
+        """Show `weights`, (out channels, ...), and the ranges of `qparams`, of any granularity."""
+        slots = PerChannel(0) if qparams.granularity == PerTensor() else qparams.granularity
+        lows, highs = (np.atleast_1d(np.squeeze(ends)) for ends in value_range(weights, slots))
+        n = min(lows.size, MOST)
+        self._show_bars(lows[:n], highs[:n])
+        levels = np.broadcast_to(np.atleast_2d(qparams.levels), (lows.size, qparams.fmt.levels))[:n]
+        covered = np.stack([levels[:, 0], levels[:, -1]])
+        self.covered.set_data(covered[1], np.arange(n + 1) - 0.5, baseline=covered[0])
+        self._show_levels(levels)
+        self.ax.set_xlim(-0.7, n - 0.3)
+        largest = float(max(-lows.min(), highs.max()))
+        self.ax.set_ylim(*padded(-2.05 * largest, 1.4 * largest))  # symmetric at 2 bits reaches twice as far down
+        unit = "channel" if slots == PerChannel(0) else "group"
+        self.ax.set_xlabel(unit if n == lows.size else f"{unit} (the first {n} of {lows.size:,})")
+        widths, spans = covered[1] - covered[0], highs[:n] - lows[:n]
+        self.description = (
+            f"{self.title} ({qparams.granularity}, {qparams.fmt}): {qparams.scale.size:,} scales; "
+            f"the values of one {unit} fill {np.median(spans / widths):.0%} of its scale's range (median)."
+        )
+
+    def _show_bars(self, lows: np.ndarray, highs: np.ndarray) -> None:
+        n = lows.size
+        edges = (np.arange(n)[:, None] + [-0.25, 0.25]).ravel()
+        gap = np.full(n, np.nan)
+        self.bars.set_data(np.column_stack([highs, gap]).ravel()[:-1], edges, np.column_stack([lows, gap]).ravel()[:-1])
+
+    def _show_levels(self, levels: np.ndarray) -> None:
+        n, count = levels.shape
+        self.levels.set_visible(count <= FEW_LEVELS)
+        if count > FEW_LEVELS:
+            return
+        x = np.repeat(np.arange(n), count)[:, None] + [-0.45, 0.45, np.nan]
+        self.levels.set_data(x.ravel(), np.repeat(levels.ravel(), 3))
+
+
+class SqnrPanel(Panel):
+    """How much signal is left in each output channel, in decibels: a bar each, the worst one hatched."""
+
+    def __init__(self, title: str = "Signal left in each channel"):
+        super().__init__()
+        self.title = title
+
+    def build(self, ax: Axes) -> None:
+        """Create the bars, the worst one and the mark of the whole tensor."""
+        dress(ax, Labels(self.title, "channel", "SQNR in dB"))
+        empty = np.zeros(1), [0.0, 1.0]
+        self.bars = self.moving(ax.stairs(*empty, fill=True, color=QUANTIZED))
+        worst = {
+            "facecolor": "white",
+            "edgecolor": CLIPPED,
+            "hatch": "////",
+            "linewidth": 1.5,
+            "label": "worst channel",
+        }
+        self.worst = self.moving(ax.stairs(*empty, fill=True, **worst))
+        self.whole = self.moving(ax.axhline(0, color=RANGE, linestyle="--", linewidth=1.5, label="whole tensor"))
+        ax.set_ylim(0, 60)
+        ax.set_yticks(range(0, 61, 12))
+        legend(ax, loc="upper right", ncols=2)
+
+    def update(self, channels_db: np.ndarray, whole_db: float) -> None:
+        """Show (n,) decibels, one for each channel, and those of the whole tensor; infinite reaches the top."""
+        n, worst = channels_db.size, int(np.argmin(channels_db))
+        top = self.ax.get_ylim()[1]
+        heights = np.clip(channels_db, 0, top)
+        edges = (np.arange(n)[:, None] + [-0.4, 0.4]).ravel()
+        self.bars.set_data(np.column_stack([heights, np.full(n, np.nan)]).ravel()[:-1], edges)
+        self.worst.set_data(heights[[worst]], [worst - 0.4, worst + 0.4])
+        self.whole.set_ydata([min(whole_db, top)] * 2)
+        self.ax.set_xlim(-0.7, n - 0.3)
+        self.description = (
+            f"{self.title}: {channels_db[worst]:.1f} dB in the worst channel, {worst}; "
+            f"{channels_db.max():.1f} dB in the best; {whole_db:.1f} dB in all."
+        )
+
+
+def sqnr_of_channels(weights: np.ndarray, weights_hat: np.ndarray) -> np.ndarray:
+    """Return the SQNR of each channel, (n,) in dB, along the first axis.
+
+    Examples
+    --------
+    >>> sqnr_of_channels(np.array([[3.0, 4.0], [1.0, 0.0]]), np.array([[3.0, 3.5], [1.0, 0.1]]))
+    array([20., 20.])
+    """
+    x, y = (PerChannel(0).to_groups(array).astype(np.float64) for array in (weights, weights_hat))
+    signal, noise = np.sum(x**2, axis=1), np.sum((x - y) ** 2, axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(noise == 0, np.inf, 10 * np.log10(signal / noise))
+
+
+def channels(weights, qparams: QParams, size=(900, 360)) -> Picture:
+    """Draw the range that each channel needs, the range its scale covers, and the signal that is left.
+
+    Parameters
+    ----------
+    weights : (out channels, ...) floats
+    qparams : QParams, of any granularity
+    size : (width, height) in pixels
+
+    Examples
+    --------
+    >>> from qviz import INT4, PerChannel, calibrate
+    >>> weights = np.outer([1.0, 0.1], np.linspace(-1, 1, 9))
+    >>> channels(weights, calibrate(weights, "min-max", INT4, "symmetric", PerChannel(0)))
+    Range of each scale (per channel (axis 0), int4): 2 scales; the values of one channel fill 93% of its \
+scale's range (median).
+    Signal left in each channel: 23.9 dB in the worst channel, 1; 23.9 dB in the best; 23.9 dB in all.
+    """
+    weights = np.asarray(weights)
+    weights_hat = fake_quantize(weights, qparams)
+    panels = {
+        "ranges": (ChannelPanel(), weights, qparams),
+        "sqnr": (SqnrPanel(), sqnr_of_channels(weights, weights_hat), sqnr_db(weights, weights_hat)),
+    }
+    return draw(panels, size=size, width_ratios=[3, 2])

@@ -1,0 +1,128 @@
+"""The number line: which real values have a code, and to which of them each value moves."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+
+from ..numerics import QParams, fake_quantize
+from .canvas import Picture, draw
+from .digits import numbers, set_numbers
+from .histogram import padded
+from .panel import Panel
+from .style import CLIPPED, FLOAT, QUANTIZED, QUIET, RANGE, Labels, dress, legend
+
+VALUES, LEVELS, CODES = 2, 1, 0  # heights of the three rows
+BOX = [(-1.6, -1), (1.6, -1), (1.6, 1), (-1.6, 1), (-1.6, -1)]  # drawn around the zero point
+
+
+def is_clipped(x: np.ndarray, qparams: QParams) -> np.ndarray:
+    """Say which values lie more than half a step beyond the outermost level, per tensor."""
+    half = qparams.scale / 2
+    return (x < qparams.lo - half) | (x > qparams.hi + half)
+
+
+class NumberLinePanel(Panel):
+    """The levels of a quantizer on the real line, their codes, and where a handful of values go.
+
+    Parameters
+    ----------
+    limits : (left, right) of the line, or None
+        None takes them from the values and the range.
+    """
+
+    def __init__(self, title: str = "Number line", limits: tuple[float, float] | None = None):
+        super().__init__()
+        self.title, self.limits = title, limits
+
+    def build(self, ax: Axes) -> None:
+        """Create the range, the levels, their codes and the arrows."""
+        dress(ax, Labels(self.title, "real value (the code in the box, the zero point, stands for 0)", ""))
+        ax.set_ylim(-0.5, 2.45)
+        ax.set_yticks([CODES, LEVELS, VALUES], ["code", "level", "value"])
+        ax.tick_params(axis="y", length=0)
+        ax.spines["left"].set_visible(False)
+        ax.axhline(LEVELS, color=QUIET, linewidth=1, zorder=1)
+        self.range = self.moving(Rectangle((0, 0.55), 0, 0.9, facecolor=QUIET, alpha=0.3, edgecolor="none"))
+        ax.add_patch(self.range)
+        ends = {"color": RANGE, "linestyle": "--", "linewidth": 1.5}
+        self.ends = self.moving(*ax.plot([], [], label="range", **ends))
+        self.ticks = self.moving(*ax.plot([], [], color=QUANTIZED))
+        box = {"marker": BOX, "markersize": 32, "markerfacecolor": "none", "markeredgecolor": RANGE}
+        self.zero = self.moving(*ax.plot([], [], **box))
+        self.codes = self.moving(numbers(ax, "black"))
+        self.arrows = self.moving(*ax.plot([], [], color=FLOAT, linewidth=1.3))
+        self.far_arrows = self.moving(*ax.plot([], [], color=CLIPPED, linewidth=1.8, linestyle=":"))
+        self.heads = self.moving(*ax.plot([], [], "v", color=QUANTIZED, markersize=8, markeredgecolor="black"))
+        self.kept = self.moving(*ax.plot([], [], "o", color=FLOAT, markersize=8, label="value"))
+        self.clipped = self.moving(
+            *ax.plot([], [], "X", color=CLIPPED, markersize=10, markeredgecolor="black", label="clipped value")
+        )
+        legend(ax, loc="lower right", bbox_to_anchor=(1, 0.99), ncols=4)
+
+    def update(self, values, qparams: QParams) -> None:
+        """Show real `values`, (n,), and the levels of per-tensor `qparams` they move to."""
+        values = np.ravel(values).astype(np.float64)
+        lo, hi = float(qparams.lo), float(qparams.hi)
+        self.ax.set_xlim(*(self.limits or padded(min(values.min(), lo), max(values.max(), hi), 0.05)))
+        self._show_levels(qparams, lo, hi)
+        targets, clipped = fake_quantize(values, qparams), is_clipped(values, qparams)
+        for arrows, marks, which in ((self.arrows, self.kept, ~clipped), (self.far_arrows, self.clipped, clipped)):
+            marks.set_data(values[which], np.full(which.sum(), VALUES))
+            arrows.set_data(*_segments(values[which], targets[which], VALUES - 0.15, LEVELS + 0.42))
+        self.heads.set_data(targets, np.full(targets.size, LEVELS + 0.36))
+        self.description = (
+            f"{self.title}: {qparams.fmt.levels} levels of {qparams.fmt}, {float(qparams.scale):.4g} apart, "
+            f"from {lo:.4g} to {hi:.4g}; code {int(qparams.zero_point)} stands for 0. "
+            + _moves(values, targets, clipped)
+        )
+
+    def _show_levels(self, qparams: QParams, lo: float, hi: float) -> None:
+        levels, fmt, zero_point = qparams.levels, qparams.fmt, int(qparams.zero_point)
+        few = fmt.levels <= 16
+        self.range.set_bounds(lo, LEVELS - 0.45, hi - lo, 0.9)
+        self.ends.set_data(*_segments([lo, hi], [lo, hi], LEVELS - 0.45, LEVELS + 0.45))
+        reach = 0.28 if few else 0.2
+        self.ticks.set_data(*_segments(levels, levels, LEVELS - reach, LEVELS + reach))
+        self.ticks.set_linewidth(2.5 if few else 0.8)
+        self.zero.set_data([0], [CODES])
+        stride = self._stride(float(qparams.scale), max(len(str(fmt.qmin)), len(str(fmt.qmax))))
+        codes = np.arange(fmt.qmin, fmt.qmax + 1)
+        shown = (codes - zero_point) % stride == 0
+        set_numbers(self.codes, codes[shown], levels[shown], CODES)
+
+    def _stride(self, scale: float, characters: int) -> int:
+        """Return how many codes apart two labels must be to stay readable: a power of two."""
+        left, right = self.ax.get_xlim()
+        pixels = scale / (right - left) * self.ax.bbox.width
+        return 2 ** max(0, int(np.ceil(np.log2((12 + 8 * characters) / max(pixels, 1e-9)))))
+
+
+def _segments(x0, x1, y0: float, y1: float) -> tuple[np.ndarray, np.ndarray]:
+    """Join the points (x0, y0) and (x1, y1) in pairs, as one line with gaps."""
+    x = np.column_stack([x0, x1, np.full(len(x0), np.nan)])
+    return x.ravel(), np.tile([y0, y1, np.nan], len(x))
+
+
+def _moves(values, targets, clipped) -> str:
+    """Word where each value goes."""
+    moves = zip(values, targets, clipped, strict=True)
+    return ", ".join(f"{x:.4g} becomes {y:.4g}{' (clipped)' if cut else ''}" for x, y, cut in moves) + "."
+
+
+def number_line(values, qparams: QParams, size=(900, 260)) -> Picture:
+    """Draw the levels of a quantizer on the real line, and where each value goes.
+
+    Parameters
+    ----------
+    values : (n,) floats, a handful
+    qparams : QParams, per tensor
+    size : (width, height) in pixels
+
+    Examples
+    --------
+    >>> from qviz import UINT4, choose_qparams
+    >>> number_line([-1.3, 0.55, 2.0], choose_qparams(-1, 2, UINT4))
+    Number line: 16 levels of uint4, 0.2 apart, from -1 to 2; code 5 stands for 0. -1.3 becomes -1 (clipped), \
+0.55 becomes 0.6, 2 becomes 2.
+    """
+    return draw({"line": (NumberLinePanel(), values, qparams)}, size=size)

@@ -1,0 +1,157 @@
+"""Granularity: one scale for a whole tensor, for a channel, or for a group."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..data import cnn_weights
+from ..numerics import (
+    SCHEMES,
+    Granularity,
+    IntFormat,
+    PerChannel,
+    PerGroup,
+    PerTensor,
+    QParams,
+    choose_qparams,
+    fake_quantize,
+    mse,
+    sqnr_db,
+    value_range,
+)
+from ..plots import Canvas, ChannelPanel, SqnrPanel, sqnr_of_channels
+from .controls import YOURS, choice, slider
+from .explorer import Explorer
+
+CONV2, FC1, RESCALED = "conv2 weights", "fc1 weights", "conv2 weights, channels rescaled"
+GRANULARITIES = ("per tensor", "per channel", "per group")
+BYTES_OF_A_SCALE, BYTES_OF_A_ZERO_POINT = 4, 1  # float32, int8
+
+
+@dataclass(frozen=True)
+class State:
+    """Which weights, in which format, and how many of them share a scale."""
+
+    data: str = choice("Weights", (CONV2, FC1, RESCALED, YOURS))
+    bits: int = slider("Bits", 4, 2, 8)
+    scheme: str = choice("Scheme", SCHEMES, "symmetric")
+    granularity: str = choice("One scale", GRANULARITIES)
+    group_size: int = choice("Group size", (4, 8, 16, 32, 64, 128), 16)
+
+
+@dataclass(frozen=True)
+class Result:
+    """Weights, what quantization made of them, and what that costs."""
+
+    weights: np.ndarray
+    qparams: QParams
+    weight_bytes: int
+    scale_bytes: int
+    zero_point_bytes: int
+    mse: float
+    sqnr_db: float
+    channels_db: np.ndarray
+
+
+def granularity_of(state: State) -> Granularity:
+    """Return the granularity that `state` names: channels along axis 0, groups along axis 1, the inputs.
+
+    Examples
+    --------
+    >>> granularity_of(State(granularity="per group", group_size=8))
+    PerGroup(axis=1, size=8)
+    """
+    return {
+        "per tensor": PerTensor(),
+        "per channel": PerChannel(0),
+        "per group": PerGroup(1, state.group_size),
+    }[state.granularity]
+
+
+def compute(state: State, weights: np.ndarray) -> Result:
+    """Quantize `weights`, (out channels, in channels, ...), over the whole range of each group."""
+    granularity = granularity_of(state)
+    fmt = IntFormat(state.bits, signed=state.scheme == "symmetric")
+    qparams = choose_qparams(*value_range(weights, granularity), fmt, state.scheme, granularity)
+    weights_hat = fake_quantize(weights, qparams)
+    scales = qparams.scale.size
+    return Result(
+        weights=weights,
+        qparams=qparams,
+        weight_bytes=-(-weights.size * state.bits // 8),
+        scale_bytes=scales * BYTES_OF_A_SCALE,
+        zero_point_bytes=scales * BYTES_OF_A_ZERO_POINT if state.scheme == "affine" else 0,
+        mse=mse(weights, weights_hat),
+        sqnr_db=sqnr_db(weights, weights_hat),
+        channels_db=sqnr_of_channels(weights, weights_hat),
+    )
+
+
+def channel_factors(n: int) -> np.ndarray:
+    """Return (n,) seeded powers of two from 1/8 to 8.
+
+    A channel times a factor, and the next layer's weights of that channel divided by it, is the same network: ReLU
+    and max pooling pass a positive factor on. A power of two changes no mantissa, so not one bit of the result.
+
+    Examples
+    --------
+    >>> channel_factors(4)
+    array([4.  , 2.  , 1.  , 0.25], dtype=float32)
+    """
+    return np.exp2(np.random.default_rng(0).integers(-3, 4, n)).astype(np.float32)
+
+
+class GranularityExplorer(Explorer):
+    """The ranges that the channels of a weight tensor need, and those that their scales cover.
+
+    Examples
+    --------
+    >>> explorer = GranularityExplorer(granularity="per channel")
+    >>> print(explorer.readout)
+    4,608 weights of shape (32, 16, 3, 3) in int4, per channel (axis 0): 32 scales
+    bytes: 2,304 of weights, 128 of float32 scales, 0 of int8 zero points; 4.22 bits a weight in all
+    mean squared error = 4.309e-04, SQNR = 18.10 dB
+    worst channel: 12, with 15.61 dB
+    >>> explorer.close()
+    """
+
+    State = State
+
+    def compute(self, state: State) -> Result:
+        """Quantize the chosen weights."""
+        return compute(state, self._weights(state))
+
+    def canvas(self) -> Canvas:
+        """Ranges beside decibels."""
+        return Canvas({"ranges": ChannelPanel(), "sqnr": SqnrPanel()}, size=(900, 380), width_ratios=[3, 2])
+
+    def views(self, state: State, result: Result) -> dict[str, tuple]:
+        """Show the ranges and the signal that is left."""
+        return {"ranges": (result.weights, result.qparams), "sqnr": (result.channels_db, result.sqnr_db)}
+
+    def describe(self, state: State, result: Result) -> str:
+        """Say how many scales, how many bytes, how much error, and where it is worst."""
+        size, p, worst = result.weights.size, result.qparams, int(np.argmin(result.channels_db))
+        total = result.weight_bytes + result.scale_bytes + result.zero_point_bytes
+        return (
+            f"{size:,} weights of shape {result.weights.shape} in {p.fmt}, {p.granularity}: "
+            f"{p.scale.size:,} scale{'s' if p.scale.size > 1 else ''}\n"
+            f"bytes: {result.weight_bytes:,} of weights, {result.scale_bytes:,} of float32 scales, "
+            f"{result.zero_point_bytes:,} of int8 zero points; {8 * total / size:.2f} bits a weight in all\n"
+            f"mean squared error = {result.mse:.3e}, SQNR = {result.sqnr_db:.2f} dB\n"
+            f"worst channel: {worst}, with {result.channels_db[worst]:.2f} dB"
+        )
+
+    def _weights(self, state: State) -> np.ndarray:
+        if state.data == FC1:
+            return cnn_weights()["fc1.weight"]
+        if state.data != YOURS:
+            weights = cnn_weights()["conv2.weight"]
+            factors = channel_factors(len(weights)) if state.data == RESCALED else np.ones(len(weights), np.float32)
+            return weights * factors.reshape(-1, 1, 1, 1)
+        weights = self.own()
+        if weights.ndim < 2:
+            raise ValueError(
+                f"weights must have at least two axes, output and input channels: got shape {weights.shape}"
+            )
+        return weights

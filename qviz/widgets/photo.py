@@ -1,0 +1,121 @@
+"""A picture at 2 to 8 bits: what quantization loses, seen."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..data import digits, photograph
+from ..numerics import IntFormat, QParams, choose_qparams, fake_quantize, mse, quantize, sqnr_db
+from ..plots import Canvas, ImagePanel, LevelsPanel, cropped
+from .controls import YOURS, choice, slider, toggle
+from .explorer import Explorer
+
+MOST_PIXELS = 1024  # in a row or a column
+
+
+@dataclass(frozen=True)
+class State:
+    """Which picture, at how many bits."""
+
+    data: str = choice("Picture", ("photograph", "digits", YOURS))
+    bits: int = slider("Bits", 8, 2, 8)
+    zoom: bool = toggle("Zoom into the middle")
+
+
+@dataclass(frozen=True)
+class Result:
+    """A picture, what quantization made of it, and how many greys and bytes each has."""
+
+    picture: np.ndarray
+    quantized: np.ndarray
+    qparams: QParams
+    greys: tuple[int, int]
+    bytes: tuple[int, int]
+    mse: float
+    sqnr_db: float
+
+
+def compute(state: State, picture: np.ndarray) -> Result:
+    """Quantize a (rows, columns) `picture` between its least and greatest value, zero included."""
+    fmt = IntFormat(state.bits, signed=False)
+    qparams = choose_qparams(picture.min(), picture.max(), fmt)
+    quantized = fake_quantize(picture, qparams)
+    sizes = picture.size * 4, -(-picture.size * state.bits // 8)
+    greys = np.unique(picture).size, np.count_nonzero(np.bincount(quantize(picture, qparams).ravel()))
+    return Result(picture, quantized, qparams, greys, sizes, mse(picture, quantized), sqnr_db(picture, quantized))
+
+
+def digits_mosaic() -> np.ndarray:
+    """Return 24 handwritten digits side by side, (32, 48) ink from 0 to 1.
+
+    Examples
+    --------
+    >>> digits_mosaic().shape
+    (32, 48)
+    """
+    return np.block([[digits().images[6 * row + column, 0] for column in range(6)] for row in range(4)])
+
+
+class PhotoExplorer(Explorer):
+    """A picture before and after quantization.
+
+    Examples
+    --------
+    >>> explorer = PhotoExplorer(bits=3)
+    >>> print(explorer.readout)
+    3 bits: 8 levels, 0.142857 apart
+    256 different greys became 8
+    size: 393,216 bytes as float32, 36,864 bytes at 3 bits, 10.67 times smaller
+    mean squared error = 1.739e-03, SQNR = 20.67 dB
+    >>> explorer.close()
+    """
+
+    State = State
+
+    def compute(self, state: State) -> Result:
+        """Quantize the chosen picture."""
+        return compute(state, self._picture(state))
+
+    def canvas(self) -> Canvas:
+        """Two pictures side by side, the levels under them."""
+        panels = {
+            "original": ImagePanel("Original: float32", still=True),
+            "quantized": ImagePanel("Quantized"),
+            "levels": LevelsPanel("Greys of the quantized picture"),
+        }
+        layout = [["original", "quantized"], ["levels", "levels"]]
+        return Canvas(panels, layout, (900, 460), height_ratios=[5, 2])
+
+    def views(self, state: State, result: Result) -> dict[str, tuple]:
+        """Show both pictures, or their middle; the whole range of values goes from black to white."""
+        lo, hi = float(result.qparams.lo), float(result.qparams.hi)
+        cut = cropped if state.zoom else np.asarray
+        return {
+            "original": (cut(result.picture), lo, hi),
+            "quantized": (cut(result.quantized), lo, hi),
+            "levels": (result.picture, result.qparams),
+        }
+
+    def describe(self, state: State, result: Result) -> str:
+        """Say how many greys, how many bytes, how much error."""
+        before, after = result.bytes
+        return (
+            f"{state.bits} bits: {result.qparams.fmt.levels} levels, {float(result.qparams.scale):.6f} apart\n"
+            f"{result.greys[0]} different greys became {result.greys[1]}\n"
+            f"size: {before:,} bytes as float32, {after:,} bytes at {state.bits} bits, "
+            f"{before / after:.2f} times smaller\n"
+            f"mean squared error = {result.mse:.3e}, SQNR = {result.sqnr_db:.2f} dB"
+        )
+
+    def _picture(self, state: State) -> np.ndarray:
+        if state.data == "photograph":
+            return photograph()
+        if state.data == "digits":
+            return digits_mosaic()
+        picture = self.own()
+        if picture.ndim != 2 or max(picture.shape) > MOST_PIXELS:
+            raise ValueError(
+                f"a picture must have two axes, rows and columns, of at most {MOST_PIXELS} pixels: "
+                f"got shape {picture.shape}; take a part of it, or the mean of its colours"
+            )
+        return picture
