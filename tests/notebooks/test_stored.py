@@ -91,7 +91,8 @@ def test_the_check_fails_where_a_run_differs(write):
 
 def test_a_cell_without_an_id_is_refused(tmp_path):
     path = tmp_path / "no_id.ipynb"
-    notebook = new_notebook(cells=[{"cell_type": "markdown", "metadata": {}, "source": "text"}])
+    cells = [{"cell_type": "markdown", "metadata": {}, "source": "text"}]
+    notebook = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
     path.write_text(json.dumps(notebook), encoding="utf-8")
     done = run_tool(path)
     assert done.returncode == 1 and "has no id" in done.stderr
