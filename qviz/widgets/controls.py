@@ -25,6 +25,17 @@ _LABEL_WIDTH = "110px"
 _ROW = {"width": "430px", "margin": "1px 0"}
 
 
+class _Rounded(traitlets.Float):
+    """A float with some digits after the point: a slider in steps of 0.1 sends -1.1000000000000005."""
+
+    def __init__(self, default, *, digits: int, **options):
+        super().__init__(default, **options)
+        self.digits = digits
+
+    def validate(self, obj, value) -> float:
+        return round(super().validate(obj, value), self.digits)
+
+
 @dataclass(frozen=True)
 class Slider:
     """A whole number or a real one between two ends."""
@@ -37,8 +48,9 @@ class Slider:
 
     def trait(self, default) -> traitlets.TraitType:
         """Return the trait that holds the value, and refuses one out of range."""
-        kind = traitlets.Float if self.digits else traitlets.Int
-        return kind(default, min=self.low, max=self.high)
+        if self.digits:
+            return _Rounded(default, min=self.low, max=self.high, digits=self.digits)
+        return traitlets.Int(default, min=self.low, max=self.high)
 
     def build(self) -> tuple[widgets.Widget, list[widgets.Widget]]:
         """Return the row, and the widgets whose `value` is to be linked to the trait."""

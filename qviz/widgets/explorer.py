@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 import ipywidgets as widgets
 import numpy as np
-import traitlets
 
 from .. import data
 from ..plots import Canvas
@@ -185,8 +184,7 @@ class Explorer(widgets.VBox):
         rows = []
         for name, (control, _) in self._controls.items():
             row, linked = control.build()
-            for widget in linked:
-                traitlets.link((self, name), (widget, "value"))
+            self._connect(name, linked)
             rows.append(row)
         buttons = []
         for label, hint, action in (
@@ -199,6 +197,22 @@ class Explorer(widgets.VBox):
             buttons.append(button)
         grid = widgets.Box(rows, layout={"flex_flow": "row wrap", "width": "900px", "max_width": "100%"})
         self._panel_of_controls = widgets.VBox([grid, widgets.HBox(buttons)])
+
+    def _connect(self, name: str, linked: list[widgets.Widget]) -> None:
+        """Keep a trait and its widgets at one value; the trait has the last word, for instance when it rounds."""
+
+        def show(_change) -> None:
+            for widget in linked:
+                widget.value = getattr(self, name)
+
+        def take(change) -> None:
+            setattr(self, name, change.new)
+            show(change)
+
+        self.observe(show, name)
+        for widget in linked:
+            widget.value = getattr(self, name)
+            widget.observe(take, "value")
 
     def _set(self, name: str, value) -> None:
         if name not in self._controls:

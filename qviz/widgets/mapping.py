@@ -20,7 +20,7 @@ class State:
     hi: float = slider("Highest value, hi", 8.0, -5.0, 10.0, 0.1, digits=1)
     bits: int = slider("Bits", 3, 2, 8)
     scheme: str = choice("Scheme", SCHEMES)
-    x: float = slider("Value x", 2.5, -12.0, 12.0, 0.01, digits=2)
+    x: float = slider("Value x", 2.5, -12.0, 12.0, 0.1, digits=1)
 
 
 @dataclass(frozen=True)
