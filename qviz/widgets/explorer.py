@@ -1,5 +1,6 @@
 """Explorer: controls -> State -> compute -> Result -> picture and readout. Data flows one way."""
 
+import base64
 import html
 import re
 from pathlib import Path
@@ -266,7 +267,7 @@ class Explorer(widgets.VBox):
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
         bundle = super()._repr_mimebundle_(include=include, exclude=exclude)
-        return {**bundle, "text/plain": self.readout, "image/png": self.png}
+        return {**bundle, "text/plain": self.readout, "image/png": base64.b64encode(self.png).decode()}
 
 
 def _family(widget: widgets.Widget) -> list[widgets.Widget]:
