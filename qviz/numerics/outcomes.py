@@ -60,12 +60,16 @@ def outcome(x, seen: Histogram, calibrator: Calibrator, fmt: IntFormat = INT8, s
     >>> o.hi, o.parts.rounding, o.parts.clipping
     (1.0, 0.0, 2.25)
     """
+    return _outcome(x, _power(x), seen, calibrator, fmt, scheme)
+
+
+def _outcome(x, power: float, seen: Histogram, calibrator: Calibrator, fmt: IntFormat, scheme: str) -> Outcome:
     lo, hi = calibrator.choose_range(seen, fmt, scheme)
     # A range may lie off the data by less than a bin, and beyond zero on the far side by as much.
     lo, hi = min(lo, hi), max(lo, hi)
     qparams = choose_qparams(lo, hi, fmt, scheme)
     parts = error_parts(x, qparams)
-    return Outcome(float(lo), float(hi), qparams, parts, _sqnr_db(x, parts.total))
+    return Outcome(float(lo), float(hi), qparams, parts, _sqnr_db(power, parts.total))
 
 
 def outcomes(
@@ -85,7 +89,8 @@ def outcomes(
     >>> best_of(found)
     'mse'
     """
-    return {name: outcome(x, seen, calibrator, fmt, scheme) for name, calibrator in calibrators.items()}
+    power = _power(x)
+    return {name: _outcome(x, power, seen, calibrator, fmt, scheme) for name, calibrator in calibrators.items()}
 
 
 def best_of(found: Mapping[str, Outcome]) -> str:
@@ -93,8 +98,11 @@ def best_of(found: Mapping[str, Outcome]) -> str:
     return min(found, key=lambda name: found[name].parts.total)
 
 
-def _sqnr_db(x, error: float) -> float:
+def _power(x) -> float:
+    return float(np.mean(np.square(x, dtype=np.float64))) if np.size(x) else 0.0
+
+
+def _sqnr_db(power: float, error: float) -> float:
     if error == 0:
         return math.inf
-    power = float(np.mean(np.square(x, dtype=np.float64)))
     return 10 * math.log10(power / error) if power else -math.inf

@@ -5,6 +5,7 @@
 * one file for each explorer
 """
 
+from .arena import ArenaExplorer
 from .calibration import CalibrationExplorer
 from .explorer import Explorer
 from .granularity import GranularityExplorer
@@ -13,5 +14,6 @@ from .photo import PhotoExplorer
 from .quantize import QuantizeExplorer
 
 __all__ = [
-    "CalibrationExplorer", "Explorer", "GranularityExplorer", "MappingExplorer", "PhotoExplorer", "QuantizeExplorer",
+    "ArenaExplorer", "CalibrationExplorer", "Explorer", "GranularityExplorer", "MappingExplorer",
+    "PhotoExplorer", "QuantizeExplorer",
 ]  # fmt: skip

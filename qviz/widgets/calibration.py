@@ -84,9 +84,9 @@ class CalibrationExplorer(Sampled, Explorer):
 
     Examples
     --------
-    >>> explorer = CalibrationExplorer(method="mse")
+    >>> explorer = CalibrationExplorer()
     >>> print(explorer.readout.splitlines()[0])
-    uint4, mse: range 0.0000 to 4.9372, scale = 0.329144, zero point = 0
+    uint4, min-max: range 0.0000 to 6.9293, scale = 0.461957, zero point = 0
     >>> explorer.close()
     """
 

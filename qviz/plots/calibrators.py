@@ -1,0 +1,110 @@
+"""Calibrators side by side: what the range that each keeps costs."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
+from matplotlib.text import Text
+
+from ..numerics import INT8, IntFormat, observe
+from ..numerics.outcomes import Outcome, best_of, outcomes
+from ._methods import NAMES, ROWS, mark, name_rows
+from .canvas import Picture, draw
+from .panel import Panel
+from .ranges import RangesPanel
+from .style import CLIPPED, FONT_SIZE, QUIET, ROUNDED, Labels, dress, legend
+
+WIDEST = 5.0  # times the least error: longer bars are cut, and say how long they are
+
+
+class CalibratorPanel(Panel):
+    """The error of each method as a bar, rounding and clipping end to end, in multiples of the least."""
+
+    def __init__(self, title: str = "Mean squared error"):
+        super().__init__()
+        self.title = title
+
+    def build(self, ax: Axes) -> None:
+        """Create two bars a method, and the words for those too long to show."""
+        dress(ax, Labels(self.title, "times the least mean squared error", ""))
+        self.rounding = self.moving(_bars(ax, facecolor=ROUNDED, edgecolor="black", label="rounding"))
+        self.clipping = self.moving(_bars(ax, facecolor="white", edgecolor=CLIPPED, hatch="////", label="clipping"))
+        self.beyond = [self.moving(_at_the_end(ax, row)) for row in ROWS]
+        self.best = self.moving(name_rows(ax))
+        ax.axvline(1, color=QUIET, linewidth=1)
+        ax.set_xlim(0, WIDEST)
+        ax.set_ylim(len(NAMES) - 0.4, -1.5)
+        legend(ax, loc="upper right", ncols=2, columnspacing=1.0)
+
+    def update(self, found: Mapping[str, Outcome]) -> None:
+        """Show the outcome of each method, one for each name in CALIBRATORS."""
+        parts = [found[name].parts for name in NAMES]
+        unit = min((p.total for p in parts if p.total > 0), default=1.0)
+        rounding = np.array([p.rounding / unit for p in parts])
+        total = np.array([p.total / unit for p in parts])
+        shown = np.minimum(np.column_stack([np.zeros_like(total), rounding, total]), 2 * WIDEST)
+        self.rounding.set_path(_rectangles(shown[:, 0], shown[:, 1]))
+        self.clipping.set_path(_rectangles(shown[:, 1], shown[:, 2]))
+        for words, times, p in zip(self.beyond, total, parts, strict=True):
+            words.set_visible(times > WIDEST)
+            cause = "rounding" if p.rounding > p.clipping else "clipping"
+            words.set_text(f"{_short(times)}, mostly {cause} \N{RIGHTWARDS ARROW}")
+        best = best_of(found)
+        mark(self.best, best)
+        self.description = f"{self.title}: {best} is best with {found[best].parts.total:.4g}; " + ", ".join(
+            f"{name} {_short(times)}" for name, times in zip(NAMES, total, strict=True) if name != best
+        )
+
+
+def _bars(ax: Axes, **look) -> PathPatch:
+    """Create a bar a row, drawn as one shape: hatching six of them costs six times as much."""
+    return ax.add_patch(PathPatch(Path(np.zeros((1, 2))), linewidth=1, **look))
+
+
+def _rectangles(left: np.ndarray, right: np.ndarray) -> Path:
+    """Return a bar a row, from (rows,) `left` to `right`, as one path; a bar of no length leaves no line."""
+    rows = np.flatnonzero(right - left > 0.002 * WIDEST)
+    left, right, top, bottom = left[rows], right[rows], rows - 0.31, rows + 0.31
+    corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]]).transpose(2, 0, 1)
+    if not rows.size:
+        return Path(np.zeros((1, 2)))
+    return Path.make_compound_path(*(Path([*bar, bar[0]], closed=True) for bar in corners))
+
+
+def _at_the_end(ax: Axes, row: int) -> Text:
+    cover = {"facecolor": "white", "edgecolor": "black", "linewidth": 0.8, "pad": 2}
+    return ax.text(WIDEST * 0.985, row, "", ha="right", va="center", fontsize=FONT_SIZE - 2, bbox=cover, visible=False)
+
+
+def _short(ratio: float) -> str:
+    return f"{ratio:.1f}x" if ratio < 100 else f"{ratio:,.0f}x" if ratio < 1e6 else f"{ratio:.0e}x"
+
+
+def compare_calibrators(x, fmt: IntFormat = INT8, scheme: str = "affine", size=(940, 400)) -> Picture:
+    """Draw what each method in CALIBRATORS keeps of a tensor, and what that costs.
+
+    Parameters
+    ----------
+    x : array of any shape, at least one value, finite
+    fmt : IntFormat
+    scheme : {"affine", "symmetric"}
+    size : (width, height) in pixels
+
+    Raises
+    ------
+    ValueError
+        `x` is empty or not finite, or the scheme does not go with the format.
+
+    Examples
+    --------
+    >>> from qviz.numerics import UINT4
+    >>> x = np.random.default_rng(0).exponential(size=10_000)
+    >>> print(compare_calibrators(x, UINT4).description.splitlines()[1][:31])
+    Mean squared error: mse is best
+    """
+    x = np.asarray(x)
+    found = outcomes(x, observe(x)[0], fmt, scheme)
+    panels = {"ranges": (RangesPanel(), x, found), "errors": (CalibratorPanel(), found)}
+    return draw(panels, size=size, width_ratios=[6, 5])

@@ -1,0 +1,62 @@
+"""Ranges side by side: how much of a tensor each calibrator keeps."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from ..numerics.outcomes import Outcome, best_of
+from ._methods import LABELS, NAMES, ROWS, mark, name_rows
+from .histogram import BINS, LOWEST_SHARE, binned, padded, relative
+from .panel import Panel
+from .style import FLOAT, QUIET, RANGE, Labels, dress
+
+# Rows count downwards from 0; above them the histogram stands on its ground.
+GROUND = -1.0
+HEIGHT = 6.5
+
+
+class RangesPanel(Panel):
+    """The range that each method keeps, under the histogram of the tensor on the same axis."""
+
+    def __init__(self, title: str = "The tensor, and the range kept"):
+        super().__init__()
+        self.title = title
+
+    def build(self, ax: Axes) -> None:
+        """Create the outline above, and below it a line a method."""
+        dress(ax, Labels(self.title, "value", "frequency"))
+        edges = np.linspace(0, 1, BINS + 1)
+        self.outline = self.moving(
+            ax.stairs(np.full(BINS, GROUND), edges, fill=True, color=FLOAT, alpha=0.75, baseline=GROUND)
+        )
+        self.bars = self.moving(*ax.plot([], [], color=RANGE, linewidth=4, solid_capstyle="butt"))
+        self.ends = self.moving(*ax.plot([], [], "|", color=RANGE, markersize=13, markeredgewidth=2))
+        self.best = self.moving(name_rows(ax))
+        ax.axhline(GROUND, color=QUIET, linewidth=1)
+        shares = np.array([1e-4, 1e-2, 1.0])
+        ax.set_yticks([*_height(shares), *ROWS], [*(f"{share:g}" for share in shares), *LABELS])
+        ax.set_ylim(len(NAMES) - 0.4, GROUND - HEIGHT - 0.3)
+        ax.yaxis.set_label_coords(-0.22, 0.75)  # beside the histogram, not beside the names
+
+    def update(self, x: np.ndarray, found: Mapping[str, Outcome]) -> None:
+        """Show `x`, any shape, and the range of each method, in the units of x."""
+        x = np.ravel(x)
+        left, right = padded(float(x.min()), float(x.max()))
+        counts, edges = binned(x, left, right)
+        self.outline.set_data(_height(relative(counts)), edges)
+        kept = np.array([[float(found[name].qparams.lo), float(found[name].qparams.hi)] for name in NAMES])
+        gap = np.full((len(NAMES), 1), np.nan)
+        self.bars.set_data(np.hstack([kept, gap]).ravel(), np.repeat(ROWS, 3))
+        self.ends.set_data(kept.ravel(), np.repeat(ROWS, 2))
+        best = best_of(found)
+        mark(self.best, best)
+        self.ax.set_xlim(left, right)
+        self.description = f"{self.title}: " + "; ".join(
+            f"{name} {lo:.4g} to {hi:.4g}" for name, (lo, hi) in zip(NAMES, kept, strict=True)
+        )
+
+
+def _height(shares: np.ndarray) -> np.ndarray:
+    """Return where shares of the tallest bar end, on a logarithmic scale."""
+    return GROUND - HEIGHT * (1 - np.log10(np.maximum(shares, LOWEST_SHARE)) / np.log10(LOWEST_SHARE))
