@@ -2,19 +2,48 @@
 
 * formats: which integers there are
 * granularity: how many values share one scale
-* affine: scale, zero point, quantize, dequantize
-* observers: what was seen of a tensor
-* calibrators: which range to keep
+* qparams: scale and zero point, and how to choose them for a range
+* affine: quantize, dequantize, fake_quantize
+* observers, histogram: what was seen of a tensor
+* calibrators, aciq, least_error: which range to keep
 * metrics: how much was lost, and why
+* outcomes: what a choice of range comes to
+
+Input out of the ordinary has one answer each:
+
+=====================  =====================================================================================
+x is                   answer
+=====================  =====================================================================================
+empty                  quantize, dequantize, fake_quantize: empty. Where a range or an error is asked for:
+                       ValueError
+all zero               scale 1: every format and scheme represents it exactly
+constant, one value    the range reaches from it to 0, so that it has a code of its own
+NaN                    ValueError that says how many there are, and where the first is
+infinite               quantize, fake_quantize: the nearest end of the range. Elsewhere as NaN
+float32, float64       computed as they are, whatever the byte order
+float16, bool, 8 bit   computed in float32, which holds them exactly; so are integers of 16 bits
+wider integers         computed in float64; so is long double
+object, complex, text  TypeError
+subnormal              no scale is below 1.2e-38, so that what is much smaller becomes zero
+1e38, 1.7e308          as any other. A level beyond the largest float is infinite, as is an error beyond it. A
+                       scale beyond float32 needs float64 input, else ValueError
+0-d                    an array of one value, with no axis: ValueError from PerChannel and PerGroup
+non-contiguous         as any other
+read-only              as any other: no function writes to its input
+=====================  =====================================================================================
 """
 
 from ._expected_error import error_of_ranges
-from .affine import SCHEMES, QParams, choose_qparams, dequantize, fake_quantize, quantize, value_range
-from .calibrators import ACIQ, CALIBRATORS, MSE, Calibrator, Entropy, MinMax, MovingAverage, Percentile, calibrate
+from .aciq import ACIQ
+from .affine import dequantize, fake_quantize, quantize
+from .calibrators import CALIBRATORS, Calibrator, Entropy, MinMax, MovingAverage, Percentile, calibrate
 from .formats import INT2, INT3, INT4, INT8, INT16, UINT2, UINT3, UINT4, UINT8, UINT16, IntFormat
 from .granularity import Granularity, PerChannel, PerGroup, PerTensor
+from .histogram import Histogram
+from .least_error import MSE
 from .metrics import ErrorParts, cosine, error_parts, kl_divergence, mse, sqnr_db
-from .observers import Histogram, HistogramObserver, observe
+from .observers import HistogramObserver, observe
+from .qparams import SCHEMES, QParams, choose_qparams, value_range
 
 __all__ = [
     "ACIQ", "CALIBRATORS", "INT2", "INT3", "INT4", "INT8", "INT16", "MSE", "SCHEMES", "UINT2", "UINT3", "UINT4",

@@ -1,10 +1,11 @@
 """Calibrators: which range to keep, decided from a histogram.
 
 A wide range rounds coarsely, a narrow one clips; each method strikes its own balance. A calibrator is a frozen
-dataclass with one method, `choose_range(histogram, fmt, scheme) -> (lo, hi)`. It never sees the data.
+dataclass with one method, `choose_range(histogram, fmt, scheme) -> (lo, hi)`. It never sees the data. Whatever was
+seen, lo <= hi, both are finite, and the range goes beyond minimum and maximum only to reach zero or, for the
+symmetric scheme, to mirror itself.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,15 +13,27 @@ import numpy as np
 
 from . import _check
 from ._entropy import least_divergent_window
-from ._expected_error import error_of_ranges
-from .affine import SCHEMES, QParams, choose_qparams
+from .aciq import ACIQ
 from .formats import INT8, IntFormat
-from .granularity import Granularity, PerTensor
-from .observers import Histogram, observe
+from .granularity import PER_TENSOR, Granularity
+from .histogram import Histogram
+from .least_error import MSE
+from .observers import each_histogram
+from .qparams import SCHEMES, QParams, choose_qparams
 
 
 class Calibrator(Protocol):
-    """Anything that decides a range from a histogram."""
+    """Anything that decides a range from a histogram; a reader's own method needs no more than this.
+
+    Examples
+    --------
+    >>> class Half:
+    ...     def choose_range(self, histogram, fmt, scheme):
+    ...         return histogram.min / 2, histogram.max / 2
+    >>> p = calibrate([-2.0, 0.0, 4.0], Half())
+    >>> round(float(p.hi - p.lo), 6)
+    3.0
+    """
 
     def choose_range(self, histogram: Histogram, fmt: IntFormat = INT8, scheme: str = "affine") -> tuple[float, float]:
         """Return the lowest and the highest real value to keep, in the units of x."""
@@ -37,6 +50,7 @@ class MinMax:
 
     Examples
     --------
+    >>> from qviz.numerics import observe
     >>> MinMax().choose_range(observe([-1.0, 0.5, 3.0])[0])
     (-1.0, 3.0)
     """
@@ -58,6 +72,7 @@ class MovingAverage:
 
     Examples
     --------
+    >>> from qviz.numerics import observe
     >>> lo, hi = MovingAverage().choose_range(observe([0.0, 1.0, 0.0, 2.0], batches=2)[0])
     >>> round(hi, 6)  # 1 + 0.01 * (2 - 1)
     1.01
@@ -75,13 +90,13 @@ class Percentile:
     Parameters
     ----------
     percentile : float
-        0 < percentile <= 100. For the affine scheme half of the rest is cut at each end, for the symmetric one
+        Above 0, at most 100. For the affine scheme half of the rest is cut at each end, for the symmetric one
         the largest magnitudes are.
 
     Raises
     ------
-    ValueError
-        `percentile` is out of range.
+    TypeError, ValueError
+        `percentile` is not a number in this range.
 
     Notes
     -----
@@ -90,6 +105,7 @@ class Percentile:
 
     Examples
     --------
+    >>> from qviz.numerics import observe
     >>> h = observe(np.arange(1000.0))[0]
     >>> [round(v) for v in Percentile(98.0).choose_range(h)]
     [10, 990]
@@ -120,141 +136,41 @@ class Entropy:
     Parameters
     ----------
     quantized_bins : int or None
-        Into how many bins a window is squeezed; None is the number of codes of the format.
+        Into how many bins a window is squeezed, at least 2; None is the number of codes of the format.
+
+    Raises
+    ------
+    TypeError, ValueError
+        `quantized_bins` is not such a number.
 
     Notes
     -----
     Follows Migacz 2017, "8-bit inference with TensorRT", as written in ONNX Runtime's EntropyCalibrater, and
-    gives its threshold to one bin for the same histogram and `quantized_bins` (there 128). A format with more
-    codes than there are bins leaves nothing to search: the range is then that of MinMax.
+    gives its threshold to one bin for the same histogram and `quantized_bins` (there 128). More than 1024 bins
+    on a side are merged in pairs first. A format with more codes than there are bins leaves nothing to search:
+    the range is then that of MinMax.
 
     Examples
     --------
+    One outlier, and the crowd within 5. No window is narrower than `quantized_bins` bins, so that a format with
+    more codes stays wider here.
+
+    >>> from qviz.numerics import observe
     >>> x = np.random.default_rng(0).standard_normal(100_000)
-    >>> x[0] = 40.0  # one outlier
-    >>> lo, hi = Entropy().choose_range(observe(x)[0])
-    >>> hi < 10
-    True
+    >>> x[0] = 40.0
+    >>> [round(Entropy(bins).choose_range(observe(x)[0])[1], 1) for bins in (128, 256)]
+    [4.1, 11.3]
     """
 
     quantized_bins: int | None = None
 
+    def __post_init__(self):
+        if self.quantized_bins is not None:
+            _check.whole_number(self.quantized_bins, "quantized_bins", 2, 1 << 16)
+
     def choose_range(self, histogram: Histogram, fmt: IntFormat = INT8, scheme: str = "affine") -> tuple[float, float]:
         """Search the windows."""
         return least_divergent_window(histogram, self.quantized_bins or fmt.levels)
-
-
-@dataclass(frozen=True)
-class MSE:
-    """Keep the range with the least mean squared error, rounding and clipping together.
-
-    Parameters
-    ----------
-    candidates : int
-        How many ranges each sweep tries. A second sweep refines the best of the first; for the affine scheme the
-        two ends are moved in turn.
-
-    Notes
-    -----
-    The aim of torch's HistogramObserver, with a search over whole ranges in place of its greedy one.
-
-    Examples
-    --------
-    >>> x = np.random.default_rng(0).standard_normal(100_000)
-    >>> lo, hi = MSE().choose_range(observe(x)[0], IntFormat(4), "symmetric")
-    >>> round(hi, 1)  # 2.4 standard deviations of 4
-    2.4
-    """
-
-    candidates: int = 40
-
-    def __post_init__(self):
-        _check.whole_number(self.candidates, "candidates", 4, 10_000)
-
-    def choose_range(self, histogram: Histogram, fmt: IntFormat = INT8, scheme: str = "affine") -> tuple[float, float]:
-        """Sweep, then refine."""
-        _check.one_of(scheme, SCHEMES, "scheme")
-        if scheme == "symmetric":
-            hi = self._sweep(lambda t: (-t, t), max(-histogram.min, histogram.max), histogram, fmt, scheme)
-            return -hi, hi
-        lo, hi = min(histogram.min, 0.0), max(histogram.max, 0.0)
-        widest = lo, hi
-        for _ in range(2):
-            if widest[1] > 0:
-                hi = self._sweep(lambda t, lo=lo: (np.full_like(t, lo), t), widest[1], histogram, fmt, scheme)
-            if widest[0] < 0:
-                lo = -self._sweep(lambda t, hi=hi: (-t, np.full_like(t, hi)), -widest[0], histogram, fmt, scheme)
-        return lo, hi
-
-    def _sweep(self, range_of, widest: float, histogram: Histogram, fmt: IntFormat, scheme: str) -> float:
-        """Return the end in (0, widest] with the least error; `range_of` makes ranges of an array of ends."""
-        if widest <= 0:
-            return 0.0
-        step = 1 / self.candidates
-        best = 1.0
-        for shares in (np.arange(1, self.candidates + 1) * step, np.arange(-8, 9) * step / 8):
-            shares = np.clip(shares if shares[0] > 0 else best + shares, step / 8, 1.0)
-            total = sum(error_of_ranges(histogram, *range_of(shares * widest), fmt, scheme))
-            best = float(shares[np.argmin(total)])
-        return best * widest
-
-
-@dataclass(frozen=True)
-class ACIQ:
-    """Clip at the analytic optimum for a bell-shaped distribution: no search at all.
-
-    The optimal distance from the mean is a fixed multiple of the spread: b, the mean absolute deviation, for
-    Laplace, and the standard deviation for Gaussian. The multiple depends on the number of bits alone.
-
-    Parameters
-    ----------
-    distribution : {"laplace", "gaussian", "auto"}
-        "auto" takes the one whose ratio of standard deviation to mean absolute deviation is nearer: 1.41 for
-        Laplace, 1.25 for Gaussian.
-
-    Notes
-    -----
-    Banner et al. 2019, "Post training 4-bit quantization of convolutional networks for rapid-deployment",
-    equations 6 to 10 and, for tensors without negative values, the one-sided form, which has one bit more.
-    Mean and spread are read off the bins, and the result never exceeds what was seen.
-
-    Examples
-    --------
-    >>> [round(ACIQ.multiple("laplace", bits), 2) for bits in (2, 3, 4)]
-    [2.83, 3.9, 5.03]
-    >>> [round(ACIQ.multiple("gaussian", bits), 2) for bits in (2, 3, 4)]
-    [1.71, 2.15, 2.56]
-    """
-
-    distribution: str = "auto"
-
-    def __post_init__(self):
-        _check.one_of(self.distribution, ("laplace", "gaussian", "auto"), "distribution")
-
-    @staticmethod
-    def multiple(distribution: str, bits: int) -> float:
-        """Return the optimal clipping distance in units of the spread."""
-        steps = 3.0 * 4.0**bits
-        if distribution == "laplace":  # a = 3 * 4**bits * exp(-a), from equation 8
-            return _root(lambda a: a - steps * math.exp(-a), 0.0, 40.0)
-        tail = math.sqrt(2 / math.pi)
-        return _root(  # the derivative of equation 10
-            lambda a: a * math.erfc(a / math.sqrt(2)) - tail * math.exp(-a * a / 2) + a / steps, 0.0, 40.0
-        )
-
-    def choose_range(self, histogram: Histogram, fmt: IntFormat = INT8, scheme: str = "affine") -> tuple[float, float]:
-        """Multiply the measured spread by the tabulated distance."""
-        weights, centers = histogram.counts / histogram.count, histogram.centers
-        mean = float(weights @ centers)
-        sigma = math.sqrt(float(weights @ (centers - mean) ** 2))
-        b = float(weights @ np.abs(centers - mean))
-        distribution = self.distribution
-        if distribution == "auto":
-            distribution = "laplace" if sigma > (math.sqrt(2) + math.sqrt(math.pi / 2)) / 2 * b else "gaussian"
-        one_sided = histogram.min >= 0
-        distance = self.multiple(distribution, fmt.bits + one_sided) * (b if distribution == "laplace" else sigma)
-        middle = 0.0 if one_sided or scheme == "symmetric" else mean
-        return max(histogram.min, middle - distance), min(histogram.max, middle + distance)
 
 
 CALIBRATORS: dict[str, Calibrator] = {
@@ -272,8 +188,9 @@ def calibrate(
     calibrator: Calibrator | str = "min-max",
     fmt: IntFormat = INT8,
     scheme: str = "affine",
-    granularity: Granularity = PerTensor(),
+    granularity: Granularity = PER_TENSOR,
     batches: int = 1,
+    averaging_constant: float = 0.01,
 ) -> QParams:
     """Observe an array and choose its qparams: what an observer, a calibrator and choose_qparams do together.
 
@@ -286,11 +203,21 @@ def calibrate(
     granularity : PerTensor, PerChannel or PerGroup
     batches : int
         In how many parts the values arrive; only the moving average depends on it.
+    averaging_constant : float
+        Weight of a new batch in the moving average, 0 to 1.
+
+    Returns
+    -------
+    QParams
+        One scale and zero point for each group.
 
     Raises
     ------
     ValueError
-        `x` is empty or not finite, or the name or the scheme is unknown.
+        `x` is empty or not finite, or cannot be cut into such groups; the name or the scheme is unknown; or the
+        scheme is symmetric and the format unsigned.
+    TypeError
+        `x` does not hold real numbers.
 
     Examples
     --------
@@ -300,21 +227,14 @@ def calibrate(
     """
     if isinstance(calibrator, str):
         calibrator = CALIBRATORS[_check.one_of(calibrator, tuple(CALIBRATORS), "calibrator")]
-    ranges = [calibrator.choose_range(h, fmt, scheme) for h in observe(x, granularity, batches)]
-    lo, hi = (np.array(ends)[:, None] for ends in zip(*ranges, strict=True))
-    # A range may lie off the data by less than a bin, and beyond zero on the far side by as much.
-    return choose_qparams(np.minimum(lo, hi), np.maximum(lo, hi), fmt, scheme, granularity)
+    histograms = each_histogram(x, granularity, batches, averaging_constant)
+    ranges = [calibrator.choose_range(histogram, fmt, scheme) for histogram in histograms]
+    lo, hi = np.array(ranges).T[:, :, None]
+    return choose_qparams(lo, hi, fmt, scheme, granularity)
 
 
 def _quantiles(histogram: Histogram, *shares: float) -> tuple[float, ...]:
+    """Read the values off that have these shares of the counts below them, within minimum and maximum."""
     cumulative = np.concatenate([[0], np.cumsum(histogram.counts)])
     ends = np.interp(np.array(shares) * cumulative[-1], cumulative, histogram.edges)
     return tuple(float(v) for v in np.clip(ends, histogram.min, histogram.max))
-
-
-def _root(f, low: float, high: float) -> float:
-    """Bisect a function that rises from negative to positive."""
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if f(middle) < 0 else (low, middle)
-    return (low + high) / 2

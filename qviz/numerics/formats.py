@@ -22,8 +22,10 @@ class IntFormat:
 
     Raises
     ------
-    TypeError, ValueError
-        `bits` is not a whole number from 2 to 16.
+    TypeError
+        `bits` is not a whole number, or `signed` or `narrow` not a bool.
+    ValueError
+        `bits` is not from 2 to 16.
 
     Notes
     -----
@@ -43,7 +45,9 @@ class IntFormat:
     narrow: bool = False
 
     def __post_init__(self):
-        _check.whole_number(self.bits, "bits", 2, 16)
+        object.__setattr__(self, "bits", _check.whole_number(self.bits, "bits", 2, 16))
+        object.__setattr__(self, "signed", _check.yes_or_no(self.signed, "signed"))
+        object.__setattr__(self, "narrow", _check.yes_or_no(self.narrow, "narrow"))
 
     @property
     def qmin(self) -> int:

@@ -10,6 +10,8 @@ import numpy as np
 
 from . import _check
 
+MOST_AXES = 64  # of a NumPy array
+
 
 @dataclass(frozen=True)
 class PerTensor:
@@ -21,12 +23,12 @@ class PerTensor:
     (1, 24)
     """
 
-    def to_groups(self, x: np.ndarray) -> np.ndarray:
+    def to_groups(self, x) -> np.ndarray:
         """Reshape `x` of any shape to `(1, x.size)`."""
-        return x.reshape(1, -1)
+        return np.asarray(x).reshape(1, -1)
 
     def from_groups(self, groups: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-        """Undo `to_groups`."""
+        """Undo `to_groups`, for an array that had this shape."""
         return groups.reshape(shape)
 
     def __str__(self) -> str:
@@ -37,8 +39,15 @@ class PerTensor:
 class PerChannel:
     """One scale for each index along `axis`; the axis is the one that is kept.
 
+    Parameters
+    ----------
+    axis : int
+        Negative counts from the end.
+
     Raises
     ------
+    TypeError
+        `axis` is not a whole number.
     ValueError
         From `to_groups`, when the array has no such axis.
 
@@ -52,14 +61,19 @@ class PerChannel:
 
     axis: int = 0
 
-    def to_groups(self, x: np.ndarray) -> np.ndarray:
+    def __post_init__(self):
+        _check.whole_number(self.axis, "axis", -MOST_AXES, MOST_AXES - 1)
+
+    def to_groups(self, x) -> np.ndarray:
         """Move `axis` to the front and reshape to `(x.shape[axis], values per channel)`."""
-        axis = _check.axis_of(self.axis, x.ndim, x.shape)
-        return np.moveaxis(x, axis, 0).reshape(x.shape[axis], math.prod(x.shape[:axis] + x.shape[axis + 1 :]))
+        x = np.asarray(x)
+        axis = _check.axis_of(self.axis, x.shape)
+        others = x.shape[:axis] + x.shape[axis + 1 :]
+        return np.moveaxis(x, axis, 0).reshape(x.shape[axis], math.prod(others))
 
     def from_groups(self, groups: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-        """Undo `to_groups`."""
-        axis = _check.axis_of(self.axis, len(shape), shape)
+        """Undo `to_groups`, for an array that had this shape."""
+        axis = _check.axis_of(self.axis, shape)
         moved = (shape[axis], *shape[:axis], *shape[axis + 1 :])
         return np.moveaxis(groups.reshape(moved), 0, axis)
 
@@ -71,10 +85,19 @@ class PerChannel:
 class PerGroup:
     """One scale for each run of `size` values along `axis`; the axis is the one that is split.
 
+    Parameters
+    ----------
+    axis : int
+        Negative counts from the end.
+    size : int
+        Values in a group, at least 1.
+
     Raises
     ------
+    TypeError
+        `axis` or `size` is not a whole number.
     ValueError
-        From `to_groups`, when `size` does not divide the axis, or there is no such axis.
+        `size` is less than 1; or, from `to_groups`, it does not divide the axis, or there is no such axis.
 
     Examples
     --------
@@ -86,24 +109,26 @@ class PerGroup:
     size: int = 32
 
     def __post_init__(self):
+        _check.whole_number(self.axis, "axis", -MOST_AXES, MOST_AXES - 1)
         _check.whole_number(self.size, "group size", 1, 2**31)
 
-    def to_groups(self, x: np.ndarray) -> np.ndarray:
+    def to_groups(self, x) -> np.ndarray:
         """Move `axis` to the end and reshape to `(x.size / size, size)`."""
-        axis = _check.axis_of(self.axis, x.ndim, x.shape)
+        x = np.asarray(x)
+        axis = _check.axis_of(self.axis, x.shape)
         if x.shape[axis] % self.size:
-            raise ValueError(self._does_not_divide(x.shape, axis))
+            raise ValueError(self._does_not_divide(x.shape, x.shape[axis]))
         return np.moveaxis(x, axis, -1).reshape(x.size // self.size, self.size)
 
     def from_groups(self, groups: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-        """Undo `to_groups`."""
-        axis = _check.axis_of(self.axis, len(shape), shape)
+        """Undo `to_groups`, for an array that had this shape."""
+        axis = _check.axis_of(self.axis, shape)
         moved = (*shape[:axis], *shape[axis + 1 :], shape[axis])
         return np.moveaxis(groups.reshape(moved), -1, axis)
 
-    def _does_not_divide(self, shape: tuple[int, ...], axis: int) -> str:
-        length = shape[axis]
-        fits = [d for d in range(1, length + 1) if length % d == 0]
+    def _does_not_divide(self, shape: tuple[int, ...], length: int) -> str:
+        small = [d for d in range(1, math.isqrt(length) + 1) if length % d == 0]
+        fits = {*small, *(length // d for d in small)}
         near = sorted(sorted(fits, key=lambda d: abs(d - self.size))[:2])
         return (
             f"group size must divide axis {self.axis}: got {self.size} for length {length} "
@@ -115,3 +140,4 @@ class PerGroup:
 
 
 Granularity = PerTensor | PerChannel | PerGroup
+PER_TENSOR = PerTensor()  # the default everywhere; frozen, so that one serves all

@@ -1,4 +1,7 @@
-"""How far a quantized tensor is from its original, and where the error comes from."""
+"""How far a quantized tensor is from its original, and where the error comes from.
+
+NaN and infinities are refused everywhere: a number that says how far two tensors differ should never hide one.
+"""
 
 import math
 from dataclasses import dataclass
@@ -6,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import _check
-from .affine import QParams, fake_quantize
+from .affine import fake_quantize
+from .qparams import QParams
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,11 @@ class ErrorParts:
         Share of the values outside the range, moved to its end; in squared units of x.
     clipped_fraction : float
         How many values lie outside, 0 to 1.
+
+    Examples
+    --------
+    >>> ErrorParts(rounding=0.5, clipping=0.25, clipped_fraction=0.1).total
+    0.75
     """
 
     rounding: float
@@ -36,10 +45,18 @@ class ErrorParts:
 def mse(x, y) -> float:
     """Mean squared error of `y` against `x`, in squared units of x; 0 for two empty arrays.
 
+    Infinite where it is beyond the largest float64.
+
+    Parameters
+    ----------
+    x, y : arrays of one shape and of real dtype
+
     Raises
     ------
     ValueError
-        The shapes differ.
+        The shapes differ, or a value is NaN or infinite.
+    TypeError
+        A value is not a real number.
 
     Examples
     --------
@@ -47,19 +64,26 @@ def mse(x, y) -> float:
     2.0
     """
     x, y = _pair(x, y)
-    return float(np.mean((x - y) ** 2)) if x.size else 0.0
+    with np.errstate(over="ignore", under="ignore"):
+        return float(np.mean((x - y) ** 2)) if x.size else 0.0
 
 
 def sqnr_db(x, y) -> float:
     """Signal-to-quantization-noise ratio of `y` against `x`, in decibels.
 
     10 log10(sum x**2 / sum (x - y)**2): infinite where nothing changed, minus infinity where all of a zero signal
-    is noise.
+    is noise. A uniform signal quantized to b bits has 6.02 b decibels.
+
+    Parameters
+    ----------
+    x, y : arrays of one shape and of real dtype
 
     Raises
     ------
     ValueError
-        The shapes differ.
+        The shapes differ, or a value is NaN or infinite.
+    TypeError
+        A value is not a real number.
 
     Examples
     --------
@@ -67,28 +91,35 @@ def sqnr_db(x, y) -> float:
     20.0
     """
     x, y = _pair(x, y)
-    signal, noise = float(np.vdot(x, x)), float(np.sum((x - y) ** 2))
+    signal, noise = _length(x), _length(x / 2 - y / 2)  # halved: the difference may overflow
     if noise == 0:
         return math.inf
-    return 10 * math.log10(signal / noise) if signal else -math.inf
+    return 20 * (math.log10(signal / 2) - math.log10(noise)) if signal else -math.inf
 
 
 def cosine(x, y) -> float:
     """Cosine of the angle between `x` and `y` taken as vectors, -1 to 1; 1 for two zero vectors, 0 for one.
 
+    Parameters
+    ----------
+    x, y : arrays of one shape and of real dtype
+
     Raises
     ------
     ValueError
-        The shapes differ.
+        The shapes differ, or a value is NaN or infinite.
+    TypeError
+        A value is not a real number.
 
     Examples
     --------
-    >>> cosine([1.0, 0.0], [1.0, 1.0])  # 45 degrees
-    0.7071067811865475
+    >>> round(cosine([1.0, 0.0], [1.0, 1.0]), 6)  # 45 degrees
+    0.707107
     """
-    x, y = _pair(x, y)
-    norms = math.sqrt(float(np.vdot(x, x))) * math.sqrt(float(np.vdot(y, y)))
-    return float(np.vdot(x, y)) / norms if norms else float(not x.any() and not y.any())
+    x, y = (_unit(vector) for vector in _pair(x, y))
+    if not (x.any() and y.any()):
+        return float(not x.any() and not y.any())
+    return min(1.0, max(-1.0, float(np.vdot(x, y))))
 
 
 def kl_divergence(p, q) -> float:
@@ -96,25 +127,35 @@ def kl_divergence(p, q) -> float:
 
     Infinite where `p` has mass and `q` none. (scipy.stats.entropy(p, q) is the same number.)
 
+    Parameters
+    ----------
+    p, q : arrays of one shape, counts or probabilities
+
     Raises
     ------
     ValueError
-        The shapes differ, a count is negative, or a sum is zero.
+        The shapes differ, a value is NaN, infinite or negative, or a sum is zero.
+    TypeError
+        A value is not a real number.
 
     Examples
     --------
     >>> round(kl_divergence([1, 1], [1, 3]), 6)
     0.143841
     """
-    p, q = _pair(p, q)
+    p, q = _pair(p, q, "p", "q")
     for name, counts in (("p", p), ("q", q)):
-        if not counts.size or counts.min() < 0 or counts.sum() <= 0:
-            raise ValueError(f"{name} must hold counts of at least 0 whose sum is positive")
+        if not counts.size or counts.min() < 0 or not counts.any():
+            raise ValueError(
+                f"{name} must hold counts of at least 0 whose sum is positive: got "
+                + (f"a least one of {counts.min()} and a sum of {counts.sum()}" if counts.size else "none")
+            )
+    p, q = (counts / counts.max() for counts in (p, q))  # the sum of counts may overflow
     p, q = p / p.sum(), q / q.sum()
     seen = p > 0
     if (q[seen] == 0).any():
         return math.inf
-    return float(np.sum(p[seen] * np.log(p[seen] / q[seen])))
+    return float(np.sum(p[seen] * (np.log(p[seen]) - np.log(q[seen]))))
 
 
 def error_parts(x, qparams: QParams) -> ErrorParts:
@@ -125,13 +166,15 @@ def error_parts(x, qparams: QParams) -> ErrorParts:
 
     Parameters
     ----------
-    x : array of any shape, finite
+    x : array of any shape and real dtype, finite
     qparams : QParams
 
     Raises
     ------
     ValueError
-        `x` is empty or holds NaN or an infinity.
+        `x` is empty or holds NaN or an infinity, or its groups are not those of `qparams`.
+    TypeError
+        `x` does not hold real numbers.
 
     Notes
     -----
@@ -139,7 +182,7 @@ def error_parts(x, qparams: QParams) -> ErrorParts:
 
     Examples
     --------
-    >>> from qviz.numerics import INT2
+    >>> from qviz.numerics import INT2, QParams
     >>> parts = error_parts([0.0, 0.2, 3.0], QParams(1.0, 0, INT2))
     >>> round(parts.rounding, 4), round(parts.clipping, 4), round(parts.clipped_fraction, 2)
     (0.0133, 1.3333, 0.33)
@@ -147,18 +190,29 @@ def error_parts(x, qparams: QParams) -> ErrorParts:
     x = _check.finite(_check.as_float(x))
     if x.size == 0:
         raise ValueError(f"x must hold at least one value to have an error: got shape {x.shape}")
-    groups = qparams.granularity.to_groups(x)
-    error = groups - qparams.granularity.to_groups(fake_quantize(x, qparams))
+    groups, quantized = (qparams.granularity.to_groups(v) for v in (x, fake_quantize(x, qparams)))
     half = qparams.scale / 2
     clipped = (groups < qparams.lo - half) | (groups > qparams.hi + half)
-    squared = np.square(error, dtype=np.float64)
-    clipping = float(np.sum(squared, where=clipped))
-    rounding = float(np.sum(squared, where=~clipped))
-    return ErrorParts(rounding / x.size, clipping / x.size, float(clipped.mean()))
+    with np.errstate(over="ignore", under="ignore"):
+        squared = np.subtract(groups, quantized, dtype=np.float64) ** 2
+        rounding, clipping = np.sum(squared, where=~clipped), np.sum(squared, where=clipped)
+    return ErrorParts(float(rounding) / x.size, float(clipping) / x.size, float(clipped.mean()))
 
 
-def _pair(x, y) -> tuple[np.ndarray, np.ndarray]:
-    x, y = _check.as_float(x, "x").astype(np.float64), _check.as_float(y, "y").astype(np.float64)
+def _pair(x, y, first: str = "x", second: str = "y") -> tuple[np.ndarray, np.ndarray]:
+    x, y = _check.as_float(x, first).astype(np.float64), _check.as_float(y, second).astype(np.float64)
     if x.shape != y.shape:
-        raise ValueError(f"x and y must have one shape: got {x.shape} and {y.shape}")
-    return x, y
+        raise ValueError(f"{first} and {second} must have one shape: got {x.shape} and {y.shape}")
+    return _check.finite(x, first), _check.finite(y, second)
+
+
+def _length(x: np.ndarray) -> float:
+    """Euclidean length, without overflow or underflow of the squares."""
+    largest = float(np.abs(x).max(initial=0.0))
+    return largest * math.sqrt(float(np.sum((x / largest) ** 2))) if largest else 0.0
+
+
+def _unit(x: np.ndarray) -> np.ndarray:
+    """Return the vector of length 1 in the direction of `x`, or zeros."""
+    largest = np.abs(x).max(initial=0.0)
+    return (x / largest) / _length(x / largest) if largest else x

@@ -1,84 +1,19 @@
-"""Observers: what was seen of a tensor, in constant memory, batch after batch.
-
-The grid of bins is dyadic: bin edges are whole multiples of a power of two. When the range grows, neighbouring
-bins are merged in pairs, which is exact. So the counts do not depend on how the data was split into batches, nor
-on the order of the batches: the re-binning error is nil.
-"""
+"""Observers: what was seen of a tensor, in constant memory, batch after batch."""
 
 import math
-import os
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import numpy as np
 
 from . import _check
-from .granularity import Granularity, PerTensor
+from ._grid import Grid
+from .granularity import PER_TENSOR, Granularity
+from .histogram import Histogram
 
 BINS = 4096
-# Measured over 8M float32: large blocks let two threads overlap, because counting alone holds the lock.
-_BLOCK = 1 << 18
-
-
-@dataclass(frozen=True)
-class Histogram:
-    """Counts on equal bins, with what a calibrator may want to know besides.
-
-    Parameters
-    ----------
-    counts : (n_bins,) int64
-    left, width : float
-        Left edge of the first bin and width of each, in the units of x.
-    min, max : float
-        Exact.
-    mean_min, mean_max : float
-        Moving averages of the minimum and maximum of each batch; `min` and `max` where there was one batch.
-
-    Examples
-    --------
-    >>> h = Histogram.from_counts([1, 2, 1], [0.0, 1.0, 2.0, 3.0])
-    >>> h.count, h.centers
-    (4, array([0.5, 1.5, 2.5]))
-    """
-
-    counts: np.ndarray
-    left: float
-    width: float
-    min: float
-    max: float
-    mean_min: float
-    mean_max: float
-
-    @classmethod
-    def from_counts(cls, counts, edges) -> "Histogram":
-        """Take over counts from `np.histogram`, whose bins are equal; min and max are the outer edges."""
-        counts, edges = np.asarray(counts, np.int64), np.asarray(edges, np.float64)
-        if counts.ndim != 1 or edges.shape != (counts.size + 1,):
-            raise ValueError(f"edges must be one more than counts: got {edges.shape} and {counts.shape}")
-        lo, hi = float(edges[0]), float(edges[-1])
-        return cls(counts, lo, (hi - lo) / counts.size, lo, hi, lo, hi)
-
-    @property
-    def count(self) -> int:
-        """How many values were seen."""
-        return int(self.counts.sum())
-
-    @property
-    def edges(self) -> np.ndarray:
-        """(n_bins + 1,) edges of the bins, in the units of x."""
-        return self.left + self.width * np.arange(self.counts.size + 1)
-
-    @property
-    def centers(self) -> np.ndarray:
-        """(n_bins,) centres of the bins, in the units of x."""
-        return self.left + self.width * (np.arange(self.counts.size) + 0.5)
-
-    def folded(self) -> "Histogram":
-        """Count magnitudes: the histogram of |x|, starting at 0, on bins of the same width."""
-        bins = np.floor(np.abs(self.centers) / self.width).astype(np.intp)
-        counts = np.bincount(bins, weights=self.counts).astype(np.int64)
-        lo, hi = 0.0, max(abs(self.min), abs(self.max))
-        return Histogram(counts, 0.0, self.width, lo, hi, lo, max(abs(self.mean_min), abs(self.mean_max)))
+# 64k float32 values and what is computed from them fit the second-level cache. Threads do not help: np.bincount,
+# half of the time, holds the interpreter's lock.
+_BLOCK = 1 << 16
 
 
 class HistogramObserver:
@@ -87,15 +22,28 @@ class HistogramObserver:
     Parameters
     ----------
     bins : int
-        Capacity, a power of two. Between half of it and all of it are in use, so the resolution is the range
-        divided by at least `bins / 2`.
+        Capacity, a power of two from 16 to 2**20. About half of it to all of it is in use, so that a bin is at
+        most a `bins / 2 - 1`-th of the range.
     averaging_constant : float
         Weight of a new batch in the moving averages of minimum and maximum, 0 to 1.
 
+    Attributes
+    ----------
+    min, max : float
+        Exact, in the units of x; infinite (and in the wrong order) while nothing was seen.
+    count : int
+        How many values were seen.
+
+    Raises
+    ------
+    TypeError, ValueError
+        `bins` is not such a power of two, or `averaging_constant` not from 0 to 1.
+
     Notes
     -----
-    Memory is `bins` counts, whatever the amount of data. NaN and infinities are refused, since neither belongs to
-    a range. Values closer together than 2**-24 of the largest magnitude may share a bin.
+    Memory is `bins` counts, whatever the amount of data. NaN and infinities are refused, since neither belongs
+    to a range. Values closer together than 2**-24 of the largest magnitude may share a bin, and so may all
+    values below 2**-1000.
     Moving averages follow torch's MovingAverageMinMaxObserver, whose constant is 0.01 too.
 
     Examples
@@ -110,20 +58,24 @@ class HistogramObserver:
 
     def __init__(self, bins: int = BINS, averaging_constant: float = 0.01):
         self.bins = _check.whole_number(bins, "bins", 16, 1 << 20)
-        if bins & (bins - 1):
-            raise ValueError(f"bins must be a power of two: got {bins}; try {1 << bins.bit_length()}")
+        if self.bins & (self.bins - 1):
+            raise ValueError(f"bins must be a power of two: got {bins}; try {1 << self.bins.bit_length()}")
         if not 0 <= averaging_constant <= 1:
             raise ValueError(f"averaging_constant must be from 0 to 1: got {averaging_constant}")
         self.averaging_constant = averaging_constant
         self.min, self.max, self.count = math.inf, -math.inf, 0
-        self._exponent = None  # bins are [i, i + 1) * 2**exponent for i from _first
-        self._first = 0
-        self._counts = np.zeros(bins, np.int64)
-        self._batches: int = 0
+        self._grid: Grid | None = None
+        self._counts = np.zeros(self.bins, np.int64)
+        self._batches = 0
         self._first_range = self._mean_range = np.zeros(2)
 
     def update(self, x) -> "HistogramObserver":
         """Add one batch, an array of any shape and real dtype; an empty batch changes nothing.
+
+        Returns
+        -------
+        HistogramObserver
+            This one, so that calls can be chained.
 
         Raises
         ------
@@ -131,33 +83,46 @@ class HistogramObserver:
             `x` holds NaN or an infinity; what was seen before stays as it was.
         TypeError
             `x` does not hold real numbers.
+
+        Examples
+        --------
+        >>> HistogramObserver().update([1.0, 2.0]).update([5.0]).max
+        5.0
         """
-        x = _check.as_float(x).reshape(-1)
+        x = _check.as_float(x)
         if x.size == 0:
             return self
-        batch = np.array([x.min(), x.max()], np.float64)
-        if not np.isfinite(batch).all():
-            _check.finite(x)
-        self._widen(*batch)
-        self._count(x)
-        self.count += x.size
-        if self._batches == 0:
-            self._first_range = self._mean_range = batch
-        else:
-            self._mean_range = self._mean_range + self.averaging_constant * (batch - self._mean_range)
-        self._batches += 1
+        batch = HistogramObserver(self.bins, self.averaging_constant)
+        values = x.reshape(-1)
+        for start in range(0, x.size, _BLOCK):
+            block = values[start : start + _BLOCK]
+            lo, hi = float(block.min()), float(block.max())
+            if not (math.isfinite(lo) and math.isfinite(hi)):
+                _check.finite(x)
+            batch._widen(lo, hi)
+            batch._counts += batch._grid.count(block)
+        batch.count, batch._batches = x.size, 1
+        batch._first_range = batch._mean_range = np.array([batch.min, batch.max])
+        self._take_in(batch)
         return self
 
     def merge(self, other: "HistogramObserver") -> "HistogramObserver":
         """Return a new observer that has seen what `self` saw and then what `other` saw.
 
-        Counts, minimum, maximum and count are exactly those of one observer over all the data, in any order; the
-        moving averages are those of this order.
+        Counts, minimum, maximum and count are exactly those of one observer over all the data, in any order;
+        the moving averages are those of this order.
 
         Raises
         ------
         ValueError
             The two have another number of bins or another averaging constant.
+
+        Examples
+        --------
+        >>> a, b = HistogramObserver().update([1.0]), HistogramObserver().update([-2.0, 4.0])
+        >>> both = a.merge(b)
+        >>> both.min, both.max, both.count
+        (-2.0, 4.0, 3)
         """
         if (self.bins, self.averaging_constant) != (other.bins, other.averaging_constant):
             raise ValueError(
@@ -166,11 +131,7 @@ class HistogramObserver:
             )
         merged = HistogramObserver(self.bins, self.averaging_constant)
         for part in (self, other):
-            if part.count:
-                merged._widen(part.min, part.max)
-                merged._add(part._counts, part._first, part._exponent)
-                merged._join_averages(part)
-                merged.count += part.count
+            merged._take_in(part)
         return merged
 
     def histogram(self) -> Histogram:
@@ -180,52 +141,37 @@ class HistogramObserver:
         ------
         ValueError
             Nothing was seen yet.
+
+        Examples
+        --------
+        >>> h = HistogramObserver(bins=16).update([0.0, 1.0, 1.0, 5.0]).histogram()
+        >>> h.counts, h.width
+        (array([1, 0, 2, 0, 0, 0, 0, 0, 0, 0, 1]), 0.5)
         """
         if self.count == 0:
             raise ValueError("nothing was observed yet: call update with at least one value first")
-        last = _bin_of(self.max, self._exponent)
-        counts = self._counts[: last - self._first + 1].copy()
-        width = math.ldexp(1.0, self._exponent)
-        return Histogram(counts, self._first * width, width, self.min, self.max, *map(float, self._mean_range))
+        grid = self._grid
+        counts = self._counts[: grid.index(self.max) + 1].copy()
+        means = (float(v) for v in self._mean_range)
+        return Histogram(counts, grid.first * grid.width, grid.width, self.min, self.max, *means)
 
     def _widen(self, lo: float, hi: float) -> None:
         """Let the grid cover [lo, hi] too."""
-        lo, hi = min(self.min, float(lo)), max(self.max, float(hi))
-        counts, first, exponent = self._counts, self._first, self._exponent
-        self.min, self.max = lo, hi
-        self._exponent = _grid_exponent(lo, hi, self.bins)
-        self._first = _bin_of(lo, self._exponent)
-        if exponent is not None and (exponent, first) != (self._exponent, self._first):
-            self._counts = np.zeros(self.bins, np.int64)
-            self._add(counts, first, exponent)
-
-    def _add(self, counts: np.ndarray, first: int, exponent: int) -> None:
-        """Add counts from a grid that is as fine as this one or finer; pairs of bins merge without error."""
-        occupied = np.flatnonzero(counts)
-        shift = min(self._exponent - exponent, 62)
-        np.add.at(self._counts, ((occupied + first) >> shift) - self._first, counts[occupied])
-
-    def _count(self, x: np.ndarray) -> None:
-        if not -100 <= self._exponent <= 0:  # scaled in float32, a small value could vanish and change its bin
-            x = x.astype(np.float64)
-        parts = [x[i : i + _BLOCK] for i in range(0, x.size, _BLOCK)]
-        workers = min(4, os.cpu_count() or 1, len(parts))
-        if workers == 1:
-            for part in parts:
-                self._counts += self._bincount(part)
+        lo, hi = min(self.min, lo), max(self.max, hi)
+        if (lo, hi) == (self.min, self.max):
             return
-        with ThreadPoolExecutor(workers) as pool:
-            for counts in pool.map(self._bincount, parts):
-                self._counts += counts
+        grid = Grid.covering(lo, hi, self.bins)
+        if self._grid is not None and grid != self._grid:
+            self._counts = grid.rebin(self._counts, self._grid)
+        self.min, self.max, self._grid = lo, hi, grid
 
-    def _bincount(self, x: np.ndarray) -> np.ndarray:
-        # Scaling by a power of two and floor are exact, so each value has one bin for good.
-        steps = np.multiply(x, x.dtype.type(math.ldexp(1.0, -self._exponent)))
-        np.floor(steps, out=steps)
-        np.subtract(steps, x.dtype.type(self._first), out=steps)
-        return np.bincount(steps.astype(np.int32), minlength=self.bins)
-
-    def _join_averages(self, part: "HistogramObserver") -> None:
+    def _take_in(self, part: "HistogramObserver") -> None:
+        """Add what `part` saw to what this one saw before."""
+        if part.count == 0:
+            return
+        self._widen(part.min, part.max)
+        self._counts += self._grid.rebin(part._counts, part._grid)
+        self.count += part.count
         if self._batches == 0:
             self._first_range, self._mean_range = part._first_range, part._mean_range
         else:  # the recurrence is linear: only the weight of the part's first batch was another one
@@ -234,21 +180,26 @@ class HistogramObserver:
         self._batches += part._batches
 
 
-def observe(x, granularity: Granularity = PerTensor(), batches: int = 1, averaging_constant: float = 0.01) -> list[Histogram]:
+def observe(
+    x, granularity: Granularity = PER_TENSOR, batches: int = 1, averaging_constant: float = 0.01
+) -> list[Histogram]:
     """Observe each group of an array, and return one histogram a group.
 
     Parameters
     ----------
-    x : array of any shape, at least one value in each group
+    x : array of any shape and real dtype, at least one value in each group
     granularity : PerTensor, PerChannel or PerGroup
     batches : int
         In how many parts, in order, the values arrive; only the moving averages depend on it.
     averaging_constant : float
+        Weight of a new batch in the moving averages, 0 to 1.
 
     Raises
     ------
     ValueError
-        `x` is empty, or holds NaN or an infinity.
+        `x` is empty, holds NaN or an infinity, or cannot be cut into such groups.
+    TypeError
+        `x` does not hold real numbers.
 
     Examples
     --------
@@ -256,33 +207,18 @@ def observe(x, granularity: Granularity = PerTensor(), batches: int = 1, averagi
     >>> [h.max for h in observe(np.array([[1.0, 2.0], [3.0, 5.0]]), PerChannel(0))]
     [2.0, 5.0]
     """
+    return list(each_histogram(x, granularity, batches, averaging_constant))
+
+
+def each_histogram(x, granularity: Granularity, batches: int, averaging_constant: float) -> Iterator[Histogram]:
+    """Do what `observe` does, one group at a time: a thousand groups need not be in memory at once."""
     _check.whole_number(batches, "batches", 1, 2**31)
-    groups = granularity.to_groups(_check.as_float(x))
+    x = _check.as_float(x)
+    groups = granularity.to_groups(x)
     if groups.size == 0:
-        raise ValueError(f"x must hold at least one value to be observed: got shape {np.shape(x)}")
-    histograms = []
+        raise ValueError(f"x must hold at least one value to be observed: got shape {x.shape}")
     for group in groups:
         observer = HistogramObserver(averaging_constant=averaging_constant)
         for batch in np.array_split(group, min(batches, group.size)):
             observer.update(batch)
-        histograms.append(observer.histogram())
-    return histograms
-
-
-def _bin_of(value: float, exponent: int) -> int:
-    return math.floor(math.ldexp(value, -exponent))
-
-
-def _grid_exponent(lo: float, hi: float, bins: int) -> int:
-    """Find the least exponent whose grid covers [lo, hi] with `bins` bins; it never falls as the range grows.
-
-    The index of a bin stays within 2**24, so that float32 holds it exactly.
-    """
-    largest = max(abs(lo), abs(hi))
-    floor = max(math.frexp(largest)[1] - 24, -1000) if largest else -1000
-    exponent = max(floor, math.frexp(hi - lo)[1] - bins.bit_length() if 0 < hi - lo < math.inf else floor)
-    if math.isinf(hi - lo):
-        exponent = 1024 - bins.bit_length()
-    while _bin_of(hi, exponent) - _bin_of(lo, exponent) >= bins:
-        exponent += 1
-    return exponent
+        yield observer.histogram()

@@ -65,8 +65,6 @@ def outcome(x, seen: Histogram, calibrator: Calibrator, fmt: IntFormat = INT8, s
 
 def _outcome(x, power: float, seen: Histogram, calibrator: Calibrator, fmt: IntFormat, scheme: str) -> Outcome:
     lo, hi = calibrator.choose_range(seen, fmt, scheme)
-    # A range may lie off the data by less than a bin, and beyond zero on the far side by as much.
-    lo, hi = min(lo, hi), max(lo, hi)
     qparams = choose_qparams(lo, hi, fmt, scheme)
     parts = error_parts(x, qparams)
     return Outcome(float(lo), float(hi), qparams, parts, _sqnr_db(power, parts.total))

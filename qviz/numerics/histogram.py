@@ -1,0 +1,119 @@
+"""What a calibrator gets to see of a tensor: counts on equal bins, and a few exact numbers."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import _check
+
+_LARGEST = np.finfo(np.float64).max
+
+
+@dataclass(frozen=True, eq=False)
+class Histogram:
+    """Counts on equal bins, with what a calibrator may want to know besides.
+
+    Parameters
+    ----------
+    counts : (n_bins,) int64
+    left, width : float
+        Left edge of the first bin and width of each, in the units of x.
+    min, max : float
+        Exact, in the units of x.
+    mean_min, mean_max : float
+        Moving averages of the minimum and maximum of each batch; `min` and `max` where there was one batch.
+
+    Examples
+    --------
+    >>> h = Histogram.from_counts([1, 2, 1], [0.0, 1.0, 2.0, 3.0])
+    >>> h.count, h.centers
+    (4, array([0.5, 1.5, 2.5]))
+    """
+
+    counts: np.ndarray
+    left: float
+    width: float
+    min: float
+    max: float
+    mean_min: float
+    mean_max: float
+
+    def __eq__(self, other) -> bool:
+        return _check.same_fields(self, other)
+
+    @classmethod
+    def from_counts(cls, counts, edges) -> "Histogram":
+        """Take over counts from `np.histogram`; minimum and maximum are the outer edges.
+
+        Parameters
+        ----------
+        counts : (n_bins,) integers, at least one of them above 0
+        edges : (n_bins + 1,) rising numbers at equal distances, in the units of x
+
+        Raises
+        ------
+        TypeError
+            `counts` are not integers, or `edges` not real numbers.
+        ValueError
+            Lengths do not fit, nothing was counted, a count is negative, or bins are not equal.
+
+        Examples
+        --------
+        >>> Histogram.from_counts(*np.histogram([0.0, 1.0, 4.0], bins=2)).counts
+        array([2, 1])
+        """
+        counts, edges = np.asarray(counts), _check.as_float(edges, "edges").astype(np.float64)
+        if counts.ndim != 1 or edges.shape != (counts.size + 1,):
+            raise ValueError(f"edges must be one more than counts: got shapes {edges.shape} and {counts.shape}")
+        _check_counts(counts)
+        lo, hi = (float(end) for end in _check.finite(edges, "edges")[[0, -1]])
+        width = hi / counts.size - lo / counts.size  # divided first: hi - lo may overflow
+        equal = np.linspace(0, counts.size, counts.size + 1)
+        # float32 edges are off by a hundredth of a bin where there are very many
+        if width <= 0 or np.abs(edges / width - lo / width - equal).max() > 0.1:
+            raise ValueError("edges must rise by equal steps, as those of np.histogram with a number of bins")
+        return cls(counts.astype(np.int64), lo, width, lo, hi, lo, hi)
+
+    @property
+    def count(self) -> int:
+        """How many values were seen."""
+        return int(self.counts.sum())
+
+    @property
+    def edges(self) -> np.ndarray:
+        """(n_bins + 1,) edges of the bins, in the units of x."""
+        return self._at(np.arange(self.counts.size + 1))
+
+    @property
+    def centers(self) -> np.ndarray:
+        """(n_bins,) centres of the bins, in the units of x."""
+        return self._at(np.arange(self.counts.size) + 0.5)
+
+    def folded(self) -> "Histogram":
+        """Count magnitudes: the histogram of |x|, on bins of the same width.
+
+        Where zero is not an edge of a bin, what was left of zero lands up to one bin off.
+
+        Examples
+        --------
+        >>> Histogram.from_counts([3, 0, 1, 2], [-2.0, -1.0, 0.0, 1.0, 2.0]).folded().counts
+        array([1, 5])
+        """
+        seen = np.flatnonzero(self.counts)
+        bins = np.floor(np.abs(self.left / self.width + seen + 0.5)).astype(np.int64)
+        first = int(bins.min())
+        counts = np.bincount(bins - first, weights=self.counts[seen]).astype(np.int64)
+        lo = max(self.min, -self.max, 0.0)
+        hi, mean_hi = max(-self.min, self.max), max(-self.mean_min, self.mean_max)
+        return Histogram(counts, first * self.width, self.width, lo, hi, lo, mean_hi)
+
+    def _at(self, bins: np.ndarray) -> np.ndarray:
+        """Turn positions, counted in bins, into real values; halved on the way, so that 1.7e308 does not overflow."""
+        return 2 * np.minimum(self.left / 2 + self.width / 2 * bins, _LARGEST / 2)
+
+
+def _check_counts(counts: np.ndarray) -> None:
+    if counts.dtype.kind not in "iu":
+        raise TypeError(f"counts must be integers: got dtype {counts.dtype}")
+    if not counts.any() or counts.min() < 0:
+        raise ValueError("counts must be at least 0 and not all 0: nothing was seen, or a count is negative")

@@ -1,0 +1,215 @@
+"""A scale and a zero point: what they are, and how to choose them for a range.
+
+What happens to input out of the ordinary is listed in the docstring of `qviz.numerics`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import _check
+from .formats import INT8, IntFormat
+from .granularity import PER_TENSOR, Granularity
+
+SCHEMES = ("affine", "symmetric")
+SMALLEST_SCALE = float(np.finfo(np.float32).tiny)
+
+
+@dataclass(frozen=True, eq=False)
+class QParams:
+    """A scale and a zero point for each group, with the format and granularity they belong to.
+
+    Parameters
+    ----------
+    scale : float, or (n_groups, 1) array
+        The real distance between neighbouring codes, in the units of x; kept as a read-only float64 array.
+    zero_point : int, or integer array of the shape of `scale`
+        The code that stands for 0.0; kept as a read-only int64 array.
+    fmt : IntFormat
+    granularity : PerTensor, PerChannel or PerGroup
+
+    Raises
+    ------
+    ValueError
+        A scale is not positive and finite, a zero point is not a code of `fmt`, or a shape is another one.
+    TypeError
+        A zero point is not a whole number.
+
+    Examples
+    --------
+    >>> p = QParams(0.5, 0, INT8)
+    >>> p.lo, p.hi
+    (array(-64.), array(63.5))
+    """
+
+    scale: np.ndarray
+    zero_point: np.ndarray
+    fmt: IntFormat = INT8
+    granularity: Granularity = PER_TENSOR
+
+    def __post_init__(self):
+        scale, zero_point = np.array(self.scale, np.float64), np.array(self.zero_point)
+        if scale.shape != zero_point.shape or not (scale.ndim == 0 or scale.shape[1:] == (1,)):
+            raise ValueError(
+                "scale and zero_point must both be single numbers or both (n_groups, 1): "
+                f"got shapes {scale.shape} and {zero_point.shape}"
+            )
+        _check_scale(scale)
+        _check_zero_point(zero_point, self.fmt)
+        zero_point = zero_point.astype(np.int64)
+        scale.flags.writeable = zero_point.flags.writeable = False
+        object.__setattr__(self, "scale", scale)
+        object.__setattr__(self, "zero_point", zero_point)
+
+    def __eq__(self, other) -> bool:
+        return _check.same_fields(self, other)
+
+    @property
+    def lo(self) -> np.ndarray:
+        """The lowest real value that has a code, shape of `scale`."""
+        return self._real(self.fmt.qmin)
+
+    @property
+    def hi(self) -> np.ndarray:
+        """The highest real value that has a code, shape of `scale`."""
+        return self._real(self.fmt.qmax)
+
+    @property
+    def levels(self) -> np.ndarray:
+        """All real values that have a code: `(levels,)` for one group, else `(n_groups, levels)`."""
+        return self._real(np.arange(self.fmt.qmin, self.fmt.qmax + 1))
+
+    def _real(self, codes) -> np.ndarray:
+        with np.errstate(over="ignore"):  # a level may lie beyond the largest float64, and is infinite then
+            return np.asarray(self.scale * (codes - self.zero_point))
+
+
+def value_range(x, granularity: Granularity = PER_TENSOR) -> tuple[np.ndarray, np.ndarray]:
+    """Find the least and the greatest value of each group.
+
+    Parameters
+    ----------
+    x : array of any shape and real dtype, at least one value in each group
+    granularity : PerTensor, PerChannel or PerGroup
+
+    Returns
+    -------
+    lo, hi : float64 arrays, () for one group or (n_groups, 1), in the units of x
+
+    Raises
+    ------
+    ValueError
+        `x` is empty, holds NaN or an infinity, or cannot be cut into such groups.
+    TypeError
+        `x` does not hold real numbers.
+
+    Examples
+    --------
+    >>> value_range(np.array([[1.0, -2.0], [3.0, 4.0]]))
+    (array(-2.), array(4.))
+    """
+    x = _check.as_float(x)
+    groups = granularity.to_groups(x)
+    if groups.size == 0:
+        raise ValueError(f"x must hold at least one value to have a range: got shape {x.shape}")
+    lo, hi = groups.min(axis=1, keepdims=True), groups.max(axis=1, keepdims=True)
+    if not (np.isfinite(lo).all() and np.isfinite(hi).all()):
+        _check.finite(x)
+    return _one_is_0d(lo.astype(np.float64)), _one_is_0d(hi.astype(np.float64))
+
+
+def choose_qparams(
+    lo, hi, fmt: IntFormat = INT8, scheme: str = "affine", granularity: Granularity = PER_TENSOR
+) -> QParams:
+    """Choose the affine map that covers a real range.
+
+    The range is first widened to include 0, so that 0.0 is represented exactly.
+
+    * affine: `scale = (hi - lo) / (qmax - qmin)`, `zero_point = qmin - round(lo / scale)`, clipped to the
+      codes.
+    * symmetric: `scale = max(|lo|, |hi|) / qmax`, `zero_point = 0`; the format must be signed.
+
+    A range that is only zero gets scale 1. No scale is less than the smallest normal float32, 1.2e-38: in a
+    smaller range every value becomes zero.
+
+    Parameters
+    ----------
+    lo, hi : float, or (n_groups, 1) arrays, in the units of x
+    fmt : IntFormat
+    scheme : {"affine", "symmetric"}
+    granularity : PerTensor, PerChannel or PerGroup
+        What the groups of `lo` and `hi` are; kept in the result.
+
+    Raises
+    ------
+    ValueError
+        `lo` > `hi`, either is not finite, `scheme` is unknown, or symmetric for an unsigned format.
+
+    Notes
+    -----
+    Source: Jacob et al. 2018, section 2.1, with rounding as in torch's MinMaxObserver. torch divides a
+    symmetric range by (qmax - qmin) / 2, and no scale of its observers is below 1.2e-7.
+
+    Examples
+    --------
+    >>> from qviz.numerics import UINT8
+    >>> p = choose_qparams(-1.0, 3.0, UINT8)
+    >>> round(float(p.scale), 6), int(p.zero_point)
+    (0.015686, 64)
+    >>> p = choose_qparams(-1.0, 3.0, INT8, "symmetric")
+    >>> round(float(p.scale), 6), int(p.zero_point)
+    (0.023622, 0)
+    """
+    _check.one_of(scheme, SCHEMES, "scheme")
+    lo, hi = checked_range(lo, hi)
+    return QParams(*scale_and_zero_point(lo, hi, fmt, scheme), fmt, granularity)
+
+
+def scale_and_zero_point(lo: np.ndarray, hi: np.ndarray, fmt: IntFormat, scheme: str) -> tuple[np.ndarray, np.ndarray]:
+    """Do the arithmetic of `choose_qparams`, for finite float64 arrays of one shape with lo <= hi."""
+    lo, hi = np.minimum(lo, 0.0), np.maximum(hi, 0.0)
+    if scheme == "symmetric":
+        if not fmt.signed:
+            raise ValueError(
+                f"scheme 'symmetric' needs a signed format: got {fmt}; use int{fmt.bits}, or scheme='affine'"
+            )
+        scale = _usable(np.maximum(-lo, hi) / fmt.qmax)
+        return scale, np.zeros(scale.shape, np.int64)
+    steps = fmt.qmax - fmt.qmin
+    scale = _usable(hi / steps - lo / steps)  # divided first: hi - lo may overflow
+    zero_point = np.clip(fmt.qmin - np.rint(lo / scale), fmt.qmin, fmt.qmax)
+    return scale, zero_point.astype(np.int64)
+
+
+def _check_scale(scale: np.ndarray) -> None:
+    bad = ~(np.isfinite(scale) & (scale > 0))
+    if bad.any():
+        raise ValueError(f"scale must be positive and finite: got {scale[bad][0]}")
+
+
+def _check_zero_point(zero_point: np.ndarray, fmt: IntFormat) -> None:
+    if zero_point.dtype.kind not in "iu":
+        raise TypeError(f"zero_point must be a whole number: got dtype {zero_point.dtype}")
+    bad = (zero_point < fmt.qmin) | (zero_point > fmt.qmax)
+    if bad.any():
+        raise ValueError(f"zero_point must be a code of {fmt}, from {fmt.qmin} to {fmt.qmax}: got {zero_point[bad][0]}")
+
+
+def checked_range(lo, hi) -> tuple[np.ndarray, np.ndarray]:
+    """Return both ends as finite float64 arrays of one shape, 0-d where there is one group."""
+    lo = _check.finite(_check.as_float(lo, "lo").astype(np.float64), "lo")
+    hi = _check.finite(_check.as_float(hi, "hi").astype(np.float64), "hi")
+    lo, hi = (_one_is_0d(ends) for ends in np.broadcast_arrays(lo, hi))
+    wrong = lo > hi
+    if wrong.any():
+        raise ValueError(f"lo must not be above hi: got lo={lo[wrong][0]} and hi={hi[wrong][0]}")
+    return lo, hi
+
+
+def _one_is_0d(values: np.ndarray) -> np.ndarray:
+    """One group has plain 0-d parameters, so that `float(p.scale)` works."""
+    return values.reshape(()) if values.size == 1 else values
+
+
+def _usable(scale: np.ndarray) -> np.ndarray:
+    return np.where(scale == 0, 1.0, np.maximum(scale, SMALLEST_SCALE))
