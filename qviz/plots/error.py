@@ -8,7 +8,7 @@ from ..numerics import ErrorParts, QParams, fake_quantize
 from .canvas import Picture, draw
 from .histogram import BINS, binned, relative
 from .panel import Panel
-from .style import CLIPPED, ERROR, QUANTIZED, RANGE, ROUNDED, Labels, dress, legend
+from .style import CLIPPED, ERROR, QUANTIZED, RANGE, ROUNDED, Labels, dress, legend, logarithmic
 
 
 class ErrorHistogramPanel(Panel):
@@ -90,8 +90,7 @@ class ErrorCurvePanel(Panel):
         self.mark = self.moving(
             *ax.plot([], [], "D", color=QUANTIZED, markersize=9, markeredgecolor="black", label="chosen")
         )
-        ax.set_xscale("log")
-        ax.set_yscale("log")
+        logarithmic(ax.xaxis, ax.yaxis)
         ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         ax.xaxis.set_minor_formatter(NullFormatter())

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from ..numerics import QParams, quantize
 from .canvas import Picture, draw
 from .panel import Panel
-from .style import CLIPPED, FLOAT, QUANTIZED, RANGE, Labels, dress, legend
+from .style import CLIPPED, FLOAT, QUANTIZED, RANGE, Labels, dress, legend, logarithmic
 
 BINS = 160
 LOWEST_SHARE = 1e-5  # of the tallest bar: one value in 100,000 is still seen
@@ -59,7 +59,7 @@ class HistogramPanel(Panel):
         self.ends = [self.moving(ax.axvline(0, ymax=0.8, color=RANGE, linestyle="--", linewidth=1.5)) for _ in range(2)]
         self.ends[0].set_label("range")
         if self.log:
-            ax.set_yscale("log")
+            logarithmic(ax.yaxis)
         ax.set_ylim(LOWEST_SHARE if self.log else 0, 10 if self.log else 1.25)
         legend(ax, loc="upper right", ncols=3, columnspacing=1.0)
 
@@ -97,7 +97,7 @@ class LevelsPanel(Panel):
         self.heads = self.moving(*ax.plot([], [], "o", color=QUANTIZED, markersize=3))
         self.note = self.moving(ax.text(0.98, 0.95, "", transform=ax.transAxes, ha="right", va="top", fontsize=11))
         if self.log:
-            ax.set_yscale("log")
+            logarithmic(ax.yaxis)
         ax.set_ylim(LOWEST_SHARE if self.log else 0, 1.5 if self.log else 1.08)
 
     def update(self, x: np.ndarray, qparams: QParams) -> None:

@@ -37,6 +37,10 @@ class Panel(ABC):
         texts = ax.get_title(loc="left"), ax.get_xlabel(), ax.get_ylabel()
         return (*ax.get_xlim(), *ax.get_ylim(), *texts, *ax.get_xticks(), *ax.get_yticks())
 
+    def label_width(self) -> int:
+        """Return how many characters the numbers beside the axes are wide."""
+        return max((len(label.get_text()) for label in self.ax.get_yticklabels()), default=0)
+
     @abstractmethod
     def build(self, ax: Axes) -> None:
         """Create every artist, empty."""

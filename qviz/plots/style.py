@@ -7,6 +7,8 @@ differ in lightness too, and no role is told by colour alone: lines differ in da
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.ticker import NullLocator
 
 FLOAT = "#0072B2"  # blue: before quantization
 QUANTIZED = "#D55E00"  # vermilion: after
@@ -37,6 +39,13 @@ def dress(ax: Axes, labels: Labels) -> None:
     ax.set_ylabel(labels.y, fontsize=FONT_SIZE)
     ax.tick_params(labelsize=FONT_SIZE - 1)
     ax.spines[["top", "right"]].set_visible(False)
+
+
+def logarithmic(*axes: Axis) -> None:
+    """Make axes logarithmic, with ticks at whole powers alone: each small tick costs a text when all is drawn."""
+    for axis in axes:
+        getattr(axis.axes, f"set_{axis.axis_name}scale")("log")
+        axis.set_minor_locator(NullLocator())
 
 
 def legend(ax: Axes, **options) -> None:
