@@ -101,7 +101,8 @@ class Prediction(widgets.VBox):
             return truth, ""
         if isinstance(truth, str) or None in self.choices.values():
             raise ValueError(f"truth must be one of {', '.join(map(repr, self.choices))}: got {truth!r}")
-        return min(self.choices, key=lambda name: abs(self.choices[name] - truth)), f" ({truth:.2f})"
+        nearest = min(self.choices, key=lambda name: abs(self.choices[name] - truth))
+        return nearest, "" if self.choices[nearest] == truth else f" ({truth:.2f})"
 
     def _on_choice(self, _change) -> None:
         self._commit.disabled = self._answers.value is None
