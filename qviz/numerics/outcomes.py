@@ -103,4 +103,5 @@ def _power(x) -> float:
 def _sqnr_db(power: float, error: float) -> float:
     if error == 0:
         return math.inf
-    return 10 * math.log10(power / error) if power else -math.inf
+    ratio = power / error
+    return 10 * math.log10(ratio) if ratio else -math.inf

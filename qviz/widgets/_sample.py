@@ -39,7 +39,8 @@ class Sample:
     """
 
     def __init__(self, x: np.ndarray, outliers: float = 0.0):
-        self.x = add_outliers(np.ravel(x), outliers / 100, seed=0)
+        with np.errstate(over="ignore"):  # an outlier beyond the largest float is told by the observer, as infinite
+            self.x = add_outliers(np.ravel(x), outliers / 100, seed=0)
         self.outliers = round(outliers / 100 * self.x.size)
         self._seen: dict[int, Histogram] = {}
 
@@ -68,7 +69,9 @@ class Sample:
 
         Zero is always a level, so no error exceeds the mean square; with 8 bits the curve goes lowest.
         """
-        most = float(np.mean(np.square(self.x, dtype=np.float64))) or 1.0
+        most = float(np.mean(np.square(self.x, dtype=np.float64)))
+        if not most:  # all values are zero, and so is every error
+            return 1e-8, 1.0
         ends = (self.histogram.min * SHARES, self.histogram.max * SHARES)
         least = float(np.min(sum(error_of_ranges(self.histogram, *ends, IntFormat(8, signed=False)))))
         return max(least / 3, most * 1e-8), most * 20  # the room above is the legend's

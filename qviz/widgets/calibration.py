@@ -70,7 +70,9 @@ def compute(state: State, sample: Sample) -> Result:
 
 def error_curve(sample: Sample, chosen: Outcome, fmt: IntFormat, scheme: str) -> Curve:
     """Estimate the error of the chosen range made wider and narrower."""
-    thresholds = SHARES * (sample.largest or 1.0)
+    if not sample.largest:  # all values are zero, and so is every error
+        return Curve(SHARES, 0 * SHARES, 0 * SHARES, (0.0, 0.0))
+    thresholds = SHARES * sample.largest
     lo, hi = (chosen.lo, chosen.hi) if chosen.threshold else (0.0, 1.0)
     proportions = np.append(thresholds, chosen.threshold) / max(-lo, hi)
     rounding, clipping = error_of_ranges(sample.histogram, lo * proportions, hi * proportions, fmt, scheme)

@@ -229,10 +229,14 @@ class Explorer(widgets.VBox):
 
     def _take(self, source) -> str:
         """Keep the reader's own array, and return its name on the Data list."""
-        own = data.read_array(source)
+        with np.errstate(over="ignore"):
+            own = np.ascontiguousarray(data.read_array(source), np.float32)
         if own.size == 0 or not np.isfinite(own).all():
-            raise ValueError(f"data must hold at least one value, and no NaN or infinity: got shape {own.shape}")
-        self._own = np.ascontiguousarray(own, np.float32)
+            raise ValueError(
+                "data must hold at least one value, and no NaN, infinity or number beyond 3.4e38, the largest "
+                f"float32: got shape {own.shape}"
+            )
+        self._own = own
         return YOURS
 
     def _moved(self, change) -> None:
