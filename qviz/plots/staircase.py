@@ -12,17 +12,11 @@ from .style import CLIPPED, ERROR, FLOAT, QUANTIZED, QUIET, Labels, dress, legen
 
 
 class StaircasePanel(Panel):
-    """The input on one axis, what comes back on the other: steps inside the range, flat where it clips.
+    """The input on one axis, what comes back on the other: steps inside the range, flat where it clips."""
 
-    Parameters
-    ----------
-    limits : (left, right) of both axes, or None
-        None takes half as much again as the range, on each side.
-    """
-
-    def __init__(self, title: str = "Staircase", limits: tuple[float, float] | None = None):
+    def __init__(self, title: str = "Staircase"):
         super().__init__()
-        self.title, self.limits = title, limits
+        self.title = title
 
     def build(self, ax: Axes) -> None:
         """Create the identity, the stairs, the clip zones and the marked input."""
@@ -43,10 +37,14 @@ class StaircasePanel(Panel):
         )
         legend(ax, loc="upper left", bbox_to_anchor=(1, 1))
 
-    def update(self, qparams: QParams, x: float | None = None) -> None:
-        """Show the stairs of per-tensor `qparams`, and what becomes of one input `x`."""
+    def update(self, qparams: QParams, x: float | None = None, limits: tuple[float, float] | None = None) -> None:
+        """Show the stairs of per-tensor `qparams`, and what becomes of one input `x`.
+
+        Both axes go from `limits[0]` to `limits[1]`; None takes half as much again as the range, on each side, and `x`.
+        """
         lo, hi, half = float(qparams.lo), float(qparams.hi), float(qparams.scale) / 2
-        left, right = self.limits or (lo - (hi - lo) / 2, hi + (hi - lo) / 2)
+        beyond = (hi - lo) / 2
+        left, right = limits or (min(lo - beyond, x or 0), max(hi + beyond, x or 0))
         self.ax.set_xlim(left, right)
         self.ax.set_ylim(left, right)
         edges = (qparams.levels[:-1] + qparams.levels[1:]) / 2

@@ -9,7 +9,8 @@ from ..plots import Canvas, NumberLinePanel, StaircasePanel
 from .controls import choice, slider
 from .explorer import Explorer
 
-LIMITS = (-17.0, 17.0)  # symmetric at 2 bits sends -12 to -16
+# As far as any x and its output can lie, at any setting: affine at 2 bits sends -12 to -13.3, symmetric to -16.
+LIMITS = {"affine": (-14.0, 14.0), "symmetric": (-17.0, 14.0)}
 
 
 @dataclass(frozen=True)
@@ -76,12 +77,13 @@ class MappingExplorer(Explorer):
 
     def canvas(self) -> Canvas:
         """Staircase above number line, one axis under the other."""
-        panels = {"stairs": StaircasePanel(limits=LIMITS), "line": NumberLinePanel(limits=LIMITS)}
+        panels = {"stairs": StaircasePanel(), "line": NumberLinePanel()}
         return Canvas(panels, [["stairs"], ["line"]], (900, 560), height_ratios=[5, 3])
 
     def views(self, state: State, result: Result) -> dict[str, tuple]:
         """Show the one value on both."""
-        return {"stairs": (result.qparams, state.x), "line": ([state.x], result.qparams)}
+        limits = LIMITS[state.scheme]
+        return {"stairs": (result.qparams, state.x, limits), "line": ([state.x], result.qparams, limits)}
 
     def describe(self, state: State, result: Result) -> str:
         """Derive each number, with the numbers before it."""
