@@ -59,7 +59,8 @@ class Slider:
             if self.digits
             else (widgets.IntSlider, widgets.BoundedIntText)
         )
-        limits = {"min": self.low, "max": self.high, "step": self.step, "description": self.label}
+        limits = {"min": self.low, "max": self.high, "step": self.step}
+        limits |= {"description": self.label, "tooltip": self.label}  # without one, ipywidgets 8.1 shows "null"
         slider = slider_kind(
             **limits,
             readout=False,

@@ -2,12 +2,14 @@
 
 import base64
 import html
+import inspect
 import re
 from pathlib import Path
 from typing import Any, ClassVar
 
 import ipywidgets as widgets
 import numpy as np
+import traitlets
 
 from .. import data
 from ..plots import Canvas
@@ -69,8 +71,9 @@ class Explorer(widgets.VBox):
         self._build_controls(settings)
         self._canvas = self.canvas()
         width, height = self._canvas.size
-        self._image = widgets.Image(
-            format="png", width=width, height=height, layout={"max_width": "100%", "height": "auto"}
+        name = inspect.getdoc(type(self)).splitlines()[0]
+        self._image = _Picture(
+            format="png", width=width, height=height, tooltip=name, layout={"max_width": "100%", "height": "auto"}
         )
         self._readout = widgets.HTML()
         self._code = widgets.Textarea(description="Code", layout={"width": "100%", "height": "60px", "display": "none"})
@@ -272,6 +275,16 @@ class Explorer(widgets.VBox):
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
         bundle = super()._repr_mimebundle_(include=include, exclude=exclude)
         return {**bundle, "text/plain": self.readout, "image/png": base64.b64encode(self.png).decode()}
+
+
+class _Picture(widgets.Image):
+    """An image whose tooltip is its title, and so its name for a screen reader.
+
+    ipywidgets 8.1 asks every widget with a tooltip for the length of its description; an Image has none, and would
+    show a JavaScript error in place of the picture.
+    """
+
+    description = traitlets.Unicode("").tag(sync=True)
 
 
 def _family(widget: widgets.Widget) -> list[widgets.Widget]:
