@@ -69,6 +69,8 @@ class ImagePanel(Panel):
         ax.set_xticks([])
         ax.set_yticks([])
         ax.set_aspect("equal")
+        for spine in ax.spines.values():
+            spine.set(zorder=-1, linewidth=2)  # its outer half frames the picture, moving or still
         self.pixels = Pixels()
         ax.add_artist(self.pixels)
         if not self.still:

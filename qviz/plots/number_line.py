@@ -60,7 +60,7 @@ class NumberLinePanel(Panel):
         """
         values = np.ravel(values).astype(np.float64)
         lo, hi = float(qparams.lo), float(qparams.hi)
-        self.ax.set_xlim(*(limits or padded(min(lo, *values), max(hi, *values), 0.05)))
+        self.ax.set_xlim(*(limits or padded(min(lo, *values, hi), max(lo, *values, hi), 0.05)))
         self._show_levels(qparams, lo, hi)
         targets, clipped = fake_quantize(values, qparams), is_clipped(values, qparams)
         for arrows, marks, which in ((self.arrows, self.kept, ~clipped), (self.far_arrows, self.clipped, clipped)):
@@ -69,7 +69,7 @@ class NumberLinePanel(Panel):
         self.heads.set_data(targets, np.full(targets.size, LEVELS + 0.36))
         self.description = (
             f"{self.title}: {qparams.fmt.levels} levels of {qparams.fmt}, {float(qparams.scale):.4g} apart, "
-            f"from {lo:.4g} to {hi:.4g}; code {int(qparams.zero_point)} stands for 0. "
+            f"from {lo:.4g} to {hi:.4g}; code {int(qparams.zero_point)} stands for 0."
             + _moves(values, targets, clipped)
         )
 
@@ -119,7 +119,8 @@ def _segments(x0, x1, y0: float, y1: float) -> tuple[np.ndarray, np.ndarray]:
 def _moves(values, targets, clipped) -> str:
     """Word where each value goes."""
     moves = zip(values, targets, clipped, strict=True)
-    return ", ".join(f"{x:.4g} becomes {y:.4g}{' (clipped)' if cut else ''}" for x, y, cut in moves) + "."
+    words = ", ".join(f"{x:.4g} becomes {y:.4g}{' (clipped)' if cut else ''}" for x, y, cut in moves)
+    return f" {words}." if words else ""
 
 
 def number_line(values, qparams: QParams, size=(900, 260)) -> Picture:

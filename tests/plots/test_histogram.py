@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+
+from qviz.numerics import INT4, IntFormat, QParams, calibrate, quantize
+from qviz.plots import Canvas, HistogramPanel, LevelsPanel, before_and_after
+from qviz.plots.histogram import BINS, LOWEST_SHARE, binned, padded, relative
+
+
+@pytest.fixture
+def built():
+    """Return `built(panel)`, the panel in an axes."""
+
+    def build(panel):
+        Canvas({"panel": panel})
+        return panel
+
+    return build
+
+
+def test_counting_against_numpy(x):
+    left, right = padded(float(x.min()), float(x.max()))
+    counts, edges = binned(x, left, right)
+    expected, expected_edges = np.histogram(x.astype(np.float64), BINS, (left, right))
+    np.testing.assert_allclose(edges, expected_edges)
+    assert counts.sum() == x.size
+    assert np.abs(counts - expected).max() <= 1  # a value on an edge may fall to either side of it in float32
+
+
+@pytest.mark.parametrize(
+    ("ends", "expected"), [((0.0, 10.0), (-0.3, 10.3)), ((2.0, 2.0), (1.5, 2.5)), ((-1.0, 0.0), (-1.03, 0.03))]
+)
+def test_padding(ends, expected):
+    assert padded(*ends) == pytest.approx(expected)
+
+
+def test_relative_heights():
+    np.testing.assert_array_equal(relative(np.array([0, 5, 10])), [0, 0.5, 1])
+    np.testing.assert_array_equal(relative(np.array([0, 0])), [0, 0])
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_each_bar_is_kept_or_clipped(log, x, built):
+    panel = built(HistogramPanel(log=log))
+    panel.update(x, -1.0, 2.0)
+    kept, edges, _ = panel.kept.get_data()
+    clipped, _, _ = panel.clipped.get_data()
+    centers = (edges[:-1] + edges[1:]) / 2
+    inside = (centers >= -1) & (centers <= 2)
+    assert not (kept[~inside] > 0).any() and not (clipped[inside] > 0).any()
+    assert (kept + clipped).max() == 1
+
+
+def test_the_share_outside_is_that_of_the_values(built):
+    panel = built(HistogramPanel())
+    panel.update(np.arange(100.0), 10.0, 89.0)
+    assert panel.description == ("Before: float32: 100 values from 0 to 99; range kept 10 to 89; 20.00% outside it.")
+
+
+def test_one_bar_for_each_level_in_use(built):
+    panel = built(LevelsPanel())
+    x = np.array([0.0, 0.0, 1.0, 3.0])
+    panel.update(x, QParams(1.0, 0, INT4))
+    levels, heights = panel.heads.get_data()
+    np.testing.assert_array_equal(levels, [0, 1, 3])
+    np.testing.assert_array_equal(heights, [1, 0.5, 0.5])
+    bars_x, bars_y = panel.bars.get_data()
+    np.testing.assert_array_equal(bars_x, [0, 0, 0, 1, 1, 1, 3, 3, 3])
+    np.testing.assert_array_equal(bars_y[:3], [0, 1, np.nan])
+    assert panel.note.get_text() == "3 of 16 levels used"
+
+
+@pytest.mark.parametrize("bits", [2, 8, 16])
+@pytest.mark.parametrize("scheme", ["affine", "symmetric"])
+def test_levels_in_use_at_every_width(bits, scheme, x, built):
+    panel = built(LevelsPanel())
+    qparams = calibrate(x, fmt=IntFormat(bits), scheme=scheme)
+    panel.update(x, qparams)
+    assert panel.heads.get_xdata().size == np.unique(quantize(x, qparams)).size
+
+
+def test_small_bars_are_seen_on_a_logarithmic_axis():
+    assert LOWEST_SHARE <= 1 / 100_000
+
+
+@pytest.mark.parametrize("x", [np.zeros(5), np.full((2, 3), 7.0), np.array([-3.0]), np.float32([1e30, -1e30])])
+def test_hard_inputs(x):
+    assert before_and_after(x, calibrate(x)).description

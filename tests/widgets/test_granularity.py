@@ -1,0 +1,131 @@
+import numpy as np
+import pytest
+
+from qviz.data import cnn_forward, cnn_weights, digits
+from qviz.numerics import PerChannel, PerGroup, PerTensor, fake_quantize, mse
+from qviz.widgets import GranularityExplorer
+from qviz.widgets.granularity import RESCALED, State, channel_factors, compute, granularity_of
+
+CONV2 = cnn_weights()["conv2.weight"]
+
+
+@pytest.fixture
+def explorer():
+    """Return an explorer, and close it."""
+    explorer = GranularityExplorer()
+    yield explorer
+    explorer.close()
+
+
+def test_hand_worked_channels():
+    # int2 has codes -2..1, so the scale is the largest magnitude
+    weights = np.array([[1.0, -0.4], [0.1, -0.1]])
+    whole = compute(State(bits=2, granularity="per tensor"), weights)
+    assert whole.qparams.scale == 1.0
+    np.testing.assert_allclose(fake_quantize(weights, whole.qparams), [[1, 0], [0, 0]])
+    assert whole.mse == pytest.approx((0.16 + 0.01 + 0.01) / 4)
+    np.testing.assert_allclose(whole.channels_db, [10 * np.log10(1.16 / 0.16), 0])
+    each = compute(State(bits=2, granularity="per channel"), weights)
+    np.testing.assert_allclose(each.qparams.scale, [[1.0], [0.1]])
+    assert each.mse == pytest.approx(0.16 / 4)
+    assert each.channels_db[1] == np.inf
+
+
+@pytest.mark.parametrize(
+    ("state", "granularity"),
+    [
+        (State(), PerTensor()),
+        (State(granularity="per channel"), PerChannel(0)),
+        (State(granularity="per group", group_size=4), PerGroup(1, 4)),
+    ],
+)
+def test_granularities(state, granularity):
+    assert granularity_of(state) == granularity
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, (2304, 4, 0)),  # 4608 weights of 4 bits
+        ({"scheme": "affine"}, (2304, 4, 1)),
+        ({"granularity": "per channel", "scheme": "affine", "bits": 3}, (1728, 128, 32)),
+        ({"granularity": "per group", "group_size": 8, "scheme": "affine", "bits": 8}, (4608, 2304, 576)),
+    ],
+)
+def test_bytes(settings, expected):
+    result = compute(State(**settings), CONV2)
+    assert (result.weight_bytes, result.scale_bytes, result.zero_point_bytes) == expected
+
+
+def test_bytes_are_rounded_up():
+    assert compute(State(bits=3), np.ones((3, 3))).weight_bytes == 4  # 27 bits
+
+
+@pytest.mark.parametrize("scheme", ["affine", "symmetric"])
+def test_finer_scales_help_every_channel_of_rescaled_weights(scheme):
+    weights = CONV2 * channel_factors(32).reshape(-1, 1, 1, 1)
+    whole, each, group = (
+        compute(State(granularity=g, group_size=4, scheme=scheme), weights)
+        for g in ("per tensor", "per channel", "per group")
+    )
+    assert whole.sqnr_db < each.sqnr_db < group.sqnr_db
+    assert whole.channels_db.min() + 10 < each.channels_db.min() < group.channels_db.min()
+
+
+def test_mean_squared_error_against_numerics():
+    result = compute(State(bits=3, granularity="per group", group_size=16), CONV2)
+    assert result.mse == mse(CONV2, fake_quantize(CONV2, result.qparams))
+
+
+def test_rescaled_channels_are_the_same_network():
+    """Multiplying a channel and dividing the next layer by it changes no bit of the output."""
+    weights, factors = cnn_weights(), channel_factors(32)
+    images = digits().images[digits().test]
+    before = cnn_forward(images, weights)
+    weights["conv2.weight"] = weights["conv2.weight"] * factors.reshape(-1, 1, 1, 1)
+    weights["conv2.bias"] = weights["conv2.bias"] * factors
+    weights["fc1.weight"] = weights["fc1.weight"] / np.repeat(factors, 16)
+    after = cnn_forward(images, weights)
+    np.testing.assert_array_equal(after["conv2"], before["conv2"] * factors.reshape(-1, 1, 1))
+    np.testing.assert_allclose(after["logits"], before["logits"], rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(after["logits"].argmax(axis=1), before["logits"].argmax(axis=1))
+
+
+def test_factors_are_powers_of_two():
+    factors = channel_factors(1000)
+    assert set(np.log2(factors)) == {-3, -2, -1, 0, 1, 2, 3}
+
+
+def test_readout(explorer):
+    explorer.set(granularity="per channel", scheme="affine")
+    assert explorer.readout.splitlines()[:2] == [
+        "4,608 weights of shape (32, 16, 3, 3) in uint4, per channel (axis 0): 32 scales",
+        "bytes: 2,304 of weights, 128 of float32 scales, 32 of int8 zero points; 4.28 bits a weight in all",
+    ]
+
+
+def test_a_size_that_does_not_divide_is_told(explorer):
+    png = explorer.png
+    explorer.set(granularity="per group", group_size=32)
+    assert explorer.readout.startswith(
+        "Not shown: group size must divide axis 1: got 32 for length 16 (shape (32, 16, 3, 3)); try "
+    )
+    assert explorer.readout.endswith("The picture is that of the last setting that worked.")
+    assert explorer.png == png
+    explorer.data = "fc1 weights"
+    assert "per group of 32 (axis 1): 1,024 scales" in explorer.readout
+
+
+def test_the_data_are_what_they_are_called(explorer):
+    np.testing.assert_array_equal(explorer.result.weights, CONV2)
+    explorer.data = RESCALED
+    np.testing.assert_array_equal(explorer.result.weights, CONV2 * channel_factors(32).reshape(-1, 1, 1, 1))
+    explorer.data = "fc1 weights"
+    np.testing.assert_array_equal(explorer.result.weights, cnn_weights()["fc1.weight"])
+
+
+def test_ones_own_weights(explorer):
+    explorer.set(data=np.arange(12.0).reshape(3, 4), granularity="per channel")
+    assert explorer.readout.startswith("12 weights of shape (3, 4) in int4, per channel (axis 0): 3 scales")
+    explorer.set(data=np.arange(12.0))
+    assert "weights must have at least two axes, output and input channels: got shape (12,)" in explorer.readout
