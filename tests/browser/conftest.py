@@ -1,0 +1,77 @@
+"""Notebooks in a real JupyterLab in a real Chromium.
+
+Everything lives as long as one test file, no longer: while Playwright runs, its event loop counts as running in this
+thread, and tests of other files (nbval's) want one of their own.
+
+Pictures of each notebook, and how fast it reacted, are left in artifacts/browser (git ignores it).
+"""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from .lab import LabPage
+from .server import jupyterlab
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+ARTIFACTS = ROOT / "artifacts" / "browser"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+
+# Names other than this machine's do not resolve: the page is as offline as the kernels are.
+OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """Return the path of a Chromium: CHROMIUM, or the first on PATH."""
+    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    return found or pytest.skip("no Chromium on PATH, and none named by CHROMIUM=/path/of/chromium")
+
+
+@pytest.fixture(scope="module")
+def browser(chromium):
+    """Start a browser with a window large enough for an explorer and its text."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as p:
+        process = p.chromium.launch(executable_path=chromium, args=[OFFLINE])
+        try:
+            yield process.new_context(viewport={"width": 1400, "height": 1100})
+        finally:
+            process.close()
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory):
+    """Return a folder for one server; nothing outside it is written."""
+    return tmp_path_factory.mktemp("jupyter")
+
+
+@pytest.fixture(scope="module")
+def address(scratch):
+    """Start JupyterLab, and return the function from a notebook's name to its address."""
+    pytest.importorskip("jupyterlab")
+    with jupyterlab(scratch) as address_of:
+        yield address_of
+
+
+@pytest.fixture(scope="module")
+def opened(browser, address, scratch):
+    """Return a function that opens a notebook and runs all of it; `opened.close` is called for each by itself."""
+
+    def copy_without_outputs(path):
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        for cell in notebook["cells"]:
+            if cell["cell_type"] == "code":
+                cell["outputs"], cell["execution_count"] = [], None
+        (scratch / "notebooks" / path.name).write_text(json.dumps(notebook), encoding="utf-8")
+
+    def open_and_run(path):
+        copy_without_outputs(path)
+        lab = LabPage(browser.new_page(), address(path.name))
+        lab.run_all()
+        return lab
+
+    return open_and_run

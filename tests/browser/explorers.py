@@ -1,0 +1,220 @@
+"""What a notebook of the course is worked with: an explorer with its controls, and a prediction."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+NOT_YET = "not attempted yet"
+NOT_SHOWN = "Not shown:"
+BUTTONS = ("Reset", "Settings as code", "Save picture")
+
+# The digest of the picture's bytes (the address of an image may change while its picture does not), and the readout.
+LOOK = """async root => {
+  const image = root.querySelector('img.widget-image');
+  const bytes = await (await fetch(image.src)).arrayBuffer();
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-1', bytes));
+  return [image.naturalWidth > 0, [...digest].join('.'), root.querySelector('[role=status]')?.textContent ?? ''];
+}"""
+
+KNOWN = ".noUi-handle, .widget-slider + .widget-text input, .widget-dropdown select, .widget-checkbox input, "
+KNOWN += ".widget-textarea textarea, .widget-button"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A picture and the text below it."""
+
+    decoded: bool
+    picture: str
+    readout: str
+
+    @property
+    def refused(self) -> bool:
+        """Whether the readout says why nothing is shown."""
+        return self.readout.startswith(NOT_SHOWN)
+
+
+@dataclass(frozen=True)
+class Change:
+    """What an action did to an explorer."""
+
+    before: Seen
+    after: Seen
+
+    @property
+    def picture(self) -> bool:
+        return self.before.picture != self.after.picture
+
+    @property
+    def readout(self) -> bool:
+        return self.before.readout != self.after.readout
+
+    def missing(self, picture: bool = True) -> list[str]:
+        """Return what should have changed and did not; a refusal is no change for the better."""
+        wrong = [] if self.readout else ["the readout stays"]
+        wrong += [] if self.picture or not picture else ["the picture stays"]
+        return [*wrong, *([self.after.readout] if self.after.refused else [])]
+
+
+class Explorer:
+    """A picture, its controls and its readout."""
+
+    def __init__(self, lab, root):
+        self.lab, self.root = lab, root
+
+    @cached_property
+    def name(self) -> str:
+        """What the explorer calls itself in its code."""
+        self.press("Settings as code")
+        return self.code.split("qviz.widgets.")[-1].split("(")[0]
+
+    @property
+    def code(self) -> str:
+        """What the code field holds; nothing while it is hidden."""
+        field = self.root.get_by_role("textbox", name="Code")
+        return field.input_value() if field.count() else ""
+
+    def look(self) -> Seen:
+        """Return what is to be seen now."""
+        return Seen(*self.root.evaluate(LOOK))
+
+    def after(self, act: Callable, *arguments) -> Change:
+        """Act, and return what changed."""
+        before = self.look()
+        act(*arguments)
+        self.lab.settle()
+        return Change(before, self.look())
+
+    def press(self, button: str) -> None:
+        """Press one of the buttons, with the keyboard."""
+        self.root.get_by_role("button", name=button, exact=True).press("Enter")
+        self.lab.settle()
+
+    def prepare(self, needs: dict[str, str]) -> None:
+        """Put every control back, and then choose what the next step needs, option by label of a drop-down."""
+        self.press("Reset")
+        for drop_down in self.drop_downs:
+            if drop_down.label in needs:
+                drop_down.choose(needs[drop_down.label])
+        self.lab.settle()
+
+    def values(self) -> dict[str, str]:
+        """Return the value of each control by its label."""
+        return {control.label: control.value for control in (*self.sliders, *self.drop_downs, *self.checkboxes)}
+
+    @cached_property
+    def sliders(self) -> list["Slider"]:
+        return [Slider(row) for row in self.root.locator(".widget-box:has(> .widget-slider)").all()]
+
+    @cached_property
+    def drop_downs(self) -> list["DropDown"]:
+        return [DropDown(row) for row in self.root.locator(".widget-dropdown").all()]
+
+    @cached_property
+    def checkboxes(self) -> list["CheckBox"]:
+        return [CheckBox(row) for row in self.root.locator(".widget-checkbox").all()]
+
+    def unknown_controls(self) -> list[str]:
+        """Return the HTML of each control that no test here would touch."""
+        everything = self.root.locator(":is(input, select, textarea, button, [role=slider])")
+        return everything.evaluate_all("(all, known) => all.filter(e => !e.matches(known)).map(e => e.outerHTML)", KNOWN)
+
+
+class Slider:
+    """A handle, and the number box beside it."""
+
+    def __init__(self, row):
+        self.handle, self.box = row.locator(".noUi-handle"), row.locator("input[type=number]")
+        self.label = row.locator(".widget-slider > .widget-label").inner_text()
+
+    @property
+    def value(self) -> str:
+        """What the box says."""
+        return self.box.input_value()
+
+    @property
+    def place(self) -> str:
+        """Where the handle is; its aria-valuenow has too few digits."""
+        return self.handle.locator("..").get_attribute("style")
+
+    @property
+    def ends(self) -> tuple[str, str]:
+        """The least and the greatest number that the box takes."""
+        return self.box.get_attribute("min"), self.box.get_attribute("max")
+
+    @property
+    def arrows(self) -> tuple[str, str]:
+        """An arrow key that can move the handle, and the one that takes it back."""
+        keys = ("ArrowRight", "ArrowLeft")
+        return keys[::-1] if float(self.value) == float(self.ends[1]) else keys
+
+    def type(self, number: str) -> None:
+        """Overwrite the number in the box."""
+        self.box.press("ControlOrMeta+a")
+        self.box.press_sequentially(number)
+        self.box.press("Enter")
+
+
+class DropDown:
+    """A list of names, one of which is chosen."""
+
+    def __init__(self, row):
+        self.list = row.locator("select")
+        self.label = row.locator(".widget-label").inner_text()
+
+    @property
+    def value(self) -> str:
+        return self.list.input_value()
+
+    @cached_property
+    def options(self) -> list[str]:
+        return self.list.locator("option").evaluate_all("all => all.map(option => option.value)")
+
+    def choose(self, option: str) -> None:
+        self.list.select_option(value=option)
+
+
+class CheckBox:
+    """A box to be ticked."""
+
+    def __init__(self, row):
+        self.box = row.locator("input")
+        self.label = row.inner_text().strip()
+
+    @property
+    def value(self) -> bool:
+        return self.box.is_checked()
+
+    def toggle(self) -> None:
+        self.box.press("Space")
+
+
+class Prediction:
+    """A question, its answers, and a button to commit to one."""
+
+    def __init__(self, lab, root):
+        self.lab, self.root = lab, root
+
+    @property
+    def question(self) -> str:
+        return self.root.locator("p").inner_text()
+
+    @property
+    def status(self) -> str:
+        return self.root.locator("[role=status]").inner_text()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the button can be pressed."""
+        return self.root.get_by_role("button").is_enabled()
+
+    def choose(self, answer: int) -> None:
+        """Go to the list with the keyboard, and down to this answer."""
+        self.root.get_by_role("radio").first.press("Space")
+        for _ in range(answer):
+            self.lab.page.keyboard.press("ArrowDown")
+        self.lab.settle()
+
+    def commit(self) -> None:
+        self.root.get_by_role("button").press("Enter")
+        self.lab.settle()

@@ -1,0 +1,153 @@
+"""A notebook in JupyterLab, as a reader meets it: run all, explorers with their controls, predictions.
+
+Nothing here sleeps. After each action the page waits until the kernel has answered it (`LabPage.settle`), so what has
+not changed by then does not change: a dead control is found at once, and a slow machine only takes longer.
+"""
+
+from functools import cached_property
+from pathlib import Path
+
+from .explorers import Explorer, Prediction
+
+READY_WITHIN_MS = 90_000
+RUN_WITHIN_MS = 150_000
+OUTPUT = ".jp-Notebook .jp-OutputArea-output"
+
+# What the browser's console may say, and why that is no fault of a notebook.
+HARMLESS = {}
+
+# Notes, before anything else runs, each key press, and how long after it the next picture is on the screen.
+INIT = """
+window.seenByTests = {said: [], reactions: [], pressed: null};
+window.addEventListener('keydown', () => { seenByTests.pressed = performance.now(); }, true);
+new MutationObserver(changes => {
+  const image = changes.map(c => c.target).find(e => e.matches('img.widget-image'));
+  if (!image || seenByTests.pressed === null) return;
+  const pressed = seenByTests.pressed;
+  seenByTests.pressed = null;
+  image.decode().catch(() => 0).then(() => requestAnimationFrame(
+    () => seenByTests.reactions.push(Math.round(performance.now() - pressed))));
+}).observe(document, {attributes: true, attributeFilter: ['src'], subtree: true});
+"""
+
+KERNEL = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel"
+
+# The traceback of a callback is in no cell; JupyterLab shows it nowhere.
+LISTEN = f"""() => {KERNEL}.iopubMessage.connect((_, message) => {{
+  const {{msg_type}} = message.header, {{name, text, traceback}} = message.content;
+  if (msg_type === 'error' || (msg_type === 'stream' && name === 'stderr'))
+    seenByTests.said.push(text ?? traceback.join(' '));
+}})"""
+
+# The kernel answers in order. Twice, because ipywidgets keeps one change back while another is on its way.
+SETTLE = f"""async () => {{
+  for (let i = 0; i < 2; i++) await {KERNEL}.requestExecute({{code: '', silent: true}}).done;
+  await new Promise(done => requestAnimationFrame(done));
+}}"""
+
+SCROLLER = ".jp-Notebook .jp-WindowedPanel-outer, .jp-WindowedPanel-outer"
+
+
+class LabPage:
+    """One notebook, opened."""
+
+    def __init__(self, page, address: str):
+        self.page = page
+        self._console: list[str] = []
+        page.on("console", self._hear)
+        page.on("pageerror", lambda error: self._console.append(str(error)))
+        page.add_init_script(INIT)
+        page.goto(address)
+        page.wait_for_function(f"() => {KERNEL}?.status === 'idle'", timeout=READY_WITHIN_MS)
+        page.evaluate(LISTEN)
+
+    def _hear(self, message) -> None:
+        if message.type == "error" and not any(part in message.text for part in HARMLESS):
+            self._console.append(f"{message.text} ({message.location.get('url', '')})")
+
+    def run_all(self) -> None:
+        """Choose Run All Cells in the menu, and wait for the last one."""
+        self.page.set_default_timeout(RUN_WITHIN_MS)
+        self.page.get_by_role("menuitem", name="Run", exact=True).click()
+        self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        self.settle()
+        self.page.set_default_timeout(10_000)
+
+    def settle(self) -> None:
+        """Wait until the kernel has done all that it was asked, and the page shows it."""
+        self.page.evaluate(SETTLE)
+
+    def complaints(self) -> list[str]:
+        """Return what the console, the kernel's stderr and lost tracebacks said since the last call."""
+        said = self.page.evaluate("() => seenByTests.said.splice(0)")
+        heard, self._console[:] = [*self._console, *said], []
+        return heard
+
+    def kernel_status(self) -> str:
+        """Return idle, busy, dead ..."""
+        return self.page.evaluate(f"() => {KERNEL}.status")
+
+    def prompts(self) -> list[str]:
+        """Return what stands before each code cell that holds code: [3]: where it ran."""
+        return self.page.evaluate("""() => [...document.querySelectorAll('.jp-Notebook .jp-CodeCell')]
+            .filter(cell => cell.querySelector('.cm-content').textContent.trim())
+            .map(cell => cell.querySelector('.jp-InputPrompt').textContent)""")
+
+    def wrong_outputs(self) -> list[str]:
+        """Return each output that is an error, that went to stderr, or that ipywidgets could not show."""
+        kinds = ("application/vnd.jupyter.error", "application/vnd.jupyter.stderr")
+        found = ", ".join([*(f"[data-mime-type='{kind}']" for kind in kinds), ".jupyter-widgets-error-widget"])
+        return self.page.locator(f".jp-Notebook :is({found})").all_inner_texts()
+
+    @cached_property
+    def explorers(self) -> list[Explorer]:
+        """Return every explorer: a box with a picture in it."""
+        roots = self.page.locator(f"{OUTPUT} .widget-vbox:has(> img.widget-image)").all()
+        return [Explorer(self, root) for root in roots]
+
+    @cached_property
+    def predictions(self) -> list[Prediction]:
+        """Return every question."""
+        roots = self.page.locator(f"{OUTPUT} .widget-vbox:has(> .widget-radio)").all()
+        return [Prediction(self, root) for root in roots]
+
+    def reveals(self) -> list[str]:
+        """Return what the reveals say, from top to bottom."""
+        return [text for text in self.page.locator(f"{OUTPUT} [role=status]").all_inner_texts() if "guess:" in text]
+
+    def unnamed(self) -> list[str]:
+        """Return the HTML of each control and each picture of an explorer that a screen reader has no name for.
+
+        The browser itself is asked. A slider's handle has none (ipywidgets issue 2650): its number box has.
+        """
+        session = self.page.context.new_cdp_session(self.page)
+        root = session.send("DOM.getDocument", {"depth": 0})["root"]["nodeId"]
+        selector = f"{OUTPUT} :is(input, select, textarea, button, img.widget-image)"
+        found = session.send("DOM.querySelectorAll", {"nodeId": root, "selector": selector})["nodeIds"]
+        return [session.send("DOM.getOuterHTML", {"nodeId": n})["outerHTML"] for n in found if not named(session, n)]
+
+    def reactions(self) -> list[int]:
+        """Return the milliseconds from key press to picture on the screen, of each since the last call."""
+        return self.page.evaluate("() => seenByTests.reactions.splice(0)")
+
+    def photograph(self, folder: Path) -> None:
+        """Write the whole notebook as pages."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.glob("*.png"):
+            old.unlink()
+        scroller = self.page.locator(SCROLLER).first
+        height, step = scroller.evaluate("e => [e.scrollHeight, e.clientHeight - 40]")
+        for number, top in enumerate(range(0, height, step)):
+            scroller.evaluate("(e, top) => { e.scrollTop = top; }", top)
+            self.page.screenshot(path=folder / f"{number:02d}.png")
+
+    def close(self) -> None:
+        """Shut the kernel down, and leave."""
+        self.page.evaluate("() => jupyterapp.shell.currentWidget?.sessionContext.shutdown()")
+        self.page.close()
+
+
+def named(session, node: int) -> bool:
+    """Return whether a node has an accessible name, or is hidden from everybody."""
+    tree = session.send("Accessibility.getPartialAXTree", {"nodeId": node, "fetchRelatives": False})["nodes"]
+    return tree[0]["ignored"] or bool(tree[0].get("name", {}).get("value", "").strip())
