@@ -16,6 +16,7 @@ from .formats import IntFormat
 from .histogram import Histogram
 from .qparams import SCHEMES, checked_range, scale_and_zero_point
 
+_WIDEST = 1e100  # bins; a step wider than any histogram, whose square is still a number
 _BLOCK = 1 << 13  # boundaries at a time: they and what is computed from them fit the second-level cache
 
 
@@ -73,23 +74,26 @@ class ExpectedError:
     def __init__(self, histogram: Histogram, fmt: IntFormat, scheme: str):
         self.fmt, self.scheme = fmt, scheme
         self.width, self.origin = histogram.width, histogram.left / histogram.width
+        self.bins = histogram.counts.size
         # An empty bin at the right stands for all that lies there.
         self.density = np.append(histogram.counts / histogram.count, 0.0)
-        bins = np.arange(self.density.size)
-        each = self.density * np.array([np.ones(bins.size), bins + 0.5, bins * (bins + 1.0) + 1 / 3])
-        # The means of 1, u and u**2, as far as u lies left of each edge; the first of them is the share of the counts.
+        i = np.arange(self.bins + 1)
+        each = self.density * np.array([np.ones(i.size), i + 0.5, i * (i + 1.0) + 1 / 3])
+        # The means of 1, u and u**2, as far as u lies left of each edge; the first is the share of the counts.
         self.moments = _prefix(each)
-        self.f = _prefix(self.moments[0] + self.density / 2)
+        self.slope = self.moments[0].copy()
+        self.f = _prefix(self.slope + self.density / 2)
+        self.slope[-1] = self.f[-1] = 0.0  # boundaries beyond the histogram are left out of the sum
 
     def parts(self, lo: np.ndarray, hi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return rounding and clipping, for (n,) ranges."""
         scale, zero_point = scale_and_zero_point(lo, hi, self.fmt, self.scheme)
-        step = scale / self.width
-        lowest, highest = (step * (code - zero_point) - self.origin for code in (self.fmt.qmin, self.fmt.qmax))
-        clipping, inside = self._clipping(step, lowest, highest)
-        rounding = inside * step**2 / 12  # a step finer than a bin sees nothing but evenly spread values
+        step = np.minimum(scale / self.width, _WIDEST)
+        first, last = self.fmt.qmin - zero_point, self.fmt.qmax - zero_point
+        clipping, inside = self._clipping(step, first, last)
+        rounding = inside * np.minimum(step, 1.0) ** 2 / 12  # within a bin there are only evenly spread values
         coarse = step > 1
-        total = self._by_levels(step[coarse], lowest[coarse], highest[coarse])
+        total = self._by_levels(step[coarse], first[coarse])
         rounding[coarse] = np.maximum(total - clipping[coarse], 0.0)
         return rounding, clipping
 
@@ -97,31 +101,36 @@ class ExpectedError:
         """Return the whole error, for (n,) ranges."""
         return sum(self.parts(lo, hi))
 
-    def _clipping(self, step, lowest, highest) -> tuple[np.ndarray, np.ndarray]:
+    def _clipping(self, step, first, last) -> tuple[np.ndarray, np.ndarray]:
         """Return what the values beyond both ends lose, and the share of those between them."""
-        below, up_to = self._moments_at(lowest - step / 2), self._moments_at(highest + step / 2)
-        clipping = _around(below, lowest) + _around(self.moments[:, -1:] - up_to, highest)
+        below = self._moments_at(step * (first - 0.5) - self.origin)
+        up_to = self._moments_at(step * (last + 0.5) - self.origin)
+        clipping = _around(below, step * first - self.origin)
+        clipping += _around(self.moments[:, -1:] - up_to, step * last - self.origin)
         return np.maximum(clipping, 0.0), up_to[0] - below[0]
 
-    def _by_levels(self, step, lowest, highest) -> np.ndarray:
-        """Return the whole error: the identity at the top of this file."""
-        total = _around(self.moments[:, -1:], highest)
+    def _by_levels(self, step, first) -> np.ndarray:
+        """Return the whole error: the identity at the top of this file, up to the highest level that is of use."""
+        useful = np.ceil((self.bins + self.origin) / step - first - 0.5)
+        highest = first + np.clip(useful, 0, self.fmt.levels - 1)
+        total = _around(self.moments[:, -1:], step * highest - self.origin)
         halfway = np.arange(self.fmt.levels - 1) + 0.5
         height = max(1, _BLOCK // self.fmt.levels)
         for top in range(0, step.size, height):
             rows = slice(top, top + height)
-            boundaries = lowest[rows, None] + step[rows, None] * halfway
+            boundaries = step[rows, None] * (first[rows, None] + halfway) - self.origin
             total[rows] -= 2 * step[rows] * self._f_at(boundaries).sum(axis=1)
         return total
 
     def _f_at(self, u: np.ndarray) -> np.ndarray:
         i, rest = self._split(u)
-        slope = self.density.take(i)
-        slope *= rest / 2
-        slope += self.moments[0].take(i)
-        slope *= rest
-        slope += self.f.take(i)
-        return slope
+        # In place: these are the largest arrays of the search.
+        sums = self.density.take(i)
+        sums *= rest / 2
+        sums += self.slope.take(i)
+        sums *= rest
+        sums += self.f.take(i)
+        return sums
 
     def _moments_at(self, u: np.ndarray) -> np.ndarray:
         i, rest = self._split(u)
@@ -132,7 +141,7 @@ class ExpectedError:
     def _split(self, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the bin of each point, and how far into it."""
         u = np.maximum(u, 0.0)
-        i = np.minimum(u, self.density.size - 1).astype(np.intp)
+        i = np.minimum(u, self.bins).astype(np.intp)
         return i, u - i
 
 

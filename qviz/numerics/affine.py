@@ -34,7 +34,8 @@ def quantize(x, qparams: QParams) -> np.ndarray:
 
     Notes
     -----
-    Same codes as torch.quantize_per_tensor but for ties: torch multiplies by 1 / scale.
+    Same codes as torch.quantize_per_tensor but for what lies within float32's precision of halfway between two
+    codes: torch multiplies by 1 / scale, and adds the zero point before it rounds.
 
     Examples
     --------
@@ -106,7 +107,8 @@ def fake_quantize(x, qparams: QParams) -> np.ndarray:
 
     Notes
     -----
-    Same values as torch.fake_quantize_per_tensor_affine but for ties: torch multiplies by 1 / scale.
+    Same values as torch.fake_quantize_per_tensor_affine but for what lies within float32's precision of halfway
+    between two levels: torch multiplies by 1 / scale.
 
     Examples
     --------

@@ -129,7 +129,7 @@ class PerGroup:
     def _does_not_divide(self, shape: tuple[int, ...], length: int) -> str:
         small = [d for d in range(1, math.isqrt(length) + 1) if length % d == 0]
         fits = {*small, *(length // d for d in small)}
-        near = sorted(sorted(fits, key=lambda d: abs(d - self.size))[:2])
+        near = [max(d for d in fits if d < self.size), *sorted(d for d in fits if d > self.size)[:1]]
         return (
             f"group size must divide axis {self.axis}: got {self.size} for length {length} "
             f"(shape {shape}); try {' or '.join(map(str, near))}"

@@ -87,14 +87,12 @@ def sqnr_db(x, y) -> float:
 
     Examples
     --------
-    >>> sqnr_db([3.0, 4.0], [3.0, 3.5])
+    >>> round(sqnr_db([3.0, 4.0], [3.0, 3.5]), 6)
     20.0
     """
     x, y = _pair(x, y)
-    signal, noise = _length(x), _length(x / 2 - y / 2)  # halved: the difference may overflow
-    if noise == 0:
-        return math.inf
-    return 20 * (math.log10(signal / 2) - math.log10(noise)) if signal else -math.inf
+    signal, noise = _log_length(x / 2), _log_length(x / 2 - y / 2)  # halved: the difference may overflow
+    return 20 * (signal - noise) if noise > -math.inf else math.inf
 
 
 def cosine(x, y) -> float:
@@ -206,13 +204,13 @@ def _pair(x, y, first: str = "x", second: str = "y") -> tuple[np.ndarray, np.nda
     return _check.finite(x, first), _check.finite(y, second)
 
 
-def _length(x: np.ndarray) -> float:
-    """Euclidean length, without overflow or underflow of the squares."""
+def _log_length(x: np.ndarray) -> float:
+    """Decimal logarithm of the Euclidean length, whose square or even itself may be no float."""
     largest = float(np.abs(x).max(initial=0.0))
-    return largest * math.sqrt(float(np.sum((x / largest) ** 2))) if largest else 0.0
+    return math.log10(largest) + math.log10(np.linalg.norm(x / largest)) if largest else -math.inf
 
 
 def _unit(x: np.ndarray) -> np.ndarray:
     """Return the vector of length 1 in the direction of `x`, or zeros."""
     largest = np.abs(x).max(initial=0.0)
-    return (x / largest) / _length(x / largest) if largest else x
+    return (x / largest) / np.linalg.norm(x / largest) if largest else x
