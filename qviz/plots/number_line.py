@@ -81,7 +81,7 @@ class NumberLinePanel(Panel):
         self.ticks.set_data(*_segments(levels, levels, LEVELS - 0.28, LEVELS + 0.28))
         self.ticks.set_linewidth(float(np.clip(0.25 * pixels, 0.4, 2.5)))
         self.zero.set_data([0], [CODES])
-        room = 18 + 8 * max(len(str(fmt.qmin)), len(str(fmt.qmax)))
+        room = 24 + 8 * max(len(str(fmt.qmin)), len(str(fmt.qmax)))
         codes = labelled(fmt, zero_point, max(1, int(np.ceil(room / pixels))))
         set_numbers(self.codes, codes, levels[codes - fmt.qmin], CODES)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..numerics import SCHEMES, IntFormat, QParams, choose_qparams, fake_quantize, quantize
 from ..plots import Canvas, NumberLinePanel, StaircasePanel
-from .controls import choice, slider
+from .controls import choice, slider, toggle
 from .explorer import Explorer
 
 # As far as any x and its output can lie, at any setting: affine at 2 bits sends -12 to -13.3, symmetric to -16.
@@ -22,6 +22,7 @@ class State:
     bits: int = slider("Bits", 3, 2, 8)
     scheme: str = choice("Scheme", SCHEMES)
     x: float = slider("Value x", 2.5, -12.0, 12.0, 0.1, digits=1)
+    fit: bool = toggle("Axes fit the range")
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,19 @@ def compute(state: State) -> Result:
     return Result(min(state.lo, 0.0), max(state.hi, 0.0), qparams, steps, unclipped, q, x_hat)
 
 
+def fitting(state: State, result: Result) -> tuple[float, float]:
+    """Return axes around range, x and output: whole numbers, so that they seldom move while a slider does.
+
+    Examples
+    --------
+    >>> state = State(lo=-1.0, hi=2.5, bits=3, x=0.8)
+    >>> fitting(state, compute(state))
+    (-3.0, 5.0)
+    """
+    ends = float(result.qparams.lo), float(result.qparams.hi), state.x, result.x_hat
+    return float(np.floor(min(ends)) - 2), float(np.ceil(max(ends)) + 2)
+
+
 class MappingExplorer(Explorer):
     """From a range to scale and zero point, and from one value to its code and back.
 
@@ -82,7 +96,7 @@ class MappingExplorer(Explorer):
 
     def views(self, state: State, result: Result) -> dict[str, tuple]:
         """Show the one value on both."""
-        limits = LIMITS[state.scheme]
+        limits = fitting(state, result) if state.fit else LIMITS[state.scheme]
         return {"stairs": (result.qparams, state.x, limits), "line": ([state.x], result.qparams, limits)}
 
     def describe(self, state: State, result: Result) -> str:

@@ -68,6 +68,10 @@ def test_codes_never_overlap(fmt, span, panel):
     at = panel.ax.transData.transform(panel.codes.get_offsets())[:, 0]
     widths = np.array([path.get_extents().width for path in panel.codes.get_paths()]) * 100 / 72
     assert (np.diff(at) > (widths[1:] + widths[:-1]) / 2).all()
+    zero = panel.ax.transData.transform((0, 0))[0]
+    apart = np.abs(at - zero)
+    box = panel.zero.get_markersize() * 100 / 72
+    assert (apart - widths / 2 > box / 2)[apart > 1].all()  # nor does the box of the zero point cover one
 
 
 @pytest.mark.parametrize("zero_point", [0, 1, 7, 85, 254, 255])

@@ -5,7 +5,7 @@ import pytest
 
 from qviz.numerics import choose_qparams, fake_quantize, quantize
 from qviz.widgets import MappingExplorer
-from qviz.widgets.mapping import LIMITS, State, compute
+from qviz.widgets.mapping import LIMITS, State, compute, fitting
 
 
 @pytest.fixture
@@ -101,3 +101,23 @@ def test_a_range_upside_down_is_refused_in_words(explorer):
     assert explorer.png == png
     explorer.hi = 8.0
     assert explorer.last_error is None
+
+
+def test_fitted_axes_hold_everything_and_stay_for_a_while():
+    limits = []
+    for x in np.arange(-12, 12.01, 0.1):
+        state = State(lo=-1.0, hi=2.5, bits=4, x=float(x), fit=True)
+        result = compute(state)
+        left, right = fitting(state, result)
+        assert left < min(x, result.x_hat, result.qparams.lo) and max(x, result.x_hat, result.qparams.hi) < right
+        limits.append((left, right))
+    assert len(set(limits)) <= 24
+    assert limits.count((-3.0, 5.0)) >= 30  # x within the range moves no axis
+
+
+def test_fitting_changes_the_picture_and_not_the_numbers(explorer):
+    png, readout = explorer.png, explorer.readout
+    explorer.fit = True
+    assert (explorer.png != png, explorer.readout == readout) == (True, True)
+    explorer.fit = False
+    assert explorer.png == png
