@@ -128,7 +128,7 @@ class Explorer(widgets.VBox):
     @property
     def png(self) -> bytes:
         """The picture, as a PNG file."""
-        return self._image.value
+        return bytes(self._image.value)
 
     def set(self, **settings) -> None:
         """Move several controls, and paint once."""
@@ -233,7 +233,7 @@ class Explorer(widgets.VBox):
     def _take(self, source) -> str:
         """Keep the reader's own array, and return its name on the Data list."""
         with np.errstate(over="ignore"):
-            own = np.ascontiguousarray(data.read_array(source), np.float32)
+            own = np.array(data.read_array(source), np.float32, order="C")  # a copy: the reader may change theirs
         if own.size == 0 or not np.isfinite(own).all():
             raise ValueError(
                 "data must hold at least one value, and no NaN, infinity or number beyond 3.4e38, the largest "

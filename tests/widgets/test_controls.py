@@ -1,0 +1,94 @@
+"""The controls: what each field of a State declares, and what is built for it."""
+
+import dataclasses
+
+import ipywidgets
+import pytest
+import traitlets
+
+from qviz.data import TENSORS
+from qviz.widgets.controls import YOURS, Choice, Slider, Toggle, choice, controls_of, slider, tensor_choice, toggle
+
+
+@dataclasses.dataclass(frozen=True)
+class State:
+    data: str = tensor_choice("Laplace")
+    bits: int = slider("Bits", 4, 2, 8)
+    share: float = slider("Share", 0.5, 0.0, 1.0, 0.25, digits=2)
+    scheme: str = choice("Scheme", ("affine", "symmetric"))
+    log: bool = toggle("Logarithmic", True)
+
+
+def test_a_state_declares_its_controls_in_order():
+    controls = controls_of(State)
+    assert list(controls) == ["data", "bits", "share", "scheme", "log"]
+    assert {name: default for name, (_, default) in controls.items()} == dataclasses.asdict(State())
+    assert controls["bits"] == (Slider("Bits", 2, 8, 1, 0), 4)
+    assert controls["scheme"] == (Choice("Scheme", ("affine", "symmetric")), "affine")
+    assert controls["log"] == (Toggle("Logarithmic"), True)
+
+
+def test_the_data_control_offers_every_tensor_and_the_readers_own():
+    assert controls_of(State)["data"][0].options == (*TENSORS, YOURS)
+
+
+@pytest.mark.parametrize(
+    ("control", "kinds"),
+    [
+        (Slider("Bits", 2, 8, 1, 0), (ipywidgets.IntSlider, ipywidgets.BoundedIntText)),
+        (Slider("Share", 0.0, 1.0, 0.25, 2), (ipywidgets.FloatSlider, ipywidgets.BoundedFloatText)),
+    ],
+)
+def test_a_slider_has_a_number_box_of_the_same_name_and_limits(control, kinds):
+    row, linked = control.build()
+    assert [type(widget) for widget in linked] == list(kinds)
+    assert list(row.children) == linked
+    for widget in linked:
+        assert (widget.description, widget.min, widget.max) == (control.label, control.low, control.high)
+        assert widget.step == control.step
+    assert not linked[0].readout  # the box shows the number, and takes it too
+    for widget in [row, *linked]:
+        widget.close()
+
+
+@pytest.mark.parametrize("control", [Choice("Scheme", ("affine", "symmetric")), Toggle("Logarithmic")])
+def test_other_controls_are_one_labelled_widget(control):
+    row, linked = control.build()
+    assert linked == [row]
+    assert row.description == control.label
+    assert getattr(row, "options", control_options(control)) == control_options(control)
+    row.close()
+
+
+def control_options(control):
+    return getattr(control, "options", ())
+
+
+@pytest.mark.parametrize(
+    ("control", "good", "bad"),
+    [
+        (Slider("Bits", 2, 8, 1, 0), 8, (1, 9, 2.5, "4", None)),
+        (Slider("Share", 0.0, 1.0, 0.25, 2), 0.25, (-0.01, 1.01, "0.5", None)),
+        (Choice("Scheme", ("affine", "symmetric")), "symmetric", ("Affine", "", None, 0)),
+        (Toggle("Logarithmic"), True, ("yes", None, 2)),
+    ],
+)
+def test_a_trait_refuses_what_its_control_cannot_show(control, good, bad):
+    class Holder(traitlets.HasTraits):
+        value = control.trait(good)
+
+    holder = Holder()
+    for value in bad:
+        with pytest.raises(traitlets.TraitError):
+            holder.value = value
+    assert holder.value == good
+
+
+def test_a_number_is_rounded_to_the_digits_it_shows():
+    class Holder(traitlets.HasTraits):
+        value = Slider("Share", 0.0, 1.0, 0.05, 2).trait(0.0)
+
+    holder = Holder(value=0.1 + 0.2)
+    assert holder.value == 0.3
+    holder.value = 1  # a whole number is a number
+    assert holder.value == 1.0

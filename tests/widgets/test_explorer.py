@@ -1,0 +1,301 @@
+"""What every explorer does: controls and code are one, errors are told, nothing is left behind."""
+
+import base64
+import gc
+import html
+import weakref
+
+import ipywidgets
+import numpy as np
+import pytest
+import traitlets
+
+import qviz.widgets
+from qviz.numerics import choose_qparams
+from qviz.widgets import ArenaExplorer, CalibrationExplorer, MappingExplorer, PhotoExplorer, QuantizeExplorer
+
+
+def family(widget):
+    """Yield a widget and all that are shown in it."""
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from family(child)
+
+
+def control(explorer, label, kind):
+    (found,) = [w for w in family(explorer) if type(w) is kind and w.description == label]
+    return found
+
+
+def click(explorer, label):
+    control(explorer, label, ipywidgets.Button).click()
+
+
+def text_below(explorer):
+    (found,) = [w for w in family(explorer) if isinstance(w, ipywidgets.HTML)]
+    return found.value
+
+
+# Controls and code
+
+
+def test_a_trait_moves_its_control(shown):
+    explorer = shown(QuantizeExplorer)
+    explorer.bits, explorer.scheme = 3, "symmetric"
+    assert control(explorer, "Bits", ipywidgets.IntSlider).value == 3
+    assert control(explorer, "Bits", ipywidgets.BoundedIntText).value == 3
+    assert control(explorer, "Scheme", ipywidgets.Dropdown).value == "symmetric"
+    assert explorer.readout.startswith("int3: ")
+
+
+def test_a_control_moves_its_trait(shown):
+    explorer = shown(QuantizeExplorer)
+    picture = explorer.png
+    for kind, value in ((ipywidgets.IntSlider, 5), (ipywidgets.BoundedIntText, 2)):
+        control(explorer, "Bits", kind).value = value
+        assert explorer.bits == value
+        assert explorer.readout.startswith(f"uint{value}: ")
+    assert control(explorer, "Bits", ipywidgets.IntSlider).value == 2  # the slider follows its box
+    control(explorer, "Range", ipywidgets.Dropdown).value = "mse"
+    assert explorer.method == "mse"
+    assert explorer.png != picture
+
+
+def test_a_toggle_moves_its_trait(shown):
+    explorer = shown(PhotoExplorer)
+    control(explorer, "Zoom into the middle", ipywidgets.Checkbox).value = True
+    assert explorer.zoom is True
+
+
+def test_a_typed_number_is_rounded_and_kept_in_range(shown):
+    explorer = shown(CalibrationExplorer)
+    box = control(explorer, "Percentile", ipywidgets.BoundedFloatText)
+    for typed, kept in ((99.123, 99.12), (1000.0, 100.0), (-5.0, 90.0)):
+        box.value = typed
+        assert explorer.percentile == box.value == kept
+
+
+def test_every_control_has_a_name(explorer_type, shown):
+    explorer = shown(explorer_type)
+    kinds = (ipywidgets.IntSlider, ipywidgets.FloatSlider, ipywidgets.BoundedIntText, ipywidgets.BoundedFloatText)
+    kinds += (ipywidgets.Dropdown, ipywidgets.Checkbox, ipywidgets.Button, ipywidgets.Textarea)
+    widgets = [w for w in family(explorer) if isinstance(w, kinds)]
+    assert all(w.description for w in widgets)
+    assert {label for label in (c.label for c, _ in explorer._controls.values())} <= {w.description for w in widgets}
+
+
+def test_each_move_paints_once_and_set_paints_once(shown, monkeypatch):
+    explorer = shown(QuantizeExplorer)
+    painted = []
+    monkeypatch.setattr(explorer._canvas, "png", lambda whole=explorer._canvas.png: painted.append(1) or whole())
+    explorer.bits = 3
+    assert len(painted) == 1
+    control(explorer, "Bits", ipywidgets.IntSlider).value = 4
+    assert len(painted) == 2
+    explorer.set(bits=5, scheme="symmetric", method="mse", data="Laplace")
+    assert len(painted) == 3
+    explorer.bits = 5  # as it was
+    assert len(painted) == 3
+
+
+def test_reset(explorer_type, shown, extremes_of):
+    explorer = shown(explorer_type, bits=3)
+    start, readout = explorer.state, explorer.readout
+    for name, (control_, _) in explorer._controls.items():
+        setattr(explorer, name, extremes_of(control_)[0])
+    assert explorer.state != start
+    click(explorer, "Reset")
+    assert explorer.state == start  # what it was at first, not the defaults
+    assert explorer.bits == 3
+    assert explorer.readout == readout
+
+
+def test_settings_as_code(explorer_type, shown, extremes_of):
+    explorer = shown(explorer_type)
+    assert explorer.code == f"qviz.widgets.{explorer_type.__name__}()"
+    for name, (control_, _) in explorer._controls.items():
+        setattr(explorer, name, [v for v in extremes_of(control_) if v != "your own"][-1])
+    click(explorer, "Settings as code")
+    (box,) = [w for w in family(explorer) if isinstance(w, ipywidgets.Textarea)]
+    assert box.layout.display is None  # it is seen now
+    first, second = box.value.splitlines()
+    names = {}
+    exec(first, names)
+    again = eval(second, names)
+    try:
+        assert again.state == explorer.state
+        assert again.readout == explorer.readout
+    finally:
+        again.close()
+
+
+def test_settings_as_code_with_data_of_your_own(shown):
+    explorer = shown(ArenaExplorer, data=np.arange(10.0), bits=3)
+    assert explorer.code == "qviz.widgets.ArenaExplorer(data=my_data, bits=3)"
+    again = eval(explorer.code, {"qviz": qviz, "my_data": np.arange(10.0)})
+    assert again.readout == explorer.readout
+    again.close()
+
+
+def test_save_picture(shown, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    explorer = shown(QuantizeExplorer, bits=3, data="conv2 weights")
+    click(explorer, "Save picture")
+    (file,) = tmp_path.iterdir()
+    assert file.read_bytes() == explorer.png
+    assert file.suffix == ".png"
+    assert "bits=3" in file.name
+    assert explorer.readout.endswith(f"Saved as {file.name}")
+    assert explorer.save(tmp_path / "mine.png").read_bytes() == explorer.png
+
+
+def test_a_picture_that_cannot_be_saved_is_told(shown, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    explorer = shown(QuantizeExplorer)
+    monkeypatch.setattr(type(explorer), "save", lambda self: (tmp_path / "no" / "such.png").write_bytes(b""))
+    click(explorer, "Save picture")
+    assert explorer.readout.startswith("Not saved: [Errno 2] No such file")
+
+
+# Errors
+
+
+def test_an_error_is_told_and_the_last_picture_stays(shown):
+    explorer = shown(MappingExplorer)
+    good = explorer.png
+    with pytest.raises(ValueError, match="lo must not be above hi") as theirs:
+        choose_qparams(5.0, -5.0)
+    explorer.set(lo=5.0, hi=-5.0)
+    assert explorer.readout.splitlines()[0] == f"Not shown: {theirs.value}"
+    assert explorer.readout.splitlines()[1] == "The picture is that of the last setting that worked."
+    assert type(explorer.last_error) is ValueError
+    assert explorer.png == good
+    explorer.hi = 6.0
+    assert explorer.last_error is None
+    assert not explorer.readout.startswith("Not shown")
+    assert explorer.png != good
+
+
+class Faulty(QuantizeExplorer):
+    """An explorer with a fault of ours."""
+
+    def compute(self, state):
+        return {}["<b>missing"]
+
+
+def test_a_fault_of_ours_does_not_vanish(shown):
+    explorer = shown(Faulty)
+    assert explorer.readout.startswith("Not shown: Something is wrong in Faulty: KeyError('<b>missing'). Please report")
+    assert isinstance(explorer.last_error, KeyError)
+    assert "<b>" not in text_below(explorer)
+
+
+def test_the_readout_is_announced_and_escaped(shown):
+    explorer = shown(QuantizeExplorer)
+    assert 'role="status"' in text_below(explorer)
+    assert html.escape(explorer.readout) in text_below(explorer)
+
+
+def test_an_unknown_setting(shown):
+    sentence = r"^QuantizeExplorer has no control 'bit'; it has data, bits, scheme, method$"
+    with pytest.raises(TypeError, match=sentence):
+        shown(QuantizeExplorer, bit=3)
+    explorer = shown(QuantizeExplorer)
+    with pytest.raises(TypeError, match=sentence):
+        explorer.set(bit=3)
+    assert explorer.state == QuantizeExplorer.State()
+
+
+@pytest.mark.parametrize("settings", [{"bits": 9}, {"bits": 2.5}, {"scheme": "asymmetric"}, {"method": None}])
+def test_a_setting_out_of_range(settings, shown):
+    explorer = shown(QuantizeExplorer)
+    with pytest.raises(traitlets.TraitError):
+        explorer.set(**settings)
+    assert explorer.state == QuantizeExplorer.State()
+
+
+# The reader's own data
+
+
+def test_own_data_as_an_array_or_a_file(shown, tmp_path):
+    x = np.random.default_rng(0).standard_normal((20, 30))
+    np.save(tmp_path / "x.npy", x)
+    by_array, by_file = shown(QuantizeExplorer, data=x), shown(QuantizeExplorer)
+    by_file.set(data=str(tmp_path / "x.npy"))
+    assert by_array.data == by_file.data == "your own"
+    assert by_array.readout == by_file.readout
+    assert by_array.png == by_file.png
+    assert (by_array.result.x == x.astype(np.float32)).all()
+    assert by_array.code == "qviz.widgets.QuantizeExplorer(data=my_data)"
+
+
+def test_own_data_is_asked_for(shown):
+    explorer = shown(QuantizeExplorer)
+    explorer.data = "your own"
+    assert explorer.readout.startswith("Not shown: no data of your own yet. In a cell: explorer.set(data=my_array)")
+    explorer.set(data=[1.0, 2.0])
+    assert explorer.last_error is None
+    explorer.data = "Gaussian"
+    explorer.data = "your own"  # it was kept
+    assert explorer.result.x.tolist() == [1.0, 2.0]
+
+
+def test_own_data_is_copied(shown):
+    x = np.ones(100, np.float32)
+    explorer = shown(ArenaExplorer, data=x)
+    first = explorer.readout
+    x[0] = 50.0
+    explorer.bits = 5
+    explorer.bits = 4
+    assert explorer.readout == first
+    explorer.set(data=x)  # the same array, changed
+    assert explorer.readout != first
+
+
+@pytest.mark.parametrize("bad", [[], [np.nan], [1.0, np.inf], [1e300]])
+def test_own_data_that_cannot_be_shown(bad, shown):
+    with pytest.raises(ValueError, match=r"^data must hold at least one value, and no NaN, infinity or number beyond"):
+        shown(QuantizeExplorer).set(data=np.array(bad))
+
+
+# What a notebook stores, and what is left behind
+
+
+def test_what_a_notebook_stores(explorer_type, shown):
+    explorer = shown(explorer_type)
+    bundle = explorer._repr_mimebundle_()
+    assert bundle["text/plain"] == repr(explorer) == explorer.readout
+    assert base64.b64decode(bundle["image/png"]) == explorer.png
+
+
+def test_the_picture_is_the_same_each_time(explorer_type, shown):
+    first, second = shown(explorer_type, bits=3), shown(explorer_type)
+    second.bits = 3
+    assert first.png == second.png
+    assert first.readout == second.readout
+
+
+def test_close_frees_everything(explorer_type):
+    explorer_type().close()  # what is shared by all is made now
+    gc.collect()
+    before = len(ipywidgets.widgets.widget._instances)
+    explorer = explorer_type()
+    explorer.bits = 3
+    assert len(ipywidgets.widgets.widget._instances) > before
+    figure = weakref.ref(explorer._canvas.figure)
+    result = weakref.ref(explorer.result)
+    explorer.close()
+    gc.collect()
+    assert len(ipywidgets.widgets.widget._instances) == before
+    assert figure() is None
+    assert result() is None
+    gone = weakref.ref(explorer)
+    del explorer
+    gc.collect()
+    assert gone() is None
+
+
+def test_close_twice():
+    explorer = QuantizeExplorer()
+    explorer.close()
+    explorer.close()

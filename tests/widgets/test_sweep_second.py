@@ -1,0 +1,5 @@
+"""A thousand random settings of every explorer, the second half."""
+
+
+def test_random_states(explorer_type, sweep):
+    sweep(explorer_type, states=500, seed=2)
