@@ -26,7 +26,8 @@ def error_of_ranges(
     """Return the rounding and the clipping part of the mean squared error, for each range.
 
     Values are taken to be spread evenly over their bin, which overstates the rounding of values that repeat and
-    have a level of their own, such as the zeros after a ReLU. What lies more than half a step beyond the outermost
+    have a level of their own, such as the zeros after a ReLU. Where a step is narrower than a bin, its square / 12 is
+    the rounding error, whatever the counts. What lies more than half a step beyond the outermost
     level is clipped.
 
     Parameters
@@ -91,7 +92,7 @@ class ExpectedError:
         step = np.minimum(scale / self.width, _WIDEST)
         first, last = self.fmt.qmin - zero_point, self.fmt.qmax - zero_point
         clipping, inside = self._clipping(step, first, last)
-        rounding = inside * np.minimum(step, 1.0) ** 2 / 12  # within a bin there are only evenly spread values
+        rounding = inside * np.minimum(step, 1.0) ** 2 / 12
         coarse = step > 1
         total = self._by_levels(step[coarse], first[coarse])
         rounding[coarse] = np.maximum(total - clipping[coarse], 0.0)

@@ -108,7 +108,7 @@ class Percentile:
     >>> from qviz.numerics import observe
     >>> h = observe(np.arange(1000.0))[0]
     >>> [round(v) for v in Percentile(98.0).choose_range(h)]
-    [10, 990]
+    [10, 989]
     """
 
     percentile: float = 99.99
@@ -120,11 +120,16 @@ class Percentile:
     def choose_range(self, histogram: Histogram, fmt: IntFormat = INT8, scheme: str = "affine") -> tuple[float, float]:
         """Read the range off the cumulative counts."""
         if _check.one_of(scheme, SCHEMES, "scheme") == "symmetric":
-            (hi,) = _quantiles(histogram.folded(), self.percentile / 100)
+            histogram = histogram.folded()
+            hi = self._end(histogram, _position(histogram.counts, self.percentile / 100))
             return -hi, hi
-        cut = (100 - self.percentile) / 200
-        lo, hi = _quantiles(histogram, cut, 1 - cut)
-        return lo, hi
+        keep, counts = (100 + self.percentile) / 200, histogram.counts
+        left, right = counts.size - _position(counts[::-1], keep), _position(counts, keep)
+        return self._end(histogram, left), self._end(histogram, right)
+
+    @staticmethod
+    def _end(histogram: Histogram, position: float) -> float:
+        return float(np.clip(histogram.value_at(position), histogram.min, histogram.max))
 
 
 @dataclass(frozen=True)
@@ -233,8 +238,9 @@ def calibrate(
     return choose_qparams(lo, hi, fmt, scheme, granularity)
 
 
-def _quantiles(histogram: Histogram, *shares: float) -> tuple[float, ...]:
-    """Read the values off that have these shares of the counts below them, within minimum and maximum."""
-    cumulative = np.concatenate([[0], np.cumsum(histogram.counts)])
-    ends = np.interp(np.array(shares) * cumulative[-1], cumulative, histogram.edges)
-    return tuple(float(v) for v in np.clip(ends, histogram.min, histogram.max))
+def _position(counts: np.ndarray, share: float) -> float:
+    """Return the least position, in bins, that has at least this share of the counts left of it."""
+    cumulative = np.cumsum(counts)
+    rank = round(share * int(cumulative[-1]), 6)  # 0.9999 of 10,000 is 9999, whatever binary fractions say
+    i = int(np.searchsorted(cumulative, rank))
+    return i + (rank - float(cumulative[i] - counts[i])) / float(max(counts[i], 1))

@@ -82,12 +82,12 @@ class Histogram:
     @property
     def edges(self) -> np.ndarray:
         """(n_bins + 1,) edges of the bins, in the units of x."""
-        return self._at(np.arange(self.counts.size + 1))
+        return self.value_at(np.arange(self.counts.size + 1))
 
     @property
     def centers(self) -> np.ndarray:
         """(n_bins,) centres of the bins, in the units of x."""
-        return self._at(np.arange(self.counts.size) + 0.5)
+        return self.value_at(np.arange(self.counts.size) + 0.5)
 
     def folded(self) -> "Histogram":
         """Count magnitudes: the histogram of |x|, on bins of the same width.
@@ -107,9 +107,16 @@ class Histogram:
         hi, mean_hi = max(-self.min, self.max), max(-self.mean_min, self.mean_max)
         return Histogram(counts, first * self.width, self.width, lo, hi, lo, mean_hi)
 
-    def _at(self, bins: np.ndarray) -> np.ndarray:
-        """Turn positions, counted in bins, into real values; halved on the way, so that 1.7e308 does not overflow."""
-        return 2 * np.minimum(self.left / 2 + self.width / 2 * bins, _LARGEST / 2)
+    def value_at(self, position) -> np.ndarray:
+        """Turn positions, counted in bins from the left edge, into real values.
+
+        Examples
+        --------
+        >>> float(Histogram.from_counts([3, 1], [0.0, 1.0, 2.0]).value_at(1.5))
+        1.5
+        """
+        halves = self.left / 2 + self.width / 2 * np.asarray(position)  # lest 1.7e308 overflows
+        return 2 * np.minimum(halves, _LARGEST / 2)
 
 
 def _check_counts(counts: np.ndarray) -> None:

@@ -18,14 +18,14 @@ class MSE:
     Parameters
     ----------
     candidates : int
-        How many positions of each end the first search tries, evenly spread from zero to what was seen; halvings of
-        the nearest one, down to a thousandth, come on top, for tensors with far outliers. Two finer searches
-        around the best follow.
+        How many positions of each end the first search tries, evenly spread from zero to what was seen, and the
+        square of that where there is one end only. Halvings, down to a thousandth, come on top, for tensors with
+        far outliers. Three finer searches around the best follow.
 
     Raises
     ------
     TypeError, ValueError
-        `candidates` is not a whole number from 4 to 1000.
+        `candidates` is not a whole number from 4 to 100.
 
     Notes
     -----
@@ -43,7 +43,7 @@ class MSE:
     candidates: int = 12
 
     def __post_init__(self):
-        _check.whole_number(self.candidates, "candidates", 4, 1000)
+        _check.whole_number(self.candidates, "candidates", 4, 100)
 
     def choose_range(self, histogram: Histogram, fmt: IntFormat = INT8, scheme: str = "affine") -> tuple[float, float]:
         """Try all pairs of ends, then finer ones around the best pair."""
@@ -60,10 +60,12 @@ class MSE:
 
     def _least(self, error, ends: int) -> list[float]:
         """Return the share of each end, above 0 and at most 1, with the least error; the widest of equals."""
-        even = np.arange(1, self.candidates + 1) / self.candidates
-        halvings = even[0] * 0.5 ** np.arange(1, max(2, int(np.log2(1024 * even[0])) + 1))
-        axes = [np.concatenate([even[::-1], halvings])] * ends
-        for points in (9, 9, 1):
+        # A single end can afford as many positions as there are pairs of two.
+        many, few = (self.candidates, 7) if ends == 2 else (self.candidates**2, 49)
+        even = np.arange(many, 0, -1) / many
+        halvings = 0.5 ** np.arange(1, 11)
+        axes = [np.concatenate([even, halvings[halvings < even[-1]]])] * ends
+        for points in (few, few, few, 1):
             grids = [grid.ravel() for grid in np.meshgrid(*axes, indexing="ij")]
             best = np.unravel_index(np.argmin(error(*grids)), [axis.size for axis in axes])
             axes = [_around(axis, i, points) for axis, i in zip(axes, best, strict=True)]

@@ -143,11 +143,9 @@ def kl_divergence(p, q) -> float:
     """
     p, q = _pair(p, q, "p", "q")
     for name, counts in (("p", p), ("q", q)):
-        if not counts.size or counts.min() < 0 or not counts.any():
-            raise ValueError(
-                f"{name} must hold counts of at least 0 whose sum is positive: got "
-                + (f"a least one of {counts.min()} and a sum of {counts.sum()}" if counts.size else "none")
-            )
+        if not counts.any() or counts.min() < 0:
+            got = "none" if not counts.size else counts.min() if counts.any() else "only zeros"
+            raise ValueError(f"{name} must hold counts of at least 0 whose sum is positive: got {got}")
     p, q = (counts / counts.max() for counts in (p, q))  # the sum of counts may overflow
     p, q = p / p.sum(), q / q.sum()
     seen = p > 0

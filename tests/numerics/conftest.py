@@ -32,7 +32,7 @@ def ao():
 
 @pytest.fixture
 def collector(capsys):
-    """Return `make(method, bins, quantized_bins=128, percentile=99.99, symmetric=False)` of ONNX Runtime's histogram."""
+    """Return `make(method, bins, ...)`, which builds ONNX Runtime's histogram, and swallow what it prints."""
     calibrate = pytest.importorskip("onnxruntime.quantization.calibrate")
 
     def make(method, bins, quantized_bins=128, percentile=99.99, symmetric=False):

@@ -178,7 +178,12 @@ def test_per_channel_as_torch(axis):
     p = choose_qparams(*value_range(x, granularity), INT8, "affine", granularity)
     scale = p.scale[:, 0].astype(np.float32)
     theirs = torch.fake_quantize_per_channel_affine(
-        torch.from_numpy(x), torch.from_numpy(scale), torch.from_numpy(p.zero_point[:, 0].astype(np.int32)), axis, -128, 127
+        torch.from_numpy(x),
+        torch.from_numpy(scale),
+        torch.from_numpy(p.zero_point[:, 0].astype(np.int32)),
+        axis,
+        -128,
+        127,
     ).numpy()
     ours = fake_quantize(x, p)
     for i, of_channel in enumerate(scale):

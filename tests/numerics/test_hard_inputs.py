@@ -64,7 +64,9 @@ def test_empty_stays_empty(function, shape):
 
 @each(DECIDERS)
 def test_empty_decides_nothing(function):
-    with pytest.raises(ValueError, match=re.escape("x must hold at least one value") + ".*" + re.escape("shape (3, 0)")):
+    with pytest.raises(
+        ValueError, match=re.escape("x must hold at least one value") + ".*" + re.escape("shape (3, 0)")
+    ):
         function(np.zeros((3, 0)), P)
 
 

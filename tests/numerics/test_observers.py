@@ -10,9 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 from qviz.numerics import Histogram, HistogramObserver, PerChannel, PerGroup, observe
 
-WILD32 = hnp.arrays(
-    np.float32, st.integers(1, 60), elements=st.floats(width=32, allow_nan=False, allow_infinity=False)
-)
+WILD32 = hnp.arrays(np.float32, st.integers(1, 60), elements=st.floats(width=32, allow_nan=False, allow_infinity=False))
 WILD64 = hnp.arrays(np.float64, st.integers(1, 30), elements=st.floats(allow_nan=False, allow_infinity=False))
 
 
