@@ -142,8 +142,7 @@ def test_it_begins_with_what_a_reader_asks(path):
 @each_lesson
 def test_it_ends_with_summary_exercises_and_sources(path):
     headings = [h.lower() for h in re.findall(r"^#+ (.*)$", "\n".join(prose(path)), re.MULTILINE)]
-    places = [next((i for i, h in enumerate(headings) if word in h), -1) for word in ("summary", "exercise", "source")]
-    assert places == sorted(places) and places[0] >= 0
+    assert headings[-3:] == ["in five lines", "exercises", "sources"]
 
 
 @each

@@ -28,18 +28,12 @@ def test_a_second_run_changes_no_byte_of_the_text(path):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.fixture
-def write(tmp_path):
-    """Store a notebook of these cells, the real way, and return its path and what the tool said."""
-
-    def make(*sources, name="tiny.ipynb"):
-        path = tmp_path / name
-        cells = [new_markdown_cell("# Größe", id="title")]
-        cells += [new_code_cell(text, id=f"cell-{n}") for n, text in enumerate(sources)]
-        path.write_text(nbformat.writes(new_notebook(cells=cells)), encoding="utf-8")
-        return path, run_tool(path)
-
-    return make
+def write(path, *sources):
+    """Write a notebook of these cells, not yet run."""
+    cells = [new_markdown_cell("# Größe", id="title")]
+    cells += [new_code_cell(text, id=f"cell-{n}") for n, text in enumerate(sources)]
+    path.write_text(nbformat.writes(new_notebook(cells=cells)), encoding="utf-8")
+    return path
 
 
 TINY = (
@@ -50,10 +44,17 @@ TINY = (
 )
 
 
-def test_the_tool_stores_only_what_a_reader_can_use(write):
-    path, done = write(*TINY)
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """Return a notebook with an output of each kind, stored by the tool."""
+    path = write(tmp_path_factory.mktemp("tiny") / "tiny.ipynb", *TINY)
+    done = run_tool(path)
     assert done.returncode == 0, done.stderr
-    text = path.read_text(encoding="utf-8")
+    return path
+
+
+def test_the_tool_stores_only_what_a_reader_can_use(tiny):
+    text = tiny.read_text(encoding="utf-8")
     assert text.endswith("}\n") and "Größe" in text and '\n "cells"' in text
     notebook = json.loads(text)
     assert notebook["metadata"]["language_info"] == {"name": "python"} and "widgets" not in notebook["metadata"]
@@ -61,31 +62,42 @@ def test_the_tool_stores_only_what_a_reader_can_use(write):
     assert [c["id"] for c in notebook["cells"]] == ["title", "cell-0", "cell-1", "cell-2", "cell-3"]
     assert notebook["cells"][1]["outputs"][0]["text"] == ["scale 0.5\n", "zero 3\n"]
     assert list(notebook["cells"][4]["outputs"][0]["data"]) == ["text/plain"]
-    before = path.read_bytes()
-    assert run_tool(path).returncode == 0
-    assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize(
-    ("source", "message"),
-    [
-        ("1 / 0", "ZeroDivisionError"),
-        ("import warnings\nwarnings.warn('odd')", "writes to stderr"),
-        ("import urllib.request\nurllib.request.urlopen('http://example.com')", "the network is cut off here"),
-        ("import os\nos._exit(1)", "FAILED"),
-        (" ", "is empty"),
-    ],
-)
-def test_the_tool_refuses_and_leaves_the_notebook_alone(write, source, message):
-    path, done = write(source)
-    assert done.returncode == 1 and message in done.stderr
-    assert json.loads(path.read_text(encoding="utf-8"))["cells"][1]["execution_count"] is None
-    assert list(path.parent.iterdir()) == [path]
+def test_storing_twice_changes_no_byte(tiny, tmp_path):
+    copy = tmp_path / tiny.name
+    copy.write_bytes(tiny.read_bytes())
+    assert run_tool(copy).returncode == 0
+    assert copy.read_bytes() == tiny.read_bytes()
 
 
-def test_the_check_fails_where_a_run_differs(write):
-    path, _ = write("import os\nprint(os.getpid())")
-    done = run_tool("--check", path)
+REFUSED = {
+    "raises": ("1 / 0", "ZeroDivisionError"),
+    "warns": ("import warnings\nwarnings.warn('odd')", "writes to stderr"),
+    "downloads": ("import urllib.request\nurllib.request.urlopen('http://example.com')", "the network is cut off here"),
+    "dies": ("import os\nos._exit(1)", "FAILED"),
+    "empty": (" ", "is empty"),
+}
+
+
+def test_the_tool_refuses_and_leaves_the_notebook_alone(tmp_path):
+    paths = [write(tmp_path / f"{name}.ipynb", source) for name, (source, _) in REFUSED.items()]
+    before = [path.read_bytes() for path in paths]
+    done = run_tool(*paths)
+    assert done.returncode == 1 and done.stdout == ""
+    for name, said in re.findall(
+        r"^(\w+)\.ipynb: FAILED(.*?)(?=^\w+\.ipynb: |\Z)", done.stderr, re.DOTALL | re.MULTILINE
+    ):
+        assert REFUSED[name][1] in f"FAILED{said}"
+    assert done.stderr.count(".ipynb: FAILED") == len(REFUSED)
+    assert [path.read_bytes() for path in paths] == before
+    assert sorted(tmp_path.iterdir()) == sorted(paths)  # and no half of a new one beside it
+
+
+def test_the_check_fails_where_a_run_differs(tiny, tmp_path):
+    changed = tmp_path / "changed.ipynb"
+    assert tamper(tiny, changed)
+    done = run_tool("--check", changed)
     assert done.returncode == 1 and "the stored text differs" in done.stderr
 
 
@@ -128,11 +140,11 @@ def nbval(folder, *more):
     return outcome
 
 
-def test_one_changed_digit_makes_nbval_fail(write, tmp_path):
+def test_one_changed_digit_makes_nbval_fail(tiny, tmp_path):
     by_size = sorted(NOTEBOOKS, key=lambda path: path.stat().st_size)
     real = next(path for path in by_size if tamper(path, tmp_path / "real_changed.ipynb"))
     (tmp_path / "real.ipynb").write_bytes(real.read_bytes())
-    tiny, _ = write(*TINY)
+    (tmp_path / "tiny.ipynb").write_bytes(tiny.read_bytes())
     kinds = ["stream", "execute_result", "display_data"]
     for kind in kinds:
         assert tamper(tiny, tmp_path / f"{kind}.ipynb", kind)
