@@ -9,7 +9,7 @@ from ..numerics import Histogram, HistogramObserver, IntFormat, error_of_ranges
 from .controls import slider
 
 BATCH = 2_000  # values; 50 batches hold every tensor of the course
-SHARES = np.geomspace(0.01, 1.0, 64)  # of the largest magnitude: the thresholds that a curve shows
+SHARES = np.geomspace(0.01, 1.0, 160)  # of the largest magnitude: the thresholds that a curve shows
 
 
 def outliers_slider():
@@ -74,7 +74,7 @@ class Sample:
             return 1e-8, 1.0
         ends = (self.histogram.min * SHARES, self.histogram.max * SHARES)
         least = float(np.min(sum(error_of_ranges(self.histogram, *ends, IntFormat(8, signed=False)))))
-        return max(least / 3, most * 1e-8), most * 20  # the room above is the legend's
+        return max(least / 20, most * 1e-8), most * 20  # the room above is the legend's
 
     def told(self, batches: int) -> str:
         """Say how much was seen, and what was put in."""
