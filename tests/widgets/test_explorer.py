@@ -32,7 +32,7 @@ def click(explorer, label):
 
 
 def text_below(explorer):
-    (found,) = [w for w in family(explorer) if isinstance(w, ipywidgets.HTML)]
+    (found,) = [w for w in family(explorer) if isinstance(w, ipywidgets.HTML) and "<pre" in w.value]
     return found.value
 
 
