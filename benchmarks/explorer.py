@@ -22,6 +22,8 @@ from qviz.plots import Canvas, HistogramPanel, LevelsPanel
 from qviz.widgets import ArenaExplorer, CalibrationExplorer, Explorer
 from qviz.widgets.controls import slider, tensor_choice
 
+from .frame import Row, median, times
+
 SIZE = (900, 350)
 DPI = 100
 BINS = 160
@@ -91,7 +93,7 @@ def slider_of(explorer: Explorer) -> ipywidgets.IntSlider:
 
 def in_turns(sliders: dict[str, ipywidgets.IntSlider], moves: int) -> dict[str, np.ndarray]:
     """Move each slider in turn, and return the milliseconds of each move."""
-    times = {name: np.empty(moves) for name in sliders}
+    took = {name: np.empty(moves) for name in sliders}
     warm = 7  # each width of bits once: what is cached is cached
     for i in range(-warm, moves):
         for name, control in sliders.items():
@@ -100,8 +102,8 @@ def in_turns(sliders: dict[str, ipywidgets.IntSlider], moves: int) -> dict[str, 
             start = time.perf_counter()
             control.value = value
             if i >= 0:
-                times[name][i] = 1000 * (time.perf_counter() - start)
-    return times
+                took[name][i] = 1000 * (time.perf_counter() - start)
+    return took
 
 
 def measure(moves: int = 42) -> dict[str, np.ndarray]:
@@ -112,28 +114,24 @@ def measure(moves: int = 42) -> dict[str, np.ndarray]:
     pictures: list[bytes] = []
     with contextlib.redirect_stdout(io.StringIO()):  # without a kernel, clearing the output prints
         sliders = {name: slider_of(explorer) for name, explorer in explorers.items()}
-        times = in_turns(sliders | {"interact": with_interact(pictures)}, moves)
+        took = in_turns(sliders | {"interact": with_interact(pictures)}, moves)
     if len(pictures) < moves or any(explorer.last_error for explorer in explorers.values()):
         raise RuntimeError("a picture is missing, so its time means nothing")
     for explorer in explorers.values():
         explorer.close()
-    return times
+    return took
 
 
-def quartiles(times: np.ndarray) -> str:
-    """Say the median and the quartiles."""
-    low, middle, high = np.percentile(times, [25, 50, 75])
-    return f"{middle:7.1f} ms ({low:.1f} to {high:.1f})"
+def compare() -> list[Row]:
+    """Compare with interact, and every explorer of lesson 3 with one frame of a screen."""
+    seconds = {name: list(values / 1000) for name, values in measure().items()}
+    ours, theirs = seconds.pop("explorer"), seconds.pop("interact")
+    ratio = median(other / own for own, other in zip(ours, theirs, strict=True))
+    what = "move to PNG, 2 panels, 100k"
+    moved = Row(what, ours, "interact, pyplot", theirs, times(ratio), f">={TARGET_RATIO}x", ratio >= TARGET_RATIO)
+    return [moved, *(within_a_frame(name, values) for name, values in {"the same": ours, **seconds}.items())]
 
 
-def main() -> None:
-    """Print one line each."""
-    times = measure()
-    for name, values in times.items():
-        print(f"{name:<28}{quartiles(values)}")
-    ratio = np.median(times["interact"]) / np.median(times["explorer"])
-    print(f"interact takes {ratio:.1f} times as long (target {TARGET_RATIO}); a frame is {FRAME_MS:.1f} ms")
-
-
-if __name__ == "__main__":
-    main()
+def within_a_frame(name: str, seconds: list[float]) -> Row:
+    took = 1000 * median(seconds)
+    return Row(name, seconds, "a frame, 16.7 ms", [], f"{took:.1f}", "<=16.7", took <= FRAME_MS)

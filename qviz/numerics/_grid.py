@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# From -100 to 0 scaling by 2**-exponent neither overflows float32 nor lets a small value vanish.
-_FLOAT32_EXPONENTS = range(-100, 1)
+_LEAST_EXPONENT_OF_FLOAT32 = -127  # 2**127 is still a float32
 _LEAST_EXPONENT = -1000  # 2**1000 is still a float64
 
 
@@ -48,7 +47,7 @@ class Grid:
 
     def count(self, x: np.ndarray) -> np.ndarray:
         """Count the values of a one-dimensional float array, all of them within the grid."""
-        if x.dtype == np.float32 and self.exponent not in _FLOAT32_EXPONENTS:
+        if x.dtype == np.float32 and self.exponent < _LEAST_EXPONENT_OF_FLOAT32:
             x = x.astype(np.float64)
         # Scaling by a power of two, floor and the subtraction are exact, so each value has one bin for good.
         steps = np.multiply(x, x.dtype.type(math.ldexp(1.0, -self.exponent)))

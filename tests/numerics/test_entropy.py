@@ -61,7 +61,8 @@ def test_as_onnxruntime(onnxruntime_divergences, x, bins, quantized_bins):
 def test_few_values_as_onnxruntime(onnxruntime_divergences, n):
     """Where most bins are empty, smoothing matters most."""
     x = np.random.default_rng(n).standard_normal(n).astype(np.float32)
-    h, threshold, _ = onnxruntime_divergences(x, 256, 32)
+    h, threshold, (_, double) = onnxruntime_divergences(x, 256, 32)
+    assert_every_window_diverges_as_they_have_it(h, 32, double)
     assert Entropy(32).choose_range(h) == pytest.approx(threshold, abs=h.width * 1.001)  # one bin
 
 

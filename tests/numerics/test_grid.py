@@ -2,7 +2,7 @@ import math
 from fractions import Fraction
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from qviz.numerics._grid import Grid
@@ -27,6 +27,10 @@ def test_every_value_is_in_the_bin_of_exact_arithmetic(values, bins):
 
 
 @given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1, max_size=20), BINS)
+@example([float(np.float32(1e-33))], 16)  # 2**-exponent is beyond float32
+@example(
+    [-float(np.float32(1e-45)), float(np.float32(1e30))], 16
+)  # the first one times 2**-exponent is no float32 but 0
 def test_float32_goes_to_the_same_bins(values, bins):
     grid = Grid.covering(min(values), max(values), bins)
     np.testing.assert_array_equal(grid.count(np.array(values, np.float32)), grid.count(np.array(values, np.float64)))
