@@ -23,6 +23,10 @@ from ..data import TENSORS
 YOURS = "your own"
 _LABEL_WIDTH = "110px"
 _ROW = {"width": "430px", "margin": "1px 0"}
+_KEYS_STAY = (
+    "this.closest('.jp-OutputArea-output')?.addEventListener('keydown', "
+    "e => e.shiftKey || e.ctrlKey || e.altKey || e.metaKey || e.stopPropagation())"
+)
 
 
 class _Rounded(traitlets.Float):
@@ -132,6 +136,15 @@ def tensor_choice(default: str, names: Iterable[str] = tuple(TENSORS)):
 def toggle(label: str, default: bool = False):
     """Declare a field that is on or off."""
     return dataclasses.field(default=default, metadata={"control": Toggle(label)})
+
+
+def keys_stay_here() -> widgets.HTML:
+    """Return what keeps keys pressed inside an output from JupyterLab; it shows nothing.
+
+    JupyterLab takes keys on a drop-down for its own: an arrow leaves the cell, "m", for "mse", makes it Markdown, and
+    the explorer is gone. Keys with Shift, Ctrl, Alt or Meta still reach it: Shift+Enter runs the cell.
+    """
+    return widgets.HTML(f'<style onload="{_KEYS_STAY}"></style>', layout={"display": "none"})
 
 
 def controls_of(state_type: type) -> dict[str, tuple[Control, object]]:

@@ -13,7 +13,7 @@ import traitlets
 
 from .. import data
 from ..plots import Canvas
-from .controls import YOURS, Choice, controls_of
+from .controls import YOURS, Choice, controls_of, keys_stay_here
 
 _READOUT_STYLE = "margin:4px 0;font-size:14px;line-height:1.35;white-space:pre-wrap"
 
@@ -200,7 +200,7 @@ class Explorer(widgets.VBox):
             button.on_click(action)
             buttons.append(button)
         grid = widgets.Box(rows, layout={"flex_flow": "row wrap", "width": "900px", "max_width": "100%"})
-        self._panel_of_controls = widgets.VBox([grid, widgets.HBox(buttons)])
+        self._panel_of_controls = widgets.VBox([grid, widgets.HBox(buttons), keys_stay_here()])
 
     def _connect(self, name: str, linked: list[widgets.Widget]) -> None:
         """Keep a trait and its widgets at one value; the trait has the last word, for instance when it rounds."""
