@@ -49,9 +49,9 @@ class Change:
     def readout(self) -> bool:
         return self.before.readout != self.after.readout
 
-    def missing(self, picture: bool = True) -> list[str]:
+    def missing(self, picture: bool = True, readout: bool = True) -> list[str]:
         """Return what should have changed and did not; a refusal is no change for the better."""
-        wrong = [] if self.readout else ["the readout stays"]
+        wrong = [] if self.readout or not readout else ["the readout stays"]
         wrong += [] if self.picture or not picture else ["the picture stays"]
         return [*wrong, *([self.after.readout] if self.after.refused else [])]
 
@@ -117,7 +117,9 @@ class Explorer:
     def unknown_controls(self) -> list[str]:
         """Return the HTML of each control that no test here would touch."""
         everything = self.root.locator(":is(input, select, textarea, button, [role=slider])")
-        return everything.evaluate_all("(all, known) => all.filter(e => !e.matches(known)).map(e => e.outerHTML)", KNOWN)
+        return everything.evaluate_all(
+            "(all, known) => all.filter(e => !e.matches(known)).map(e => e.outerHTML)", KNOWN
+        )
 
 
 class Slider:

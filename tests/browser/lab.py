@@ -113,7 +113,7 @@ class LabPage:
 
     def reveals(self) -> list[str]:
         """Return what the reveals say, from top to bottom."""
-        return [text for text in self.page.locator(f"{OUTPUT} [role=status]").all_inner_texts() if "guess:" in text]
+        return self.page.locator(f"{OUTPUT} div[role=status][aria-live]").all_inner_texts()
 
     def unnamed(self) -> list[str]:
         """Return the HTML of each control and each picture of an explorer that a screen reader has no name for.

@@ -4,7 +4,6 @@ One page for each notebook; the tests of one notebook share it, in any order: ea
 """
 
 import json
-from pathlib import Path
 
 import pytest
 
