@@ -77,40 +77,42 @@ def _divergences(counts: np.ndarray, windows: _Windows, quantized_bins: int) -> 
     size, total = windows.end - windows.start, counts.sum()
     run = size // quantized_bins  # how many bins share one quantized bin
     cuts = windows.start[:, None] + run[:, None] * np.arange(quantized_bins + 1)
-    reaches_end = cuts[:, -1] == windows.end
-    holders = np.diff(_prefix(counts > 0)[cuts], axis=1)  # how many bins of a run P fills
+    sums, holders = _runs(counts, cuts), _runs(counts > 0, cuts)  # holders: how many bins of a run P fills
+    rest = windows.sums(counts) - sums.sum(axis=1)  # what remains at the right of the last run
+    no_rest = cuts[:, -1] == windows.end
     holders[:, 0] += windows.gained_first
-    holders[:, -1] += np.where(reaches_end, windows.gained_last, 0)
+    holders[:, -1] += no_rest * windows.gained_last
+    q_total, log_q = _spread(sums, rest, holders, size, run)
+
     filled = windows.sums(counts > 0) + windows.gained_first + windows.gained_last
     paid = EPS * (size - filled) / filled
-
-    p = _mass_of_runs(counts, windows, cuts, reaches_end)
-    p += EPS * (run[:, None] - holders) - paid[:, None] * holders
-    q_total, log_q = _spread(counts, windows, cuts, holders)
-    sums = _sum_p_log_p(counts, windows, paid, size - filled) - (p * log_q).sum(axis=1)
-    sums -= (total - p.sum(axis=1)) * np.log(EPS)  # the bins right of the last run, which Q leaves empty
+    sums[:, 0] += windows.first - counts[windows.start]
+    sums[:, -1] += no_rest * (windows.last - counts[windows.end - 1])
+    p = sums
+    p += EPS * run[:, None]
+    p -= (EPS + paid[:, None]) * holders
+    result = _sum_p_log_p(counts, windows, paid, size - filled) - np.einsum("ij,ij->i", p, log_q)
+    result -= (total - p.sum(axis=1)) * np.log(EPS)  # the bins right of the last run, which Q leaves empty
     ratio = np.divide(total, q_total, out=np.ones(size.size), where=q_total > 0)
-    return np.where(q_total > 0, sums / total - np.log(ratio), np.inf)
+    return np.where(q_total > 0, result / total - np.log(ratio), np.inf)
 
 
-def _mass_of_runs(counts, windows: _Windows, cuts, reaches_end) -> np.ndarray:
-    """Return what each run holds in P, before smoothing."""
-    mass = np.diff(_prefix(counts)[cuts], axis=1)
-    mass[:, 0] += windows.first - counts[windows.start]
-    mass[:, -1] += np.where(reaches_end, windows.last - counts[windows.end - 1], 0)
-    return mass
+def _runs(of_bins: np.ndarray, cuts: np.ndarray) -> np.ndarray:
+    """Sum over the bins between neighbouring cuts."""
+    return np.diff(_prefix(of_bins).take(cuts), axis=1)
 
 
-def _spread(counts, windows: _Windows, cuts, holders) -> tuple[np.ndarray, np.ndarray]:
+def _spread(sums, rest, holders, size, run) -> tuple[np.ndarray, np.ndarray]:
     """Return the total of Q, and for each run the logarithm of what one of its bins holds."""
-    mass, size, run = _prefix(counts), windows.end - windows.start, cuts[:, 1] - cuts[:, 0]
-    sums = np.diff(mass[cuts], axis=1)
-    sums[:, -1] += mass[windows.end] - mass[cuts[:, -1]]  # what remains at the right joins the last run
-    # ONNX Runtime keeps whole counts, so a thin bin becomes empty
-    q = np.where(holders > 0, np.floor(sums / np.maximum(holders, 1)), 0)
-    filled = (q > 0).sum(axis=1) * run
-    paid = EPS * (size - filled) / np.maximum(filled, 1)
-    return q.sum(axis=1) * run, np.log(np.where(q > 0, q - paid[:, None], EPS))
+    q = sums.copy()
+    q[:, -1] = np.where(holders[:, -1] > 0, q[:, -1] + rest, 0)
+    q /= np.maximum(holders, 1)
+    np.floor(q, out=q)  # ONNX Runtime keeps whole counts, so a thin bin becomes empty
+    q_total, empty = q.sum(axis=1) * run, q == 0
+    filled = (q.shape[1] - empty.sum(axis=1)) * run
+    q -= EPS * ((size - filled) / np.maximum(filled, 1))[:, None]
+    np.copyto(q, EPS, where=empty)
+    return q_total, np.log(q, out=q)
 
 
 def _sum_p_log_p(counts, windows: _Windows, paid, empty) -> np.ndarray:
@@ -126,7 +128,7 @@ def _sum_p_log_p(counts, windows: _Windows, paid, empty) -> np.ndarray:
 
 
 def _prefix(values) -> np.ndarray:
-    return np.concatenate([[0], np.cumsum(values)])
+    return np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
 
 
 def _x_log_x(x) -> np.ndarray:

@@ -217,9 +217,12 @@ def each_histogram(x, granularity: Granularity, batches: int, averaging_constant
     groups = granularity.to_groups(x)
     if groups.size == 0:
         raise ValueError(f"x must hold at least one value to be observed: got shape {x.shape}")
-    _check.finite(x)  # an observer would say where in its group
     for group in groups:
         observer = HistogramObserver(averaging_constant=averaging_constant)
         for batch in np.array_split(group, min(batches, group.size)):
-            observer.update(batch)
+            try:
+                observer.update(batch)
+            except ValueError:
+                _check.finite(x)  # says where in all of x, not in this batch
+                raise
         yield observer.histogram()
