@@ -61,7 +61,7 @@ class MSE:
     def _least(self, error, ends: int) -> list[float]:
         """Return the share of each end, above 0 and at most 1, with the least error; the widest of equals."""
         # A single end can afford as many positions as there are pairs of two.
-        many, few = (self.candidates, 5) if ends == 2 else (self.candidates**2, 9)
+        many, few = (self.candidates, 5) if ends == 2 else (self.candidates**2, 25)
         even = np.arange(many, 0, -1) / many
         quarters = 0.25 ** np.arange(1, 6)
         axes = [np.concatenate([even, quarters[quarters < even[-1]]])] * ends
