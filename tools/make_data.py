@@ -132,9 +132,7 @@ def main():
     """Make the three files and say what was written."""
     parser = argparse.ArgumentParser(description="Remake the data files that qviz ships.")
     default = Path(__file__).resolve().parent.parent / "qviz" / "data" / "files"
-    parser.add_argument(
-        "--out", type=Path, default=default, help="folder to write to (default: qviz/data/files)"
-    )
+    parser.add_argument("--out", type=Path, default=default, help="folder to write to (default: qviz/data/files)")
     out = parser.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
     digits = make_digits()

@@ -56,7 +56,7 @@ class QuantizeExplorer(Explorer):
     --------
     >>> explorer = QuantizeExplorer(data="conv2 weights", bits=4, scheme="symmetric")
     >>> print(explorer.readout.splitlines()[0])
-    int4: scale = 0.107966, zero point = 0, range -0.8637 to 0.7558
+    conv2 weights as int4, min-max: scale = 0.107966, zero point = 0, range -0.8637 to 0.7558
     >>> explorer.close()
     """
 
@@ -84,7 +84,7 @@ class QuantizeExplorer(Explorer):
         """Say scale, zero point, range and error."""
         p = result.qparams
         return (
-            f"{p.fmt}: scale = {float(p.scale):.6f}, zero point = {int(p.zero_point)}, "
+            f"{state.data} as {p.fmt}, {state.method}: scale = {float(p.scale):.6f}, zero point = {int(p.zero_point)}, "
             f"range {float(p.lo):.4f} to {float(p.hi):.4f}\n"
             f"mean squared error = {result.parts.total:.3e} (rounding {result.parts.rounding:.3e}, "
             f"clipping {result.parts.clipping:.3e}), SQNR = {result.sqnr_db:.2f} dB"
