@@ -45,7 +45,7 @@ def test_a_trait_moves_its_control(shown):
     assert control(explorer, "Bits", ipywidgets.IntSlider).value == 3
     assert control(explorer, "Bits", ipywidgets.BoundedIntText).value == 3
     assert control(explorer, "Scheme", ipywidgets.Dropdown).value == "symmetric"
-    assert explorer.readout.startswith("int3: ")
+    assert explorer.readout.startswith("Gaussian as int3, ")
 
 
 def test_a_control_moves_its_trait(shown):
@@ -54,7 +54,7 @@ def test_a_control_moves_its_trait(shown):
     for kind, value in ((ipywidgets.IntSlider, 5), (ipywidgets.BoundedIntText, 2)):
         control(explorer, "Bits", kind).value = value
         assert explorer.bits == value
-        assert explorer.readout.startswith(f"uint{value}: ")
+        assert explorer.readout.startswith(f"Gaussian as uint{value}, ")
     assert control(explorer, "Bits", ipywidgets.IntSlider).value == 2  # the slider follows its box
     control(explorer, "Range", ipywidgets.Dropdown).value = "mse"
     assert explorer.method == "mse"
