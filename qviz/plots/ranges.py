@@ -22,6 +22,7 @@ class RangesPanel(Panel):
     def __init__(self, title: str = "The tensor, and the range kept"):
         super().__init__()
         self.title = title
+        self._counted: np.ndarray | None = None
 
     def build(self, ax: Axes) -> None:
         """Create the outline above, and below it a line a method."""
@@ -41,20 +42,24 @@ class RangesPanel(Panel):
 
     def update(self, x: np.ndarray, found: Mapping[str, Outcome]) -> None:
         """Show `x`, any shape, and the range of each method, in the units of x."""
-        x = np.ravel(x)
-        left, right = padded(float(x.min()), float(x.max()))
-        counts, edges = binned(x, left, right)
-        self.outline.set_data(_height(relative(counts)), edges)
+        if x is not self._counted:  # a read-only tensor that was counted is not counted again
+            self._count(np.ravel(x))
+            self._counted = None if x.flags.writeable else x
         kept = np.array([[float(found[name].qparams.lo), float(found[name].qparams.hi)] for name in NAMES])
         gap = np.full((len(NAMES), 1), np.nan)
         self.bars.set_data(np.hstack([kept, gap]).ravel(), np.repeat(ROWS, 3))
         self.ends.set_data(kept.ravel(), np.repeat(ROWS, 2))
         best = best_of(found)
         mark(self.best, best)
-        self.ax.set_xlim(left, right)
         self.description = f"{self.title}: " + "; ".join(
             f"{name} {lo:.4g} to {hi:.4g}" for name, (lo, hi) in zip(NAMES, kept, strict=True)
         )
+
+    def _count(self, x: np.ndarray) -> None:
+        left, right = padded(float(x.min()), float(x.max()))
+        counts, edges = binned(x, left, right)
+        self.outline.set_data(_height(relative(counts)), edges)
+        self.ax.set_xlim(left, right)
 
 
 def _height(shares: np.ndarray) -> np.ndarray:

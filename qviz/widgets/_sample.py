@@ -40,7 +40,8 @@ class Sample:
 
     def __init__(self, x: np.ndarray, outliers: float = 0.0):
         with np.errstate(over="ignore"):  # an outlier beyond the largest float is told by the observer, as infinite
-            self.x = add_outliers(np.ravel(x), outliers / 100, seed=0)
+            self.x = add_outliers(np.ravel(x), outliers / 100, seed=0).view()
+        self.x.flags.writeable = False
         self.outliers = round(outliers / 100 * self.x.size)
         self._seen: dict[int, Histogram] = {}
 
