@@ -91,11 +91,11 @@ class Explorer:
         self.lab.settle()
 
     def prepare(self, needs: dict[str, str]) -> None:
-        """Put every control back, and then choose what the next step needs, option by label of a drop-down."""
+        """Put every control back, and then move those that the next step needs: value by label."""
         self.press("Reset")
-        for drop_down in self.drop_downs:
-            if drop_down.label in needs:
-                drop_down.choose(needs[drop_down.label])
+        for control in (*self.drop_downs, *self.sliders):
+            if control.label in needs:
+                control.choose(needs[control.label])
         self.lab.settle()
 
     def values(self) -> dict[str, str]:
@@ -150,7 +150,7 @@ class Slider:
         keys = ("ArrowRight", "ArrowLeft")
         return keys[::-1] if float(self.value) == float(self.ends[1]) else keys
 
-    def type(self, number: str) -> None:
+    def choose(self, number: str) -> None:
         """Overwrite the number in the box."""
         self.box.press("ControlOrMeta+a")
         self.box.press_sequentially(number)
@@ -181,7 +181,7 @@ class CheckBox:
 
     def __init__(self, row):
         self.box = row.locator("input")
-        self.label = row.inner_text().strip()
+        self.label = row.locator(".widget-label-basic").inner_text()
 
     @property
     def value(self) -> bool:
@@ -210,12 +210,20 @@ class Prediction:
         """Whether the button can be pressed."""
         return self.root.get_by_role("button").is_enabled()
 
-    def choose(self, answer: int) -> None:
-        """Go to the list with the keyboard, and down to this answer."""
-        self.root.get_by_role("radio").first.press("Space")
+    def choose(self, answer: int) -> bool:
+        """Go down to this answer by keyboard, and return whether it is chosen.
+
+        The focus is set twice, because JupyterLab takes it to the cell when that becomes the active one.
+        """
+        answers = self.root.get_by_role("radio")
+        for _ in range(2):
+            answers.first.focus()
+            self.lab.settle()
         for _ in range(answer):
-            self.lab.page.keyboard.press("ArrowDown")
+            self.lab.page.keyboard.press("Tab")
+        self.lab.page.keyboard.press("Space")
         self.lab.settle()
+        return answers.nth(answer).is_checked()
 
     def commit(self) -> None:
         self.root.get_by_role("button").press("Enter")

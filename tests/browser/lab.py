@@ -18,7 +18,7 @@ HARMLESS = {}
 
 # Notes, before anything else runs, each key press, and how long after it the next picture is on the screen.
 INIT = """
-window.seenByTests = {said: [], reactions: [], pressed: null};
+window.seenByTests = {said: [], sent: 0, reactions: [], pressed: null};
 window.addEventListener('keydown', () => { seenByTests.pressed = performance.now(); }, true);
 new MutationObserver(changes => {
   const image = changes.map(c => c.target).find(e => e.matches('img.widget-image'));
@@ -33,19 +33,25 @@ new MutationObserver(changes => {
 KERNEL = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel"
 
 # The traceback of a callback is in no cell; JupyterLab shows it nowhere.
-LISTEN = f"""() => {KERNEL}.iopubMessage.connect((_, message) => {{
-  const {{msg_type}} = message.header, {{name, text, traceback}} = message.content;
-  if (msg_type === 'error' || (msg_type === 'stream' && name === 'stderr'))
+LISTEN = f"""() => {KERNEL}.anyMessage.connect((_, {{msg, direction}}) => {{
+  const {{name, text, traceback}} = msg.content, kind = msg.header.msg_type;
+  if (direction === 'send') seenByTests.sent += kind === 'comm_msg';
+  else if (kind === 'error' || (kind === 'stream' && name === 'stderr'))
     seenByTests.said.push(text ?? traceback.join(' '));
 }})"""
 
-# The kernel answers in order. Twice, because ipywidgets keeps one change back while another is on its way.
+# The kernel answers in order, so an answer to nothing comes after all the others. Once more if something was sent
+# meanwhile: ipywidgets keeps a change back while another one is on its way.
 SETTLE = f"""async () => {{
-  for (let i = 0; i < 2; i++) await {KERNEL}.requestExecute({{code: '', silent: true}}).done;
+  let sent;
+  do {{
+    sent = seenByTests.sent;
+    await {KERNEL}.requestExecute({{code: '', silent: true}}).done;
+  }} while (sent !== seenByTests.sent);
   await new Promise(done => requestAnimationFrame(done));
 }}"""
 
-SCROLLER = ".jp-Notebook .jp-WindowedPanel-outer, .jp-WindowedPanel-outer"
+SCROLLER = ".jp-Notebook .jp-WindowedPanel-outer"
 
 
 class LabPage:

@@ -1,0 +1,116 @@
+"""What must be true of a control: each check returns what is wrong, in words, and nothing where all is well."""
+
+from collections.abc import Callable, Iterable
+
+from .explorers import NOT_YET, CheckBox, DropDown, Explorer, Prediction, Slider
+
+YOURS, HOW_TO = "your own", "In a cell: "
+
+# A control that shows only when others stand right. Its label: value by label of those.
+NEEDS = {
+    "Percentile": {"Method": "percentile", "Batches seen": "50"},
+    "Batches seen": {"Method": "moving average"},
+    "Method": {"Batches seen": "50"},  # all methods but three agree on a batch or two
+    "Group size": {"One scale": "per group", "Weights": "fc1 weights"},  # 512 inputs; conv2 has 16
+}
+
+# A number to be typed where an end of the slider is refused: the lowest value would lie above the highest.
+NUMBERS = {"Lowest value, lo": "-5.5", "Highest value, hi": "9.5"}
+
+# (explorer, control, option) that shows the same as the option before it, and why that is so.
+SAME = {
+    ("QuantizeExplorer", "Range", "moving average"): "of one batch, which is min-max; the readout names no method",
+}
+
+
+def each(explorers: Iterable[Explorer], kind: str, check: Callable[..., list[str]]) -> list[str]:
+    """Check every control of a kind, each with all others put back; return what is wrong, and where."""
+    found = []
+    for explorer in explorers:
+        for control in getattr(explorer, kind):
+            explorer.prepare(NEEDS.get(control.label, {}))
+            found += [f"{explorer.name}, {control.label}: {wrong}" for wrong in check(explorer, control)]
+    return found
+
+
+def slider(explorer: Explorer, slider: Slider) -> list[str]:
+    """Move it with an arrow key, and back."""
+    there, back = slider.arrows
+    before, look = (slider.value, slider.place), explorer.look()
+    wrong = explorer.after(slider.handle.press, there).missing()
+    if slider.value == before[0] or slider.place == before[1]:
+        wrong.append("the arrow key does not move it")
+    explorer.after(slider.handle.press, back)
+    if ((slider.value, slider.place), explorer.look()) != (before, look):
+        wrong.append("the other arrow key does not take it back")
+    return wrong
+
+
+def number_box(explorer: Explorer, slider: Slider) -> list[str]:
+    """Type another number."""
+    place, low, high = slider.place, *slider.ends
+    number = NUMBERS.get(slider.label) or (low if float(slider.value) != float(low) else high)
+    wrong = explorer.after(slider.choose, number).missing()
+    if float(slider.value) != float(number) or slider.place == place:
+        wrong.append(f"typing {number} does not move it")
+    return wrong
+
+
+def drop_down(explorer: Explorer, drop_down: DropDown) -> list[str]:
+    """Go through all options with the arrow key; "your own" may ask for data instead."""
+    drop_down.list.press("Home")
+    explorer.lab.settle()
+    found = []
+    for option in drop_down.options[1:]:
+        change = explorer.after(drop_down.list.press, "ArrowDown")
+        if option == YOURS and change.after.refused:
+            wrong = ["the picture goes"] if change.picture else []
+            wrong += [] if HOW_TO in change.after.readout else ["the readout does not say how"]
+        elif (explorer.name, drop_down.label, option) in SAME:
+            wrong = ["it does show; take it off the list"] if change.picture or change.readout else []
+        else:
+            wrong = change.missing()
+        wrong += [] if drop_down.value == option else ["the arrow key does not choose it"]
+        found += [f"{option}: {what}" for what in wrong]
+    return found
+
+
+def checkbox(explorer: Explorer, box: CheckBox) -> list[str]:
+    """Toggle it with the space key, and back. What it shows may be in the picture alone: a zoom changes no number."""
+    before, look = box.value, explorer.look()
+    change = explorer.after(box.toggle)
+    wrong = [] if change.picture else ["the picture stays"]
+    wrong += ["the space key does not toggle it"] if box.value == before else []
+    explorer.after(box.toggle)
+    return wrong + ([] if (box.value, explorer.look()) == (before, look) else ["it is not taken back"])
+
+
+def reset(explorer: Explorer) -> list[str]:
+    """Move everything, and press Reset."""
+    explorer.press("Reset")
+    values, look = explorer.values(), explorer.look()
+    for control in explorer.sliders:
+        control.handle.press(control.arrows[0])
+    for control in explorer.drop_downs:
+        control.choose(next(o for o in control.options if o not in (control.value, YOURS)))
+    for control in explorer.checkboxes:
+        control.toggle()
+    explorer.lab.settle()
+    moved = explorer.values()
+    wrong = [f"{label} did not move" for label in values if moved[label] == values[label]]
+    explorer.press("Reset")
+    wrong += [f"{label} is not put back" for label, value in explorer.values().items() if value != values[label]]
+    return wrong + ([] if explorer.look() == look else ["the picture or the readout is another"])
+
+
+def prediction(prediction: Prediction) -> list[str]:
+    """Answer by keyboard; a reveal further on, closed until then, opens."""
+    reveals = prediction.lab.reveals
+    wrong = [] if NOT_YET in prediction.status and not prediction.ready else ["it is answered before the reader"]
+    before = reveals()
+    wrong += [] if prediction.choose(1) and prediction.ready else ["no answer can be chosen by keyboard"]
+    wrong += [] if reveals() == before else ["it is revealed before the reader commits"]
+    prediction.commit()
+    opened = [old for old, new in zip(before, reveals(), strict=True) if old != new]
+    wrong += [] if opened and all(NOT_YET in old for old in opened) else ["no reveal opens"]
+    return wrong + (["its status stays"] if NOT_YET in prediction.status else [])
