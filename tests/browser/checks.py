@@ -9,18 +9,16 @@ YOURS, HOW_TO = "your own", "In a cell: "
 # A control that shows only when others stand right. Its label: value by label of those.
 NEEDS = {
     "Percentile": {"Method": "percentile", "Batches seen": "50"},
-    "Batches seen": {"Method": "moving average"},
-    "Method": {"Batches seen": "50"},  # all methods but three agree on a batch or two
+    "Batches seen": {"Method": "min-max", "Batches seen": "1"},  # the largest value comes early or late
+    "Method": {"Batches seen": "50"},  # of one batch, some are equal
     "Group size": {"One scale": "per group", "Weights": "fc1 weights"},  # 512 inputs; conv2 has 16
 }
 
 # A number to be typed where an end of the slider is refused: the lowest value would lie above the highest.
 NUMBERS = {"Lowest value, lo": "-5.5", "Highest value, hi": "9.5"}
 
-# (explorer, control, option) that shows the same as the option before it, and why that is so.
-SAME = {
-    ("QuantizeExplorer", "Range", "moving average"): "of one batch, which is min-max; the readout names no method",
-}
+# (explorer, control, option) with the picture of the option before it, and why that is so.
+SAME_PICTURE = {("QuantizeExplorer", "Range", "moving average"): "the average of one batch is that batch"}
 
 
 def each(explorers: Iterable[Explorer], kind: str, check: Callable[..., list[str]]) -> list[str]:
@@ -28,8 +26,11 @@ def each(explorers: Iterable[Explorer], kind: str, check: Callable[..., list[str
     found = []
     for explorer in explorers:
         for control in getattr(explorer, kind):
+            name = f"{explorer.name}, {control.label}"
             explorer.prepare(NEEDS.get(control.label, {}))
-            found += [f"{explorer.name}, {control.label}: {wrong}" for wrong in check(explorer, control)]
+            explorer.lab.keep_reactions()
+            found += [f"{name}: {wrong}" for wrong in check(explorer, control)]
+            explorer.lab.keep_reactions(of=name)
     return found
 
 
@@ -66,10 +67,8 @@ def drop_down(explorer: Explorer, drop_down: DropDown) -> list[str]:
         if option == YOURS and change.after.refused:
             wrong = ["the picture goes"] if change.picture else []
             wrong += [] if HOW_TO in change.after.readout else ["the readout does not say how"]
-        elif (explorer.name, drop_down.label, option) in SAME:
-            wrong = ["it does show; take it off the list"] if change.picture or change.readout else []
         else:
-            wrong = change.missing()
+            wrong = change.missing(picture=(explorer.name, drop_down.label, option) not in SAME_PICTURE)
         wrong += [] if drop_down.value == option else ["the arrow key does not choose it"]
         found += [f"{option}: {what}" for what in wrong]
     return found

@@ -59,6 +59,7 @@ class LabPage:
 
     def __init__(self, page, address: str):
         self.page = page
+        self.reactions_ms: dict[str, list[int]] = {}
         self._console: list[str] = []
         page.on("console", self._hear)
         page.on("pageerror", lambda error: self._console.append(str(error)))
@@ -72,7 +73,13 @@ class LabPage:
             self._console.append(f"{message.text} ({message.location.get('url', '')})")
 
     def run_all(self) -> None:
-        """Choose Run All Cells in the menu, and wait for the last one."""
+        """Choose Run All Cells in the menu, and wait for the last one.
+
+        What was said before is not the notebook's: JupyterLab asks an empty kernel for its widgets.
+        """
+        for _ in range(2):
+            self.settle()
+        self.complaints()
         self.page.set_default_timeout(RUN_WITHIN_MS)
         self.page.get_by_role("menuitem", name="Run", exact=True).click()
         self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
@@ -132,9 +139,11 @@ class LabPage:
         found = session.send("DOM.querySelectorAll", {"nodeId": root, "selector": selector})["nodeIds"]
         return [session.send("DOM.getOuterHTML", {"nodeId": n})["outerHTML"] for n in found if not named(session, n)]
 
-    def reactions(self) -> list[int]:
-        """Return the milliseconds from key press to picture on the screen, of each since the last call."""
-        return self.page.evaluate("() => seenByTests.reactions.splice(0)")
+    def keep_reactions(self, of: str | None = None) -> None:
+        """File the milliseconds from each key press since the last call to its picture on the screen, or drop them."""
+        times = self.page.evaluate("() => seenByTests.reactions.splice(0)")
+        if of and times:
+            self.reactions_ms.setdefault(of, []).extend(times)
 
     def photograph(self, folder: Path) -> None:
         """Write the whole notebook as pages."""

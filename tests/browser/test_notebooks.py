@@ -21,9 +21,7 @@ def lab(request, opened):
     lab = opened(request.param)
     lab.photograph(folder)
     yield lab
-    times = sorted(lab.reactions())
-    (folder / "reactions_ms.json").write_text(json.dumps(times))
-    print(f"{request.param.stem}: milliseconds from key to picture: {times}")
+    (folder / "reactions_ms.json").write_text(json.dumps(lab.reactions_ms, indent=1), encoding="utf-8")
     lab.close()
 
 
