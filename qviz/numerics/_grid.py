@@ -27,6 +27,7 @@ class Grid:
 
         The index of a bin stays within 2**24, so that float32 holds it exactly.
         """
+        lo, hi = float(lo), float(hi)  # NumPy's own scalars warn where a difference overflows
         exponent, largest = _LEAST_EXPONENT, max(abs(lo), abs(hi))
         if largest > 0:
             exponent = max(exponent, math.frexp(largest)[1] - 24)
