@@ -102,6 +102,19 @@ def reset(explorer: Explorer) -> list[str]:
     return wrong + ([] if explorer.look() == look else ["the picture or the readout is another"])
 
 
+def tab_order(explorer: Explorer) -> list[str]:
+    """Press Tab from the first control on: it reaches each of them, in the order in which they stand."""
+    stops = explorer.stops()
+    stops[0].focus()
+    explorer.lab.settle()  # JupyterLab takes the focus to the cell when that becomes the active one
+    stops[0].focus()
+    for number, stop in enumerate(stops):
+        if not stop.evaluate("e => e === document.activeElement"):
+            return [f"the Tab key misses control {number}: {stop.evaluate('e => e.outerHTML')}"]
+        explorer.lab.page.keyboard.press("Tab")
+    return []
+
+
 def prediction(prediction: Prediction) -> list[str]:
     """Answer by keyboard; a reveal further on, closed until then, opens."""
     reveals = prediction.lab.reveals

@@ -59,7 +59,7 @@ def address(scratch):
 
 @pytest.fixture(scope="module")
 def opened(browser, address, scratch):
-    """Return a function that opens a notebook and runs all of it; `opened.close` is called for each by itself."""
+    """Return a function that opens a copy of a notebook, without outputs, and runs all of it."""
 
     def copy_without_outputs(path):
         notebook = json.loads(path.read_text(encoding="utf-8"))
@@ -70,7 +70,7 @@ def opened(browser, address, scratch):
 
     def open_and_run(path):
         copy_without_outputs(path)
-        lab = LabPage(browser.new_page(), address(path.name))
+        lab = LabPage(browser.new_page(), address(path.name), path)
         lab.run_all()
         return lab
 

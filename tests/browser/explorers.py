@@ -114,6 +114,11 @@ class Explorer:
     def checkboxes(self) -> list["CheckBox"]:
         return [CheckBox(row) for row in self.root.locator(".widget-checkbox").all()]
 
+    def stops(self) -> list:
+        """Return where the Tab key should stop: what is to be seen and is not disabled."""
+        everything = self.root.locator(":is(input, select, textarea, button, [role=slider])").all()
+        return [stop for stop in everything if stop.is_visible() and stop.is_enabled()]
+
     def unknown_controls(self) -> list[str]:
         """Return the HTML of each control that no test here would touch."""
         everything = self.root.locator(":is(input, select, textarea, button, [role=slider])")

@@ -116,6 +116,15 @@ def test_the_traceback_of_a_callback_is_heard(explorer):
     assert any("ZeroDivisionError" in text for text in explorer.lab.complaints())
 
 
+def test_a_control_that_the_tab_key_misses_is_found(explorer):
+    assert checks.tab_order(explorer) == []
+    bits = control(explorer, "sliders", "Bits").box
+    bits.evaluate("box => { box.tabIndex = -1; }")
+    (wrong,) = checks.tab_order(explorer)
+    assert 'type="number"' in wrong
+    bits.evaluate("box => { box.tabIndex = 0; }")
+
+
 def test_an_answer_that_is_never_revealed_is_found(lab):
     (prediction,) = lab.predictions
     assert checks.prediction(prediction) == ["no reveal opens"]

@@ -36,8 +36,13 @@ def test_run_all_ends_well(lab):
     assert lab.wrong_outputs() == []
     assert lab.prompts() == [f"[{n}]:" for n in range(1, len(lab.prompts()) + 1)]
     assert lab.kernel_status() == "idle"
+    assert len(lab.explorers) == lab.written("Explorer") and len(lab.predictions) == lab.written("Prediction")
     for explorer in lab.explorers:
         assert explorer.look().decoded and explorer.look().readout and not explorer.look().refused
+
+
+def test_the_tab_key_goes_from_control_to_control(lab):
+    assert [(explorer.name, wrong) for explorer in lab.explorers for wrong in checks.tab_order(explorer)] == []
 
 
 def test_every_slider_moves_by_arrow_key(lab):
