@@ -6,15 +6,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
-from matplotlib.text import Text
 
 from ..numerics import INT8, IntFormat, observe
 from ..numerics.outcomes import Outcome, best_of, outcomes
-from ._methods import NAMES, ROWS, mark, name_rows
+from ._methods import NAMES, mark, name_rows
 from .canvas import Picture, draw
 from .panel import Panel
 from .ranges import RangesPanel
 from .style import CLIPPED, FONT_SIZE, QUIET, ROUNDED, Labels, dress, legend
+from .words import Words
 
 WIDEST = 5.0  # times the least error: longer bars are cut, and say how long they are
 
@@ -31,8 +31,10 @@ class CalibratorPanel(Panel):
         dress(ax, Labels(self.title, "times the least mean squared error", ""))
         self.rounding = self.moving(_bars(ax, facecolor=ROUNDED, edgecolor="black", label="rounding"))
         self.clipping = self.moving(_bars(ax, facecolor="white", edgecolor=CLIPPED, hatch="////", label="clipping"))
-        self.beyond = [self.moving(_at_the_end(ax, row)) for row in ROWS]
-        self.best = self.moving(name_rows(ax))
+        self.beyond = [Words(ax, ax.transData, FONT_SIZE - 2, cover="black") for _ in NAMES]
+        self.best = name_rows(ax)
+        for words in (*self.beyond, self.best):
+            self.moving(*words.artists)
         ax.axvline(1, color=QUIET, linewidth=1)
         ax.set_xlim(0, WIDEST)
         ax.set_ylim(len(NAMES) - 0.4, -1.5)
@@ -47,10 +49,11 @@ class CalibratorPanel(Panel):
         shown = np.minimum(np.column_stack([np.zeros_like(total), rounding, total]), 2 * WIDEST)
         self.rounding.set_path(_rectangles(shown[:, 0], shown[:, 1]))
         self.clipping.set_path(_rectangles(shown[:, 1], shown[:, 2]))
-        for words, times, p in zip(self.beyond, total, parts, strict=True):
-            words.set_visible(times > WIDEST)
-            cause = "rounding" if p.rounding > p.clipping else "clipping"
-            words.set_text(f"{_short(times)}, mostly {cause} \N{RIGHTWARDS ARROW}")
+        for row, (words, times, p) in enumerate(zip(self.beyond, total, parts, strict=True)):
+            words.visible = times > WIDEST
+            if words.visible:
+                cause = "rounding" if p.rounding > p.clipping else "clipping"
+                words.say(f"{_short(times)}, mostly {cause} \N{RIGHTWARDS ARROW}", WIDEST * 0.985, row)
         best = best_of(found)
         mark(self.best, best)
         self.description = f"{self.title}: {best} is best with {found[best].parts.total:.4g}; " + ", ".join(
@@ -71,11 +74,6 @@ def _rectangles(left: np.ndarray, right: np.ndarray) -> Path:
     if not rows.size:
         return Path(np.zeros((1, 2)))
     return Path.make_compound_path(*(Path([*bar, bar[0]], closed=True) for bar in corners))
-
-
-def _at_the_end(ax: Axes, row: int) -> Text:
-    cover = {"facecolor": "white", "edgecolor": "black", "linewidth": 0.8, "pad": 2}
-    return ax.text(WIDEST * 0.985, row, "", ha="right", va="center", fontsize=FONT_SIZE - 2, bbox=cover, visible=False)
 
 
 def _short(ratio: float) -> str:

@@ -6,7 +6,8 @@ from matplotlib.axes import Axes
 from ..numerics import QParams, quantize
 from .canvas import Picture, draw
 from .panel import Panel
-from .style import CLIPPED, FLOAT, QUANTIZED, RANGE, Labels, dress, legend, logarithmic
+from .style import CLIPPED, FLOAT, FONT_SIZE, QUANTIZED, RANGE, Labels, dress, legend, logarithmic
+from .words import Words
 
 BINS = 160
 LOWEST_SHARE = 1e-5  # of the tallest bar: one value in 100,000 is still seen
@@ -95,7 +96,8 @@ class LevelsPanel(Panel):
         dress(ax, Labels(self.title, "value", "frequency"))
         self.bars = self.moving(*ax.plot([], [], color=QUANTIZED, linewidth=1.2))
         self.heads = self.moving(*ax.plot([], [], "o", color=QUANTIZED, markersize=3))
-        self.note = self.moving(ax.text(0.98, 0.95, "", transform=ax.transAxes, ha="right", va="top", fontsize=11))
+        self.note = Words(ax, ax.transAxes, FONT_SIZE)
+        self.moving(*self.note.artists)
         if self.log:
             logarithmic(ax.yaxis)
         ax.set_ylim(LOWEST_SHARE if self.log else 0, 1.5 if self.log else 1.08)
@@ -114,7 +116,7 @@ class LevelsPanel(Panel):
         )
         self.heads.set_data(levels, heights)
         self.heads.set_visible(used.size <= 64)
-        self.note.set_text(f"{used.size:,} of {qparams.fmt.levels:,} levels used")
+        self.note.say(f"{used.size:,} of {qparams.fmt.levels:,} levels used", 0.98, 0.9)
         self.ax.set_xlim(*padded(float(x.min()), float(x.max())))
         self.description = f"{self.title}: {used.size:,} of {qparams.fmt.levels:,} levels of {qparams.fmt} used."
 

@@ -66,7 +66,7 @@ def test_one_bar_for_each_level_in_use(built):
     bars_x, bars_y = panel.bars.get_data()
     np.testing.assert_array_equal(bars_x, [0, 0, 0, 1, 1, 1, 3, 3, 3])
     np.testing.assert_array_equal(bars_y[:3], [0, 1, np.nan])
-    assert panel.note.get_text() == "3 of 16 levels used"
+    assert panel.note.text == "3 of 16 levels used"
 
 
 @pytest.mark.parametrize("bits", [2, 8, 16])
