@@ -8,7 +8,7 @@
 * image: a photograph at b bits
 * channels: the ranges that channels need, and those they get
 * ranges, calibrators: which range each method keeps, and what that costs
-* digits: many small numbers, drawn fast
+* digits, words: small numbers and moving words, drawn fast
 
 A lesson draws a static picture with one call; an explorer keeps the same panels on a Canvas and updates them.
 """
