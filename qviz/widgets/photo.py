@@ -85,9 +85,7 @@ class PhotoExplorer(Explorer):
             "levels": LevelsPanel("Greys of the quantized picture"),
         }
         layout = [["original", "quantized"], ["levels", "levels"]]
-        canvas = Canvas(panels, layout, (900, 450), height_ratios=[3, 1])
-        panels["levels"].note.set_visible(False)  # the readout says it; it takes as long as both pictures
-        return canvas
+        return Canvas(panels, layout, (900, 450), height_ratios=[3, 1])
 
     def views(self, state: State, result: Result) -> dict[str, tuple]:
         """Show both pictures, or their middle; the whole range of values goes from black to white."""
