@@ -60,7 +60,7 @@ class Words:
             artist.set_visible(visible)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=128)
 def _outlines(text: str, size: float, bold: bool) -> tuple[Path, Path]:
     """Return the outline of the letters, which end at the origin, and the box around them, in points."""
     path = TextPath((0, 0), text, size=size, prop=FontProperties(weight="bold" if bold else "normal"))
