@@ -58,14 +58,14 @@ class DigitsCNN(nn.Module):
         x = self.relu1(x if self.bn1 is None else self.bn1(x))
         x = self.conv2(x)
         x = self.pool(self.relu2(x if self.bn2 is None else self.bn2(x)))
-        x = self.relu3(self.fc1(x.flatten(1)))
+        x = self.relu3(self.fc1(torch.flatten(x, 1)))
         return self.dequant(self.fc2(x))
 
     def fuse(self) -> "DigitsCNN":
         """Join each layer with its batch norm and ReLU, in place, so that nothing is rounded in between.
 
         In eval mode a batch norm is folded into the weights; in train mode it stays, in the form that
-        quantization-aware training needs.
+        quantization-aware training needs. A network that is fused already stays as it is.
 
         Examples
         --------
@@ -74,6 +74,8 @@ class DigitsCNN(nn.Module):
         >>> type(DigitsCNN(batch_norm=True).train().fuse().conv1).__name__
         'ConvBnReLU2d'
         """
+        if type(self.conv1) is not nn.Conv2d:
+            return self
         convs = [[f"conv{i}", *([] if self.bn1 is None else [f"bn{i}"]), f"relu{i}"] for i in (1, 2)]
         fuse = fuse_modules_qat if self.training else fuse_modules
         with quiet():
