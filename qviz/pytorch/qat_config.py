@@ -48,12 +48,12 @@ class QATConfig:
     weight_bits: int = 8
     activation_bits: int = 8
     per_channel: bool = True
-    epochs: int = 6
+    epochs: int = 10
     lr: float = 2e-3
     seed: int = 0
     fake_quantize: str = "torch"
-    freeze_observers_after: int = 4
-    freeze_batch_norm_after: int = 3
+    freeze_observers_after: int = 7
+    freeze_batch_norm_after: int = 5
 
     def __post_init__(self):
         for name, least, most in (
