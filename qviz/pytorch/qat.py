@@ -123,8 +123,8 @@ def train_qat(
     """Train a copy of a network on the digits with quantization in it.
 
     First all training images are observed once; that is epoch 0, where the network is what post-training
-    quantization would have made of it. Then it trains. At the end, also after an interrupt from the keyboard,
-    observers and batch norm are frozen and the model is in eval mode.
+    quantization would have made of it. Then it trains. An interrupt from the keyboard after that ends the training,
+    not the program: `stopped` says so. At the end observers and batch norm are frozen, and the model is in eval mode.
 
     Parameters
     ----------
@@ -160,7 +160,8 @@ def train_qat(
             run.model, epochs=config.epochs, lr=config.lr, seed=config.seed, progress=record, should_stop=should_stop
         )
     except KeyboardInterrupt:
-        pass  # what was learned so far is in the run, and `stopped` says so
+        if not run.history:  # nothing was even observed
+            raise
     finally:
         freeze(run.model)
         run.model.eval()

@@ -234,6 +234,15 @@ def test_an_interrupt_leaves_a_usable_model(data, when):
     assert same(weights(run.model), before)
 
 
+def test_an_interrupt_before_anything_was_observed_is_passed_on(monkeypatch):
+    def interrupted(model):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("qviz.pytorch.qat._observe", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train_qat(models.digits_cnn(), SHORT)
+
+
 def test_a_mistake_in_progress_is_heard():
     def progress(run):
         raise ZeroDivisionError
