@@ -18,7 +18,7 @@ from qviz.numerics.calibrators import Calibrator
 
 from .bridge import container_of, to_array
 
-_QSCHEMES = {
+QSCHEMES = {
     ("affine", False): torch.per_tensor_affine,
     ("symmetric", False): torch.per_tensor_symmetric,
     ("affine", True): torch.per_channel_affine,
@@ -72,7 +72,7 @@ class CalibratorObserver(ObserverBase):
         super().__init__(container_of(self.fmt))
         self.calibrator = _calibrator(calibrator)
         self.scheme = scheme
-        self.qscheme = _QSCHEMES[_scheme(scheme), ch_axis is not None]
+        self.qscheme = QSCHEMES[_scheme(scheme), ch_axis is not None]
         self.quant_min, self.quant_max = self.fmt.qmin, self.fmt.qmax
         self.ch_axis = -1 if ch_axis is None else ch_axis
         self.granularity = PerTensor() if ch_axis is None else PerChannel(ch_axis)
