@@ -104,6 +104,21 @@ def quiet() -> Iterator[None]:
         yield
 
 
+def is_expected(warning: warnings.WarningMessage) -> bool:
+    """Say whether a recorded warning is one of those that `quiet` silences.
+
+    Examples
+    --------
+    >>> with warnings.catch_warnings(record=True) as seen:
+    ...     warnings.simplefilter("always")
+    ...     warnings.warn("must run observer first")
+    >>> is_expected(seen[0])
+    False
+    """
+    text = str(warning.message)
+    return any(text.startswith(start) and issubclass(warning.category, kind) for start, kind in _EXPECTED)
+
+
 def has_vnni() -> bool | None:
     """Say whether this processor adds 8-bit products in 32 bits with one instruction (VNNI); None is unknown.
 

@@ -48,7 +48,7 @@ def narrow(model: nn.Module, weights: IntFormat, activations: IntFormat) -> int:
             if gives_codes(module):
                 module.register_forward_hook(NarrowRange(*limits))
         if isinstance(model, fx.GraphModule):
-            _narrow_inputs(model, NarrowRange(*limits))
+            _narrow_inputs(model, limits)
     return clipped
 
 
@@ -87,13 +87,25 @@ def _narrow_weight(layer: nn.Module, fmt: IntFormat) -> int:
     return outside
 
 
-def _narrow_inputs(model: fx.GraphModule, clip: NarrowRange) -> None:
+def clip_codes(codes: torch.Tensor, quant_min: int, quant_max: int) -> torch.Tensor:
+    """Clip a quantized tensor to these codes; what NarrowRange does, as a function that a graph can call.
+
+    Examples
+    --------
+    >>> from qviz.pytorch.engines import quiet
+    >>> with quiet():
+    ...     q = torch.quantize_per_tensor(torch.tensor([0.0, 9.0]), 0.1, 2, torch.quint8)
+    >>> clip_codes(q, 0, 15).int_repr()
+    tensor([ 2, 15], dtype=torch.uint8)
+    """
+    return NarrowRange(quant_min, quant_max)(None, None, codes)
+
+
+def _narrow_inputs(model: fx.GraphModule, limits: tuple[int, int]) -> None:
     """Clip behind each `quantize_per_tensor` that FX wrote into the graph, where no module is to hook on to."""
     for node in list(model.graph.nodes):
         if node.op == "call_function" and node.target is torch.quantize_per_tensor:
-            scale, zero_point = (float(getattr(model, arg.target)) for arg in node.args[1:3])
-            low, high = ((code - zero_point) * scale for code in (clip.quant_min, clip.quant_max))
             with model.graph.inserting_after(node):
-                clipped = model.graph.call_function(torch.clamp, (node, low, high))
+                clipped = model.graph.call_function(clip_codes, (node, *limits))
             node.replace_all_uses_with(clipped, lambda user, new=clipped: user is not new)
     model.recompile()
