@@ -109,6 +109,8 @@ class NarrowRange:
 
     def __call__(self, module, inputs, output: torch.Tensor) -> torch.Tensor:
         """Return the output, clipped."""
+        if torch.backends.quantized.engine == "qnnpack":
+            output = output.contiguous()  # there torch.clamp mixes up the channels of what lies channels-last
         scale, zero_point = output.q_scale(), output.q_zero_point()
         # torch.clamp takes real numbers, and turns them into codes itself
         return torch.clamp(output, (self.quant_min - zero_point) * scale, (self.quant_max - zero_point) * scale)

@@ -196,7 +196,7 @@ def _recorded() -> Iterator[tuple[list[str], list[str]]]:
     """Collect what torch warns of, each once: what it means for the model, and what is deprecated."""
     messages: list[str] = []
     deprecated: list[str] = []
-    with warnings.catch_warnings(record=True) as seen:
+    with warnings.catch_warnings(record=True) as seen, torch.random.fork_rng(devices=[]):
         warnings.simplefilter("always")
         yield messages, deprecated
     for warning in seen:

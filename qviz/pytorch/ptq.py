@@ -75,7 +75,7 @@ def quantize_model(
     if engine is None and engines.preferred() is None:
         return simulate_model(model, config, calibration_x)
     samples = _samples(config, calibration_x)
-    with engines.using(engine) as chosen, engines.quiet(), torch.no_grad():
+    with engines.using(engine) as chosen, engines.quiet(), torch.no_grad(), torch.random.fork_rng(devices=[]):
         if config.dynamic:
             converted = _dynamic(model, config, samples)
         else:
