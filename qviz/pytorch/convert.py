@@ -59,7 +59,7 @@ def convert(model: nn.Module, mends: tuple[str, ...] = MENDS, engine: str | None
     Returns
     -------
     nn.Module
-        Its layers and the names in its state_dict are torch's own.
+        Its layers and the names in its state_dict are torch's own; its attribute `engine` says whose kernel runs.
 
     Raises
     ------
@@ -79,8 +79,9 @@ def convert(model: nn.Module, mends: tuple[str, ...] = MENDS, engine: str | None
     ranges = _narrow_ranges(model) if "narrow_range" in mends else {}
     if "trained_weights" in mends:
         _keep_what_was_trained(model)
-    with engines.using(engine), engines.quiet():
+    with engines.using(engine) as chosen, engines.quiet():
         quantization.convert(model, inplace=True)
+    model.engine = chosen
     for name, narrow in ranges.items():
         module = model.get_submodule(name)
         if hasattr(module, "scale"):  # it gives out codes

@@ -70,7 +70,7 @@ class PTQResult:
     layers : tuple of Layer, in the order they run
     size_bytes, float_size_bytes : int: of the state dict, saved
     latency, float_latency : Latency
-    engine : str: the engine that ran, or "simulated"
+    engine : str: the engine that ran, "simulated", or "unknown" where torch alone converted
     """
 
     accuracy: float
@@ -112,7 +112,7 @@ def evaluate(
     model_float : nn.Module
         Fused with its own `fuse()`, if it has one and the other one is fused; not changed.
     model_q : nn.Module
-        From `quantize_model` or `simulate_model`, or any network converted by torch.
+        From `quantize_model`, `simulate_model` or, after QAT, `convert`; or any network converted by torch.
     x, y : inputs (n, ...) and labels (n,)
     repeats : int
         How often to time each network on the first `batch` inputs; 0 for not at all.
@@ -143,7 +143,12 @@ def evaluate(
     agreement = float((named[0] == named[1]).double().mean())
     made = getattr(model_q, "made", None)
     return PTQResult(
-        *right, agreement, tuple(layer for layer in layers if layer), *sizes, *times, made.engine if made else "unknown"
+        *right,
+        agreement,
+        tuple(layer for layer in layers if layer),
+        *sizes,
+        *times,
+        made.engine if made else getattr(model_q, "engine", "unknown"),
     )
 
 

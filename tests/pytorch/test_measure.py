@@ -9,8 +9,10 @@ torch = pytest.importorskip("torch")
 
 from qviz.numerics import Histogram, fake_quantize, sqnr_db  # noqa: E402
 from qviz.pytorch import cost, engines, models  # noqa: E402
+from qviz.pytorch.convert import convert  # noqa: E402
 from qviz.pytorch.measure import evaluate, layer_names, outputs_of  # noqa: E402
 from qviz.pytorch.ptq import PTQConfig, quantize_model, simulate_model  # noqa: E402
+from qviz.pytorch.qat import QATConfig, train_qat  # noqa: E402
 
 TRAIN, _, X, Y = models.digits_tensors()
 FLOAT = models.digits_cnn()
@@ -69,6 +71,13 @@ def test_a_dynamic_network_has_two_layers_of_integers(flow):
     _, r = result(PTQConfig(dynamic=True, flow=flow))
     assert [x.name for x in r.layers] == ["fc1", "fc2"]
     assert all(x.qparams is None and np.isnan(x.clipped) and x.sqnr_db > 30 for x in r.layers)
+
+
+def test_a_network_from_training_with_quantization():
+    model = convert(train_qat(FLOAT, QATConfig(4, 4, epochs=0)).model)
+    r = evaluate(FLOAT, model, X, Y)
+    assert r.engine == engines.preferred() and [x.name for x in r.layers] == NAMES
+    assert all(x.qparams.fmt.bits == 4 for x in r.layers)
 
 
 def test_only_arrays_and_numbers_and_text():
