@@ -4,6 +4,7 @@ The rooms of the house, each importable on its own:
 
 * qviz.numerics: scale, zero point, observers, calibrators, metrics; NumPy alone
 * qviz.data: real inputs that need no network, and the reader's own
+* qviz.pytorch: post-training quantization and quantization-aware training; needs torch
 * qviz.plots: one picture a file, drawn with matplotlib
 * qviz.widgets: explorers, pictures that answer to sliders
 * qviz.lessons: predictions, and what else a course needs

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 
 import ipywidgets as widgets
 
+from ..widgets.controls import keys_stay_here
+
 NOT_YET = "not attempted yet"
 _TEXT_STYLE = "margin:2px 0;font-size:15px;line-height:1.4;max-width:860px"
 
@@ -57,7 +59,7 @@ class Prediction(widgets.VBox):
                     f'<p style="{_TEXT_STYLE}"><strong>Your guess first.</strong> {html.escape(question)}</p>'
                 ),
                 self._answers,
-                widgets.HBox([self._commit, self._status]),
+                widgets.HBox([self._commit, self._status, keys_stay_here()]),
             ]
         )
 

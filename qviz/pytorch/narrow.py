@@ -1,0 +1,111 @@
+"""Fewer than 8 bits on kernels made for 8: hold a converted network to its codes.
+
+Every kernel clips what it computes to 0..255, the ends of its container, whatever quant_max an observer had; and FX
+conversion, unlike the eager one, clips no weights either. A code beyond its range is more exact than an integer of so
+few bits could be, so the accuracy would be that of another network.
+"""
+
+import torch
+from torch import fx, nn
+
+from qviz.numerics import IntFormat, PerChannel, PerTensor, QParams
+
+from .bridge import CONTAINERS, container_of, qparams_of, quantize_tensor
+from .convert import NarrowRange
+
+
+def narrow(model: nn.Module, weights: IntFormat, activations: IntFormat) -> int:
+    """Hold a converted network to the codes of these formats, in place.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Converted by torch, eager or FX.
+    weights, activations : IntFormat
+        As those of the observers it was converted with.
+
+    Returns
+    -------
+    int
+        How many weights had a code outside of their format.
+
+    Examples
+    --------
+    >>> from qviz.numerics import INT4, INT8, UINT8
+    >>> from torch.ao.nn.quantized import Linear
+    >>> from qviz.pytorch.engines import quiet, using
+    >>> with using(), quiet():
+    ...     layer = Linear(2, 1)
+    ...     w = quantize_tensor(torch.tensor([[1.0, 9.0]]), QParams(1.0, 0, INT8))
+    ...     layer.set_weight_bias(w, torch.zeros(1))
+    ...     narrow(layer, INT4, UINT8), layer.weight().int_repr().tolist()
+    (1, [[1, 7]])
+    """
+    clipped = sum(_narrow_weight(m, weights) for m in weighted(model).values())
+    limits = (activations.qmin, activations.qmax)
+    if limits != CONTAINERS[container_of(activations)]:
+        for module in model.modules():
+            if gives_codes(module):
+                module.register_forward_hook(NarrowRange(*limits))
+        if isinstance(model, fx.GraphModule):
+            _narrow_inputs(model, limits)
+    return clipped
+
+
+def weighted(model: nn.Module) -> dict[str, nn.Module]:
+    """Return the quantized layers that have weights, by name.
+
+    Examples
+    --------
+    >>> weighted(nn.Linear(2, 2))
+    {}
+    """
+    methods = ("set_weight_bias", "weight", "bias")
+    return {n: m for n, m in model.named_modules() if all(callable(getattr(m, name, None)) for name in methods)}
+
+
+def gives_codes(module: nn.Module) -> bool:
+    """Say whether a module's outputs are codes with a scale and zero point of its own.
+
+    Examples
+    --------
+    >>> gives_codes(nn.ReLU())
+    False
+    """
+    return hasattr(module, "scale") and hasattr(module, "zero_point") and "dynamic" not in type(module).__module__
+
+
+def _narrow_weight(layer: nn.Module, fmt: IntFormat) -> int:
+    weight, bias = layer.weight(), layer.bias()
+    codes = weight.int_repr()
+    outside = int(((codes < fmt.qmin) | (codes > fmt.qmax)).sum())
+    if outside:
+        wide = qparams_of(weight)
+        kept = PerTensor() if isinstance(wide.granularity, PerTensor) else PerChannel(wide.granularity.axis)
+        narrowed = QParams(wide.scale, wide.zero_point, fmt, kept)
+        layer.set_weight_bias(quantize_tensor(weight.dequantize(), narrowed), bias)
+    return outside
+
+
+def clip_codes(codes: torch.Tensor, quant_min: int, quant_max: int) -> torch.Tensor:
+    """Clip a quantized tensor to these codes; what NarrowRange does, as a function that a graph can call.
+
+    Examples
+    --------
+    >>> from qviz.pytorch.engines import quiet
+    >>> with quiet():
+    ...     q = torch.quantize_per_tensor(torch.tensor([0.0, 9.0]), 0.1, 2, torch.quint8)
+    >>> clip_codes(q, 0, 15).int_repr()
+    tensor([ 2, 15], dtype=torch.uint8)
+    """
+    return NarrowRange(quant_min, quant_max)(None, None, codes)
+
+
+def _narrow_inputs(model: fx.GraphModule, limits: tuple[int, int]) -> None:
+    """Clip behind each `quantize_per_tensor` that FX wrote into the graph, where no module is to hook on to."""
+    for node in list(model.graph.nodes):
+        if node.op == "call_function" and node.target is torch.quantize_per_tensor:
+            with model.graph.inserting_after(node):
+                clipped = model.graph.call_function(clip_codes, (node, *limits))
+            node.replace_all_uses_with(clipped, lambda user, new=clipped: user is not new)
+    model.recompile()

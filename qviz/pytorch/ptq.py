@@ -1,0 +1,226 @@
+"""Post-training quantization: from a trained network and a few of its inputs to one that runs in integers.
+
+The steps are torch's: put observers at every weight and activation (prepare), show them data (calibrate), and let each
+layer be replaced by its integer form (convert). Eager, where the network says with stubs where integers begin and end,
+and FX, which reads that off the graph, come to the same integers.
+
+    converted = quantize_model(model, PTQConfig(weight_bits=4, method="mse"), images)
+    simulated = simulate_model(model, PTQConfig(weight_bits=4, method="mse"), images)     # on any machine
+"""
+
+from copy import deepcopy
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.ao import quantization
+from torch.ao.quantization import quantize_fx
+
+from . import engines
+from .bridge import qparams_of, quantize_tensor
+from .narrow import narrow
+from .ptq_config import PTQConfig
+
+BATCH = 32
+SIMULATED = "simulated"
+
+
+@dataclass(frozen=True)
+class Made:
+    """How a quantized model came to be; kept as its attribute `made`.
+
+    Attributes
+    ----------
+    config : PTQConfig
+    engine : str: the engine its weights are packed for, or "simulated"
+    """
+
+    config: PTQConfig
+    engine: str
+
+
+def quantize_model(
+    model: nn.Module, config: PTQConfig, calibration_x: torch.Tensor, engine: str | None = None
+) -> nn.Module:
+    """Quantize a trained network after training.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Float; not changed. Fused with its own `fuse()`, if it has one.
+    config : PTQConfig
+    calibration_x : tensor (n, ...)
+        Inputs to calibrate on, of which the first `config.samples` are used, in batches of 32.
+    engine : str or None
+        None is the preferred one, fbgemm where it is there. Where this machine has none at all the result is simulated.
+
+    Returns
+    -------
+    nn.Module
+        In eval mode, with the attribute `made` (Made), which says whose engine it runs on.
+
+    Raises
+    ------
+    ValueError
+        The model has no QuantStub (eager), there are fewer inputs than samples, or the engine is not supported here.
+
+    Examples
+    --------
+    >>> from qviz.pytorch.models import accuracy, digits_cnn, digits_tensors
+    >>> train_x, _, x, y = digits_tensors()
+    >>> q = quantize_model(digits_cnn(), PTQConfig(), train_x)
+    >>> type(q.conv1).__name__, accuracy(q, x, y) > 0.97
+    ('ConvReLU2d', True)
+    """
+    if engine is None and engines.preferred() is None:
+        return simulate_model(model, config, calibration_x)
+    samples = _samples(config, calibration_x)
+    with engines.using(engine) as chosen, engines.quiet(), torch.no_grad(), torch.random.fork_rng(devices=[]):
+        if config.dynamic:
+            converted = _dynamic(model, config, samples)
+        else:
+            prepared = _prepared(model, config, samples)
+            converted = (quantize_fx.convert_fx if config.flow == "fx" else quantization.convert)(prepared)
+        narrow(converted, config.weight_format, config.activation_format)
+    converted.made = Made(config, chosen)
+    return converted.eval()
+
+
+def simulate_model(model: nn.Module, config: PTQConfig, calibration_x: torch.Tensor) -> nn.Module:
+    """Return the float network with rounded weights and activations: the same result without an integer kernel.
+
+    Biases stay real numbers, and sums are float32, so that now and then a value falls to the other side of a tie.
+
+    Parameters
+    ----------
+    model, config, calibration_x : as for `quantize_model`; the flow makes no difference
+
+    Raises
+    ------
+    ValueError
+        As for `quantize_model`.
+
+    Examples
+    --------
+    >>> from qviz.pytorch.models import accuracy, digits_cnn, digits_tensors
+    >>> train_x, _, x, y = digits_tensors()
+    >>> s = simulate_model(digits_cnn(), PTQConfig(), train_x)
+    >>> type(s.conv1).__name__, s.made.engine, accuracy(s, x, y) > 0.97
+    ('ConvReLU2d', 'simulated', True)
+    """
+    samples = _samples(config, calibration_x)
+    with engines.quiet(), torch.no_grad():
+        if config.dynamic:
+            simulated = deepcopy(model).eval()
+        else:
+            simulated = _prepared(model, config.with_flow("eager"), samples)
+            _replace_observers(simulated)
+        _round_weights(simulated, config)
+    simulated.made = Made(config, SIMULATED)
+    return simulated
+
+
+class Rounded(nn.Module):
+    """Fake-quantize what passes, with fixed qparams.
+
+    Examples
+    --------
+    >>> from qviz.numerics import UINT8, QParams
+    >>> Rounded(QParams(0.5, 0, UINT8))(torch.tensor([0.3, 0.9]))
+    tensor([0.5000, 1.0000])
+    """
+
+    def __init__(self, qparams):
+        super().__init__()
+        self.qparams = qparams
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return `x`, rounded to the levels."""
+        p = self.qparams
+        return torch.fake_quantize_per_tensor_affine(x, float(p.scale), int(p.zero_point), p.fmt.qmin, p.fmt.qmax)
+
+
+class RoundedInput(Rounded):
+    """Fake-quantize an input as `torch.quantize_per_tensor` does, which adds the zero point before it rounds.
+
+    Where the zero point is odd, a value halfway between two codes then goes to the odd one. The kernels round first,
+    and so do fake_quantize and qviz. Values such as k/16, of which images are full, are often halfway.
+
+    Examples
+    --------
+    >>> from qviz.numerics import UINT8, QParams
+    >>> p, x = QParams(1.0, 1, UINT8), torch.tensor([0.5, 1.5, 2.5])
+    >>> with engines.quiet():
+    ...     Rounded(p)(x), RoundedInput(p)(x)
+    (tensor([0., 2., 2.]), tensor([1., 1., 3.]))
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return `x`, rounded to the levels."""
+        return quantize_tensor(x, self.qparams).dequantize()
+
+
+def _samples(config: PTQConfig, x: torch.Tensor) -> torch.Tensor:
+    if not isinstance(x, torch.Tensor) or not x.is_floating_point():
+        raise TypeError(f"calibration_x must be a tensor of real numbers: got {getattr(x, 'dtype', type(x).__name__)}")
+    if len(x) < config.samples:
+        raise ValueError(f"calibration_x must hold at least config.samples inputs, {config.samples}: got {len(x)}")
+    return x[: config.samples]
+
+
+def _prepared(model: nn.Module, config: PTQConfig, samples: torch.Tensor) -> nn.Module:
+    """Return a fused copy with observers in it that have seen the samples."""
+    eager = config.flow == "eager"
+    if eager and not any(isinstance(m, quantization.QuantStub) for m in model.modules()):
+        raise ValueError(
+            "model needs a QuantStub at its input and a DeQuantStub at its output: it has no QuantStub; "
+            "add both, or use flow='fx'"
+        )
+    model = deepcopy(model).eval()
+    if eager:
+        model = model.fuse() if hasattr(model, "fuse") else model
+        model.qconfig = config.qconfig()
+        quantization.prepare(model, inplace=True)
+    else:
+        mapping = quantization.QConfigMapping().set_global(config.qconfig())
+        model = quantize_fx.prepare_fx(model, mapping, (samples[:1],))
+    for batch in samples.split(BATCH):
+        model(batch)
+    return model
+
+
+def _dynamic(model: nn.Module, config: PTQConfig, samples: torch.Tensor) -> nn.Module:
+    """Quantize the weights of linear layers now, and let each input's range be found when it comes."""
+    model, qconfig = deepcopy(model).eval(), config.qconfig()
+    if config.flow == "eager":
+        return quantization.quantize_dynamic(model, {nn.Linear: qconfig}, inplace=True)
+    mapping = quantization.QConfigMapping()
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Linear):  # by name: asked for the type, FX wants one for each ReLU too
+            mapping.set_module_name(name, qconfig)
+    return quantize_fx.convert_fx(quantize_fx.prepare_fx(model, mapping, (samples[:1],)))
+
+
+def _replace_observers(prepared: nn.Module) -> None:
+    """Put a Rounded in the place of each activation's observer; torch's hooks then return what it returns."""
+    for module in list(prepared.modules()):
+        if hasattr(module, "activation_post_process"):
+            kind = RoundedInput if isinstance(module, quantization.QuantStub) else Rounded
+            module.activation_post_process = kind(qparams_of(module.activation_post_process))
+
+
+def _round_weights(model: nn.Module, config: PTQConfig) -> None:
+    for module in model.modules():
+        if isinstance(module, nn.Linear) or (isinstance(module, nn.Conv2d) and not config.dynamic):
+            observer = config.qconfig().weight()
+            observer(module.weight)
+            module.weight.copy_(quantize_tensor(module.weight, qparams_of(observer)).dequantize())
+        if isinstance(module, nn.Linear) and config.dynamic:
+            module.register_forward_pre_hook(_round_input)
+
+
+def _round_input(module: nn.Module, inputs: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
+    """Round an input to 7 bits of its own range, as fbgemm's dynamic kernel does (reduce_range)."""
+    observer = quantization.MinMaxObserver(quant_min=0, quant_max=127)
+    observer(inputs[0])
+    return (Rounded(qparams_of(observer))(inputs[0]),)

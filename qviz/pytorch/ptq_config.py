@@ -1,0 +1,152 @@
+"""What there is to choose in post-training quantization, and the observers of torch that stand for it."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch.ao import quantization
+
+from qviz.numerics import CALIBRATORS, SCHEMES, IntFormat
+
+from .observer import QSCHEMES, CalibratorObserver
+
+TORCH_METHODS = {
+    "torch min-max": quantization.MinMaxObserver,
+    "torch moving average": quantization.MovingAverageMinMaxObserver,
+    "torch histogram": quantization.HistogramObserver,
+}
+METHODS = (*CALIBRATORS, *TORCH_METHODS)
+FLOWS = ("eager", "fx")
+
+
+@dataclass(frozen=True)
+class PTQConfig:
+    """What there is to choose.
+
+    Parameters
+    ----------
+    weight_bits, activation_bits : int, 2 to 8
+        Fewer than 8 are a narrower range in the same container of 8 bits.
+    scheme : {"affine", "symmetric"}
+        Of activations.
+    weight_scheme : {"symmetric", "affine"}
+    per_channel : bool
+        Whether each output channel's weights have a scale of their own.
+    method : str
+        How ranges are chosen: a name in qviz.numerics.CALIBRATORS, or torch's own "torch min-max", "torch moving
+        average" or "torch histogram". torch's take weights by minimum and maximum, whatever they do for activations.
+    weight_method : str or None
+        Another one for the weights, a name in CALIBRATORS or "torch min-max"; None is the same.
+    samples : int
+        How many inputs calibrate, at least 1.
+    reduce_range : bool
+        Let activations have codes 0..127 at most, so that two products never exceed 16 bits on a processor
+        without VNNI.
+    flow : {"eager", "fx"}
+    dynamic : bool
+        Quantize linear layers only, and find the range of each input when it comes. The kernel then takes 7 bits
+        of it, and nothing is calibrated; `activation_bits` must be 8 and `scheme` affine.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A field is none of these.
+
+    Examples
+    --------
+    >>> config = PTQConfig(weight_bits=4, activation_bits=8, reduce_range=True)
+    >>> print(config.weight_format, config.activation_format)
+    int4 uint7
+    """
+
+    weight_bits: int = 8
+    activation_bits: int = 8
+    scheme: str = "affine"
+    weight_scheme: str = "symmetric"
+    per_channel: bool = True
+    method: str = "min-max"
+    weight_method: str | None = None
+    samples: int = 256
+    reduce_range: bool = False
+    flow: str = "eager"
+    dynamic: bool = False
+
+    def __post_init__(self):
+        for name in ("weight_bits", "activation_bits"):
+            _whole_number(getattr(self, name), name, 2, 8)
+        _whole_number(self.samples, "samples", 1, 2**31)
+        for name, choices in (("scheme", SCHEMES), ("weight_scheme", SCHEMES), ("method", METHODS), ("flow", FLOWS)):
+            _one_of(getattr(self, name), choices, name)
+        if self.weight_method is not None:
+            _one_of(self.weight_method, (*CALIBRATORS, "torch min-max"), "weight_method")
+        for name in ("per_channel", "reduce_range", "dynamic"):
+            if not isinstance(getattr(self, name), bool):
+                raise TypeError(f"{name} must be True or False: got {getattr(self, name)!r}")
+        if self.dynamic and (self.activation_bits, self.scheme) != (8, "affine"):
+            raise ValueError(
+                "dynamic has kernels for affine activations of 8 bits only: "
+                f"got activation_bits={self.activation_bits} and scheme={self.scheme!r}"
+            )
+
+    @property
+    def weight_format(self) -> IntFormat:
+        """The codes of the weights, in qint8."""
+        return IntFormat(self.weight_bits)
+
+    @property
+    def activation_format(self) -> IntFormat:
+        """The codes of the activations, in quint8."""
+        return IntFormat(min(self.activation_bits, 7) if self.reduce_range else self.activation_bits, signed=False)
+
+    def with_flow(self, flow: str) -> "PTQConfig":
+        """Return the same choices for another flow.
+
+        Examples
+        --------
+        >>> PTQConfig().with_flow("fx").flow
+        'fx'
+        """
+        return replace(self, flow=flow)
+
+    def qconfig(self) -> quantization.QConfig:
+        """Return the observers of torch that stand for these choices.
+
+        Examples
+        --------
+        >>> PTQConfig(method="mse", weight_bits=3).qconfig().weight()
+        CalibratorObserver(MSE(candidates=10), symmetric, int3, per channel (axis 0))
+        """
+        activation = quantization.default_dynamic_quant_observer if self.dynamic else self._activation()
+        return quantization.QConfig(activation=activation, weight=self._weight())
+
+    def _activation(self):
+        fmt = self.activation_format
+        if self.method in CALIBRATORS:
+            return CalibratorObserver.with_args(calibrator=self.method, bits=fmt.bits, scheme=self.scheme)
+        return TORCH_METHODS[self.method].with_args(
+            dtype=torch.quint8, qscheme=QSCHEMES[self.scheme, False], quant_min=fmt.qmin, quant_max=fmt.qmax
+        )
+
+    def _weight(self):
+        fmt, axis = self.weight_format, 0 if self.per_channel else None
+        method = self.weight_method or self.method
+        if method in CALIBRATORS:
+            return CalibratorObserver.with_args(
+                calibrator=method, bits=fmt.bits, scheme=self.weight_scheme, signed=True, ch_axis=axis
+            )
+        arguments = {"dtype": torch.qint8, "qscheme": QSCHEMES[self.weight_scheme, self.per_channel]}
+        arguments |= {"quant_min": fmt.qmin, "quant_max": fmt.qmax}
+        if self.per_channel:
+            return quantization.PerChannelMinMaxObserver.with_args(ch_axis=0, **arguments)
+        return quantization.MinMaxObserver.with_args(**arguments)
+
+
+def _whole_number(value, name: str, low: int, high: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be a whole number from {low} to {high}: got {value!r}")
+    if not low <= value <= high:
+        raise ValueError(f"{name} must be from {low} to {high}: got {value}")
+
+
+def _one_of(value, choices, name: str) -> None:
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}: got {value!r}")

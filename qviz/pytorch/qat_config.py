@@ -1,0 +1,128 @@
+"""What quantization-aware training is told: bits, granularity, epochs, whose fake-quantize, and when to freeze."""
+
+from dataclasses import dataclass
+
+import torch
+from torch.ao import quantization
+
+from qviz.numerics import IntFormat
+
+from .ste import FakeQuantize
+
+FAKE_QUANTIZES = {
+    "torch": quantization.FakeQuantize,
+    "qviz": FakeQuantize,
+    "torch_fused": quantization.FusedMovingAvgObsFakeQuantize,
+}
+
+
+@dataclass(frozen=True)
+class QATConfig:
+    """Everything that decides how a network is trained with quantization in it.
+
+    Parameters
+    ----------
+    weight_bits, activation_bits : int
+        2 to 8. Weights are signed and symmetric, activations unsigned and affine.
+    per_channel : bool
+        One scale for each output channel of a weight, instead of one for all.
+    epochs : int
+        0 to 1000. Without an epoch, QAT is post-training quantization.
+    lr : float
+        Learning rate at the start.
+    seed : int
+    fake_quantize : {"torch", "qviz", "torch_fused"}
+        Whose fake-quantize. "torch_fused" is what get_default_qat_qconfig uses: it trains with another weight scale
+        than convert then takes, see convert.py.
+    freeze_observers_after, freeze_batch_norm_after : int
+        After how many epochs the ranges, or the statistics of batch norm, stay what they are. 0 is from the start;
+        at the end both are frozen in any case.
+
+    Examples
+    --------
+    >>> c = QATConfig(weight_bits=2, activation_bits=4)
+    >>> c.weight_format, c.activation_format.qmax, c.name
+    (IntFormat(bits=2, signed=True, narrow=False), 15, 'W2A4')
+    """
+
+    weight_bits: int = 8
+    activation_bits: int = 8
+    per_channel: bool = True
+    epochs: int = 10
+    lr: float = 2e-3
+    seed: int = 0
+    fake_quantize: str = "torch"
+    freeze_observers_after: int = 7
+    freeze_batch_norm_after: int = 5
+
+    def __post_init__(self):
+        for name, least, most in (
+            ("weight_bits", 2, 8),
+            ("activation_bits", 2, 8),
+            ("epochs", 0, 1000),
+            ("seed", 0, 2**63 - 1),
+            ("freeze_observers_after", 0, 1000),
+            ("freeze_batch_norm_after", 0, 1000),
+        ):
+            _check_whole(getattr(self, name), name, least, most)
+        if not isinstance(self.per_channel, bool):
+            raise TypeError(f"per_channel must be True or False: got {self.per_channel!r}")
+        if isinstance(self.lr, bool) or not isinstance(self.lr, int | float) or not 0 < self.lr <= 1:
+            raise ValueError(f"lr must be a number above 0, at most 1: got {self.lr!r}")
+        if self.fake_quantize not in FAKE_QUANTIZES:
+            listed = ", ".join(map(repr, FAKE_QUANTIZES))
+            raise ValueError(f"fake_quantize must be one of {listed}: got {self.fake_quantize!r}")
+
+    @property
+    def name(self) -> str:
+        """The usual short name, such as W4A8."""
+        return f"W{self.weight_bits}A{self.activation_bits}"
+
+    @property
+    def weight_format(self) -> IntFormat:
+        """The codes of a weight."""
+        return IntFormat(self.weight_bits, signed=True)
+
+    @property
+    def activation_format(self) -> IntFormat:
+        """The codes of an activation."""
+        return IntFormat(self.activation_bits, signed=False)
+
+    def qconfig(self) -> quantization.QConfig:
+        """Return the same in torch's terms.
+
+        Weights are observed afresh at each step (averaging_constant 1), activations by a moving average.
+
+        Examples
+        --------
+        >>> QATConfig(activation_bits=4).qconfig().activation().quant_max
+        15
+        """
+        fake, w, a = FAKE_QUANTIZES[self.fake_quantize], self.weight_format, self.activation_format
+        if self.per_channel:
+            observer, qscheme = quantization.MovingAveragePerChannelMinMaxObserver, torch.per_channel_symmetric
+        else:
+            observer, qscheme = quantization.MovingAverageMinMaxObserver, torch.per_tensor_symmetric
+        weight = fake.with_args(
+            observer=observer,
+            quant_min=w.qmin,
+            quant_max=w.qmax,
+            dtype=torch.qint8,
+            qscheme=qscheme,
+            averaging_constant=1.0,
+        )
+        activation = fake.with_args(
+            observer=quantization.MovingAverageMinMaxObserver,
+            quant_min=a.qmin,
+            quant_max=a.qmax,
+            dtype=torch.quint8,
+            qscheme=torch.per_tensor_affine,
+        )
+        return quantization.QConfig(activation=activation, weight=weight)
+
+
+def _check_whole(value, name, least, most):
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be a whole number from {least} to {most}: got {value!r}")
+    if not least <= value <= most:
+        raise ValueError(f"{name} must be from {least} to {most}: got {value}")

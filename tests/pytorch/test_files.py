@@ -1,0 +1,254 @@
+"""Saved and loaded, every bit the same; hostile, foreign, broken and future files refused, and nothing in them run."""
+
+import pickle
+import struct
+import zipfile
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from qviz.pytorch import engines, files, models  # noqa: E402
+from qviz.pytorch.ptq import PTQConfig, quantize_model, simulate_model  # noqa: E402
+
+TRAIN, _, X, _ = models.digits_tensors()
+FLOAT = models.digits_cnn()
+CONFIGS = [
+    PTQConfig(),
+    PTQConfig(flow="fx"),
+    PTQConfig(weight_bits=3, activation_bits=4, method="mse"),
+    PTQConfig(weight_bits=2, activation_bits=2, method="aciq", flow="fx"),
+    PTQConfig(scheme="symmetric", weight_scheme="affine", per_channel=False),
+    PTQConfig(reduce_range=True, method="torch histogram"),
+    PTQConfig(dynamic=True),
+    PTQConfig(dynamic=True, flow="fx", weight_bits=4, per_channel=False),
+]
+
+
+def run(model, x=X):
+    with torch.inference_mode(), engines.quiet():
+        return model(x)
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    path = tmp_path_factory.mktemp("models") / "digits.pt"
+    files.save(quantize_model(FLOAT, PTQConfig(4, 4), TRAIN), path)
+    return path
+
+
+@pytest.fixture
+def content(saved):
+    return torch.load(saved, weights_only=True)
+
+
+@pytest.fixture
+def refused(tmp_path):
+    """Write content to a file, and return the message that loading it ends with."""
+
+    def message(content):
+        path = tmp_path / "changed.pt"
+        torch.save(content, path) if not isinstance(content, bytes) else path.write_bytes(content)
+        with pytest.raises(ValueError) as caught:
+            files.load(path)
+        text = str(caught.value)
+        assert text.startswith(str(path)) and "\n" not in text and len(text) < 500
+        return text
+
+    return message
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=str)
+def test_a_loaded_network_is_the_same_bit_for_bit(config, tmp_path):
+    model = quantize_model(FLOAT, config, TRAIN)
+    files.save(model, tmp_path / "model.pt")
+    loaded = files.load(str(tmp_path / "model.pt"))
+    for x in (X, X * 3 - 1):  # inside of what was calibrated, and beyond
+        assert torch.equal(run(loaded, x), run(model, x))
+    assert loaded.made == model.made and not loaded.training
+    files.save(loaded, tmp_path / "again.pt")
+    assert torch.equal(run(files.load(tmp_path / "again.pt")), run(model))
+
+
+def test_a_network_from_training_with_quantization(tmp_path):
+    qat, convert = pytest.importorskip("qviz.pytorch.qat"), pytest.importorskip("qviz.pytorch.convert")
+    for bits in (8, 4):
+        model = convert.convert(qat.train_qat(FLOAT, qat.QATConfig(bits, bits, epochs=0)).model)
+        files.save(model, tmp_path / "model.pt")
+        assert torch.equal(run(files.load(tmp_path / "model.pt"), X * 2), run(model, X * 2))
+
+
+def test_another_network(tmp_path):
+    def build():
+        with torch.random.fork_rng():
+            stubs = torch.ao.quantization.QuantStub(), torch.ao.quantization.DeQuantStub()
+            return torch.nn.Sequential(stubs[0], torch.nn.Linear(4, 3, bias=False), stubs[1])
+
+    x = torch.rand(60, 4, generator=torch.Generator().manual_seed(0))
+    model = quantize_model(build(), PTQConfig(samples=50), x)
+    files.save(model, tmp_path / "model.pt")
+    assert torch.equal(run(files.load(tmp_path / "model.pt", build(), x), x), run(model, x))
+    with pytest.raises(ValueError, match="example_x must be an input of model: got None"):
+        files.load(tmp_path / "model.pt", build())
+    with pytest.raises(ValueError, match="does not hold such a network: its entries differ at"):
+        files.load(tmp_path / "model.pt")
+
+
+def test_loading_changes_nothing_else(saved):
+    random, engine = torch.random.get_rng_state(), torch.backends.quantized.engine
+    files.load(saved)
+    assert torch.equal(torch.random.get_rng_state(), random) and torch.backends.quantized.engine == engine
+
+
+@pytest.mark.parametrize("model", [FLOAT, simulate_model(FLOAT, PTQConfig(), TRAIN)], ids=["float", "simulated"])
+def test_what_is_not_quantized_is_not_saved(model, tmp_path):
+    with pytest.raises(ValueError, match="model must be quantized: DigitsCNN has no layer of integers"):
+        files.save(model, tmp_path / "model.pt")
+    assert list(tmp_path.iterdir()) == []
+
+
+class Bomb:
+    """What a hostile file does when it is unpickled: here it only leaves a trace."""
+
+    def __init__(self, trace):
+        self.trace = trace
+
+    def __reduce__(self):
+        return Path.touch, (self.trace,)
+
+
+@pytest.mark.parametrize("place", ["whole", "inside"])
+def test_a_pickle_bomb_does_not_go_off(place, content, refused, tmp_path):
+    trace = tmp_path / "went off"
+    bomb = Bomb(trace)
+    text = refused(bomb if place == "whole" else content | {"config": bomb})
+    assert "not safe to load" in text and not trace.exists()
+    assert "not a file of" in refused(pickle.dumps(bomb)) and not trace.exists()
+    pickle.loads(pickle.dumps(bomb))
+    assert trace.exists()  # it would have
+
+
+def test_a_whole_module_is_refused(refused):
+    with engines.quiet():
+        assert "not safe to load" in refused(torch.nn.Linear(2, 2))
+
+
+@pytest.mark.parametrize("data", [b"", b"hello", b"PK\x03\x04", b"\x93NUMPY\x01\x00", b"\x80\x02" + b"\0" * 100])
+def test_foreign_bytes_are_refused(data, refused):
+    assert "not a file of qviz.pytorch.files.save" in refused(data)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.3, 0.5, 0.9, 0.999])
+def test_a_truncated_file_is_refused(share, saved, refused):
+    data = saved.read_bytes()
+    assert "not a whole one" in refused(data[: int(len(data) * share)])
+
+
+def test_any_byte_changed_is_refused_or_harmless(saved, tmp_path):
+    """A checksum of the archive finds most; what is left must still be a network."""
+    data, path = saved.read_bytes(), tmp_path / "changed.pt"
+    for position in range(0, len(data), len(data) // 60):
+        path.write_bytes(data[:position] + struct.pack("B", data[position] ^ 0x55) + data[position + 1 :])
+        try:
+            assert run(files.load(path), X[:2]).shape == (2, 10)
+        except ValueError as error:
+            assert str(error).startswith(str(path))
+
+
+def test_a_zip_of_something_else_is_refused(tmp_path, refused):
+    with zipfile.ZipFile(tmp_path / "letters.zip", "w") as archive:
+        archive.writestr("letter.txt", "Dear reader")
+    assert "is damaged, or holds more than numbers" in refused((tmp_path / "letters.zip").read_bytes())
+
+
+def test_a_zip_that_grows_is_refused_before_it_does(tmp_path, refused, monkeypatch):
+    monkeypatch.setattr(files, "LARGEST_BYTES", 1000)
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", b"\0" * 100_000)
+    monkeypatch.setattr(torch, "load", None)
+    assert "100,000 bytes are more than any such network has" in refused((tmp_path / "bomb.zip").read_bytes())
+
+
+@pytest.mark.parametrize("other", [{"weight": torch.zeros(2)}, [1, 2], torch.zeros(3), {}, "text"])
+def test_what_other_programs_saved_is_refused(other, refused):
+    assert refused(other).endswith("is not a file of qviz.pytorch.files.save")
+
+
+@pytest.mark.parametrize("version", [0, 2, 99, -1, None, "1", 1.0, True])
+def test_another_version_is_refused(version, content, refused):
+    text = refused(content | {"version": version})
+    assert f"has version {version!r} of the format, and this qviz reads 1 to 1: update qviz" in text
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"weight_bits": 99}, "weight_bits must be from 2 to 8: got 99"),
+        ({"method": "magic"}, "method must be one of"),
+        ({"unknown": 1}, "unexpected keyword argument 'unknown'"),
+        ({"flow": "fx"}, "its entries differ at"),
+        ({"dynamic": True, "activation_bits": 8}, "its entries differ at"),
+    ],
+)
+def test_other_choices_are_refused(config, words, content, refused):
+    assert words in refused(content | {"config": asdict(PTQConfig(4, 4)) | config})
+
+
+@pytest.mark.parametrize("missing", ["config", "state"])
+def test_a_part_that_is_missing(missing, content, refused):
+    del content[missing]
+    assert missing in refused(content)
+    assert "does not hold such a network" in refused(content | {missing: 3})
+
+
+def changed(content, name, **parts):
+    return content | {"state": content["state"] | {name: content["state"][name] | parts}}
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        (
+            {"codes": torch.zeros(3, dtype=torch.int8)},
+            r"must be a tensor torch.int8 (16, 1, 3, 3): got torch.int8 (3,)",
+        ),
+        ({"codes": torch.zeros(16, 1, 3, 3)}, "got torch.float32 (16, 1, 3, 3)"),
+        ({"codes": torch.zeros(1, dtype=torch.int8).expand(1 << 40)}, "got torch.int8 (1099511627776,)"),
+        ({"codes": torch.zeros(16, 1, 3, 3, dtype=torch.int8).to_sparse()}, "must be a tensor torch.int8"),
+        ({"codes": [1, 2]}, "got list"),
+        ({"scale": torch.zeros(16, dtype=torch.float64)}, "must have a positive scale"),
+        ({"scale": -torch.ones(16, dtype=torch.float64)}, "must have a positive scale"),
+        ({"scale": torch.full((16,), float("nan"), dtype=torch.float64)}, "conv1.weight must be finite"),
+        ({"scale": torch.ones(7, dtype=torch.float64)}, "one scale, or one a channel: got shape (7,)"),
+        ({"scale": 0.5}, "does not hold such a network"),
+        ({"zero_point": torch.full((16,), 4000)}, "a zero point from -128 to 127"),
+        ({"more": 1}, "must be codes with a scale and a zero point"),
+    ],
+)
+def test_numbers_that_do_not_belong_are_refused(parts, words, content, refused):
+    assert words in refused(changed(content, "conv1.weight", **parts))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("conv1.scale", torch.tensor(float("inf")), "conv1.scale must be finite"),
+        ("conv1.scale", torch.tensor([1.0, 2.0]), "must be a tensor torch.float32 (): got torch.float32 (2,)"),
+        ("conv1.bias", None, "conv1.bias must be a tensor torch.float32 (16,): got NoneType"),
+        ("fc1._packed_params.dtype", "qint32", "must be torch.qint8: got 'qint32'"),
+        ("fc1._packed_params._packed_params", 3, "must be a list of 2: got int"),
+        ("conv1.weight", torch.zeros(16, 1, 3, 3), "must be codes with a scale and a zero point: got Tensor"),
+        ("extra", 1, "its entries differ at extra"),
+    ],
+)
+def test_entries_that_do_not_belong_are_refused(name, value, words, content, refused):
+    assert words in refused(content | {"state": content["state"] | {name: value}})
+
+
+def test_no_such_file(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        files.load(tmp_path / "none.pt")
+    with pytest.raises(OSError):
+        files.load(tmp_path)
