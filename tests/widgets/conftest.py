@@ -2,10 +2,10 @@
 
 import gc
 import re
+import tracemalloc
 
 import ipywidgets
 import numpy as np
-import psutil
 import pytest
 from matplotlib.figure import Figure
 
@@ -25,8 +25,9 @@ EXPECTED = (  # what a reader may ask for and cannot have: one sentence each
     r"group size must divide axis",
 )
 TOGETHER = 20  # states in a row that only sliders move: new axes take ten times as long to draw
-# A state that leaked its PNG file would cost 10 to 40 kB, one that leaked its picture 1.3 MB; a sweep has hundreds.
-LEAK = 4_000_000
+# bytes a state: one that leaked its PNG file would cost 10 to 40 kB, one that leaked its picture 1.3 MB
+LEAK = 6_000
+TRACED = 100  # the last states, whose memory is traced
 
 
 def pytest_generate_tests(metafunc):
@@ -77,20 +78,25 @@ def alive():
 def sweep(shown, small_data):
     """Return a function that moves an explorer at random, and sees that all goes well and nothing piles up."""
 
-    def run(kind, states, seed):
+    def run(kind, states, seed, trace=False):
         explorer = shown(kind)
         if "data" in explorer._controls:
             explorer.set(data=np.random.default_rng(0).standard_normal((16, 128)))
-        start = memory = None
+        start, memory = None, []
         for i, settings in enumerate(random_states(explorer, states, seed)):
+            if trace and i == states - TRACED:
+                tracemalloc.start()  # what is traced takes three times as long
             explorer.set(**settings)
             assert explorer.last_error is None or expected(explorer.last_error), (explorer.code, explorer.last_error)
-            if i == states // 2:  # by now every cache is warm
-                start, memory = count_alive(), psutil.Process().memory_info().rss
-        assert count_alive() == start
-        assert psutil.Process().memory_info().rss - memory < LEAK
+            if i >= states // 2 and i % TOGETHER == 0:  # by now every cache is warm
+                start = start or count_alive()
+                assert count_alive() == start
+                memory.append(tracemalloc.get_traced_memory()[0])
+        # A leak grows all the time; what grows for a while and then stays, such as a cache, is none.
+        assert np.diff(memory[-TRACED // TOGETHER :]).min() < LEAK * TOGETHER
 
-    return run
+    yield run
+    tracemalloc.stop()
 
 
 def extremes(control):

@@ -6,6 +6,7 @@ Two files, because the suite gives each file to one process.
 import subprocess
 import sys
 
+import ipywidgets
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -30,13 +31,30 @@ def test_explorers_do_without_pyplot():
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
 
 
-class Leaking(QuantizeExplorer):
-    """An explorer with a new figure and a copy of its picture at each move."""
+KEPT = []
 
-    kept: list = []  # noqa: RUF012
+
+class FigureLeak(QuantizeExplorer):
+    """An explorer with a new figure at each move."""
 
     def compute(self, state):
-        self.kept.append((Figure(), np.ones(20_000)))
+        KEPT.append(Figure())
+        return super().compute(state)
+
+
+class WidgetLeak(QuantizeExplorer):
+    """An explorer with a new widget at each move."""
+
+    def compute(self, state):
+        KEPT.append(ipywidgets.HTML())
+        return super().compute(state)
+
+
+class MemoryLeak(QuantizeExplorer):
+    """An explorer that keeps as much as a PNG file at each move."""
+
+    def compute(self, state):
+        KEPT.append(np.ones(10_000, np.uint8))
         return super().compute(state)
 
 
@@ -49,8 +67,11 @@ class Failing(QuantizeExplorer):
         return super().compute(state)
 
 
-@pytest.mark.parametrize("kind", [Leaking, Failing])
+@pytest.mark.parametrize("kind", [FigureLeak, WidgetLeak, MemoryLeak, Failing])
 def test_the_sweep_can_fail(kind, sweep):
     with pytest.raises(AssertionError):
-        sweep(kind, states=40, seed=0)
-    Leaking.kept.clear()
+        sweep(kind, states=200, seed=0, trace=True)
+    for thing in KEPT:
+        if isinstance(thing, ipywidgets.Widget):
+            thing.close()
+    KEPT.clear()
