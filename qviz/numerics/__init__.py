@@ -5,9 +5,16 @@
 * qparams: scale and zero point, and how to choose them for a range
 * affine: quantize, dequantize, fake_quantize
 * observers, histogram: what was seen of a tensor
+* bias: integer biases, and how many bits they take
 * calibrators, aciq, least_error: which range to keep
+* straight_through: the slope that training takes for that of rounding
 * metrics: how much was lost, and why
 * outcomes: what a choice of range comes to
+* saturation: sums that do not fit 16 bits
+* integer, requantize, integer_layer: a layer in integers alone
+* packing, layers: bytes, with codes of fewer than 8 bits stored without gaps
+* energy, roofline: what published figures say of power, and what stands in the way of speed
+* pareto: what nothing else beats on both sides
 
 Input out of the ordinary has one answer each:
 
@@ -36,19 +43,25 @@ read-only              as any other: no function writes to its input
 from ._expected_error import error_of_ranges
 from .aciq import ACIQ
 from .affine import dequantize, fake_quantize, quantize
+from .bias import bias_bits, fake_quantize_bias, quantize_bias
 from .calibrators import CALIBRATORS, Calibrator, Entropy, MinMax, MovingAverage, Percentile, calibrate
 from .formats import INT2, INT3, INT4, INT8, INT16, UINT2, UINT3, UINT4, UINT8, UINT16, IntFormat
 from .granularity import Granularity, PerChannel, PerGroup, PerTensor
 from .histogram import Histogram
+from .integer import Accumulator, accumulate
+from .integer_layer import IntegerLayer
 from .least_error import MSE
 from .metrics import ErrorParts, cosine, error_parts, kl_divergence, mse, sqnr_db
 from .observers import HistogramObserver, observe
 from .qparams import SCHEMES, QParams, choose_qparams, value_range
+from .requantize import FixedPoint, fixed_point, int32_bias, requantize_fixed, requantize_float
 
 __all__ = [
     "ACIQ", "CALIBRATORS", "INT2", "INT3", "INT4", "INT8", "INT16", "MSE", "SCHEMES", "UINT2", "UINT3", "UINT4",
-    "UINT8", "UINT16", "Calibrator", "Entropy", "ErrorParts", "Granularity", "Histogram", "HistogramObserver",
-    "IntFormat", "MinMax", "MovingAverage", "PerChannel", "PerGroup", "PerTensor", "Percentile", "QParams",
-    "calibrate", "choose_qparams", "cosine", "dequantize", "error_of_ranges", "error_parts", "fake_quantize",
-    "kl_divergence", "mse", "observe", "quantize", "sqnr_db", "value_range",
+    "UINT8", "UINT16", "Accumulator", "Calibrator", "Entropy", "ErrorParts", "FixedPoint", "Granularity",
+    "Histogram", "HistogramObserver", "IntFormat", "IntegerLayer", "MinMax", "MovingAverage", "PerChannel",
+    "PerGroup", "PerTensor", "Percentile", "QParams", "accumulate", "bias_bits", "calibrate", "choose_qparams",
+    "cosine", "dequantize", "error_of_ranges", "error_parts", "fake_quantize", "fake_quantize_bias", "fixed_point",
+    "int32_bias", "kl_divergence", "mse", "observe", "quantize", "quantize_bias", "requantize_fixed",
+    "requantize_float", "sqnr_db", "value_range",
 ]  # fmt: skip

@@ -69,6 +69,16 @@ def yes_or_no(value, name: str) -> bool:
     return bool(value)
 
 
+def codes(q, fmt, name: str) -> np.ndarray:
+    """Return `q` as an array if it holds integers from `fmt.qmin` to `fmt.qmax`."""
+    q = np.asarray(q)
+    if q.dtype.kind not in "iu":
+        raise TypeError(f"{name} must hold integers: got dtype {q.dtype}; call quantize first")
+    if q.size and not fmt.qmin <= q.min() <= q.max() <= fmt.qmax:
+        raise ValueError(f"{name} must hold codes of {fmt}, from {fmt.qmin} to {fmt.qmax}: got {q.min()} to {q.max()}")
+    return q
+
+
 def axis_of(axis: int, shape: tuple[int, ...]) -> int:
     """Return `axis` counted from the front, or say which axes there are."""
     ndim = len(shape)

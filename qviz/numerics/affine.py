@@ -73,13 +73,9 @@ def dequantize(q, qparams: QParams, dtype=np.float32) -> np.ndarray:
     >>> dequantize(np.array([0, 10, 13, 15]), QParams(0.5, 10, IntFormat(4, signed=False)))
     array([-5. ,  0. ,  1.5,  2.5], dtype=float32)
     """
-    q, fmt, dtype = np.asarray(q), qparams.fmt, np.dtype(dtype)
-    if q.dtype.kind not in "iu":
-        raise TypeError(f"q must hold integers: got dtype {q.dtype}; call quantize first")
+    q, dtype = _check.codes(q, qparams.fmt, "q"), np.dtype(dtype)
     if dtype not in (np.float32, np.float64):
         raise ValueError(f"dtype must be float32 or float64: got {dtype}")
-    if q.size and not fmt.qmin <= q.min() <= q.max() <= fmt.qmax:
-        raise ValueError(f"q must hold codes of {fmt}, from {fmt.qmin} to {fmt.qmax}: got {q.min()} to {q.max()}")
     with np.errstate(over="ignore"):  # a level may lie beyond the largest float
         return by_blocks(q, qparams, lambda q, scale, zero: (q.astype(dtype) - zero) * scale, dtype, dtype)
 

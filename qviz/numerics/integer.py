@@ -1,0 +1,146 @@
+"""Sums of products in integers: uint8 x int8 -> int32, with what the zero points add shown apart.
+
+A code q stands for scale * (q - zero_point), so a layer needs the sum of (q_x - z_x) * (q_w - z_w). Multiplied out
+that is four terms, of which only the first needs the products (Jacob et al. 2018, equation 7):
+
+    sum q_x q_w  -  z_x sum q_w  -  z_w sum q_x  +  n z_x z_w
+
+Every number here is an integer. `requantize` makes the sum a code again, and `integer_layer` puts both together.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import _check
+from .granularity import PerChannel, PerTensor
+from .qparams import QParams
+
+INT32 = np.iinfo(np.int32)
+
+
+@dataclass(frozen=True, eq=False)
+class Accumulator:
+    """The four terms of a sum of products; each broadcasts to the shape of `total`.
+
+    Attributes
+    ----------
+    products : int32 array (n, out) or (n, out, height, width)
+        Sum of q_x * q_w.
+    weight_sums : int32 array
+        -z_x times the sum of q_w: one number for each output channel, known before any input comes.
+    input_sums : int32 array
+        -z_w times the sum of q_x; zero where the weights are symmetric.
+    zero_points : int32 array
+        n * z_x * z_w, for sums of n products.
+
+    Examples
+    --------
+    >>> from qviz.numerics import INT8, UINT8
+    >>> q_x, q_w = np.array([[13, 10]], np.uint8), np.array([[2, -5]], np.int8)
+    >>> a = accumulate(q_x, q_w, QParams(0.1, 10, UINT8), QParams(0.5, 1, INT8))
+    >>> a.products.item(), a.weight_sums.item(), a.input_sums.item(), a.zero_points.item()
+    (-24, 30, -23, 20)
+    >>> a.total  # (13 - 10) * (2 - 1) + (10 - 10) * (-5 - 1)
+    array([[3]], dtype=int32)
+    """
+
+    products: np.ndarray
+    weight_sums: np.ndarray
+    input_sums: np.ndarray
+    zero_points: np.ndarray
+
+    @property
+    def total(self) -> np.ndarray:
+        """Sum of (q_x - z_x) * (q_w - z_w), int32."""
+        return self.products + self.weight_sums + self.input_sums + self.zero_points
+
+
+def accumulate(q_x, q_w, x: QParams, w: QParams, stride: int = 1, padding: int = 0) -> Accumulator:
+    """Sum the products of codes, for a linear layer or a convolution.
+
+    Parameters
+    ----------
+    q_x : codes of `x`, (n, in), or (n, in, height, width)
+    q_w : codes of `w`, (out, in), or (out, in, kernel height, kernel width)
+    x : QParams, per tensor
+    w : QParams, per tensor or PerChannel(0)
+    stride, padding : int
+        Of a convolution, both ways alike. The padding is the zero point of `x`, which stands for 0.0.
+
+    Returns
+    -------
+    Accumulator
+
+    Raises
+    ------
+    ValueError
+        Shapes do not fit each other, an array holds what is no code, there are other granularities, or the sums might
+        not fit int32. They surely fit if in * kernel height * kernel width * (levels of x - 1) * (levels of w - 1)
+        does: at 8 bits, up to 33,025 products. A kernel would wrap around without a word.
+    TypeError
+        An array does not hold integers.
+
+    Notes
+    -----
+    Source: Jacob et al. 2018, section 2.3. A convolution slides without turning the kernel over, as in torch.
+
+    Examples
+    --------
+    >>> from qviz.numerics import INT8, UINT8
+    >>> image, kernel = np.full((1, 1, 2, 2), 7, np.uint8), np.ones((1, 1, 3, 3), np.int8)
+    >>> accumulate(image, kernel, QParams(0.1, 5, UINT8), QParams(0.5, 0, INT8), padding=1).total
+    array([[[[8, 8],
+             [8, 8]]]], dtype=int32)
+    """
+    q_x, q_w = _check.codes(q_x, x.fmt, "q_x"), _check.codes(q_w, w.fmt, "q_w")
+    _check_layer(q_x, q_w, x, w)
+    rows = q_x if q_w.ndim == 2 else _windows(q_x, q_w.shape[2:], int(x.zero_point), stride, padding)
+    rows, columns = rows.astype(np.int32), q_w.reshape(len(q_w), -1).astype(np.int32)
+    z_x, z_w = int(x.zero_point), w.zero_point.reshape(-1).astype(np.int32)
+    terms = (
+        rows @ columns.T,
+        -z_x * columns.sum(axis=1, dtype=np.int32),
+        -z_w * rows.sum(axis=-1, keepdims=True, dtype=np.int32),
+        columns.shape[1] * z_x * z_w,
+    )
+    return Accumulator(*(term if q_w.ndim == 2 else _channels_second(term) for term in terms))
+
+
+def _windows(q_x, kernel: tuple[int, int], zero_point: int, stride: int, padding: int) -> np.ndarray:
+    """Cut images into the inputs of each output value: (n, height, width, in * kernel height * kernel width)."""
+    stride = _check.whole_number(stride, "stride", 1, 2**16)
+    padding = _check.whole_number(padding, "padding", 0, 2**16)
+    edge = (padding, padding)
+    padded = np.pad(q_x, ((0, 0), (0, 0), edge, edge), constant_values=zero_point)
+    if any(k > size for k, size in zip(kernel, padded.shape[2:], strict=True)):
+        raise ValueError(f"the kernel must not be larger than the padded image: got {kernel} for {padded.shape[2:]}")
+    views = np.lib.stride_tricks.sliding_window_view(padded, kernel, axis=(2, 3))[:, :, ::stride, ::stride]
+    n, channels, height, width = views.shape[:4]
+    return views.transpose(0, 2, 3, 1, 4, 5).reshape(n, height, width, channels * math.prod(kernel))
+
+
+def _channels_second(term: np.ndarray) -> np.ndarray:
+    """Move the channels of a term from the end, (n, height, width, out), to where torch has them."""
+    return np.moveaxis(np.reshape(term, (1,) * (4 - np.ndim(term)) + np.shape(term)), -1, 1)
+
+
+def _check_layer(q_x, q_w, x: QParams, w: QParams) -> None:
+    if q_w.ndim not in (2, 4) or q_x.ndim != q_w.ndim or q_x.shape[1] != q_w.shape[1]:
+        raise ValueError(
+            "q_x and q_w must be (n, in) and (out, in), or (n, in, height, width) and (out, in, kernel height, "
+            f"kernel width): got {q_x.shape} and {q_w.shape}"
+        )
+    if not isinstance(x.granularity, PerTensor):
+        raise ValueError(f"x must have one scale per tensor: got {x.granularity}")
+    if w.granularity not in (PerTensor(), PerChannel(0)) or w.scale.size not in (1, len(q_w)):
+        raise ValueError(
+            f"w must have one scale, or one for each of the {len(q_w)} output channels (PerChannel(0)): "
+            f"got {w.scale.size}, {w.granularity}"
+        )
+    depth = math.prod(q_w.shape[1:])
+    if depth * (x.fmt.levels - 1) * (w.fmt.levels - 1) > INT32.max:
+        raise ValueError(
+            f"sums of {depth:,} products of {x.fmt} and {w.fmt} might not fit int32: use fewer bits, or split the layer"
+        )

@@ -1,0 +1,99 @@
+"""Codes of fewer than 8 bits, stored without gaps: eight codes of 3 bits take three bytes."""
+
+import math
+
+import numpy as np
+
+from .formats import IntFormat
+
+
+def pack(codes, fmt: IntFormat) -> np.ndarray:
+    """Store codes in as few bytes as their bits need.
+
+    Each code, less qmin, is written with its lowest bit first; the next code follows at once, also in the middle of
+    a byte. Bits left over in the last byte are zero.
+
+    Parameters
+    ----------
+    codes : integer array of any shape
+        As from `quantize`.
+    fmt : IntFormat
+        2 to 16 bits.
+
+    Returns
+    -------
+    (ceil(codes.size * bits / 8),) uint8 array
+
+    Raises
+    ------
+    TypeError
+        The codes are not integers.
+    ValueError
+        A code is out of the format's range.
+
+    Examples
+    --------
+    Less qmin, -8, the codes are 0 and 9: the low half of the byte, and the high half.
+
+    >>> pack([-8, 1], IntFormat(4))
+    array([144], dtype=uint8)
+    >>> pack(np.zeros((100, 100), np.int8), IntFormat(3)).nbytes
+    3750
+    """
+    codes = np.asarray(codes)
+    if codes.size and codes.dtype.kind not in "iu":
+        raise TypeError(f"codes must be integers: got dtype {codes.dtype}; quantize first")
+    if codes.size and not (fmt.qmin <= codes.min() and codes.max() <= fmt.qmax):
+        raise ValueError(f"codes must be from {fmt.qmin} to {fmt.qmax} for {fmt}: got {codes.min()} to {codes.max()}")
+    above = (codes.ravel().astype(np.int32) - fmt.qmin).astype("<u2")
+    bits = np.unpackbits(above.view(np.uint8).reshape(-1, 2), axis=1, count=fmt.bits, bitorder="little")
+    return np.packbits(bits.ravel(), bitorder="little")
+
+
+def unpack(packed, fmt: IntFormat, shape: int | tuple[int, ...]) -> np.ndarray:
+    """Undo `pack`.
+
+    Parameters
+    ----------
+    packed : 1-d uint8 array
+    fmt : IntFormat
+        That of the codes.
+    shape : int or tuple of int
+        Of the array that was packed: how many codes there are is not stored.
+
+    Returns
+    -------
+    array of this shape, in `fmt.dtype`
+
+    Raises
+    ------
+    ValueError
+        The bytes are more or fewer than so many codes need.
+
+    Examples
+    --------
+    >>> unpack(pack([[-8, 1], [7, 0]], IntFormat(4)), IntFormat(4), (2, 2))
+    array([[-8,  1],
+           [ 7,  0]], dtype=int8)
+    """
+    packed = np.asarray(packed, np.uint8)
+    shape = (shape,) if isinstance(shape, int) else tuple(shape)
+    count, needed = math.prod(shape), packed_bytes(math.prod(shape), fmt)
+    if packed.shape != (needed,):
+        raise ValueError(f"packed must be {needed} bytes for {count} codes of {fmt}: got shape {packed.shape}")
+    bits = np.unpackbits(packed, count=count * fmt.bits, bitorder="little").reshape(count, fmt.bits)
+    halves = np.packbits(bits, axis=1, bitorder="little")
+    above = np.zeros((count, 2), np.uint8)
+    above[:, : halves.shape[1]] = halves
+    return (above.view("<u2").ravel().astype(np.int32) + fmt.qmin).astype(fmt.dtype).reshape(shape)
+
+
+def packed_bytes(count: int, fmt: IntFormat) -> int:
+    """Return how many bytes so many codes take when packed.
+
+    Examples
+    --------
+    >>> packed_bytes(10, IntFormat(3))
+    4
+    """
+    return -(-count * fmt.bits // 8)

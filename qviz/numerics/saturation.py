@@ -1,0 +1,172 @@
+"""What is lost where two products of 8 bits are added in 16: the arithmetic of x86 kernels without VNNI.
+
+A sum of products of codes, uint8 activations times int8 weights, needs 32 bits. The instruction that those kernels use
+(vpmaddubsw, AVX2 and AVX-512 without VNNI) multiplies and adds neighbours, 0 and 1, 2 and 3, ..., and has 16 bits for
+each of these sums: what does not fit becomes the largest or the smallest integer of 16 bits. It saturates; nothing
+says so. From there on the sums are added in 32 bits, exactly.
+
+Two products fit for certain where activations have 7 bits, 2 * 127 * 128 = 32,512, and where weights have 7 bits,
+2 * 255 * 64 = 32,640. torch takes the first way, ONNX Runtime the second; both call it `reduce_range`.
+
+Sources: D. Balchev and V. Kuznetsov in pytorch issue 44939; Intel 64 and IA-32 Architectures Software Developer's
+Manual, PMADDUBSW.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from . import _check
+from .formats import INT16
+
+LOW, HIGH = INT16.qmin, INT16.qmax
+
+
+def pair_sums(activations, weights, saturate: bool = True) -> np.ndarray:
+    """Multiply codes, and add the products of neighbours, with or without saturation to 16 bits.
+
+    Parameters
+    ----------
+    activations : integers (..., k), 0 to 255
+    weights : integers (..., k), -128 to 127; leading axes broadcast
+    saturate : bool
+        Whether each sum of two is held to -32,768..32,767.
+
+    Returns
+    -------
+    int32 (..., ceil(k / 2))
+        Where k is odd the last product is alone.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A code is no integer or out of range, or the last axes differ in length.
+
+    Examples
+    --------
+    >>> pair_sums([211, 171], [71, 107]), pair_sums([211, 171], [71, 107], saturate=False)
+    (array([32767], dtype=int32), array([33278], dtype=int32))
+    """
+    x, w = _codes(activations, "activations", 0, 255), _codes(weights, "weights", -128, 127)
+    if x.shape[-1] != w.shape[-1]:
+        raise ValueError(
+            f"activations and weights must be of one length along the last axis: got shapes {x.shape} and {w.shape}"
+        )
+    products = x * w
+    sums = products[..., ::2].copy()
+    sums[..., : products.shape[-1] // 2] += products[..., 1::2]
+    return np.clip(sums, LOW, HIGH, out=sums) if saturate else sums
+
+
+def dot(activations, weights, saturate: bool = True) -> np.ndarray:
+    """Add up the products of codes as a kernel does: neighbours in 16 bits or not, the rest in 32 bits.
+
+    Parameters
+    ----------
+    activations : integers (n, k), 0 to 255
+    weights : integers (m, k), -128 to 127: one row for each output
+    saturate : bool
+        True for a kernel without VNNI, False for one with it.
+
+    Returns
+    -------
+    int32 (n, m)
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `pair_sums`.
+
+    Notes
+    -----
+    Equal to fbgemm's linear and (ungrouped) convolution kernels on AVX2, bit for bit. The inputs of a convolution
+    lie channels-last: k counts rows, columns, then channels of the window.
+
+    Examples
+    --------
+    >>> dot([[211, 171, 1]], [[71, 107, 5], [1, 1, 1]]).tolist()
+    [[32772, 383]]
+    """
+    x, w = np.asarray(activations), np.asarray(weights)
+    if x.ndim != 2 or w.ndim != 2:
+        raise ValueError(f"activations and weights must have two axes, (n, k) and (m, k): got {x.shape} and {w.shape}")
+    columns = [pair_sums(x, row, saturate).sum(axis=1, dtype=np.int32) for row in w]
+    return np.stack(columns, axis=1) if columns else np.zeros((len(x), 0), np.int32)
+
+
+@dataclass(frozen=True, eq=False)
+class LayerErrors:
+    """What a random layer loses, for activations of 8 bits and fewer.
+
+    Attributes
+    ----------
+    activation_bits : tuple of int
+    without, with_saturation : float64 array, one value for each of these
+        Root mean square error of the sums, as a share of their root mean square.
+    saturated : float64 array: share of the pairs that do not fit 16 bits
+    """
+
+    activation_bits: tuple[int, ...]
+    without: np.ndarray
+    with_saturation: np.ndarray
+    saturated: np.ndarray
+
+
+SPREADS = ("even", "bell-shaped")
+
+
+@lru_cache(maxsize=8)
+def layer_errors(spread: str = "even", outputs: int = 16, inputs: int = 256, samples: int = 64) -> LayerErrors:
+    """Run a seeded random layer at 8 to 3 bits of activations, with and without saturation.
+
+    The weights have 8 bits. They are rounded first, and the rounded ones are the truth: the error is that of the
+    activations and of the sum.
+
+    Parameters
+    ----------
+    spread : {"even", "bell-shaped"}
+        Codes all equally likely, which is the worst case; or few large ones, as in a trained network: a Gaussian for
+        the weights, its positive half for the activations, and the largest of each has the largest code.
+    outputs, inputs, samples : int
+
+    Raises
+    ------
+    ValueError
+        `spread` is none of these.
+
+    Examples
+    --------
+    >>> errors = layer_errors()
+    >>> errors.activation_bits[int(np.argmin(errors.with_saturation))]
+    7
+    """
+    x, weights = _layer(_check.one_of(spread, SPREADS, "spread"), outputs, inputs, samples)
+    truth = x @ weights.T.astype(np.float64)
+    power = np.sqrt(np.mean(truth**2))
+    bits, rows = (8, 7, 6, 5, 4, 3), []
+    for b in bits:
+        codes = np.rint(x * (2**b - 1)).astype(np.uint8)
+        sums = (dot(codes, weights, saturate) / (2**b - 1) for saturate in (False, True))
+        pairs = pair_sums(codes[:, None], weights, saturate=False)
+        rows.append(
+            [*(np.sqrt(np.mean((s - truth) ** 2)) / power for s in sums), np.mean((pairs < LOW) | (pairs > HIGH))]
+        )
+    return LayerErrors(bits, *np.array(rows).T)
+
+
+def _layer(spread: str, outputs: int, inputs: int, samples: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return activations from 0 to 1, and weights as codes of 8 bits."""
+    rng = np.random.default_rng(0)
+    x, w = (samples, inputs), (outputs, inputs)
+    x, w = (rng.random(x), rng.uniform(-1, 1, w)) if spread == "even" else (abs(rng.normal(size=x)), rng.normal(size=w))
+    return x / x.max(), np.rint(w / abs(w).max() * 127).astype(np.int8)
+
+
+def _codes(codes, name: str, low: int, high: int) -> np.ndarray:
+    array = np.asarray(codes)
+    if array.dtype.kind not in "iu" or array.ndim == 0:
+        raise TypeError(f"{name} must be an array of integers: got dtype {array.dtype} and shape {array.shape}")
+    if array.size and not (low <= array.min() and array.max() <= high):
+        raise ValueError(f"{name} must be codes from {low} to {high}: got {array.min()} to {array.max()}")
+    return array.astype(np.int32)

@@ -1,0 +1,147 @@
+"""The straight-through estimator: rounding on the way forward, and the slope of another function on the way back.
+
+The staircase of `fake_quantize` is flat wherever it has a slope at all, so nothing could be learned through it. The
+estimator takes the slope of the clipped identity instead: 1 where a value has a code, 0 where it was clipped.
+
+Source: Bengio, Leonard, Courville 2013, "Estimating or propagating gradients through stochastic neurons", section 4.
+The rule at the clipped ends is that of torch.fake_quantize_per_tensor_affine. qviz.pytorch.ste is the same for torch.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import _check
+from ._blocks import by_blocks
+from .affine import fake_quantize
+from .qparams import QParams
+
+SLOPES = ("straight-through", "true derivative")
+
+
+def clipped_identity(x, qparams: QParams) -> np.ndarray:
+    """Clip to what rounds to a code, and round nothing: the function whose slope the estimator uses.
+
+    Parameters
+    ----------
+    x : array of any shape and real dtype
+    qparams : QParams
+
+    Returns
+    -------
+    float array, shape of `x`
+
+    Raises
+    ------
+    ValueError
+        The groups of `x` are not those of `qparams`.
+    TypeError
+        `x` does not hold real numbers.
+
+    Examples
+    --------
+    >>> from qviz.numerics import INT4
+    >>> clipped_identity([-9.0, 0.3, 9.0], QParams(0.25, 0, INT4))
+    array([-2.125,  0.3  ,  1.875])
+    """
+    x, fmt = _check.as_float(x), qparams.fmt
+    low, high = fmt.qmin - 0.5, fmt.qmax + 0.5
+    return by_blocks(x, qparams, lambda x, s, z: np.clip(x, (low - z) * s, (high - z) * s), x.dtype, x.dtype)
+
+
+def straight_through_slope(x, qparams: QParams) -> np.ndarray:
+    """Return the slope that the estimator gives to `fake_quantize`: 1 where a value has a code, 0 where it is clipped.
+
+    Parameters, Raises : as for `clipped_identity`
+
+    Returns
+    -------
+    float array, shape of `x`; 0 for NaN
+
+    Examples
+    --------
+    >>> from qviz.numerics import INT4
+    >>> straight_through_slope([-9.0, -2.1, 0.3, 1.8, 1.9], QParams(0.25, 0, INT4))
+    array([0., 1., 1., 1., 0.])
+    """
+    x, fmt = _check.as_float(x), qparams.fmt
+
+    def step(block, scale, zero):
+        codes = np.rint(block / scale) + zero
+        return (codes >= fmt.qmin) & (codes <= fmt.qmax)
+
+    with np.errstate(over="ignore"):  # x / scale may pass the largest float: it is clipped then
+        return by_blocks(x, qparams, step, x.dtype, x.dtype)
+
+
+@dataclass(frozen=True, eq=False)
+class Descent:
+    """One weight on its way down a loss that sees only what the weight is rounded to.
+
+    Attributes
+    ----------
+    weights : (steps + 1,) float64: what the optimizer moves
+    outputs : (steps + 1,) float64: what the weight is rounded to; the loss is (output - target)**2 / 2
+    slopes : (steps + 1,) float64: what was taken for the slope of the rounding
+    target : float
+    """
+
+    weights: np.ndarray
+    outputs: np.ndarray
+    slopes: np.ndarray
+    target: float
+
+    @property
+    def losses(self) -> np.ndarray:
+        """Return the loss before each step, and after the last."""
+        return (self.outputs - self.target) ** 2 / 2
+
+    @property
+    def crossings(self) -> np.ndarray:
+        """Return the steps, counted from 1, after which the output was another one."""
+        return np.flatnonzero(np.diff(self.outputs)) + 1
+
+
+def descend(
+    weight: float, target: float, qparams: QParams, lr: float, steps: int, slope: str = "straight-through"
+) -> Descent:
+    """Move one weight by gradient descent, so that what it is rounded to comes near a target.
+
+    Each step is `weight -= lr * (output - target) * slope`, where `output` is the rounded weight.
+
+    Parameters
+    ----------
+    weight, target : float
+    qparams : QParams, per tensor
+    lr : float, the learning rate
+    steps : int, at least 0
+    slope : {"straight-through", "true derivative"}
+        What to take for the slope of the staircase. Its true derivative is 0.
+
+    Raises
+    ------
+    ValueError
+        `slope` is neither, or `steps` is below 0.
+
+    Examples
+    --------
+    Rounded to whole numbers, the weight creeps for two steps before the third takes it over the edge at 0.5:
+
+    >>> from qviz.numerics import INT2
+    >>> path = descend(0.0, 1.0, QParams(1.0, 0, INT2), lr=0.2, steps=3)
+    >>> path.weights.round(2).tolist(), path.outputs.tolist(), path.crossings.tolist()
+    ([0.0, 0.2, 0.4, 0.6], [0.0, 0.0, 0.0, 1.0], [3])
+    >>> descend(0.0, 1.0, QParams(1.0, 0, INT2), 0.2, 3, "true derivative").weights.tolist()
+    [0.0, 0.0, 0.0, 0.0]
+    """
+    _check.one_of(slope, SLOPES, "slope")
+    if steps < 0:
+        raise ValueError(f"steps must be at least 0: got {steps}")
+    seen = np.empty((3, steps + 1))
+    for i in range(steps + 1):
+        x = np.float64(weight)
+        output = float(fake_quantize(x, qparams))
+        taken = float(straight_through_slope(x, qparams)) if slope == "straight-through" else 0.0
+        seen[:, i] = weight, output, taken
+        weight -= lr * (output - target) * taken
+    return Descent(*seen, float(target))
