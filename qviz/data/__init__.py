@@ -5,9 +5,17 @@ At run time: NumPy and the standard library; `safetensors` only when such a file
 
 images.py          digits, photograph
 cnn.py             a small trained network: weights, and its forward pass in NumPy
+switches.py        Switches: weights, activations and biases quantized, each on its own
+switched.py        SwitchedCNN: what any setting of them does to the network; switch_outcome.py: how it is told
+integer.py         the same network in integers
+mixed.py           every network that it becomes with some bits for each layer, measured
+allocation.py      how sensitive each layer is, and how many bits that is worth
+ways.py            the ways to quantize, and what speaks against each: plain data, with sources
+decision.py        which of them is left after a few answers
 tensors.py         TENSORS and tensor(name): everything above and the distributions, as flat float32
 distributions.py   how each seeded distribution is drawn
 outliers.py        how outliers are put in
+networks.py        NETWORKS: layers as shapes, for what depends on no value
 reading.py         read_array: an array or a .npy, .npz or .safetensors file
 
 >>> sorted(TENSORS)[:4]
@@ -16,16 +24,23 @@ reading.py         read_array: an array or a .npy, .npz or .safetensors file
 
 from qviz.data.cnn import cnn_accuracy, cnn_forward, cnn_weights, training_activations
 from qviz.data.images import Digits, digits, photograph
+from qviz.data.integer import IntegerCNN, integer_cnn
 from qviz.data.reading import read_array
+from qviz.data.switched import SwitchedCNN
+from qviz.data.switches import Switches
 from qviz.data.tensors import TENSORS, tensor
 
 __all__ = [
     "TENSORS",
     "Digits",
+    "IntegerCNN",
+    "SwitchedCNN",
+    "Switches",
     "cnn_accuracy",
     "cnn_forward",
     "cnn_weights",
     "digits",
+    "integer_cnn",
     "photograph",
     "read_array",
     "tensor",

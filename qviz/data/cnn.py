@@ -94,7 +94,7 @@ def cnn_forward(images, weights=None, change=None) -> dict[str, np.ndarray]:
     x = keep("input", x)
     x = keep("conv1", _relu(_conv3x3(x, w["conv1.weight"], w["conv1.bias"])))
     x = keep("conv2", _relu(_conv3x3(x, w["conv2.weight"], w["conv2.bias"])))
-    x = keep("pool", _max_pool(x))
+    x = keep("pool", max_pool(x))
     x = keep("fc1", _relu(x.reshape(len(x), 512) @ w["fc1.weight"].T + w["fc1.bias"]))
     keep("logits", x @ w["fc2.weight"].T + w["fc2.bias"])
     return seen
@@ -149,7 +149,7 @@ def _relu(x):
     return np.maximum(x, 0)
 
 
-def _max_pool(x):
+def max_pool(x):
     """Keep the largest of each 2 x 2 block."""
     rows = np.maximum(x[:, :, 0::2], x[:, :, 1::2])
     return np.maximum(rows[..., 0::2], rows[..., 1::2])

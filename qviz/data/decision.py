@@ -1,0 +1,122 @@
+"""Which way to quantize: the rules of `ways` held against the answers to a few questions, and what each way loses."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+
+import numpy as np
+
+from qviz.data.allocation import best_that_fits
+from qviz.data.cnn import cnn_accuracy, cnn_weights
+from qviz.data.mixed import BITS, FLOAT, LAYERS, every_network, place, size_bytes
+from qviz.data.ways import COSTS, OUT, QUESTIONS, RULES, WAYS, Rule
+from qviz.numerics import IntFormat, calibrate, fake_quantize
+
+LOSS = "loss"  # the question that is a number: points of accuracy that may be lost
+_STAY = "stay float"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What speaks against each way, and which one is left.
+
+    Attributes
+    ----------
+    answers : mapping of question to answer
+    tolerated : float: points of accuracy that may be lost
+    against : dict of way to the rules that hold against it
+    lost : dict of way to the points that it loses on the digits network at these bits; NaN where that was not measured
+    """
+
+    answers: Mapping
+    tolerated: float
+    against: dict[str, tuple[Rule, ...]]
+    lost: dict[str, float]
+
+    @cached_property
+    def way(self) -> str:
+        """The way that is left: nothing rules it out, the least speaks against it, and it is the least effort."""
+        order = [name for name in WAYS if name != _STAY and not self.is_out(name)]
+        return min(order, key=lambda name: len(self.against[name]), default=_STAY)
+
+    def verdict(self, way: str, question: str) -> str:
+        """Return "out", "costs" or "" for a way and a question, `LOSS` included."""
+        found = {rule.verdict for rule in self.against[way] if rule.question == question}
+        if question == LOSS and self.lost[way] > self.tolerated:
+            found = {OUT}
+        return OUT if OUT in found else COSTS if COSTS in found else ""
+
+    def is_out(self, way: str) -> bool:
+        """Whether anything rules it out."""
+        return any(self.verdict(way, question) == OUT for question in (*QUESTIONS, LOSS))
+
+    @property
+    def code(self) -> str:
+        """Python for the way that is left; see `ways` for what it works on."""
+        return WAYS[self.way].code.format(bits=self.answers["bits"])
+
+
+def decide(answers: Mapping, tolerated: float = 1.0) -> Decision:
+    """Hold all rules against the answers.
+
+    Parameters
+    ----------
+    answers : mapping of each question in QUESTIONS to one of its answers
+    tolerated : float
+        Points of accuracy that may be lost, at least 0.
+
+    Raises
+    ------
+    ValueError
+        A question has no answer, or one that is not on its list; or `tolerated` is below 0.
+
+    Examples
+    --------
+    >>> answers = {question: listed[0] for question, listed in QUESTIONS.items()}
+    >>> decide(answers | {"bits": 8, "goal": "latency"}).way
+    'static'
+    >>> decide(answers | {"bits": 2, "inputs": "labelled training set", "retrain": True}).way
+    'QAT'
+    """
+    for question, listed in QUESTIONS.items():
+        if answers.get(question) not in listed:
+            raise ValueError(f"{question} must be one of {listed}: got {answers.get(question)!r}")
+    if not tolerated >= 0:
+        raise ValueError(f"tolerated must be at least 0, in points of accuracy: got {tolerated}")
+    against = {way: tuple(r for r in RULES if way in r.ways and r.holds(answers)) for way in WAYS}
+    return Decision(dict(answers), float(tolerated), against, points_lost(answers["bits"]))
+
+
+@cache  # seven widths
+def points_lost(bits: int) -> dict[str, float]:
+    """Measure what each way loses on the digits network: points of accuracy on the 359 test images.
+
+    Weights alone are rounded, to so many bits; dynamic takes 8 and is not measured with fewer. QAT is not measured
+    here, and is NaN: it takes training.
+
+    Examples
+    --------
+    >>> {way: round(lost, 2) for way, lost in points_lost(3).items() if lost > 2}
+    {'static': 11.14, 'per channel': 2.79, 'better calibration': 3.06}
+    """
+    right, least = (every_network(method=method).right for method in ("min-max", "mse"))
+    budget = 1.01 * size_bytes()[place(bits)]
+    mixed = best_that_fits(every_network("calibration", "mse").divergence, budget)
+    found = {
+        "weight-only": right[place((FLOAT, FLOAT, bits, bits))],
+        "dynamic": right[place((FLOAT, FLOAT, bits, bits))] if bits == BITS[-1] else np.nan,
+        "static": round(every_network().images * cnn_accuracy(_per_tensor(bits))),
+        "per channel": right[place(bits)],
+        "better calibration": least[place(bits)],
+        "mixed precision": least[place(mixed)],
+        "QAT": np.nan,
+        _STAY: right[place(FLOAT)],
+    }
+    return {way: float(100 * (right[place(FLOAT)] - n) / every_network().images) for way, n in found.items()}
+
+
+def _per_tensor(bits: int) -> dict[str, np.ndarray]:
+    w = cnn_weights()
+    for name in (f"{layer}.weight" for layer in LAYERS):
+        w[name] = fake_quantize(w[name], calibrate(w[name], "min-max", IntFormat(bits), "symmetric"))
+    return w

@@ -1,0 +1,103 @@
+"""The small network in integers: codes from the pixels to the logits, in NumPy."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from types import MappingProxyType
+
+import numpy as np
+
+from qviz.data._files import read_only
+from qviz.data.cnn import cnn_weights, max_pool, training_activations
+from qviz.numerics import INT8, UINT8, IntFormat, PerChannel, PerTensor, calibrate, dequantize, quantize
+from qviz.numerics.integer_layer import IntegerLayer
+
+LAYERS = ("conv1", "conv2", "fc1", "fc2")
+
+
+@dataclass(frozen=True, eq=False)
+class IntegerCNN:
+    """The network of `cnn_weights` with an integer layer in the place of each.
+
+    Attributes
+    ----------
+    layers : mapping of "conv1", "conv2", "fc1" and "fc2" to IntegerLayer; the output codes of one are the input
+        codes of the next
+
+    >>> from qviz.data import digits
+    >>> net, d = integer_cnn(), digits()
+    >>> codes = net.run(d.images[d.test][:2])
+    >>> codes["logits"].dtype.name, codes["logits"].argmax(axis=1).tolist(), d.labels[d.test][:2].tolist()
+    ('uint8', [5, 9], [5, 9])
+    """
+
+    layers: Mapping[str, IntegerLayer]
+
+    def run(self, images, way: str = "fbgemm") -> dict[str, np.ndarray]:
+        """Run the network and return the codes of every activation, by the names of `cnn_forward`.
+
+        Only the images are real numbers, (n, 1, 8, 8), ink 0..1. `way` is that of `IntegerLayer.run`; ReLU and max
+        pool need no scale, because a larger code is a larger number.
+        """
+        layers = self.layers
+        codes = {"input": quantize(images, layers["conv1"].x)}
+        codes["conv1"] = layers["conv1"].run(codes["input"], way)
+        codes["conv2"] = layers["conv2"].run(codes["conv1"], way)
+        codes["pool"] = max_pool(codes["conv2"])
+        codes["fc1"] = layers["fc1"].run(codes["pool"].reshape(len(images), -1), way)
+        codes["logits"] = layers["fc2"].run(codes["fc1"], way)
+        return codes
+
+    def predict(self, images, way: str = "fbgemm") -> np.ndarray:
+        """Return the digit that each image is taken for, (n,)."""
+        return self.run(images, way)["logits"].argmax(axis=1)
+
+    def without_weight_zero_points(self) -> "IntegerCNN":
+        """Return what a kernel computes that forgets the zero points of the weights: the same codes, and 0 for each."""
+        forgotten = {
+            name: replace(layer, w=replace(layer.w, zero_point=np.zeros_like(layer.w.zero_point)))
+            for name, layer in self.layers.items()
+        }
+        return IntegerCNN(MappingProxyType(forgotten))
+
+    def logits(self, images, way: str = "fbgemm") -> np.ndarray:
+        """Return what the last codes stand for, float32 (n, 10)."""
+        return dequantize(self.run(images, way)["logits"], self.layers["fc2"].y)
+
+
+@cache
+def integer_cnn(weights: IntFormat = INT8, per_channel: bool = True, scheme: str = "symmetric") -> IntegerCNN:
+    """Quantize the network after training: min-max on the training images, affine uint8 activations.
+
+    Parameters
+    ----------
+    weights : IntFormat
+        Of the weights, signed.
+    per_channel : bool
+        Whether each output channel's weights have a scale of their own.
+    scheme : {"symmetric", "affine"}
+        Of the weights; affine ones have a zero point.
+
+    >>> layer = integer_cnn().layers["conv2"]
+    >>> layer.q_w.shape, layer.w.scale.shape, layer.relu, int(layer.y.zero_point)
+    ((32, 16, 3, 3), (32, 1), True, 0)
+    """
+    granularity = PerChannel(0) if per_channel else PerTensor()
+    floats = cnn_weights()
+    seen = {name: calibrate(array, "min-max", UINT8) for name, array in training_activations().items()}
+    inputs = {"conv1": "input", "conv2": "conv1", "fc1": "conv2", "fc2": "fc1"}
+
+    def layer(name: str) -> IntegerLayer:
+        weight = floats[f"{name}.weight"]
+        w = calibrate(weight, "min-max", weights, scheme, granularity)
+        return IntegerLayer(
+            read_only(quantize(weight, w)),
+            seen[inputs[name]],
+            w,
+            seen["logits" if name == "fc2" else name],
+            floats[f"{name}.bias"],
+            relu=name != "fc2",
+            padding=1 if name.startswith("conv") else 0,
+        )
+
+    return IntegerCNN(MappingProxyType({name: layer(name) for name in LAYERS}))

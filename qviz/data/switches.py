@@ -1,0 +1,127 @@
+"""Which parts of a network are quantized, each on its own: its weights, its activations, its biases."""
+
+from dataclasses import dataclass, replace
+from numbers import Integral
+
+from qviz.numerics import CALIBRATORS, Granularity, IntFormat, PerChannel, PerTensor
+
+PARTS = ("weights", "activations", "biases")
+ACCUMULATOR, OWN = BIAS_SCALES = ("scale_x * scale_w", "its own")
+GRANULARITIES = {"per tensor": PerTensor(), "per channel": PerChannel(0)}
+_BITS = {"weight_bits": (2, 8), "activation_bits": (2, 8), "bias_bits": (2, 32)}
+
+
+@dataclass(frozen=True)
+class Switches:
+    """Three switches, and what each part becomes where its switch is on.
+
+    Parameters
+    ----------
+    weights, activations, biases : bool
+        Whether this part is quantized. One that is off stays float32.
+    weight_bits, activation_bits : int, 2 to 8
+        Weights are symmetric and signed, activations affine and unsigned.
+    bias_bits : int, 2 to 32
+    bias_scale : {"scale_x * scale_w", "its own"}
+        One step of the layer's integer sum; or, for each layer, the largest bias divided by the highest code. The
+        scales of input and weights are those of `activation_bits` and `weight_bits`, on or off, so that the switch of
+        the biases does the same beside any other.
+    granularity : {"per channel", "per tensor"}
+        How many weights share a scale.
+    method : a name in qviz.numerics.CALIBRATORS
+        How the ranges of weights and activations are chosen.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A field is none of these.
+
+    Examples
+    --------
+    >>> switches = Switches(weight_bits=4, biases=False)
+    >>> switches.on
+    ('weights', 'activations')
+    >>> print(switches.weight_format, switches.activation_format)
+    int4 uint8
+    """
+
+    weights: bool = True
+    activations: bool = True
+    biases: bool = True
+    weight_bits: int = 8
+    activation_bits: int = 8
+    bias_bits: int = 32
+    bias_scale: str = ACCUMULATOR
+    granularity: str = "per channel"
+    method: str = "min-max"
+
+    def __post_init__(self):
+        for name in PARTS:
+            if not isinstance(getattr(self, name), bool):
+                raise TypeError(f"{name} must be True or False: got {getattr(self, name)!r}")
+        for name, ends in _BITS.items():
+            _check_bits(getattr(self, name), name, *ends)
+        for name, choices in (("bias_scale", BIAS_SCALES), ("granularity", GRANULARITIES), ("method", CALIBRATORS)):
+            value = getattr(self, name)
+            if not isinstance(value, str) or value not in choices:
+                raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}: got {value!r}")
+
+    @property
+    def on(self) -> tuple[str, ...]:
+        """The parts that are quantized."""
+        return tuple(part for part in PARTS if getattr(self, part))
+
+    @property
+    def weight_format(self) -> IntFormat:
+        """The codes of the weights."""
+        return IntFormat(self.weight_bits)
+
+    @property
+    def activation_format(self) -> IntFormat:
+        """The codes of the activations."""
+        return IntFormat(self.activation_bits, signed=False)
+
+    @property
+    def weight_granularity(self) -> Granularity:
+        """Which weights share a scale."""
+        return GRANULARITIES[self.granularity]
+
+    def with_on(self, *parts: str) -> "Switches":
+        """Return the same bits with exactly these switches on.
+
+        Examples
+        --------
+        >>> Switches().with_on("biases").on
+        ('biases',)
+        """
+        return replace(self, **{part: part in parts for part in PARTS})
+
+    def relevant(self) -> "Switches":
+        """Return settings with the same outcome, in which all that does not matter stands at its default.
+
+        Examples
+        --------
+        >>> Switches(weights=False, weight_bits=3, bias_scale=OWN).relevant().weight_bits
+        8
+        >>> Switches(weights=False, weight_bits=3).relevant().weight_bits  # the bias's step depends on it
+        3
+        """
+        from_scales = self.biases and self.bias_scale == ACCUMULATOR
+        matters = {
+            "weight_bits": self.weights or from_scales,
+            "granularity": self.weights or from_scales,
+            "activation_bits": self.activations or from_scales,
+            "method": self.weights or self.activations or from_scales,
+            "bias_bits": self.biases,
+            "bias_scale": self.biases,
+        }
+        return Switches(
+            *(getattr(self, part) for part in PARTS), **{n: getattr(self, n) for n in matters if matters[n]}
+        )
+
+
+def _check_bits(value, name: str, low: int, high: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"{name} must be a whole number from {low} to {high}: got {value!r}")
+    if not low <= value <= high:
+        raise ValueError(f"{name} must be from {low} to {high}: got {value}")

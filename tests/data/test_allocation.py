@@ -1,0 +1,97 @@
+"""How sensitive layers are, and who gets the bits: against loops, and against losses made up so that one can tell."""
+
+import itertools
+from functools import reduce
+
+import numpy as np
+import pytest
+
+from qviz.data.allocation import added_up, all_but, alone, best_that_fits, take_bits, uniform
+from qviz.data.mixed import BITS, FLOAT, LAYERS, WIDTHS, every_network, place, size_bytes
+
+UNIFORM = {bits: int(size_bytes()[place(bits)]) for bits in BITS}
+
+
+def additive(*weights):
+    """A loss to which each layer adds its own: weight times 4 ** -bits, 0 in float32."""
+    parts = [w * np.array([*(4.0**-b for b in BITS), 0.0]) for w in weights]
+    return reduce(np.add.outer, parts)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_lines_through_the_table(layer):
+    table, i = every_network().right, LAYERS.index(layer)
+    for n, bits in enumerate(WIDTHS):
+        one, rest = [FLOAT] * 4, [bits] * 4
+        one[i], rest[i] = bits, FLOAT
+        assert alone(table, layer)[n] == table[place(one)]
+        assert all_but(table, layer)[n] == table[place(rest)]
+        assert uniform(table)[n] == table[place(bits)]
+
+
+def test_what_adds_up_is_predicted():
+    loss = additive(3, 1, 20, 0.5)
+    np.testing.assert_allclose(added_up(loss), loss, rtol=1e-12)  # rounding of three sums
+
+
+def test_the_real_loss_adds_up_where_it_is_small():
+    """At 5 bits; at 3 bits the errors of one layer meet those of the next, and are three times as many."""
+    loss = every_network("training").divergence
+    predicted = added_up(loss)
+    assert predicted[place(5)] == pytest.approx(loss[place(5)], rel=0.25)
+    assert predicted[place(3)] < 0.5 * loss[place(3)]
+
+
+@pytest.mark.parametrize("budget", [UNIFORM[2], UNIFORM[3] - 1, UNIFORM[4], 22_222, UNIFORM[8], 10**9])
+@pytest.mark.parametrize("weights", [(1, 1, 1, 1), (100, 1, 1, 1), (0, 3, 50, 0.1)])
+def test_the_best_against_a_search_by_loops(budget, weights):
+    loss, size = additive(*weights), size_bytes()
+    fitting = [b for b in itertools.product(BITS, repeat=4) if size[place(b)] <= budget]
+    best = min(fitting, key=lambda b: (loss[place(b)], size[place(b)]))
+    assert best_that_fits(loss, budget) == best
+
+
+@pytest.mark.parametrize("budget", [UNIFORM[2], 16_000, UNIFORM[4], UNIFORM[8] - 1, UNIFORM[8]])
+def test_bits_are_taken_one_by_one_until_it_fits(budget):
+    way = take_bits(every_network().divergence, budget)
+    sizes = [size_bytes()[place(bits)] for bits in way]
+    assert way[0] == (8, 8, 8, 8)
+    assert all(sum(a) - sum(b) == 1 and max(np.subtract(a, b)) == 1 for a, b in itertools.pairwise(way))
+    assert sizes[-1] <= budget
+    assert all(size > budget for size in sizes[:-1])
+
+
+def test_the_layer_that_hurts_least_for_its_bytes_gives_first():
+    """By hand: of four layers alike, fc1 saves most bytes; if it is a million times as sensitive, conv2 does."""
+    assert take_bits(additive(1, 1, 1, 1), UNIFORM[8] - 1)[1] == (8, 8, 7, 8)
+    assert take_bits(additive(1, 1, 1e6, 1), UNIFORM[8] - 1)[1] == (8, 7, 8, 8)
+    assert take_bits(additive(0, 1, 1, 1), UNIFORM[8] - 1)[1] == (7, 8, 8, 8)
+
+
+def test_the_best_is_never_worse_than_the_greedy_one_or_the_uniform_one():
+    loss, size = every_network().divergence, size_bytes()
+    for bits, budget in UNIFORM.items():
+        best = loss[place(best_that_fits(loss, budget))]
+        assert best <= min(loss[place(take_bits(loss, budget)[-1])], loss[place(bits)])
+        assert size[place(best_that_fits(loss, budget))] <= budget
+
+
+def test_mixed_beats_uniform_with_fewer_bytes():
+    """Chosen on the training images alone; right on more test images than 4 bits everywhere, in fewer bytes."""
+    training, test = every_network("training"), every_network()
+    for chosen in (take_bits(training.divergence, UNIFORM[4])[-1], best_that_fits(training.divergence, UNIFORM[4])):
+        assert size_bytes()[place(chosen)] < 0.95 * UNIFORM[4]
+        assert training.right[place(chosen)] > training.right[place(4)]
+        assert test.right[place(chosen)] > test.right[place(4)]
+
+
+@pytest.mark.parametrize("choose", [take_bits, best_that_fits])
+@pytest.mark.parametrize("budget", [UNIFORM[2] - 1, 0, float("nan")])
+def test_too_small_a_budget_is_told(choose, budget):
+    with pytest.raises(ValueError, match=r"budget_bytes must be at least 10,516, the size at 2 bits: got "):
+        choose(additive(1, 1, 1, 1), budget)
+
+
+def test_an_unknown_layer_is_told():
+    with pytest.raises(ValueError, match=r"layer must be one of 'conv1', .*: got 'conv3'"):
+        alone(size_bytes(), "conv3")
