@@ -4,8 +4,6 @@ A time is that of this machine at this moment: compare two of them only when tak
 """
 
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -13,6 +11,8 @@ from time import perf_counter
 import numpy as np
 import torch
 from torch import nn
+
+from . import engines
 
 WARM_UP = 5
 
@@ -56,7 +56,7 @@ def latency(model: nn.Module, x: torch.Tensor, *, repeats: int = 30, threads: in
     >>> latency(nn.Linear(2, 2), torch.zeros(8, 2), repeats=3).batch
     8
     """
-    with _threads(threads), torch.inference_mode():
+    with engines.threads(threads), torch.inference_mode():
         times = [_time(model, x) for _ in range(repeats + WARM_UP if repeats else 0)][WARM_UP:]
     low, median, high = np.percentile(times, (25, 50, 75)) * 1e3 if times else [np.nan] * 3
     return Latency(float(median), float(high - low), len(x), threads, repeats)
@@ -66,13 +66,3 @@ def _time(model, x) -> float:
     start = perf_counter()
     model(x)
     return perf_counter() - start
-
-
-@contextmanager
-def _threads(number: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -87,6 +87,29 @@ def using(engine: str | None = None) -> Iterator[str]:
 
 
 @contextmanager
+def threads(number: int) -> Iterator[None]:
+    """Let torch compute with so many threads until the end of the `with`.
+
+    With one, sums have one order, and a training gives the same bits however many processors there are.
+
+    Examples
+    --------
+    >>> before = torch.get_num_threads()
+    >>> with threads(1):
+    ...     torch.get_num_threads()
+    1
+    >>> torch.get_num_threads() == before
+    True
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
 def quiet() -> Iterator[None]:
     """Silence what torch says about its own quantization being deprecated, and nothing else.
 

@@ -5,7 +5,7 @@ no training, so that every output has scale 1 and zero point 0; conversion of a 
 """
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -93,6 +93,24 @@ def targets(x: torch.Tensor) -> torch.Tensor:
     return x.unflatten(1, (5, 2)).sum(2)
 
 
+def error_line(function: Callable, *arguments) -> str:
+    """Call a function that is expected to fail, and return its error as one line: the kind, and the first sentence.
+
+    Examples
+    --------
+    >>> print(error_line(as_written_ptq().quantized, inputs(1)))
+    NotImplementedError: Could not run 'quantized::linear' with arguments from the 'CPU' backend.
+    >>> error_line(abs, -1)
+    'no error'
+    """
+    try:
+        function(*arguments)
+    except Exception as error:
+        sentence = " ".join(str(error).split()).partition(". ")[0]
+        return f"{type(error).__name__}: {sentence.removesuffix('.')}."
+    return "no error"
+
+
 def as_written_ptq() -> Written:
     """Run the example of post-training quantization as it is commonly written.
 
@@ -131,8 +149,12 @@ def as_written_qat() -> Written:
     return Written(model_prepared, model_quantized, tuple(messages), tuple(deprecated))
 
 
-def mended_ptq() -> Written:
+def mended_ptq(network: type[nn.Module] = MendedModel) -> Written:
     """Run the same with stubs, a trained network, and calibration before convert.
+
+    Parameters
+    ----------
+    network : class of a network from 10 numbers to 5, with stubs
 
     Examples
     --------
@@ -141,7 +163,7 @@ def mended_ptq() -> Written:
     >>> bool(error < 0.1), mended.messages
     (True, ())
     """
-    model = _seeded(MendedModel)
+    model = _seeded(network)
     _train(model)
     with _recorded() as (messages, deprecated), engines.using() as engine:
         model.eval()

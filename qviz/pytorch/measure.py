@@ -1,98 +1,24 @@
-"""What quantization did to a network: accuracy, error of each layer, bytes on disk, and time.
+"""What quantization did to a network, found by running it beside the float one."""
 
-Results are arrays and numbers, so that pictures and widgets need no torch.
-"""
-
+import math
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import fx, nn
 
-from qviz.numerics import Histogram, HistogramObserver, QParams, error_parts, sqnr_db
+from qviz.numerics import Histogram, HistogramObserver, QParams
 
 from . import engines
 from .bridge import from_torch, qparams_of, quantize_tensor, to_array
-from .cost import Latency, latency, size_bytes
+from .cost import latency, size_bytes
 from .narrow import gives_codes, weighted
 from .ptq import SIMULATED, Rounded
+from .results import Layer, PTQResult, Weights
 
-
-@dataclass(frozen=True, eq=False)
-class Weights:
-    """The weights of one layer, before and after.
-
-    Attributes
-    ----------
-    real : float32 array: what was trained (with batch norm folded in)
-    quantized : float32 array of the same shape: the real values of the codes
-    qparams : QParams, or None where simulated
-    sqnr_db : float
-    """
-
-    real: np.ndarray
-    quantized: np.ndarray
-    qparams: QParams | None
-    sqnr_db: float
-
-
-@dataclass(frozen=True, eq=False)
-class Layer:
-    """What one layer gives out, quantized against float, each network running on its own outputs.
-
-    Attributes
-    ----------
-    name : str: "input" is the quantized input of the network
-    seen : Histogram of the float network's outputs on x
-    qparams : QParams, or None where the output stays float (dynamic)
-    sqnr_db : float: of the output; the errors of all layers before are in it
-    clipped : float: share of the float outputs beyond the range, 0 to 1; NaN where there is none
-    weights : Weights, or None
-    """
-
-    name: str
-    seen: Histogram
-    qparams: QParams | None
-    sqnr_db: float
-    clipped: float
-    weights: Weights | None
-
-
-@dataclass(frozen=True, eq=False)
-class PTQResult:
-    """A quantized network beside the float one.
-
-    Attributes
-    ----------
-    accuracy, float_accuracy : float: share of right answers on x, 0 to 1
-    agreement : float: share of images that both name the same, 0 to 1
-    layers : tuple of Layer, in the order they run
-    size_bytes, float_size_bytes : int: of the state dict, saved
-    latency, float_latency : Latency
-    engine : str: the engine that ran, "simulated", or "unknown" where torch alone converted
-    """
-
-    accuracy: float
-    float_accuracy: float
-    agreement: float
-    layers: tuple[Layer, ...]
-    size_bytes: int
-    float_size_bytes: int
-    latency: Latency
-    float_latency: Latency
-    engine: str
-
-    def __str__(self) -> str:
-        head = f"{'layer':<8} {'output dB':>10} {'clipped':>9} {'weights dB':>11}"
-        rows = (
-            f"{x.name:<8} {x.sqnr_db:>10.1f} {'' if np.isnan(x.clipped) else f'{x.clipped:.2%}':>9} "
-            f"{f'{x.weights.sqnr_db:.1f}' if x.weights else '':>11}"
-            for x in self.layers
-        )
-        names = f"accuracy {self.accuracy:.4f} (float {self.float_accuracy:.4f}), same answer {self.agreement:.4f}"
-        sizes = f"{self.size_bytes:,} bytes (float {self.float_size_bytes:,}), engine: {self.engine}"
-        return "\n".join((names, sizes, head, *rows))
+ROWS = 32  # of outputs at a time, so that what is computed from them stays small
 
 
 def evaluate(
@@ -129,27 +55,136 @@ def evaluate(
     >>> [layer.name for layer in result.layers], result.size_bytes < result.float_size_bytes / 3
     (['input', 'conv1', 'conv2', 'fc1', 'fc2'], True)
     """
-    if len(x) == 0 or len(x) != len(y):
-        raise ValueError(f"x and y must hold as many inputs as labels, at least one: got {len(x)} and {len(y)}")
-    model_float = _like(model_float, model_q)
-    with engines.quiet(), torch.inference_mode():
-        names = layer_names(model_q)
-        mine, their = outputs_of(model_float, x, names), outputs_of(model_q, x, names)
-        layers = tuple(_layer(n, model_float, model_q, mine, their, x) for n in ("input", *names))
-        times = [latency(m, x[:batch], repeats=repeats, threads=threads) for m in (model_q, model_float)]
-        named = [seen[""].argmax(1) for seen in (their, mine)]
-        sizes = [size_bytes(m) for m in (model_q, model_float)]
-    right = [float((n == y).double().mean()) for n in named]
-    agreement = float((named[0] == named[1]).double().mean())
-    made = getattr(model_q, "made", None)
-    return PTQResult(
-        *right,
-        agreement,
-        tuple(layer for layer in layers if layer),
-        *sizes,
-        *times,
-        made.engine if made else getattr(model_q, "engine", "unknown"),
-    )
+    return Reference(_like(model_float, model_q), x, y).compare(model_q, repeats=repeats, batch=batch, threads=threads)
+
+
+class Reference:
+    """A float network that runs once on some inputs, to be compared with any number of quantized ones.
+
+    What only the float network decides is found at its first use, and kept: its outputs with their histograms, its
+    accuracy, its size.
+
+    Parameters
+    ----------
+    model : nn.Module
+        In eval mode; fused if those that it is compared with are. Not changed, and not to be changed.
+    x, y : inputs (n, ...) and labels (n,)
+
+    Raises
+    ------
+    ValueError
+        There is no input, or not one label for each.
+
+    Examples
+    --------
+    >>> from qviz.pytorch import ptq
+    >>> from qviz.pytorch.models import digits_cnn, digits_tensors
+    >>> train_x, _, x, y = digits_tensors()
+    >>> model = digits_cnn().fuse()
+    >>> reference = Reference(model, x, y)
+    >>> configs = (ptq.PTQConfig(weight_bits=bits) for bits in (8, 2))
+    >>> accuracies = [reference.compare(ptq.quantize_model(model, c, train_x)).accuracy for c in configs]
+    >>> accuracies[0] > 0.97 > accuracies[1]
+    True
+    """
+
+    def __init__(self, model: nn.Module, x: torch.Tensor, y: torch.Tensor):
+        if len(x) == 0 or len(x) != len(y):
+            raise ValueError(f"x and y must hold as many inputs as labels, at least one: got {len(x)} and {len(y)}")
+        self.model, self.x, self.y = model, x, y
+        self._seen: dict[str, _Seen] = {}
+        self._real: dict[str, np.ndarray] = {}  # weights
+
+    def compare(self, model_q: nn.Module, *, repeats: int = 0, batch: int = 32, threads: int = 1) -> PTQResult:
+        """Measure a quantized network; the parameters are those of `evaluate`."""
+        with engines.quiet(), torch.inference_mode():
+            names = layer_names(model_q)
+            self._run(names)
+            their = outputs_of(model_q, self.x, names)
+            layers = tuple(self._layer(n, model_q, their) for n in ("input", *names))
+            times = [latency(m, self.x[:batch], repeats=repeats, threads=threads) for m in (model_q, self.model)]
+            theirs, mine = to_array(their[""]).argmax(1), self._seen[""].real.argmax(1)
+            size = size_bytes(model_q)
+        right = [float(np.mean(n == to_array(self.y))) for n in (theirs, mine)]
+        agreement = float(np.mean(theirs == mine))
+        made = getattr(model_q, "made", None)
+        return PTQResult(
+            *right,
+            agreement,
+            tuple(layer for layer in layers if layer),
+            size,
+            self._size_bytes,
+            *times,
+            made.engine if made else getattr(model_q, "engine", "unknown"),
+        )
+
+    @cached_property
+    def _size_bytes(self) -> int:
+        return size_bytes(self.model)
+
+    def _run(self, names: list[str]) -> None:
+        """Run the float network, unless what these layers give out is known."""
+        if not self._seen.keys() >= {*names, "input", ""}:
+            outputs = {"input": self.x, **outputs_of(self.model, self.x, names)}
+            self._seen |= {name: _Seen.of(tensor) for name, tensor in outputs.items() if name not in self._seen}
+
+    def _layer(self, name: str, model_q: nn.Module, their: dict[str, torch.Tensor]) -> Layer | None:
+        seen, weights = self._seen[name], None
+        if name == "input":
+            qparams = _input_qparams(model_q)
+            if qparams is None:
+                return None
+            got = quantize_tensor(self.x, qparams)
+        else:
+            module, got = model_q.get_submodule(name), their[name]
+            qparams, weights = _output_qparams(module), self._weights(name, module)
+        clipped = _clipped(seen.real, qparams) if qparams else float("nan")
+        return Layer(name, seen.histogram, qparams, seen.sqnr_db(got), clipped, weights, seen.real)
+
+    def _weights(self, name: str, layer_q: nn.Module) -> Weights:
+        if name not in self._real:
+            self._real[name] = to_array(_weight_of(self.model.get_submodule(name)))
+        real, quantized = self._real[name], _weight_of(layer_q)
+        qparams = qparams_of(quantized) if quantized.is_quantized else None
+        quantized = to_array(quantized)
+        return Weights(real, quantized, qparams, _decibels(_power(real), _power(real - quantized)))
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """What one layer of the float network gave out, and what is known of it once and for all."""
+
+    real: np.ndarray
+    histogram: Histogram
+    signal: float  # sum of squares
+
+    @classmethod
+    def of(cls, tensor: torch.Tensor) -> "_Seen":
+        real = to_array(tensor)
+        real.setflags(write=False)
+        return cls(real, HistogramObserver().update(real).histogram(), _power(real))
+
+    def sqnr_db(self, got: torch.Tensor) -> float:
+        """Return what qviz.numerics.sqnr_db would, for which the signal is summed anew each time."""
+        starts = range(0, len(got), ROWS)
+        noise = math.fsum(_power(self.real[i : i + ROWS] - to_array(got[i : i + ROWS])) for i in starts)
+        return _decibels(self.signal, noise)
+
+
+def _power(x: np.ndarray) -> float:
+    """Return the sum of squares; a dot product would wake a second thread each time."""
+    return float(np.sum(np.square(x, dtype=np.float64)))
+
+
+def _decibels(signal: float, noise: float) -> float:
+    with np.errstate(divide="ignore"):
+        return float(10 * np.log10(signal / noise)) if noise else math.inf
+
+
+def _clipped(real: np.ndarray, qparams: QParams) -> float:
+    """Return the share of values more than half a step beyond the outermost levels, as error_parts does."""
+    half = qparams.scale / 2
+    return float(np.mean((real < qparams.lo - half) | (real > qparams.hi + half)))
 
 
 def layer_names(model: nn.Module) -> list[str]:
@@ -194,27 +229,6 @@ def _like(model_float: nn.Module, model_q: nn.Module) -> nn.Module:
     model = deepcopy(model_float).eval()
     fused = any("intrinsic" in type(m).__module__ for m in model_q.modules())
     return model.fuse() if fused and hasattr(model, "fuse") else model
-
-
-def _layer(name, model_float, model_q, mine, their, x) -> Layer | None:
-    if name == "input":
-        qparams, weights, real = _input_qparams(model_q), None, x
-        if qparams is None:
-            return None
-        got = quantize_tensor(x, qparams)
-    else:
-        module, real, got = model_q.get_submodule(name), mine[name], their[name]
-        qparams, weights = _output_qparams(module), _weights(model_float.get_submodule(name), module)
-    real, got = to_array(real), to_array(got)
-    clipped = error_parts(real, qparams).clipped_fraction if qparams else float("nan")
-    return Layer(name, HistogramObserver().update(real).histogram(), qparams, sqnr_db(real, got), clipped, weights)
-
-
-def _weights(layer: nn.Module, layer_q: nn.Module) -> Weights:
-    real, quantized = (_weight_of(m) for m in (layer, layer_q))
-    qparams = qparams_of(quantized) if quantized.is_quantized else None
-    real, quantized = to_array(real), to_array(quantized)
-    return Weights(real, quantized, qparams, sqnr_db(real, quantized))
 
 
 def _weight_of(layer: nn.Module) -> torch.Tensor:

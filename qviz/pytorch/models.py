@@ -6,7 +6,8 @@ where they become real again, are inside.
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import torch
 from torch import nn
@@ -15,7 +16,7 @@ from torch.nn.functional import cross_entropy, pad
 
 from qviz.data import cnn_weights, digits
 
-from .engines import quiet
+from .engines import quiet, threads
 
 BATCH = 64
 WEIGHT_DECAY = 5e-2
@@ -124,8 +125,8 @@ def train(
     """Train a network on the digits, in place, with or without fake-quantization in it.
 
     AdamW, batches of 64, each image moved by up to one pixel, and a learning rate that falls to 0 along a cosine.
-    The model ends in eval mode, however training ends. The same seed and number of threads give the same weights;
-    no global random state is read or changed.
+    The model ends in eval mode, however training ends. The same seed gives the same weights, because one thread
+    computes them; no global random state is read or changed, and the number of threads is put back.
 
     Parameters
     ----------
@@ -152,26 +153,52 @@ def train(
     >>> len(losses), losses[0] < 0.1
     (2, True)
     """
+    losses: list[float] = []
+    with closing(train_by_epoch(model, epochs=epochs, lr=lr, seed=seed, should_stop=should_stop)) as steps:
+        for loss in steps:
+            losses.append(loss)
+            if progress is not None:
+                progress(len(losses), epochs, loss)
+    return losses
+
+
+def train_by_epoch(
+    model: nn.Module, *, epochs: int, lr: float, seed: int, should_stop: Callable[[], bool] | None = None
+) -> Iterator[float]:
+    """Train as `train` does, one epoch each time the next loss is asked for.
+
+    Parameters
+    ----------
+    model, epochs, lr, seed, should_stop : as for `train`
+
+    Yields
+    ------
+    float
+        The mean loss of an epoch. The model is in train mode meanwhile; at the end, or when closed, in eval mode.
+
+    Examples
+    --------
+    >>> steps = train_by_epoch(digits_cnn(), epochs=100, lr=1e-4, seed=0)
+    >>> next(steps) < 0.1  # and there one may stop
+    True
+    >>> steps.close()
+    """
     if epochs < 0:
         raise ValueError(f"epochs must be at least 0: got {epochs}")
     images, labels, _, _ = digits_tensors()
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=lr, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(epochs, 1))
-    losses: list[float] = []
     model.train()
     try:
-        while len(losses) < epochs:
+        for _ in range(epochs):
             loss = _one_epoch(model, optimizer, images, labels, generator, should_stop or (lambda: False))
             if loss is None:
-                break
-            losses.append(loss)
+                return
             schedule.step()
-            if progress is not None:
-                progress(len(losses), epochs, loss)
+            yield loss
     finally:
         model.eval()
-    return losses
 
 
 def accuracy(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> float:
@@ -248,14 +275,15 @@ def _rescale(layer: nn.Module, follower: nn.Module, s: torch.Tensor) -> None:
 def _one_epoch(model, optimizer, images, labels, generator, should_stop) -> float | None:
     """Return the mean loss of one pass over the images, or None if it was stopped."""
     total = 0.0
-    for batch in torch.randperm(len(images), generator=generator).split(BATCH):
-        if should_stop():
-            return None
-        optimizer.zero_grad()
-        loss = cross_entropy(model(_moved(images[batch], generator)), labels[batch])
-        loss.backward()
-        optimizer.step()
-        total += float(loss.detach()) * len(batch)
+    with threads(1):
+        for batch in torch.randperm(len(images), generator=generator).split(BATCH):
+            if should_stop():
+                return None
+            optimizer.zero_grad()
+            loss = cross_entropy(model(_moved(images[batch], generator)), labels[batch])
+            loss.backward()
+            optimizer.step()
+            total += float(loss.detach()) * len(batch)
     return total / len(images)
 
 

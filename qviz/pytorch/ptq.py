@@ -77,13 +77,46 @@ def quantize_model(
     samples = _samples(config, calibration_x)
     with engines.using(engine) as chosen, engines.quiet(), torch.no_grad(), torch.random.fork_rng(devices=[]):
         if config.dynamic:
-            converted = _dynamic(model, config, samples)
-        else:
-            prepared = _prepared(model, config, samples)
-            converted = (quantize_fx.convert_fx if config.flow == "fx" else quantization.convert)(prepared)
-        narrow(converted, config.weight_format, config.activation_format)
-    converted.made = Made(config, chosen)
-    return converted.eval()
+            return _finished(_dynamic(model, config, samples), config, chosen)
+        prepared = _prepared(model, config, samples)
+    return convert_prepared(prepared, config, engine)
+
+
+def convert_prepared(prepared: nn.Module, config: PTQConfig, engine: str | None = None) -> nn.Module:
+    """Take the last step alone: each layer of a prepared and calibrated network becomes its integer form, in place.
+
+    Parameters
+    ----------
+    prepared : nn.Module
+        With the observers of `config` in it, which have seen data; used up.
+    config : PTQConfig
+        Static.
+    engine : str or None
+        None is the preferred one; where this machine has none at all the result is simulated.
+
+    Returns
+    -------
+    nn.Module
+        As from `quantize_model`.
+
+    Examples
+    --------
+    >>> from qviz.pytorch.models import digits_cnn, digits_tensors
+    >>> config, (train_x, _, x, _) = PTQConfig(), digits_tensors()
+    >>> with engines.using(), engines.quiet():
+    ...     model = digits_cnn().fuse()
+    ...     model.qconfig = config.qconfig()
+    ...     prepared = quantization.prepare(model)
+    ...     _ = prepared(train_x[:256])
+    ...     torch.equal(convert_prepared(prepared, config)(x), quantize_model(digits_cnn(), config, train_x)(x))
+    True
+    """
+    if engine is None and engines.preferred() is None:
+        return _simulated(prepared, config)
+    with engines.using(engine) as chosen, engines.quiet(), torch.no_grad(), torch.random.fork_rng(devices=[]):
+        fx = config.flow == "fx"
+        converted = quantize_fx.convert_fx(prepared) if fx else quantization.convert(prepared, inplace=True)
+        return _finished(converted, config, chosen)
 
 
 def simulate_model(model: nn.Module, config: PTQConfig, calibration_x: torch.Tensor) -> nn.Module:
@@ -110,14 +143,8 @@ def simulate_model(model: nn.Module, config: PTQConfig, calibration_x: torch.Ten
     """
     samples = _samples(config, calibration_x)
     with engines.quiet(), torch.no_grad():
-        if config.dynamic:
-            simulated = deepcopy(model).eval()
-        else:
-            simulated = _prepared(model, config.with_flow("eager"), samples)
-            _replace_observers(simulated)
-        _round_weights(simulated, config)
-    simulated.made = Made(config, SIMULATED)
-    return simulated
+        prepared = deepcopy(model).eval() if config.dynamic else _prepared(model, config.with_flow("eager"), samples)
+    return _simulated(prepared, config)
 
 
 class Rounded(nn.Module):
@@ -201,6 +228,21 @@ def _dynamic(model: nn.Module, config: PTQConfig, samples: torch.Tensor) -> nn.M
     return quantize_fx.convert_fx(quantize_fx.prepare_fx(model, mapping, (samples[:1],)))
 
 
+def _finished(converted: nn.Module, config: PTQConfig, engine: str) -> nn.Module:
+    narrow(converted, config.weight_format, config.activation_format)
+    converted.made = Made(config, engine)
+    return converted.eval()
+
+
+def _simulated(prepared: nn.Module, config: PTQConfig) -> nn.Module:
+    """Let a prepared network round its activations, and round its weights, in place."""
+    with engines.quiet(), torch.no_grad():
+        _replace_observers(prepared)
+        _round_weights(prepared, config)
+    prepared.made = Made(config, SIMULATED)
+    return prepared
+
+
 def _replace_observers(prepared: nn.Module) -> None:
     """Put a Rounded in the place of each activation's observer; torch's hooks then return what it returns."""
     for module in list(prepared.modules()):
@@ -212,7 +254,7 @@ def _replace_observers(prepared: nn.Module) -> None:
 def _round_weights(model: nn.Module, config: PTQConfig) -> None:
     for module in model.modules():
         if isinstance(module, nn.Linear) or (isinstance(module, nn.Conv2d) and not config.dynamic):
-            observer = config.qconfig().weight()
+            observer = (getattr(module, "qconfig", None) or config.qconfig()).weight()
             observer(module.weight)
             module.weight.copy_(quantize_tensor(module.weight, qparams_of(observer)).dequantize())
         if isinstance(module, nn.Linear) and config.dynamic:

@@ -9,11 +9,13 @@ optimizer moves, creep until they cross the edge of a bin, and only then does th
     converted = convert(run.model)           # integers on the kernel (convert.py)
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+import numpy as np
 import torch
 from torch import nn
 from torch.ao import quantization
@@ -30,6 +32,8 @@ from .snapshots import (
     weight_snapshots,
     weighted_layers,
 )
+
+PART = 256  # images that are observed at a time
 
 
 @dataclass(frozen=True)
@@ -67,18 +71,45 @@ class QATRun:
     snapshots: list[dict[str, WeightSnapshot]] = field(default_factory=list)
     stopped: bool = False
 
-    def crossings(self, layer: str) -> list[int]:
-        """Count, for each epoch from 1, the weights of a layer that have another code than an epoch before.
+    def crossings(self, layer: str | None = None) -> list[int]:
+        """Count, for each epoch from 1, the weights that have another code than an epoch before.
+
+        Parameters
+        ----------
+        layer : str or None
+            None counts all layers.
 
         Raises
         ------
         ValueError
             There is no such layer.
         """
-        if layer not in self.snapshots[0]:
-            raise ValueError(f"layer must be one of {', '.join(self.snapshots[0])}: got {layer!r}")
-        codes = [snapshot[layer].codes for snapshot in self.snapshots]
+        codes = self._codes(layer)
         return [int((a != b).sum()) for a, b in pairwise(codes)]
+
+    def changed(self, layer: str | None = None) -> float:
+        """Return the share of the weights, 0 to 1, that have another code now than before training.
+
+        Parameters, Raises : as for `crossings`
+        """
+        codes = self._codes(layer)
+        return float((codes[0] != codes[-1]).mean())
+
+    def _codes(self, layer: str | None) -> list[np.ndarray]:
+        """Return all codes of a layer or of all layers, in a row, for each snapshot."""
+        names = list(self.snapshots[0])
+        if layer is not None and layer not in names:
+            raise ValueError(f"layer must be one of {', '.join(names)}: got {layer!r}")
+        chosen = names if layer is None else [layer]
+        return [np.concatenate([snapshot[name].codes.ravel() for name in chosen]) for snapshot in self.snapshots]
+
+    def __str__(self) -> str:
+        first, *others = self.history
+        rows = (
+            f"epoch {e.number:2}: {e.accuracy:.2%} right, loss {e.loss:.3f}, {crossed:,} crossings"
+            for e, crossed in zip(others, self.crossings(), strict=True)
+        )
+        return "\n".join((f"epoch  0: {first.accuracy:.2%} right", *rows))
 
 
 def prepare(model: nn.Module, config: QATConfig) -> nn.Module:
@@ -151,22 +182,57 @@ def train_qat(
     >>> [e.number for e in run.history], run.history[1].accuracy > run.history[0].accuracy
     ([0, 1], True)
     """
+    run = None
+    with closing(train_qat_by_epoch(model, config, should_stop)) as steps:
+        try:
+            for run in steps:
+                if progress is not None:
+                    progress(run)
+        except KeyboardInterrupt:
+            if run is None:  # nothing was even observed
+                raise
+    return run
+
+
+def train_qat_by_epoch(
+    model: nn.Module, config: QATConfig, should_stop: Callable[[], bool] | None = None
+) -> Iterator[QATRun]:
+    """Train as `train_qat` does, one epoch each time the run is asked for.
+
+    Parameters, Raises : as for `train_qat`
+
+    Yields
+    ------
+    QATRun
+        The same one each time, one entry of `history` longer, from number 0 on. Once all is done, or the iterator is
+        closed, its model is frozen and in eval mode, and not before.
+
+    Examples
+    --------
+    >>> steps = train_qat_by_epoch(models.digits_cnn(), QATConfig(2, 4))
+    >>> run = next(steps)  # observed, and not yet trained
+    >>> len(run.history)
+    1
+    >>> steps.close()
+    >>> run.stopped, run.model.training
+    (True, False)
+    """
     run = QATRun(config, prepare(model, config))
-    record = _recorder(run, progress)
     try:
         _observe(run.model)
-        record(0, config.epochs, float("nan"))
-        models.train(
-            run.model, epochs=config.epochs, lr=config.lr, seed=config.seed, progress=record, should_stop=should_stop
+        _record(run, float("nan"))
+        yield run
+        losses = models.train_by_epoch(
+            run.model, epochs=config.epochs, lr=config.lr, seed=config.seed, should_stop=should_stop
         )
-    except KeyboardInterrupt:
-        if not run.history:  # nothing was even observed
-            raise
+        with closing(losses):
+            for loss in losses:
+                _record(run, loss)
+                yield run
     finally:
         freeze(run.model)
         run.model.eval()
-    run.stopped = len(run.history) <= config.epochs
-    return run
+        run.stopped = len(run.history) <= config.epochs
 
 
 def freeze(model: nn.Module, observers: bool = True, batch_norm: bool = True) -> None:
@@ -187,31 +253,38 @@ def freeze(model: nn.Module, observers: bool = True, batch_norm: bool = True) ->
         model.apply(intrinsic_qat.freeze_bn_stats)
 
 
-def _recorder(run: QATRun, progress) -> Callable[[int, int, float], None]:
-    """Return what models.train calls after each epoch: note it in the run, and freeze what is due."""
+def _record(run: QATRun, loss: float) -> None:
+    """Note an epoch in the run, and freeze what is due."""
     _, _, images, labels = models.digits_tensors()
-
-    def record(done, epochs, loss):
-        run.model.eval()
-        with observers_off(run.model):
-            accuracy = models.accuracy(run.model, images, labels)
-        run.snapshots.append(weight_snapshots(run.model))
-        run.history.append(Epoch(done, loss, accuracy))
-        freeze(run.model, done >= run.config.freeze_observers_after, done >= run.config.freeze_batch_norm_after)
-        run.model.train()
-        if progress is not None:
-            progress(run)
-
-    return record
+    done, config = len(run.history), run.config
+    run.model.eval()
+    with observers_off(run.model), engines.threads(1):
+        accuracy = models.accuracy(run.model, images, labels)
+    run.snapshots.append(weight_snapshots(run.model))
+    run.history.append(Epoch(done, loss, accuracy))
+    freeze(run.model, done >= config.freeze_observers_after, done >= config.freeze_batch_norm_after)
+    run.model.train()
 
 
 def _observe(model: nn.Module) -> None:
-    """Let every observer see what it would see in the float network, all training images at once."""
-    images = models.digits_tensors()[0]
+    """Let every observer see what it would see in the float network, all training images as one batch.
+
+    They pass in parts, which takes a fifth of the memory: an observer that is reset takes the next batch for its first.
+    """
+    observers = [fake.activation_post_process for fake in fake_quantizes(model).values()]
+    parts = []
     model.eval()
     model.apply(quantization.disable_fake_quant)
-    with torch.no_grad():
-        model(images)
+    with torch.no_grad(), engines.threads(1):
+        for images in models.digits_tensors()[0].split(PART):
+            for observer in observers:
+                observer.reset_min_max_vals()
+            model(images)
+            parts.append([(observer.min_val.clone(), observer.max_val.clone()) for observer in observers])
+    for observer, seen in zip(observers, zip(*parts, strict=True), strict=True):
+        lows, highs = (torch.stack(ends) for ends in zip(*seen, strict=True))
+        observer.min_val.resize_(lows.shape[1:]).copy_(lows.amin(0))
+        observer.max_val.resize_(highs.shape[1:]).copy_(highs.amax(0))
     model.apply(quantization.enable_fake_quant)
     for fake in fake_quantizes(model).values():  # torch's fused one leaves them as they were while it is disabled
         for mine, found in zip((fake.scale, fake.zero_point), fake.calculate_qparams(), strict=True):

@@ -11,20 +11,20 @@ torch = pytest.importorskip("torch")
 from torch.ao import quantization  # noqa: E402
 from torch.ao.nn.intrinsic import qat as intrinsic_qat  # noqa: E402
 
-from qviz.pytorch import models  # noqa: E402
-from qviz.pytorch.qat import QATConfig, fake_quantizes, freeze, prepare, train_qat, weight_snapshots  # noqa: E402
+from qviz.pytorch import engines, models, qat  # noqa: E402
+from qviz.pytorch.qat import (  # noqa: E402
+    QATConfig,
+    fake_quantizes,
+    freeze,
+    prepare,
+    train_qat,
+    train_qat_by_epoch,
+    weight_snapshots,
+)
+from qviz.pytorch.qat_config import FAKE_QUANTIZES  # noqa: E402
 from qviz.pytorch.snapshots import observers_off, weight_behind  # noqa: E402
 
 SHORT = QATConfig(2, 4, epochs=3, freeze_observers_after=2, freeze_batch_norm_after=1)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Sums have one order, so that two trainings are the same to the last bit."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +133,38 @@ def test_the_same_seed_gives_the_same_training_and_nothing_global_moves(run):
     assert other.history[1] != run.history[1]
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_the_number_of_threads_changes_no_bit_and_is_put_back(run, threads):
+    counts = []
+    with engines.threads(threads):
+        again = train_qat(models.digits_cnn(), SHORT, progress=lambda _: counts.append(torch.get_num_threads()))
+        assert torch.get_num_threads() == threads
+    assert counts == [threads] * 4
+    assert again.history[1:] == run.history[1:] and same(weights(again.model), weights(run.model))
+
+
+def test_an_epoch_at_a_time_is_the_same_training(run):
+    steps = train_qat_by_epoch(models.digits_cnn(), SHORT)
+    lengths = [len(mine.history) for mine in steps]
+    assert lengths == [1, 2, 3, 4]
+    steps = train_qat_by_epoch(models.digits_cnn(), SHORT)
+    mine = [next(steps) for _ in range(4)][-1]
+    assert mine.model.training and not mine.stopped
+    assert list(steps) == [] and not mine.model.training and not mine.stopped
+    assert mine.history[1:] == run.history[1:] and same(weights(mine.model), weights(run.model))
+
+
+@pytest.mark.parametrize("epochs", [0, 2])
+def test_closed_in_between_it_leaves_a_frozen_model(data, epochs):
+    steps = train_qat_by_epoch(models.digits_cnn(), SHORT)
+    mine = [next(steps) for _ in range(epochs + 1)][-1]
+    steps.close()
+    assert mine.stopped and len(mine.history) == epochs + 1 and not mine.model.training
+    before = weights(mine.model)
+    assert models.accuracy(mine.model, data[2], data[3]) == mine.history[-1].accuracy
+    assert same(weights(mine.model), before)
+
+
 @pytest.mark.parametrize("fake_quantize", ["qviz", "torch_fused"])
 def test_other_fake_quantizes_start_alike_and_learn(run, fake_quantize):
     other = train_qat(models.digits_cnn(), dataclasses.replace(SHORT, fake_quantize=fake_quantize))
@@ -207,8 +239,16 @@ def test_weights_cross_edges_and_are_counted(run):
     first, last = run.snapshots[0]["conv2"], run.snapshots[1]["conv2"]
     assert run.crossings("conv2")[0] == (first.codes != last.codes).sum() > 0
     assert len(run.crossings("conv2")) == 3
+    assert run.crossings() == np.sum([run.crossings(name) for name in run.snapshots[0]], axis=0).tolist()
+    moved = [(run.snapshots[0][name].codes != run.snapshots[-1][name].codes).ravel() for name in run.snapshots[0]]
+    assert run.changed() == np.concatenate(moved).mean() and run.changed("conv1") == moved[0].mean()
     with pytest.raises(ValueError, match="layer must be one of conv1, conv2, fc1, fc2: got 'conv3'"):
         run.crossings("conv3")
+    with pytest.raises(ValueError, match="layer must be one of"):
+        run.changed("conv3")
+    lines = str(run).splitlines()
+    assert len(lines) == 4 and lines[0] == f"epoch  0: {run.history[0].accuracy:.2%} right"
+    assert lines[3].endswith(f"loss {run.history[3].loss:.3f}, {run.crossings()[2]:,} crossings")
 
 
 def test_it_stops_when_asked():
@@ -258,3 +298,16 @@ def test_a_prepared_model_can_be_copied_and_saved(run, data):
     with torch.no_grad():
         expected = run.model(data[2])
         assert torch.equal(other(data[2]), expected) and torch.equal(copy.deepcopy(run.model)(data[2]), expected)
+
+
+@pytest.mark.parametrize("kind", FAKE_QUANTIZES)
+@pytest.mark.parametrize("per_channel", [True, False])
+def test_observing_in_parts_is_observing_all_at_once(kind, per_channel, monkeypatch):
+    config = QATConfig(4, 4, per_channel=per_channel, epochs=0, fake_quantize=kind)
+    found = []
+    for part in (100, 10_000):  # the second one is a single batch
+        monkeypatch.setattr(qat, "PART", part)
+        model = train_qat(models.digits_cnn(), config).model
+        found.append({name: (fake.scale, fake.zero_point) for name, fake in fake_quantizes(model).items()})
+    for name, pair in found[0].items():
+        assert all(torch.equal(mine, theirs) for mine, theirs in zip(pair, found[1][name], strict=True)), name

@@ -1,0 +1,69 @@
+"""The errors that people post about quantization in torch: made on purpose, explained, and mended by the reader.
+
+A case knows what is commonly written, what torch says of it, the cause, the cure, and how to tell whether a repair
+works. `check` runs what the reader hands over. It raises nothing, and leaves nothing changed.
+
+    with failures.workbench() as bench:  # what goes wrong inside is kept, and does not stop a notebook
+        prepared = prepare(failures.digits_network())
+        bench.model = convert(prepared)
+    failures.check("uncalibrated", bench)
+
+trial.py      what torch says, on one line; the workbench; the verdict
+networks.py   networks to break
+flow.py       cases of the steps: stubs, calibration, modes, fusing, adding
+settings.py   cases of the choices: engine, dtypes, schemes, ranges, sizes, inputs
+"""
+
+from . import flow, settings
+from .networks import Residual, after_training, digits_network, images, numbers, right, with_batch_norm
+from .settings import codes_used, race
+from .trial import Case, Verdict, Workbench, workbench
+
+__all__ = [
+    "CASES", "Case", "Residual", "Verdict", "Workbench", "after_training", "case", "check", "codes_used",
+    "digits_network", "images", "numbers", "race", "right", "with_batch_norm", "workbench",
+]  # fmt: skip
+
+CASES = {case.name: case for case in (*flow.CASES, *settings.CASES)}
+
+
+def case(name: str) -> Case:
+    """Return a case of the gallery.
+
+    Raises
+    ------
+    ValueError
+        There is none of this name.
+
+    Examples
+    --------
+    >>> case("missing-stub").sources[0]
+    'https://github.com/pytorch/pytorch/issues/34583'
+    """
+    if name not in CASES:
+        raise ValueError(f"name must be one of {', '.join(map(repr, CASES))}: got {name!r}")
+    return CASES[name]
+
+
+def check(name: str, repair) -> Verdict:
+    """Say what torch makes of a repair, whether it works, and if not, what may help.
+
+    Parameters
+    ----------
+    name : str
+        Of a case in `CASES`.
+    repair : what the case is about: a Workbench with a model, an observer, a layer, the name of an engine ...
+        As commonly written it counts as "not attempted yet".
+
+    Raises
+    ------
+    ValueError
+        There is no case of this name. Whatever is wrong with the repair is told in the verdict.
+
+    Examples
+    --------
+    >>> from qviz.numerics import Percentile
+    >>> check("percentile", Percentile(0.01)).works
+    False
+    """
+    return case(name).check(repair)

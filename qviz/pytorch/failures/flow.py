@@ -1,0 +1,209 @@
+"""Failures of the steps: where integers begin, what the observers saw, which mode, what is fused, how one adds."""
+
+import torch
+from torch import nn
+from torch.ao.nn import quantized
+from torch.ao.quantization import DeQuantStub, QuantStub, get_default_qconfig, prepare
+from torch.ao.quantization import convert as torchs_convert
+
+from ..narrow import gives_codes, weighted
+from .networks import (
+    Residual,
+    after_training,
+    convert,
+    digits_network,
+    float_right,
+    images,
+    numbers,
+    right,
+    told,
+    with_batch_norm,
+)
+from .trial import Case, Verdict, Workbench, attempt, workbench
+
+ENOUGH = 0.02  # how far below the float network a mended one may be: 7 images of 359
+
+
+def _broken_stub() -> Workbench:
+    with workbench() as bench, torch.random.fork_rng(devices=[]):
+        model = nn.Sequential(nn.Linear(10, 5)).eval()
+        model.qconfig = get_default_qconfig(bench.engine)
+        bench.model = convert(model, numbers())
+    return bench
+
+
+def _judge_stub(bench: Workbench) -> Verdict:
+    model = _model(bench)
+    if isinstance(model, Verdict):
+        return model
+    begins = [m for m in model.modules() if isinstance(m, quantized.Quantize)]
+    ends = [m for m in model.modules() if isinstance(m, quantized.DeQuantize)]
+    y, says = attempt(lambda: model(numbers()))
+    if not any(isinstance(m, quantized.Linear) for m in model.modules()):
+        return Verdict(says, hint="No layer of it is quantized: keep the nn.Linear, the qconfig and convert.")
+    if not begins and not ends and y is None:
+        return Verdict(says, attempted=any(isinstance(m, QuantStub | DeQuantStub) for m in model.modules()))
+    if y is None and begins and ends:
+        return Verdict(says, hint="Both stubs are there, but not in this order: QuantStub, layer, DeQuantStub.")
+    if y is None:
+        return Verdict(says, hint="The layer still gets real numbers: what makes them integers, at the front?")
+    if y.is_quantized:
+        effect = "the output is a quantized tensor; softmax, argmax and NumPy refuse it"
+        return Verdict(says, effect, hint="What makes integers real numbers again, at the end?")
+    return Verdict(says, f"real numbers in, real numbers out, {y.shape[1]} a row")
+
+
+def _broken_calibration() -> Workbench:
+    with workbench() as bench:
+        bench.model = torchs_convert(prepare(digits_network()))
+    return bench
+
+
+def _judge_calibration(bench: Workbench) -> Verdict:
+    model = _model(bench)
+    if isinstance(model, Verdict):
+        return model
+    places = [m for m in model.modules() if gives_codes(m)]
+    if not places:
+        return Verdict(bench.says, hint="Nothing of it is quantized: hand over what convert returned.")
+    default = [m for m in places if float(m.scale) == 1 and int(m.zero_point) == 0]
+    share = right(model)
+    effect = f"scale 1 and zero point 0 in {len(default)} of {len(places)} places; {told(share)}"
+    if len(default) == len(places):
+        return Verdict(bench.says, effect, attempted=False)
+    if share < float_right() - ENOUGH:
+        return Verdict(bench.says, effect, hint="The observers saw something, but not what the network will see.")
+    return Verdict(bench.says, effect)
+
+
+def _broken_mode() -> Workbench:
+    with workbench() as bench:
+        bench.model = convert(after_training().fuse(), images())
+    return bench
+
+
+def _judge_mode(bench: Workbench) -> Verdict:
+    model = _model(bench)
+    if isinstance(model, Verdict):
+        return model
+    if any(isinstance(m, nn.BatchNorm2d | quantized.BatchNorm2d) for m in model.children()):
+        return Verdict(bench.says, hint="It is not fused any more: keep model.fuse().")
+    share, says = attempt(lambda: right(model))
+    if share is None and model.training:
+        return Verdict(says, attempted=False)
+    if share is None:
+        return Verdict(says, hint="It is in eval mode too late: fuse and prepare have already done it for training.")
+    if share < float_right() - ENOUGH:
+        return Verdict(says, told(share), hint="It runs, but badly: are the images still shown to it?")
+    return Verdict(says, told(share))
+
+
+def _broken_norm() -> Workbench:
+    with workbench() as bench:
+        bench.model = convert(with_batch_norm(), images())
+    return bench
+
+
+def _judge_norm(bench: Workbench) -> Verdict:
+    model = _model(bench)
+    if isinstance(model, Verdict):
+        return model
+    norms = [n for n, m in model.named_children() if isinstance(m, nn.BatchNorm2d | quantized.BatchNorm2d)]
+    share, says = attempt(lambda: right(model))
+    if share is None:
+        return Verdict(says, hint="It does not run: is it in eval mode when it is fused, and fused before prepare?")
+    if len(norms) == 2:
+        return Verdict(says, told(share), attempted=False)
+    if norms:
+        return Verdict(says, told(share), hint=f"{norms[0]} still stands alone.")
+    if share < float_right() - ENOUGH:
+        return Verdict(says, told(share), hint="Without the batch norm's numbers it is another network: fold them in.")
+    return Verdict(says, told(share))
+
+
+def _broken_skip() -> Workbench:
+    with workbench() as bench:
+        bench.model = convert(Residual(torch.add), numbers())
+    return bench
+
+
+def _judge_skip(bench: Workbench) -> Verdict:
+    model = _model(bench)
+    if isinstance(model, Verdict):
+        return model
+    if not isinstance(model, Residual) or not weighted(model):
+        return Verdict(bench.says, hint="Hand over what convert made of a Residual.")
+    y, says = attempt(lambda: model(numbers()))
+    if y is None:
+        changed = model.adder is not torch.add
+        hint = "Torch adds no integers of different scales with it: what in torch.ao.nn.quantized does?"
+        return Verdict(says, attempted=changed, hint=hint if changed else "")
+    step = float(getattr(model.adder, "scale", 1))
+    return Verdict(says, f"the sum has a scale of its own, {step:.3f}")
+
+
+def _model(bench) -> nn.Module | Verdict:
+    """Return the model on the bench, or say that there is none."""
+    if not isinstance(bench, Workbench):
+        return Verdict("nothing", hint=f"Hand over the workbench: got {type(bench).__name__}.")
+    if isinstance(bench.model, nn.Module):
+        return bench.model
+    if bench.error:
+        return Verdict(bench.error, hint="The steps above stopped with this error.")
+    return Verdict(bench.says, hint=f"bench.model must be what convert returned: got {type(bench.model).__name__}.")
+
+
+CASES = (
+    Case(
+        "missing-stub",
+        "A float input has no kernel",
+        "The layer was replaced by one for integers, but nothing makes the input integers.",
+        "A QuantStub in front of the first layer and a DeQuantStub behind the last; convert replaces both.",
+        (
+            "https://github.com/pytorch/pytorch/issues/34583",
+            "https://discuss.pytorch.org/t/quantization-frequently-asked-questions/161251",
+        ),
+        _broken_stub,
+        _judge_stub,
+    ),
+    Case(
+        "uncalibrated",
+        "Scale 1 and zero point 0",
+        "No data went through the prepared model, so its observers fell back to scale 1 and zero point 0.",
+        "Run the prepared model on a few hundred typical inputs before convert.",
+        (
+            "https://discuss.pytorch.org/t/how-to-static-quantization-i-have-some-questions-after-reading-the-tutorial/78268",
+        ),
+        _broken_calibration,
+        _judge_calibration,
+    ),
+    Case(
+        "train-mode",
+        "Converted as training left it",
+        "In train mode fusing keeps the batch norm for further training, in a layer that convert leaves as it is: real "
+        "numbers meet integers.",
+        "model.eval() before the first step; for quantization-aware training, before convert.",
+        ("https://github.com/pytorch/tutorials/issues/1269", "https://github.com/pytorch/tutorials/pull/2661"),
+        _broken_mode,
+        _judge_mode,
+    ),
+    Case(
+        "unfused-batch-norm",
+        "A batch norm on its own",
+        "The convolution's output is rounded to one scale before the batch norm evens its channels out. Behind a "
+        "linear layer there is not even a kernel.",
+        "Fuse convolution, batch norm and ReLU before prepare: the batch norm goes into the weights.",
+        ("https://github.com/pytorch/pytorch/issues/28404", "https://github.com/pytorch/pytorch/issues/41642"),
+        _broken_norm,
+        _judge_norm,
+    ),
+    Case(
+        "skip-connection",
+        "Adding two quantized tensors",
+        "Two tensors of integers have two scales, and their sum needs a third, which nobody observed.",
+        "A FloatFunctional, made once in __init__: it is observed in calibration, and convert makes it a QFunctional.",
+        ("https://github.com/pytorch/pytorch/issues/98596", "https://github.com/pytorch/tutorials/issues/1227"),
+        _broken_skip,
+        _judge_skip,
+    ),
+)

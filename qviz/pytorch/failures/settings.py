@@ -1,0 +1,274 @@
+"""Failures of the choices: engine, dtypes, scheme, range, size of the layer, dtype of the input."""
+
+from functools import cache
+
+import numpy as np
+import torch
+from torch import nn
+from torch.ao.quantization import DeQuantStub, MinMaxObserver, QConfig, QuantStub
+
+from qviz import data
+from qviz.numerics import UINT8, Percentile, choose_qparams, error_parts, fake_quantize, observe
+
+from .. import engines
+from ..cost import latency
+from ..models import digits_cnn
+from .flow import ENOUGH
+from .networks import convert, digits_network, float_right, images, numbers, right, told, with_qconfig
+from .trial import Case, Verdict, attempt
+
+OTHER_ENGINE = "qnnpack"
+TINY = (10, 5)
+REPEATS = 40
+
+
+@cache
+def _converted(clips: bool) -> nn.Module:
+    """Return the network of the course, converted, with or without a ReLU6: only clipping to 6 asks for the engine."""
+    model = digits_cnn()
+    if clips:
+        model.relu2 = nn.ReLU6()
+    return convert(with_qconfig(model), images())
+
+
+def _judge_engine(name: str) -> Verdict:
+    if not isinstance(name, str):
+        return Verdict("nothing", hint=f"Hand over the name of an engine: got {type(name).__name__}.")
+    if name not in engines.supported():
+        return Verdict(_refusal(name), hint=f"This build of torch has {', '.join(engines.supported())}.")
+    shares, says = attempt(lambda: [_right_on(name, _converted(clips)) for clips in (True, False)])
+    wrong = shares[0] < float_right() - ENOUGH
+    effect = f"{_few(shares[0])} with a ReLU6, {_few(shares[1])} without it"
+    if name == OTHER_ENGINE and wrong:
+        return Verdict(says, effect, attempted=False)
+    if name == OTHER_ENGINE:
+        return Verdict(says, f"{effect}. The failure does not show on this machine", attempted=False)
+    return Verdict(says, effect, hint="Clipping goes wrong on this engine too." if wrong else "")
+
+
+def _few(share: float) -> str:
+    """Say a share; a low one depends on the machine, because memory is read in the wrong order."""
+    return "fewer than 3 in 10 digits are right" if share < 0.3 else f"{share:.1%} are right"
+
+
+def _right_on(name: str, model: nn.Module) -> float:
+    with engines.using(name):
+        return right(model)
+
+
+def _refusal(name: str) -> str:
+    """Return what torch says of an engine that it does not have."""
+    before = torch.backends.quantized.engine
+
+    def choose() -> None:
+        torch.backends.quantized.engine = name
+
+    try:
+        return attempt(choose)[1]
+    finally:
+        torch.backends.quantized.engine = before
+
+
+def _broken_dtypes() -> QConfig:
+    return QConfig(
+        activation=MinMaxObserver.with_args(dtype=torch.qint8), weight=MinMaxObserver.with_args(dtype=torch.quint8)
+    )
+
+
+def _judge_dtypes(qconfig: QConfig) -> Verdict:
+    if not isinstance(qconfig, QConfig):
+        return Verdict("nothing", hint=f"Hand over a QConfig: got {type(qconfig).__name__}.")
+    dtypes = qconfig.activation().dtype, qconfig.weight().dtype
+    model = digits_network()
+    model.qconfig = qconfig
+    share, says = attempt(lambda: right(convert(model, images())))
+    if dtypes == (torch.qint8, torch.quint8):
+        return Verdict(says, attempted=False)
+    if share is None:
+        wrong = "weights" if dtypes[1] != torch.qint8 else "activations"
+        return Verdict(says, hint=f"Look at the {wrong}: are they signed, or never negative?")
+    return Verdict(says, told(share), hint="" if share > float_right() - ENOUGH else "It runs, but badly.")
+
+
+def _broken_scheme():
+    return MinMaxObserver.with_args(dtype=torch.quint8, qscheme=torch.per_tensor_symmetric)
+
+
+def codes_used(make) -> int:
+    """Return how many codes an observer leaves to values after a ReLU, from the lowest in use to the highest.
+
+    Parameters
+    ----------
+    make : class of observers, or what its `with_args` returns
+
+    Examples
+    --------
+    >>> codes_used(MinMaxObserver)
+    256
+    """
+    x, observer = torch.tensor(data.tensor("conv1 activations")), make()
+    observer(x)
+    scale, zero_point = observer.calculate_qparams()
+    with engines.quiet():
+        codes = torch.quantize_per_tensor(x, float(scale), int(zero_point), observer.dtype).int_repr()
+    return int(codes.max()) - int(codes.min()) + 1
+
+
+def _judge_scheme(make) -> Verdict:
+    used, says = attempt(lambda: codes_used(make))
+    if used is None:
+        return Verdict(says, hint="Hand over an observer's class, or what its with_args returns.")
+    observer = make()
+    observer(torch.tensor(data.tensor("conv1 activations")))
+    zero, dtype = int(observer.calculate_qparams()[1]), observer.dtype
+    effect = f"zero point {zero}; values after ReLU reach {used} of 256 codes"
+    if dtype == torch.quint8 and observer.qscheme == torch.per_tensor_symmetric:
+        return Verdict(says, effect, attempted=False)
+    if dtype != torch.quint8:
+        return Verdict(says, effect, hint="The kernels want quint8 activations, and half of the codes are still idle.")
+    return Verdict(says, effect, hint="" if used > 200 else "Many codes are still idle.")
+
+
+def _judge_percentile(calibrator) -> Verdict:
+    x = data.tensor("conv2 activations")
+    lo, hi = calibrator.choose_range(observe(x)[0], UINT8, "affine")
+    qparams = choose_qparams(lo, hi, UINT8)
+    clipped = error_parts(x, qparams).clipped_fraction
+    share = data.cnn_accuracy(change={"conv2": lambda a: fake_quantize(a, qparams)})
+    effect = f"keeps {lo:.2f} to {hi:.2f} of {x.min():.2f} to {x.max():.2f}, clips {clipped:.1%}; {told(share)}"
+    if calibrator == Percentile(0.01):
+        return Verdict("nothing", effect, attempted=False)
+    if clipped > 0.005:
+        return Verdict("nothing", effect, hint="It still clips too much: more than 1 value in 200.")
+    return Verdict("nothing", effect)
+
+
+def race(layer: nn.Linear | None = None, batch: int = 1) -> str:
+    """Time a linear layer in int8 and in float, turn about, and say how the times compare on this machine.
+
+    Parameters
+    ----------
+    layer : nn.Linear or None
+        None is a tiny one, 10 inputs and 5 outputs.
+    batch : int
+
+    Examples
+    --------
+    >>> race().split(":")[0]
+    'Linear(10, 5), batch 1'
+    """
+    layer = layer or _tiny_layer()
+    low, median, high = _ratios(layer, batch)
+    verdict = "slower" if low > 1 else "faster" if high < 1 else "neither faster nor slower"
+    return (
+        f"Linear({layer.in_features}, {layer.out_features}), batch {batch}: int8 takes {median:.2f} times as long as "
+        f"float (middle half of {REPEATS} pairs: {low:.2f} to {high:.2f}). It is {verdict} on this machine."
+    )
+
+
+def _tiny_layer() -> nn.Linear:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return nn.Linear(*TINY)
+
+
+def _ratios(layer: nn.Linear, batch: int = 1) -> np.ndarray:
+    """Return the quartiles of time in int8 over time in float."""
+    model = nn.Sequential(QuantStub(), layer, DeQuantStub()).eval()
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(max(batch, 32), layer.in_features, generator=generator)
+    with engines.quiet(), engines.using(), torch.no_grad():
+        fast = convert(with_qconfig(model), x)
+        pairs = [[latency(m, x[:batch], repeats=5).median_ms for m in (fast, layer)] for _ in range(REPEATS)]
+    return np.percentile([int8 / real for int8, real in pairs], (25, 50, 75))
+
+
+def _judge_speed(layer: nn.Linear) -> Verdict:
+    if not isinstance(layer, nn.Linear):
+        return Verdict("nothing", hint=f"Hand over an nn.Linear: got {type(layer).__name__}.")
+    if (layer.in_features, layer.out_features) == TINY:
+        return Verdict("nothing", attempted=False)
+    _, median, _ = _ratios(layer)
+    effect = f"at batch 1 int8 takes {median:.2f} times as long as float"
+    hint = "There is still too little to compute: packing and rounding take longer than the sums."
+    return Verdict("nothing", effect, hint=hint if median >= 1 else "")
+
+
+@cache
+def _quantized_layer() -> nn.Module:
+    with engines.quiet(), torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return convert(with_qconfig(nn.Sequential(QuantStub(), nn.Linear(10, 5), DeQuantStub()).eval()), numbers())
+
+
+def _judge_input(x: torch.Tensor) -> Verdict:
+    if not isinstance(x, torch.Tensor):
+        return Verdict("nothing", hint=f"Hand over a tensor: got {type(x).__name__}.")
+    y, says = attempt(lambda: _quantized_layer()(x))
+    if y is None:
+        known = x.dtype == torch.float64
+        return Verdict(says, attempted=not known, hint="" if known else "Which dtype does QuantStub take?")
+    return Verdict(says, f"{len(y)} rows come out")
+
+
+CASES = (
+    Case(
+        "engine",
+        "Another engine is set",
+        "The engine is a setting of the whole process. Converted weights bring their kernel along, but clipping asks "
+        "which engine is set now, and that of qnnpack reads a tensor that lies channels-last in another order.",
+        "Set one engine at the start of the program, keep it, and compare the accuracy on it with the float network.",
+        ("https://github.com/pytorch/pytorch/issues/123507", "https://github.com/pytorch/pytorch/pull/35779"),
+        lambda: OTHER_ENGINE,
+        _judge_engine,
+    ),
+    Case(
+        "wrong-dtype",
+        "Signed and unsigned the wrong way round",
+        "The kernels multiply unsigned activations (quint8) by signed weights (qint8), and nothing else.",
+        "dtype=torch.quint8 for activations, dtype=torch.qint8 for weights.",
+        ("https://github.com/pytorch/pytorch/issues/83156", "https://github.com/pytorch/pytorch/issues/31868"),
+        _broken_dtypes,
+        _judge_dtypes,
+    ),
+    Case(
+        "symmetric",
+        "Symmetric, and the zero point is 128",
+        "On unsigned codes torch puts a symmetric zero in the middle, at 128. After a ReLU the lower half stays empty.",
+        "Affine for activations; symmetric for weights, which are signed.",
+        ("https://github.com/pytorch/pytorch/issues/48473", "https://github.com/pytorch/pytorch/issues/133552"),
+        _broken_scheme,
+        _judge_scheme,
+    ),
+    Case(
+        "percentile",
+        "A percentile that keeps nearly nothing",
+        "The percentage to keep and the percentage to give up were confused. The middle 0.01 % of values after a ReLU "
+        "are all zero.",
+        "Keep 99.9 % and more, and look at the range before you trust it.",
+        (
+            "https://github.com/microsoft/onnxruntime/issues/10846",
+            "https://github.com/microsoft/onnxruntime/issues/10571",
+        ),
+        lambda: Percentile(0.01),
+        _judge_percentile,
+    ),
+    Case(
+        "slower",
+        "Slower than before",
+        "Making integers and real numbers again costs a fixed time, which a small layer never earns back.",
+        "Quantize where there is much to compute: large layers, larger batches, no stubs in between.",
+        ("https://github.com/pytorch/pytorch/issues/42113",),
+        _tiny_layer,
+        _judge_speed,
+    ),
+    Case(
+        "double-input",
+        "NumPy's numbers are too long",
+        "NumPy makes float64 by itself, and QuantStub takes float32 alone.",
+        "x.float() before the network.",
+        ("https://github.com/pytorch/pytorch/pull/66050",),
+        lambda: torch.tensor(np.zeros((2, 10))),
+        _judge_input,
+    ),
+)

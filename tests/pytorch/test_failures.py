@@ -1,0 +1,252 @@
+"""Each failure is what torch does; as written it is not attempted, mended it works, half mended it gets a hint."""
+
+import re
+import warnings
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+from torch.ao.nn.quantized import FloatFunctional  # noqa: E402
+from torch.ao.quantization import (  # noqa: E402
+    DeQuantStub,
+    HistogramObserver,
+    MinMaxObserver,
+    QConfig,
+    QuantStub,
+    convert,
+    get_default_qconfig,
+    prepare,
+)
+
+from qviz.numerics import MSE, Percentile  # noqa: E402
+from qviz.pytorch import engines, failures  # noqa: E402
+from qviz.pytorch.failures import settings, trial  # noqa: E402
+
+pytestmark = pytest.mark.skipif(engines.preferred() is None, reason="no engine for quantized models")
+
+NO_KERNEL, ON_INTEGERS = "NotImplementedError: Could not run", "with arguments from the 'QuantizedCPU' backend"
+SAYS = {
+    "missing-stub": "NotImplementedError: Could not run 'quantized::linear' with arguments from the 'CPU' backend",
+    "uncalibrated": "UserWarning: must run observer before calling calculate_qparams. "
+    "Returning default scale and zero point",
+    "train-mode": "RuntimeError: Input type (c10::quint8) and bias type (float) should be the same",
+    "unfused-batch-norm": "nothing",
+    "skip-connection": f"{NO_KERNEL} 'aten::add.out' {ON_INTEGERS}",
+    "engine": "nothing",
+    "wrong-dtype": "AssertionError: Weight observer must have a dtype of qint8, got torch.quint8",
+    "symmetric": "nothing",
+    "percentile": "nothing",
+    "slower": "nothing",
+    "double-input": "RuntimeError: Quantize only works on Float Tensor, got Double",
+}
+EFFECT = {
+    "uncalibrated": "scale 1 and zero point 0 in 5 of 5 places",
+    "engine": "fewer than 3 in 10 digits are right with a ReLU6, 98.9% are right without it",
+    "symmetric": "zero point 128; values after ReLU reach 128 of 256 codes",
+    "percentile": "keeps 0.00 to 0.00",
+}
+CONVERTED = ("missing-stub", "uncalibrated", "train-mode", "unfused-batch-norm", "skip-connection")
+quint8, qint8 = torch.quint8, torch.qint8
+
+
+def observer(dtype, qscheme=torch.per_tensor_affine):
+    return MinMaxObserver.with_args(dtype=dtype, qscheme=qscheme)
+
+
+def sequential(*layers):
+    with failures.workbench() as bench:
+        model = nn.Sequential(*layers).eval()
+        model.qconfig = get_default_qconfig(bench.engine)
+        prepared = prepare(model)
+        prepared(failures.numbers())
+        bench.model = convert(prepared)
+    return bench
+
+
+def converted(model, samples=None, *, fuse=False, late=False, with_samples=True):
+    """Take a model through the steps, some of them wrong."""
+    with failures.workbench() as bench:
+        prepared = prepare(model.fuse() if fuse else model)
+        if with_samples:
+            prepared(failures.images() if samples is None else samples)
+        bench.model = convert(prepared)
+        if late:
+            bench.model.eval()
+    return bench
+
+
+def without_norms():
+    model = failures.with_batch_norm()
+    model.bn1 = model.bn2 = None
+    return model
+
+
+def half_fused():
+    model = failures.with_batch_norm()
+    with engines.quiet():
+        torch.ao.quantization.fuse_modules(model, [["conv1", "bn1", "relu1"]], inplace=True)
+    return model
+
+
+def linear():
+    return nn.Linear(10, 5)
+
+
+MENDED = {
+    "missing-stub": lambda: sequential(QuantStub(), linear(), DeQuantStub()),
+    "uncalibrated": lambda: converted(failures.digits_network()),
+    "train-mode": lambda: converted(failures.after_training().eval(), fuse=True),
+    "unfused-batch-norm": lambda: converted(failures.with_batch_norm(), fuse=True),
+    "skip-connection": lambda: converted(failures.Residual(FloatFunctional()), failures.numbers()),
+    "engine": lambda: engines.preferred(),
+    "wrong-dtype": lambda: QConfig(activation=observer(quint8), weight=observer(qint8)),
+    "symmetric": lambda: observer(quint8),
+    "percentile": lambda: Percentile(99.99),
+    "double-input": lambda: torch.zeros(2, 10),
+}
+WRONG = [
+    ("missing-stub", lambda: sequential(QuantStub(), linear()), "What makes integers real numbers again"),
+    ("missing-stub", lambda: sequential(linear(), DeQuantStub()), "still gets real numbers"),
+    ("missing-stub", lambda: sequential(DeQuantStub(), linear(), QuantStub()), "not in this order"),
+    ("missing-stub", lambda: sequential(QuantStub(), nn.ReLU(), DeQuantStub()), "No layer of it is quantized"),
+    ("missing-stub", lambda: sequential(nn.Linear(3, 5)), "The steps above stopped with this error"),
+    ("uncalibrated", lambda: converted(failures.digits_network(), 100 * failures.images()), "not what the network"),
+    ("train-mode", lambda: converted(failures.after_training(), fuse=True, late=True), "in eval mode too late"),
+    ("train-mode", lambda: converted(failures.after_training().eval()), "not fused any more"),
+    ("train-mode", lambda: converted(failures.after_training().eval(), fuse=True, with_samples=False), "but badly"),
+    ("unfused-batch-norm", lambda: converted(half_fused()), "bn2 still stands alone"),
+    ("unfused-batch-norm", lambda: converted(without_norms()), "it is another network"),
+    ("unfused-batch-norm", lambda: converted(failures.after_training(), fuse=True), "is it in eval mode"),
+    ("skip-connection", lambda: converted(failures.Residual(torch.sub), failures.numbers()), "Torch adds no integers"),
+    ("engine", lambda: "none", "This build of torch has"),
+    ("engine", lambda: "fbgemn", "This build of torch has"),
+    ("wrong-dtype", lambda: QConfig(observer(qint8), observer(qint8)), "Look at the activations"),
+    ("wrong-dtype", lambda: QConfig(observer(quint8), observer(quint8)), "Look at the weights"),
+    ("symmetric", lambda: observer(qint8, torch.per_tensor_symmetric), "The kernels want quint8"),
+    ("percentile", lambda: Percentile(50.0), "clips too much"),
+    ("percentile", lambda: Percentile(98.0), "clips too much"),
+    ("double-input", lambda: torch.zeros(2, 10, dtype=torch.int32), "Which dtype"),
+    ("double-input", lambda: np.zeros((2, 10)), "Hand over a tensor: got ndarray"),
+]
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_changed():
+    before = torch.backends.quantized.engine, torch.get_num_threads(), list(warnings.filters), torch.is_grad_enabled()
+    yield
+    now = torch.backends.quantized.engine, torch.get_num_threads(), list(warnings.filters), torch.is_grad_enabled()
+    assert now == before
+
+
+@pytest.mark.parametrize("name", failures.CASES)
+def test_as_written_it_fails_and_is_not_attempted(name):
+    case = failures.case(name)
+    first, again = (case.check(case.broken()) for _ in range(2))
+    assert repr(first) == repr(again)  # stable between runs
+    assert first.says == SAYS[name]
+    assert EFFECT.get(name, "") in first.effect
+    assert (first.attempted, first.works) == (False, False)
+    assert repr(first).endswith("your repair: not attempted yet")
+
+
+@pytest.mark.parametrize("name", failures.CASES)
+def test_no_random_number_is_drawn(name):
+    broken = failures.case(name).broken()
+    state = torch.random.get_rng_state()
+    failures.check(name, broken)
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("name", MENDED)
+def test_mended_it_works(name):
+    verdict = failures.check(name, MENDED[name]())
+    assert verdict.works, verdict
+    assert verdict.says == "nothing" and repr(verdict).endswith("your repair: it works")
+
+
+@pytest.mark.parametrize(("name", "wrong", "hint"), WRONG)
+def test_a_mistake_gets_a_hint(name, wrong, hint):
+    verdict = failures.check(name, wrong())
+    assert verdict.attempted and not verdict.works
+    assert re.search(hint, verdict.hint), verdict
+
+
+@pytest.mark.parametrize("name", failures.CASES)
+@pytest.mark.parametrize(
+    "thing",
+    [None, 3, "", "x", object(), [], linear, nn.Identity(), torch.zeros(0)],
+    ids=lambda value: value if isinstance(value, str) and value else type(value).__name__,
+)
+def test_whatever_is_handed_over_gets_a_verdict(name, thing):
+    verdict = failures.check(name, thing)
+    assert not verdict.works and (verdict.hint or not verdict.attempted)
+
+
+@pytest.mark.parametrize("name", CONVERTED)
+def test_an_empty_bench_gets_a_hint(name):
+    with failures.workbench() as bench:
+        pass
+    assert "got NoneType" in failures.check(name, bench).hint
+    with failures.workbench() as bench:
+        raise KeyError("no such thing")
+    assert failures.check(name, bench).says == "KeyError: 'no such thing'"
+    with failures.workbench() as bench:
+        bench.model = nn.Identity()
+    assert not failures.check(name, bench).works
+
+
+def test_the_workbench_lets_an_interruption_through():
+    with pytest.raises(KeyboardInterrupt), failures.workbench():
+        raise KeyboardInterrupt
+
+
+def test_a_batch_norm_behind_a_linear_layer_has_no_kernel():
+    bench = sequential(QuantStub(), linear(), nn.BatchNorm1d(5), DeQuantStub())
+    _, says = trial.attempt(lambda: bench.model(failures.numbers()))
+    assert says == f"{NO_KERNEL} 'aten::native_batch_norm' {ON_INTEGERS}"
+
+
+def test_an_engine_that_makes_no_difference_is_told(monkeypatch):
+    monkeypatch.setattr(settings, "_right_on", lambda name, model: 0.99)
+    verdict = failures.check("engine", "qnnpack")
+    assert not verdict.attempted and "The failure does not show on this machine" in verdict.effect
+
+
+@pytest.mark.parametrize(
+    ("ratios", "word"), [((1.1, 1.2, 1.3), "slower"), ((0.7, 0.8, 0.9), "faster"), ((0.9, 1, 1.1), "neither")]
+)
+def test_the_race_is_told_with_its_spread(monkeypatch, ratios, word):
+    monkeypatch.setattr(settings, "_ratios", lambda layer, batch=1: ratios)
+    assert re.search(rf"middle half of \d+ pairs: {ratios[0]:.2f} to {ratios[2]:.2f}\)\. It is {word}", failures.race())
+    verdict = failures.check("slower", nn.Linear(20, 20))
+    assert verdict.works is (ratios[1] < 1)
+    assert verdict.works or "too little to compute" in verdict.hint
+
+
+def test_the_race_is_run():
+    low, median, high = settings._ratios(nn.Linear(10, 5))
+    assert 0 < low <= median <= high
+
+
+def test_without_an_engine_nothing_is_judged(monkeypatch):
+    monkeypatch.setattr(engines, "supported", lambda: ())
+    for case in failures.CASES.values():
+        assert "has no engine" in case.check(None).says
+
+
+def test_a_histogram_observer_is_a_repair_too():
+    assert failures.check("symmetric", HistogramObserver).works
+    assert failures.check("percentile", MSE()).works
+
+
+def test_each_case_is_explained():
+    for case in failures.CASES.values():
+        assert case.cause.endswith(".") and case.cure.endswith(".")
+        assert all(link.startswith("https://") for link in case.sources) and case.sources
+        assert repr(case).count("\n") == 2 + len(case.sources)
+    with pytest.raises(ValueError, match=r"name must be one of 'missing-stub', .*: got 'stub'"):
+        failures.check("stub", None)
+    assert set(SAYS) == set(failures.CASES) == {*MENDED, "slower"} == {name for name, *_ in WRONG} | {"slower"}
