@@ -5,14 +5,28 @@
 * canvas: several pictures in one figure, painted fast; a static Picture
 * histogram, error: what they say
 * number_line, staircase: where one value goes
+* straight_through: the slope taken for the staircase, and the way of one weight
 * image: a photograph at b bits
 * channels: the ranges that channels need, and those they get
+* training, bits: accuracy by epoch, and against bits
 * ranges, calibrators: which range each method keeps, and what that costs
+* bars: a few numbers side by side, such as accuracies or decibels
+* saturation: sums that do not fit 16 bits
+* switches: what is left in each layer, and of each combination of three switches
+* shift: what an error is on average, and how far it spreads
+* walk, terms, requantize: a sum of products in integers, and the code it becomes
+* shares: what something consists of, in per cent of float32
+* roofline: how many times as fast, and what stands in the way
+* pareto: bytes against accuracy, and what nothing beats on both sides
+* timed: size, accuracy and latency of what was measured
+* verdicts: ways and questions, and what each way loses
 * digits, words: small numbers and moving words, drawn fast
 
 A lesson draws a static picture with one call; an explorer keeps the same panels on a Canvas and updates them.
 """
 
+from .bars import BarsPanel, LayersPanel, compare_accuracies
+from .bits import AccuracyByBitsPanel, accuracy_by_bits
 from .calibrators import CalibratorPanel, compare_calibrators
 from .canvas import Canvas, Picture, draw
 from .channels import ChannelPanel, SqnrPanel, channels, sqnr_of_channels
@@ -21,12 +35,30 @@ from .histogram import HistogramPanel, LevelsPanel, before_and_after
 from .image import ImagePanel, cropped, photograph_at
 from .number_line import NumberLinePanel, number_line
 from .panel import Panel
+from .pareto import Cloud, ParetoPanel, pareto
 from .ranges import RangesPanel
+from .requantize import RequantizePanel
+from .roofline import RatioPanel, RooflinePanel
+from .saturation import LayerErrorsPanel, SaturationPanel
+from .shares import SharesPanel
+from .shift import ShiftPanel, shifts
 from .staircase import StaircasePanel, staircase
+from .straight_through import DescentPanel, SlopePanel, straight_through
+from .switches import CombinationsPanel, LayerSqnrPanel
+from .terms import TermsPanel
+from .timed import TimedPanel, timed
+from .training import AccuracyPanel, CrossingsPanel, LossPanel, training
+from .verdicts import AnswersLostPanel, VerdictPanel
+from .walk import WalkPanel
 
 __all__ = [
-    "CalibratorPanel", "Canvas", "ChannelPanel", "ErrorBarPanel", "ErrorCurvePanel", "ErrorHistogramPanel",
-    "HistogramPanel", "ImagePanel", "LevelsPanel", "NumberLinePanel", "Panel", "Picture", "RangesPanel",
-    "SqnrPanel", "StaircasePanel", "before_and_after", "channels", "compare_calibrators", "cropped", "draw",
-    "error_histogram", "number_line", "photograph_at", "sqnr_of_channels", "staircase",
+    "AccuracyByBitsPanel", "AccuracyPanel", "AnswersLostPanel", "BarsPanel", "CalibratorPanel", "Canvas",
+    "ChannelPanel", "Cloud", "CombinationsPanel", "CrossingsPanel", "DescentPanel", "ErrorBarPanel",
+    "ErrorCurvePanel", "ErrorHistogramPanel", "HistogramPanel", "ImagePanel", "LayerErrorsPanel", "LayerSqnrPanel",
+    "LayersPanel", "LevelsPanel", "LossPanel", "NumberLinePanel", "Panel", "ParetoPanel", "Picture", "RangesPanel",
+    "RatioPanel", "RequantizePanel", "RooflinePanel", "SaturationPanel", "SharesPanel", "ShiftPanel", "SlopePanel",
+    "SqnrPanel", "StaircasePanel", "TermsPanel", "TimedPanel", "VerdictPanel", "WalkPanel", "accuracy_by_bits",
+    "before_and_after", "channels", "compare_accuracies", "compare_calibrators", "cropped", "draw",
+    "error_histogram", "number_line", "pareto", "photograph_at", "shifts", "sqnr_of_channels", "staircase",
+    "straight_through", "timed", "training",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""One row a calibrator, always in the same order, with a star and bold letters at the best."""
+"""Named rows, always in the same order, with a star and bold letters at one; a row a calibrator, if not told else."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,17 +9,18 @@ from .words import Words
 
 NAMES = tuple(CALIBRATORS)
 ROWS = np.arange(len(NAMES))
-LABELS = [4 * " " + name for name in NAMES]  # room for the star
+ROOM = 4 * " "  # for the star
+LABELS = [ROOM + name for name in NAMES]
 
 
-def name_rows(ax: Axes) -> Words:
+def name_rows(ax: Axes, names: tuple[str, ...] = NAMES) -> Words:
     """Name the rows at the left, and return the words that will cover the name of the best one."""
-    ax.set_yticks(ROWS, LABELS)
+    ax.set_yticks(range(len(names)), [ROOM + name for name in names])
     ax.tick_params(axis="y", length=0)
     place, _, _ = ax.get_yaxis_text1_transform(3.5)  # where the names themselves stand
     return Words(ax, place, FONT_SIZE - 1, bold=True, cover="none")
 
 
-def mark(best: Words, name: str) -> None:
+def mark(best: Words, name: str, names: tuple[str, ...] = NAMES) -> None:
     """Put the star at a name."""
-    best.say(f"\N{BLACK STAR} {name}", 0, NAMES.index(name))
+    best.say(f"\N{BLACK STAR} {name}", 0, names.index(name))

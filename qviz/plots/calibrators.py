@@ -4,11 +4,10 @@ from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.patches import PathPatch
-from matplotlib.path import Path
 
 from ..numerics import INT8, IntFormat, observe
 from ..numerics.outcomes import Outcome, best_of, outcomes
+from ._bars import bars, rectangles
 from ._methods import NAMES, mark, name_rows
 from .canvas import Picture, draw
 from .panel import Panel
@@ -29,8 +28,8 @@ class CalibratorPanel(Panel):
     def build(self, ax: Axes) -> None:
         """Create two bars a method, and the words for those too long to show."""
         dress(ax, Labels(self.title, "times the least mean squared error", ""))
-        self.rounding = self.moving(_bars(ax, facecolor=ROUNDED, edgecolor="black", label="rounding"))
-        self.clipping = self.moving(_bars(ax, facecolor="white", edgecolor=CLIPPED, hatch="////", label="clipping"))
+        self.rounding = self.moving(bars(ax, facecolor=ROUNDED, edgecolor="black", label="rounding"))
+        self.clipping = self.moving(bars(ax, facecolor="white", edgecolor=CLIPPED, hatch="////", label="clipping"))
         self.beyond = [Words(ax, ax.transData, FONT_SIZE - 2, cover="black") for _ in NAMES]
         self.best = name_rows(ax)
         for words in (*self.beyond, self.best):
@@ -47,8 +46,8 @@ class CalibratorPanel(Panel):
         rounding = np.array([p.rounding / unit for p in parts])
         total = np.array([p.total / unit for p in parts])
         shown = np.minimum(np.column_stack([np.zeros_like(total), rounding, total]), 2 * WIDEST)
-        self.rounding.set_path(_rectangles(shown[:, 0], shown[:, 1]))
-        self.clipping.set_path(_rectangles(shown[:, 1], shown[:, 2]))
+        self.rounding.set_path(rectangles(shown[:, 0], shown[:, 1], 0.002 * WIDEST))
+        self.clipping.set_path(rectangles(shown[:, 1], shown[:, 2], 0.002 * WIDEST))
         for row, (words, times, p) in enumerate(zip(self.beyond, total, parts, strict=True)):
             words.visible = times > WIDEST
             if words.visible:
@@ -59,21 +58,6 @@ class CalibratorPanel(Panel):
         self.description = f"{self.title}: {best} is best with {found[best].parts.total:.4g}; " + ", ".join(
             f"{name} {_short(times)}" for name, times in zip(NAMES, total, strict=True) if name != best
         )
-
-
-def _bars(ax: Axes, **look) -> PathPatch:
-    """Create a bar a row, drawn as one shape: hatching six of them costs six times as much."""
-    return ax.add_patch(PathPatch(Path(np.zeros((1, 2))), linewidth=1, **look))
-
-
-def _rectangles(left: np.ndarray, right: np.ndarray) -> Path:
-    """Return a bar a row, from (rows,) `left` to `right`, as one path; a bar of no length leaves no line."""
-    rows = np.flatnonzero(right - left > 0.002 * WIDEST)
-    left, right, top, bottom = left[rows], right[rows], rows - 0.31, rows + 0.31
-    corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]]).transpose(2, 0, 1)
-    if not rows.size:
-        return Path(np.zeros((1, 2)))
-    return Path.make_compound_path(*(Path([*bar, bar[0]], closed=True) for bar in corners))
 
 
 def _short(ratio: float) -> str:

@@ -38,6 +38,7 @@ class HistogramPanel(Panel):
     def __init__(self, title: str = "Before: float32", log: bool = False):
         super().__init__()
         self.title, self.log = title, log
+        self._counted: np.ndarray | None = None
 
     def build(self, ax: Axes) -> None:
         """Create the outline, the clipped part and the ends of the range."""
@@ -66,22 +67,28 @@ class HistogramPanel(Panel):
 
     def update(self, x: np.ndarray, lo: float, hi: float) -> None:
         """Show `x`, any shape, with the kept range [lo, hi], in the units of x."""
-        x = np.ravel(x)
-        least, most = float(x.min()), float(x.max())
-        left, right = padded(least, most)
-        counts, edges = binned(x, left, right)
-        heights = relative(counts)
+        if x is not self._counted:  # a read-only tensor that was counted is not counted again
+            self._count(np.ravel(x))
+            self._counted = None if x.flags.writeable else x
+        heights, edges = self._heights, self._edges
         inside = (edges[1:] >= lo) & (edges[:-1] <= hi)  # a bin that is partly kept counts as kept
         self.kept.set_data(np.where(inside, heights, 0), edges)
         self.clipped.set_data(np.where(inside, 0, heights), edges)
         for line, end in zip(self.ends, (lo, hi), strict=True):
             line.set_xdata([end, end])
-        self.ax.set_xlim(left, right)
         share = float(np.mean((x < lo) | (x > hi)))
+        least, most = self._ends
         self.description = (
             f"{self.title}: {x.size:,} values from {least:.4g} to {most:.4g}; "
             f"range kept {lo:.4g} to {hi:.4g}; {share:.2%} outside it."
         )
+
+    def _count(self, x: np.ndarray) -> None:
+        self._ends = float(x.min()), float(x.max())
+        left, right = padded(*self._ends)
+        counts, self._edges = binned(x, left, right)
+        self._heights = relative(counts)
+        self.ax.set_xlim(left, right)
 
 
 class LevelsPanel(Panel):

@@ -64,7 +64,7 @@ class Words:
 def _outlines(text: str, size: float, bold: bool) -> tuple[Path, Path]:
     """Return the outline of the letters, which end at the origin, and the box around them, in points."""
     path = TextPath((0, 0), text, size=size, prop=FontProperties(weight="bold" if bold else "normal"))
-    width = path.get_extents().x1
+    width = path.vertices[:, 0].max()  # get_extents would follow each curve, five times as slow
     letters = path.transformed(Affine2D().translate(-width, -_MIDDLE * size))
     left, right, half = -width - _PADDING, _PADDING, size / 2 + _PADDING
     return letters, Path([(left, -half), (right, -half), (right, half), (left, half), (left, -half)], closed=True)

@@ -85,3 +85,17 @@ def test_small_bars_are_seen_on_a_logarithmic_axis():
 @pytest.mark.parametrize("x", [np.zeros(5), np.full((2, 3), 7.0), np.array([-3.0]), np.float32([1e30, -1e30])])
 def test_hard_inputs(x):
     assert before_and_after(x, calibrate(x)).description
+
+
+def test_a_read_only_tensor_is_counted_once_and_no_other_is_mistaken_for_it(built, monkeypatch):
+    counted = []
+    monkeypatch.setattr("qviz.plots.histogram.binned", lambda x, *ends: counted.append(x.size) or binned(x, *ends))
+    panel, kept, other = built(HistogramPanel()), np.linspace(0, 1, 100), np.linspace(0, 2, 50)
+    kept.setflags(write=False)
+    for x in (kept, kept, other, other, kept):
+        panel.update(x, 0.0, 0.5)
+    assert counted == [100, 50, 50, 100]
+    again = built(HistogramPanel())
+    again.update(kept, 0.0, 0.5)
+    np.testing.assert_array_equal(panel.kept.get_data().values, again.kept.get_data().values)
+    assert panel.description == again.description

@@ -8,10 +8,15 @@ import pytest
 from qviz import PerChannel, QParams, plots
 from qviz.numerics import IntFormat, calibrate, error_of_ranges, error_parts, fake_quantize, observe
 from qviz.numerics.outcomes import outcomes
+from qviz.numerics.roofline import Roof, Work
+from qviz.numerics.saturation import layer_errors
+from qviz.numerics.straight_through import descend
+from qviz.plots.roofline import Ratio, Sight
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal(5000).astype(np.float32)
 WEIGHTS = RNG.standard_normal((16, 8, 3, 3)).astype(np.float32) * np.geomspace(0.1, 1, 16).reshape(-1, 1, 1, 1)
+ALIKE = [[0.98, 0.99], [0.96, 0.97]]
 PICTURE = np.linspace(0, 1, 40 * 60).reshape(40, 60)
 
 
@@ -29,31 +34,89 @@ def curve(bits):
     return thresholds, rounding, clipping, (1.5, 0.01), (1e-8, 1.0)
 
 
+SIZES, SHARES = np.arange(10, 90, 5), np.append(RNG.random(15), 1.0)
+CLOUD = plots.Cloud(SIZES, SHARES, uniform={"2 bits": 0, "8 bits": 15}, chosen={"mixed": 7})
+
+
 def found(bits):
     return outcomes(X, observe(X)[0], IntFormat(bits, signed=False), "affine")
 
 
+def shares(bits):
+    return ("conv1", "all"), np.array([[3.0 * bits, 2.0], [3.1 * bits, 0.5]]), (f"{bits} bytes", "9 bytes")
+
+
+def ratios(bits):
+    found = [Ratio(0.9 * r, r, 1.1 * r) for r in (0.3, bits / 2)]
+    return ("16 wide", "1024 wide"), None if bits == 2 else found, bits % 2
+
+
+def sights(bits):
+    roof = None if bits == 2 else Roof(100.0, 10.0, 0.01)
+    return [Sight(Work(1e6 * k, 8e6 / bits), roof, 5.0) for k in (1, 4)], "3 layers"
+
+
 # panel -> the arguments of its update, at some bits
 DATA = {
+    "BarsPanel": lambda bits: ({"float32": 0.99, "quantized": bits / 8},),
+    "AccuracyByBitsPanel": lambda bits: (["W8A8", "W2A4"], {"PTQ": [0.98, bits / 10], "QAT": ALIKE}, 0.985),
+    "AccuracyPanel": lambda bits: (
+        [bits / 10, 0.9, 0.97],
+        0.985,
+        0.96 if bits > 3 else np.nan,
+        8,
+        9,
+        ["a", f"W{bits}A4"],
+    ),
     "CalibratorPanel": lambda bits: (found(bits),),
     "ChannelPanel": lambda bits: (WEIGHTS, weights_at(bits)),
+    "CrossingsPanel": lambda bits: ([300, 10, 0][: bits - 2], 10_000, 8),
+    "DescentPanel": lambda bits: (descend(-1, 1.3, per_tensor(bits), 0.1, 20), per_tensor(bits), (-5.0, 5.0), 30),
+    "CombinationsPanel": lambda bits: ([355, *range(340 + bits, 347 + bits)], 359, [bits * 4786] * 8, bits % 8),
     "ErrorBarPanel": lambda bits: (error_parts(X, per_tensor(bits)),),
     "ErrorCurvePanel": curve,
     "ErrorHistogramPanel": lambda bits: (X, fake_quantize(X, per_tensor(bits)), float(per_tensor(bits).scale)),
     "HistogramPanel": lambda bits: (X, float(per_tensor(bits).lo), float(per_tensor(bits).hi)),
     "ImagePanel": lambda bits: (np.rint(PICTURE * (2**bits - 1)) / (2**bits - 1),),
+    "LayersPanel": lambda bits: (6.0 * bits * np.array([np.nan, 1, -1, np.inf, 0.5]), np.linspace(0, 6.0 * bits, 5)),
+    "LayerErrorsPanel": lambda bits: (layer_errors(), {2: 6, 3: 7, 4: 7, 8: 8}[bits], bits != 4),
+    "LayerSqnrPanel": lambda bits: ([np.inf, *6.0 * bits - np.arange(4)], 6.0 * bits + np.arange(15).reshape(3, 5)),
     "LevelsPanel": lambda bits: (X, per_tensor(bits)),
+    "LossPanel": lambda bits: ([30.0, 0.3, 0.0][: bits - 2], 8),
     "NumberLinePanel": lambda bits: ([-3.1, 0.4, 9.0], per_tensor(bits), (-5.0, 10.0)),
+    "RatioPanel": ratios,
+    "RooflinePanel": sights,
+    "SharesPanel": shares,
+    "AnswersLostPanel": lambda bits: ({"one": 10.0 / bits, "two": np.nan, "three": 90 / bits}, 0.5 * bits, "one"),
+    "ParetoPanel": lambda bits: (CLOUD, bits),
     "RangesPanel": lambda bits: (X, found(bits)),
+    "SlopePanel": lambda bits: (per_tensor(bits), bits - 3.0, "straight-through", (-5.0, 5.0)),
+    "SaturationPanel": lambda bits: ((211 * 9 * bits, 171 * 13 * bits), min(4122 * bits, 32767)),
+    "ShiftPanel": lambda bits: (dict.fromkeys(("weights", "activations", "biases"), WEIGHTS[..., 0, 0] * bits), 9.0),
+    "RequantizePanel": lambda bits: ((18.2 * bits, 18 * bits), (-90.0, 0), 0, True),
     "SqnrPanel": lambda bits: (np.arange(16) + 6.0 * bits - 12, 6.0 * bits),
     "StaircasePanel": lambda bits: (per_tensor(bits), 1.3, (-5.0, 5.0)),
+    "TermsPanel": lambda bits: ((12000, -300 * bits, 40 * bits, -7, 1500),),
+    "WalkPanel": lambda bits: (np.arange(-20, 20) * 5 * bits, np.arange(-20, 20) * 40, bits),
+    "TimedPanel": lambda bits: ({"a": (1, 0.1, 0.9, 9000), "b": (2, 0.3, 0.7, 1000 * bits), "c": (4, 0, 0.5, 9999)},),
+    "VerdictPanel": lambda bits: (
+        {(way, "bits"): ("out", "costs", "")[(bits + i) % 3] for i, way in enumerate(("one", "two", "three"))},
+        "two" if bits > 3 else "one",
+    ),
 }
 BITS = (2, 3, 4, 8)
 every_panel = pytest.mark.parametrize("name", sorted(DATA))
 
 
+MADE_OF = {  # panel -> the arguments of its own, where it has some
+    "AnswersLostPanel": (("one", "two", "three"), {"two": "not here"}),
+    "SharesPanel": ("Bytes", "% of float32", ("codes", "scales")),
+    "VerdictPanel": (("one", "two", "three"), ("bits",)),
+}
+
+
 def canvas_of(name):
-    return plots.Canvas({"panel": getattr(plots, name)()}, size=(600, 300))
+    return plots.Canvas({"panel": getattr(plots, name)(*MADE_OF.get(name, ()))}, size=(600, 300))
 
 
 def painted(canvas, data):

@@ -1,11 +1,13 @@
 """Words that move: where they end, what they cover, and how little they cost."""
 
+import string
+
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from qviz.plots.words import Words
+from qviz.plots.words import Words, _outlines
 
 
 @pytest.fixture
@@ -64,3 +66,11 @@ def test_the_last_words_stay(ax):
     assert ink(ax)[0] < first[0]
     words.say("once", 0.5, 0.5)
     assert ink(ax) == first
+
+
+@pytest.mark.parametrize("bold", [False, True])
+def test_the_right_edge_is_that_of_the_outline(bold):
+    """The oracle is get_extents, which follows every curve."""
+    for letter in string.printable.strip() + "★→∞":
+        letters, _ = _outlines(f"a{letter}", 10.0, bold)
+        assert letters.get_extents().x1 == pytest.approx(0, abs=1e-9)

@@ -1,0 +1,151 @@
+"""Speed: how many times as fast, and what stands in the way."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from ..numerics.roofline import Roof, Work
+from ._bars import bars, rectangles
+from .panel import Panel
+from .style import CLIPPED, FLOAT, FONT_SIZE, QUANTIZED, QUIET, RANGE, Labels, dress, legend, logarithmic
+from .words import Words
+
+FASTEST = 5  # 2 to this: the end of the axis of ratios
+NOT_YET = "not measured yet"
+MOST_ROWS = 12
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How many times as fast int8 is as float32, and the quartiles of that.
+
+    Attributes
+    ----------
+    low, median, high : float
+    """
+
+    low: float
+    median: float
+    high: float
+
+
+class RatioPanel(Panel):
+    """A bar a case, from 1 to the ratio: to the right int8 is faster, to the left, hatched, it is slower."""
+
+    def __init__(self, title: str = "How many times as fast is int8?"):
+        super().__init__()
+        self.title = title
+
+    def build(self, ax: Axes) -> None:
+        """Create two shapes of bars, the spreads, and the words of each row."""
+        dress(ax, Labels(self.title, "times as fast as float32 (line: spread)", ""))
+        ax.tick_params(axis="y", length=0)
+        self.faster = self.moving(bars(ax, facecolor=QUANTIZED, edgecolor="black", label="faster"))
+        lost = {"facecolor": "white", "edgecolor": CLIPPED, "hatch": "////"}
+        self.slower = self.moving(bars(ax, label="slower", **lost))
+        self.spread = self.moving(*ax.plot([], [], color=RANGE, linewidth=2))
+        self.mark = self.moving(*ax.plot([], [], color=RANGE, marker="*", markersize=11, clip_on=False))
+        self.words = [Words(ax, ax.transData, FONT_SIZE - 2) for _ in range(MOST_ROWS)]
+        for words in self.words:
+            self.moving(*words.artists)
+        ax.axvline(0, color=QUIET, linewidth=1)
+        ticks = range(-2, FASTEST + 1)
+        ax.set_xticks(ticks, [f"{2.0**tick:g}x" for tick in ticks])
+        ax.set_xlim(-2.6, FASTEST + 0.9)
+        legend(ax, loc="upper right", ncols=2)
+
+    def update(self, rows: Sequence[str], found: Sequence[Ratio] | None, chosen: int) -> None:
+        """Show at most 12 cases; None is not measured yet. `chosen` is the row with the star."""
+        median = self._logs(found, "median")
+        for shape, low, high in ((self.faster, 0, median), (self.slower, median, 0)):
+            shape.set_path(rectangles(*np.broadcast_arrays(low, high), 0.01) if found else rectangles(*[median] * 2, 1))
+        lines = np.column_stack([self._logs(found, "low"), self._logs(found, "high"), np.full(len(median), np.nan)])
+        self.spread.set_data(lines.ravel(), np.repeat(np.arange(len(median)), 3))
+        self.mark.set_data([-2.45], [chosen])
+        for i, words in enumerate(self.words):
+            words.visible = i < len(rows) if found else i == chosen
+            if words.visible:
+                words.say(f"{found[i].median:.2f}x" if found else NOT_YET, FASTEST + 0.85, i)
+        self.ax.set_yticks(range(len(rows)), rows)
+        self.ax.set_ylim(len(rows) - 0.5, -1.6)
+        told = (f"{row} {ratio.median:.2f}x" for row, ratio in zip(rows, found or (), strict=False))
+        self.description = f"{self.title} Chosen: {rows[chosen]}. {'; '.join(told) or NOT_YET.capitalize()}."
+
+    def _logs(self, found: Sequence[Ratio] | None, name: str) -> np.ndarray:
+        return np.clip(np.log2([getattr(ratio, name) for ratio in found or ()]), -2.4, FASTEST)
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What the roofline shows of one kind of number.
+
+    Attributes
+    ----------
+    work : Work
+    roof : Roof, or None: not measured yet
+    gops : float: what was reached, NaN where not measured
+    """
+
+    work: Work
+    roof: Roof | None
+    gops: float
+
+
+class RooflinePanel(Panel):
+    """Speed against arithmetic intensity: a roof for each kind of number, and where the chosen case stands under it."""
+
+    def __init__(self, title: str = "The roof over the chosen case"):
+        super().__init__()
+        self.title = title
+
+    def build(self, ax: Axes) -> None:
+        """Create two roofs, two upright lines at the intensities, two points, and two lines for the calls."""
+        dress(ax, Labels(self.title, "operations for each byte", "10\u2079 operations a second"))
+        logarithmic(ax.xaxis, ax.yaxis)
+        ax.set_xlim(0.1, 1e5)  # beyond all cases there is room for the legend
+        ax.set_ylim(1e-2, 1e4)
+        self.roofs, self.uprights, self.points, self.calls = [], [], [], []
+        for name, color, dash, marker in (("float32", FLOAT, "--", "s"), ("int8", QUANTIZED, "-", "o")):
+            look = {"color": color, "linestyle": dash}
+            self.roofs.append(self.moving(*ax.plot([], [], linewidth=2, label=f"{name}: roof", **look)))
+            self.uprights.append(self.moving(ax.axvline(1, linewidth=1, **look)))
+            call = ax.plot(
+                [],
+                [],
+                color=color,
+                marker="_",
+                markersize=14,
+                markeredgewidth=3,
+                linestyle="none",
+                label=f"{name}: calls",
+            )
+            self.calls.append(self.moving(*call))
+            point = ax.plot(
+                [], [], color=color, marker=marker, markersize=9, linestyle="none", label=f"{name}: measured"
+            )
+            self.points.append(self.moving(*point))
+        legend(ax, loc="lower right")
+
+    def update(self, sights: Sequence[Sight], case: str) -> None:
+        """Show float32 and int8, in this order; the description names the case."""
+        told = []
+        for i, (name, sight) in enumerate(zip(("float32", "int8"), sights, strict=True)):
+            x = sight.work.intensity
+            self.uprights[i].set_xdata([x, x])
+            measured = sight.roof is not None
+            for artist in (self.roofs[i], self.points[i], self.calls[i]):
+                artist.set_visible(measured)
+            told.append(f"{name} has {x:.2f} operations for each byte")
+            if measured:
+                told[-1] += f", {sight.gops:.3g} Gop/s of {sight.roof.attainable(sight.work):.3g} possible"
+                self._show(i, sight)
+        self.description = f"{self.title}, {case}: {'; '.join(told)}."
+
+    def _show(self, i: int, sight: Sight) -> None:
+        roof, x = sight.roof, sight.work.intensity
+        corners = np.array([0.01, roof.ridge, 1e5])
+        self.roofs[i].set_data(corners, np.minimum(corners * roof.bandwidth, roof.peak))
+        self.points[i].set_data([x], [sight.gops])
+        self.calls[i].set_data([x], [sight.work.operations / roof.call_ms / 1e6])
