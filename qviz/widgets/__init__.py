@@ -2,18 +2,34 @@
 
 * controls: sliders, drop-downs and toggles, declared as fields of a State
 * explorer: what every explorer does
+* work: what takes longer than a move, with a bar, and a button to stop it
 * one file for each explorer
+* gallery: all of them on one page
 """
 
 from .arena import ArenaExplorer
 from .calibration import CalibrationExplorer
+from .decision import DecisionExplorer
+from .energy import EnergyExplorer
 from .explorer import Explorer
+from .gallery import Gallery
 from .granularity import GranularityExplorer
+from .integer_walk import IntegerWalkExplorer
 from .mapping import MappingExplorer
+from .pareto import ParetoExplorer
 from .photo import PhotoExplorer
+from .ptq import PTQExplorer
+from .qat import QATExplorer
 from .quantize import QuantizeExplorer
+from .saturation import SaturationExplorer
+from .size import SizeExplorer
+from .speed import SpeedExplorer
+from .ste import STEExplorer
+from .switches import SwitchesExplorer
 
 __all__ = [
-    "ArenaExplorer", "CalibrationExplorer", "Explorer", "GranularityExplorer", "MappingExplorer",
-    "PhotoExplorer", "QuantizeExplorer",
+    "ArenaExplorer", "CalibrationExplorer", "DecisionExplorer", "EnergyExplorer", "Explorer", "Gallery",
+    "GranularityExplorer", "IntegerWalkExplorer", "MappingExplorer", "PTQExplorer", "ParetoExplorer",
+    "PhotoExplorer", "QATExplorer", "QuantizeExplorer", "STEExplorer", "SaturationExplorer", "SizeExplorer",
+    "SpeedExplorer", "SwitchesExplorer",
 ]  # fmt: skip

@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 
 import ipywidgets as widgets
 import numpy as np
-import traitlets
 
 from .. import data
 from ..plots import Canvas
+from ._parts import NamedImage, family
 from .controls import YOURS, Choice, controls_of, keys_stay_here
 
 _READOUT_STYLE = "margin:4px 0;font-size:14px;line-height:1.35;white-space:pre-wrap"
@@ -27,6 +27,9 @@ class Explorer(widgets.VBox):
 
     Parameters
     ----------
+    source : callable, first and without a name
+        Only for an explorer whose class names one in `source`: what its numbers come from, such as a laboratory of
+        torch. So this room needs no torch.
     data : name in the Data control, or the reader's own array or file (see `qviz.data.read_array`)
         Only for an explorer with a Data control.
     **settings
@@ -35,7 +38,7 @@ class Explorer(widgets.VBox):
     Raises
     ------
     TypeError
-        A setting has no control of that name.
+        A setting has no control of that name, or the source is missing.
     traitlets.TraitError
         A value is out of range or not on the list.
 
@@ -50,6 +53,7 @@ class Explorer(widgets.VBox):
     """
 
     State: ClassVar[type]
+    source: ClassVar[str] = ""  # the full name of what makes its source, called without arguments
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
@@ -58,7 +62,11 @@ class Explorer(widgets.VBox):
             setattr(cls, name, trait)
             trait.class_init(cls, name)
 
-    def __init__(self, **settings):
+    def __init__(self, source=None, /, **settings):
+        if bool(self.source) != callable(source):
+            kind = type(self).__name__
+            raise TypeError(f"{kind} is made by {self._made()}: got {source!r} where its source stands")
+        self._source = source
         self._controls = controls_of(self.State)
         unknown = sorted(set(settings) - set(self._controls))
         if unknown:
@@ -72,7 +80,7 @@ class Explorer(widgets.VBox):
         self._canvas = self.canvas()
         width, height = self._canvas.size
         name = inspect.getdoc(type(self)).splitlines()[0]
-        self._image = _Picture(
+        self._image = NamedImage(
             format="png", width=width, height=height, tooltip=name, layout={"max_width": "100%", "height": "auto"}
         )
         self._readout = widgets.HTML()
@@ -123,7 +131,7 @@ class Explorer(widgets.VBox):
             for name, (_, default) in self._controls.items()
             if (value := getattr(self, name)) != default
         ]
-        return f"qviz.widgets.{type(self).__name__}({', '.join(arguments)})"
+        return self._made(*arguments)
 
     @property
     def png(self) -> bytes:
@@ -146,7 +154,13 @@ class Explorer(widgets.VBox):
 
     def save(self, path=None) -> Path:
         """Write the picture as a PNG file, named after the settings, and return its path."""
-        path = Path(path or re.sub(r"[^\w.=-]+", "-", self.code.removeprefix("qviz.widgets.")).strip("-") + ".png")
+        path = Path(
+            path
+            or re.sub(r"[^\w.=-]+", "-", self.code.removeprefix("qviz.widgets.").replace(f"{self.source}()", "")).strip(
+                "-"
+            )
+            + ".png"
+        )
         path.write_bytes(self.png)
         return path
 
@@ -159,10 +173,8 @@ class Explorer(widgets.VBox):
             self._image.value = self._canvas.png()
             self._say(self.describe(state, self.result))
             self.last_error = None
-        except (ValueError, TypeError, MemoryError, OSError) as error:
-            self._complain(error, f"{error}")
-        except Exception as error:  # a fault of ours: it must not vanish in a log
-            self._complain(error, f"Something is wrong in {type(self).__name__}: {error!r}. Please report it.")
+        except Exception as error:
+            self._fail(error)
 
     def tensor(self, state) -> np.ndarray:
         """Return the values that the Data control names: the reader's own, or one of qviz.data's."""
@@ -176,13 +188,17 @@ class Explorer(widgets.VBox):
 
     def close(self) -> None:
         """Free the widgets, the figure and the data."""
-        for widget in _family(self):
+        for widget in family(self):
             if widget is not self:
                 widget.close()
         super().close()
-        self._canvas = self._own = self.result = None
+        self._canvas = self._own = self.result = self._source = None
 
     # How it is put together
+
+    def _made(self, *arguments: str) -> str:
+        source = [f"{self.source}()"] if self.source else []
+        return f"qviz.widgets.{type(self).__name__}({', '.join([*source, *arguments])})"
 
     def _build_controls(self, settings: dict) -> None:
         rows = []
@@ -252,7 +268,11 @@ class Explorer(widgets.VBox):
             f'<pre role="status" aria-live="polite" style="{_READOUT_STYLE}">{html.escape(text)}</pre>'
         )
 
-    def _complain(self, error: Exception, sentence: str) -> None:
+    def _fail(self, error: Exception) -> None:
+        """Tell an error; one that no reader can bring about is a fault of ours, and must not vanish in a log."""
+        sentence = f"{error}"
+        if not isinstance(error, ValueError | TypeError | MemoryError | OSError):
+            sentence = f"Something is wrong in {type(self).__name__}: {error!r}. Please report it."
         self.last_error = error
         self._say(f"Not shown: {sentence}\nThe picture is that of the last setting that worked.")
 
@@ -260,7 +280,8 @@ class Explorer(widgets.VBox):
         self.reset()
 
     def _on_code(self, _button) -> None:
-        self._code.value = f"import qviz.widgets\n{self.code}"
+        modules = ["qviz.widgets", *filter(None, [self.source.rpartition(".")[0]])]
+        self._code.value = "\n".join([*(f"import {module}" for module in modules), self.code])
         self._code.layout.display = None
 
     def _on_save(self, _button) -> None:
@@ -275,26 +296,3 @@ class Explorer(widgets.VBox):
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
         bundle = super()._repr_mimebundle_(include=include, exclude=exclude)
         return {**bundle, "text/plain": self.readout, "image/png": base64.b64encode(self.png).decode()}
-
-
-class _Picture(widgets.Image):
-    """An image whose tooltip is its title, and so its name for a screen reader.
-
-    ipywidgets 8.1 asks every widget with a tooltip for the length of its description; an Image has none, and would
-    show a JavaScript error in place of the picture.
-    """
-
-    description = traitlets.Unicode("").tag(sync=True)
-
-
-def _family(widget: widgets.Widget) -> list[widgets.Widget]:
-    """Return a widget and every one it owns: children, layouts, styles."""
-    family = [widget]
-    for owned in (
-        *getattr(widget, "children", ()),
-        getattr(widget, "layout", None),
-        getattr(widget, "style", None),
-    ):
-        if isinstance(owned, widgets.Widget):
-            family += _family(owned)
-    return family

@@ -1,6 +1,8 @@
 """Every explorer that qviz.widgets offers is found here, so that none escapes the sweeps."""
 
+import functools
 import gc
+import pkgutil
 import re
 import tracemalloc
 
@@ -35,13 +37,22 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("explorer_type", EXPLORERS, ids=lambda kind: kind.__name__)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def old_things_rest():
+    """Keep what is there already, such as all of torch, out of every count and collection of these tests."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 @pytest.fixture
 def shown():
     """Return a function that makes an explorer; each is closed at the end."""
     made = []
 
     def show(kind, **settings):
-        made.append(kind(**settings))
+        made.append(kind(*source_of(kind), **settings))
         return made[-1]
 
     yield show
@@ -50,10 +61,17 @@ def shown():
 
 
 @pytest.fixture
+def build():
+    """Return a function that makes an explorer, which is then to be closed."""
+    return lambda kind, **settings: kind(*source_of(kind), **settings)
+
+
+@pytest.fixture
 def small_data(monkeypatch):
-    """Let the named tensors be short, where there are many pictures to paint."""
+    """Let the named tensors be short and the test images few, where there are many pictures to paint."""
     whole = qviz.data.tensor
     monkeypatch.setattr(qviz.data, "tensor", lambda name, **options: whole(name, **{"n": 3000, **options}))
+    monkeypatch.setattr(qviz.widgets.SwitchesExplorer, "MOST_IMAGES", 20)
 
 
 @pytest.fixture
@@ -97,6 +115,16 @@ def sweep(shown, small_data):
 
     yield run
     tracemalloc.stop()
+
+
+def source_of(kind):
+    """Return what an explorer takes first: nothing, or its source, made once for all tests."""
+    return [made_once(kind.source)] if kind.source else []
+
+
+@functools.cache
+def made_once(name):
+    return pkgutil.resolve_name(name)()
 
 
 def extremes(control):

@@ -22,12 +22,17 @@ def test_each_extreme_of_each_control(explorer_type, shown, extremes_of, is_expe
         assert explorer.last_error is None
 
 
+def ends(values):
+    """Return the first and the last: each option in between was tried alone."""
+    return values[:: max(len(values) - 1, 1)]
+
+
 def test_two_extremes_at_a_time(explorer_type, shown, extremes_of, is_expected, small_data):
     explorer = shown(explorer_type)
     controls = {name: control for name, (control, _) in explorer._controls.items() if name != "data"}
     for first, second in ((a, b) for a in controls for b in controls if a < b):
-        for one in extremes_of(controls[first]):
-            for other in extremes_of(controls[second]):
+        for one in ends(extremes_of(controls[first])):
+            for other in ends(extremes_of(controls[second])):
                 explorer.set(**{first: one, second: other})
                 assert explorer.last_error is None or is_expected(explorer.last_error), explorer.code
         explorer.reset()

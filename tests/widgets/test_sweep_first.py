@@ -20,11 +20,12 @@ def test_random_states(explorer_type, sweep):
 
 def test_explorers_do_without_pyplot():
     program = (
-        "import sys, qviz.widgets as w\n"
+        "import pkgutil, sys, qviz.widgets as w\n"
         "for name in w.__all__:\n"
-        "    if name != 'Explorer':\n"
-        "        explorer = getattr(w, name)()\n"
-        "        explorer.bits = 3\n"
+        "    if name not in ('Explorer', 'Gallery'):\n"
+        "        kind = getattr(w, name)\n"
+        "        explorer = kind(*(pkgutil.resolve_name(name)() for name in [kind.source] if name))\n"
+        "        explorer.refresh()\n"
         "        explorer.close()\n"
         "sys.exit('matplotlib.pyplot' in sys.modules)"
     )

@@ -1,0 +1,102 @@
+"""What one inference costs in energy, by published figures: arithmetic, and moving the numbers."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..data.networks import NETWORKS
+from ..numerics.energy import ACCESS_PJ, FLOAT16, FLOAT32, Energy, energy, integers
+from ..numerics.layers import LayerShape
+from ..plots import Canvas, SharesPanel
+from .controls import choice, slider
+from .explorer import Explorer
+
+PARTS = ("arithmetic", "moving weights", "moving activations")
+# A network, or one of its layers: name -> layers
+WHAT: dict[str, tuple[LayerShape, ...]] = {
+    **NETWORKS,
+    **{f"digits CNN, {layer.name}": (layer,) for layer in NETWORKS["digits CNN"]},
+}
+
+
+@dataclass(frozen=True)
+class State:
+    """What runs, in which numbers, and where they live."""
+
+    what: str = choice("What runs", WHAT)
+    place: str = choice("Data live in", ACCESS_PJ, "DRAM")
+    bits: int = slider("Weight bits", 8, 2, 8)
+    batch: int = slider("Inputs at once", 1, 1, 64)
+
+
+@dataclass(frozen=True)
+class Result:
+    """The estimate for each kind of number, float32 first; the last is the chosen one."""
+
+    estimates: dict[str, Energy]
+
+    @property
+    def saved(self) -> float:
+        """How many times as much float32 takes."""
+        first, *_, last = self.estimates.values()
+        return first.total_pj / last.total_pj
+
+
+def compute(state: State) -> Result:
+    """Estimate float32, float16 and integers."""
+    kinds = (FLOAT32, FLOAT16, integers(state.bits))
+    return Result({kind.name: energy(WHAT[state.what], kind, state.place, state.batch) for kind in kinds})
+
+
+class EnergyExplorer(Explorer):
+    """Energy of one input, an estimate: arithmetic, moving weights, and moving activations.
+
+    The figures are those of Horowitz (ISSCC 2014) for a chip of 45 nm; nothing is measured.
+
+    Examples
+    --------
+    >>> explorer = EnergyExplorer(what="language model", place="nowhere")
+    >>> round(explorer.result.saved, 1)
+    15.3
+    >>> explorer.place = "DRAM"
+    >>> round(explorer.result.saved, 1)
+    4.0
+    >>> explorer.close()
+    """
+
+    State = State
+
+    def compute(self, state: State) -> Result:
+        """Estimate."""
+        return compute(state)
+
+    def canvas(self) -> Canvas:
+        """Show one bar for each kind of number."""
+        panel = SharesPanel("Energy of one input (estimate)", "% of float32", PARTS, limit=150)
+        return Canvas({"energy": panel}, size=(900, 280))
+
+    def views(self, state: State, result: Result) -> dict[str, tuple]:
+        """Show the parts in per cent of what float32 takes."""
+        found = result.estimates.values()
+        parts = np.array([[e.arithmetic_pj, e.weights_pj, e.activations_pj] for e in found])
+        words = [_micro(e.total_pj) for e in found]
+        words[-1] = f"W{state.bits}A8: {words[-1]}"  # moves; the name of a row does not
+        return {"energy": (("float32", "float16", "integers"), 100 * parts / parts[0].sum(), words)}
+
+    def describe(self, state: State, result: Result) -> str:
+        """Say it as a table, with the range that the figure for DRAM has."""
+        count = f"{state.batch} inputs at once" if state.batch > 1 else "one input"
+        head = f"{state.what}, {count}, data in: {state.place}. Estimate for one input, in \N{MICRO SIGN}J:"
+        titles = f"{'':<10}{'arithmetic':>12}{'weights':>12}{'activations':>13}{'in all':>12}  {'from - to'}"
+        rows = (
+            f"{name:<10}{e.arithmetic_pj / 1e6:>12.4f}{e.weights_pj / 1e6:>12.4f}{e.activations_pj / 1e6:>13.4f}"
+            f"{e.total_pj / 1e6:>12.4f}  {e.low_pj / 1e6:.4f} - {e.high_pj / 1e6:.4f}"
+            for name, e in result.estimates.items()
+        )
+        return "\n".join(
+            [head, titles, *rows, f"float32 takes {result.saved:.1f} times the energy of W{state.bits}A8."]
+        )
+
+
+def _micro(pj: float) -> str:
+    return f"{pj / 1e6:.3g} \N{MICRO SIGN}J"

@@ -1,0 +1,90 @@
+"""All explorers on one page, one at a time: the course's pictures without its text and code."""
+
+import inspect
+import pkgutil
+
+import ipywidgets as widgets
+
+from ._parts import family
+from .explorer import Explorer
+
+
+class Gallery(widgets.VBox):
+    """A list of explorers, and the one that is chosen.
+
+    An explorer is made when it is chosen, and freed when another one is. One that cannot be made here, such as one
+    on torch where there is no torch, says so in its place.
+
+    Parameters
+    ----------
+    kinds : list of Explorer classes; none means all of qviz.widgets
+
+    Examples
+    --------
+    >>> from qviz.widgets import PhotoExplorer, QuantizeExplorer
+    >>> gallery = Gallery([PhotoExplorer, QuantizeExplorer])
+    >>> gallery.choose("QuantizeExplorer")
+    >>> gallery.explorer.bits
+    8
+    >>> gallery.close()
+    """
+
+    def __init__(self, kinds: list[type[Explorer]] | None = None):
+        kinds = kinds or all_explorers()
+        self._kinds = {kind.__name__: kind for kind in kinds}
+        self.explorer: Explorer | None = None
+        self._list = widgets.Dropdown(
+            options=[(told(kind), name) for name, kind in self._kinds.items()],
+            description="Explorer",
+            layout={"width": "700px", "max_width": "100%"},
+        )
+        self._place = widgets.VBox()
+        super().__init__([self._list, self._place])
+        self._list.observe(lambda change: self._show(change.new), "value")
+        self._show(self._list.value)
+
+    def choose(self, name: str) -> None:
+        """Show the explorer of this class name, as the list does."""
+        self._list.value = name
+
+    def _show(self, name: str) -> None:
+        self._free()
+        kind = self._kinds[name]
+        try:
+            source = [pkgutil.resolve_name(kind.source)()] if kind.source else []
+            self.explorer = kind(*source)
+            self._place.children = [self.explorer]
+        except (ImportError, OSError) as error:
+            self._place.children = [widgets.HTML(f'<p role="status">{name} cannot run here: {error}</p>')]
+
+    def close(self) -> None:
+        """Free everything."""
+        self._free()
+        for widget in family(self):
+            if widget is not self:
+                widget.close()
+        super().close()
+
+    def _free(self) -> None:
+        self._place.children = []
+        if self.explorer is not None:
+            self.explorer.close()
+        self.explorer = None
+
+
+def all_explorers() -> list[type[Explorer]]:
+    """Return every explorer of this room."""
+    return [kind for kind in Explorer.__subclasses__() if kind.__module__.startswith(f"{__package__}.")]
+
+
+def told(kind: type[Explorer]) -> str:
+    """Return what an explorer is about: the first sentence of its docstring.
+
+    Examples
+    --------
+    >>> from qviz.widgets import PhotoExplorer
+    >>> told(PhotoExplorer)
+    'Photo: a picture before and after quantization'
+    """
+    first = inspect.getdoc(kind).split("\n\n")[0].splitlines()[0].rstrip(".")
+    return f"{kind.__name__.removesuffix('Explorer')}: {first[0].lower()}{first[1:]}"

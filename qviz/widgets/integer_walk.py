@@ -1,0 +1,181 @@
+"""One output value of the network in integers, from its input codes to its own."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import data
+from ..numerics.integer_layer import WAYS
+from ..plots import Canvas, RequantizePanel, TermsPanel, WalkPanel
+from ._walk import LAYERS, WIDTH, Change, Walk, changed, cut_out, real_output
+from .controls import choice, slider
+from .explorer import Explorer
+
+
+@dataclass(frozen=True)
+class State:
+    """Which output value, and what is changed on the way to it."""
+
+    layer: str = choice("Layer", LAYERS)
+    way: str = choice("Way", WAYS)
+    image: int = slider("Test image", 0, 0, 358)
+    channel: int = slider("Output channel", 4, 0, 9)
+    place: int = slider("Place (8 x 8)", 27, 0, 63)
+    pick: int = slider("Pick product", 3, 1, 512)
+    activation: int = slider("Activation +/-", 0, -255, 255)
+    weight: int = slider("Weight +/-", 0, -255, 255)
+    x_zero: int = slider("Zero point z_x", 0, 0, 255)
+    w_zero: int = slider("Zero point z_w", 0, -128, 127)
+    bias: int = slider("Bias +/-", 0, -150_000, 150_000, 500)
+
+
+@dataclass(frozen=True)
+class Result:
+    """The output value as the network has it and as it is set now; `picked` counts products from 0."""
+
+    before: Walk
+    now: Walk
+    picked: int
+    code_before: int
+    code: int
+
+
+def compute(state: State) -> Result:
+    """Cut one output out of the network, and change its integers."""
+    place = state.place if state.layer.startswith("conv") else 0
+    before = cut_out(state.layer, state.image, state.channel, place)
+    picked = min(state.pick, before.q_x.size) - 1
+    change = Change(picked, state.activation, state.weight, state.x_zero, state.w_zero, state.bias)
+    now = changed(before, change)
+    return Result(before, now, picked, before.code(state.way), now.code(state.way))
+
+
+class IntegerWalkExplorer(Explorer):
+    """One output value in integers: the walk of its sum, its four terms, its code.
+
+    Every integer can be changed; dashed and hollow is how the digits network has it.
+
+    Examples
+    --------
+    >>> explorer = IntegerWalkExplorer(layer="fc2", channel=5)
+    >>> explorer.result.code == explorer.result.code_before
+    True
+    >>> explorer.x_zero = 1  # as if each input code stood for a number one step lower
+    >>> explorer.result.now.total - explorer.result.before.total == explorer.result.now.terms.weight_sums.item()
+    True
+    >>> explorer.close()
+    """
+
+    State = State
+
+    def compute(self, state: State) -> Result:
+        """Derive everything from the state."""
+        return compute(state)
+
+    def canvas(self) -> Canvas:
+        """Put the walk above, its terms and its code below."""
+        panels = {"walk": WalkPanel(), "terms": TermsPanel(), "code": RequantizePanel()}
+        return Canvas(
+            panels, [["walk", "walk"], ["terms", "code"]], (940, 620), height_ratios=[6, 5], width_ratios=[6, 7]
+        )
+
+    def views(self, state: State, result: Result) -> dict[str, tuple]:
+        """Show the value now beside what it was."""
+        now, before, layer = result.now, result.before, result.now.layer
+        terms = now.terms
+        parts = (terms.products, terms.weight_sums, terms.input_sums, terms.zero_points)
+        marks = (now.steps(state.way), result.code), (before.steps(state.way), result.code_before)
+        return {
+            "walk": (now.products, before.products, result.picked),
+            "terms": ([*(np.asarray(part).item() for part in parts), now.bias],),
+            "code": (*marks, int(layer.y.zero_point), layer.relu, layer.y.fmt, state.way),
+        }
+
+    def describe(self, state: State, result: Result) -> str:
+        """Write the arithmetic line by line."""
+        lines = (_place(state, result), _product(state, result), *_sum(result), *_requantized(state, result))
+        return "\n".join((*lines, _meaning(state, result)))
+
+
+def _place(state: State, result: Result) -> str:
+    at = f", row {state.place // WIDTH}, column {state.place % WIDTH}" if state.layer.startswith("conv") else ""
+    d = data.digits()
+    n, beyond = result.now.q_x.size, int(result.now.padding.sum())
+    padding = f", {beyond} of them with padding, whose code is z_x" if beyond else ""
+    return (
+        f"{state.layer}, output channel {state.channel}{at}; test image {state.image}, "
+        f"a {d.labels[d.test][state.image]}: {n} products{padding}"
+    )
+
+
+def _product(state: State, result: Result) -> str:
+    walk, at = result.now, result.picked
+    q_x, q_w, z_x, z_w = int(walk.q_x[at]), int(walk.layer.q_w[0, at]), *_zeros(walk)
+    before = int(result.before.q_x[at]), int(result.before.layer.q_w[0, at])
+    notes = [f"product {state.pick} is beyond the last"] if state.pick > walk.q_x.size else []
+    notes += ["q_x is padding"] if walk.padding[at] else []
+    notes += [f"q_x is held at {q_x}"] if not walk.padding[at] and q_x != before[0] + state.activation else []
+    notes += [f"q_w is held at {q_w}"] if q_w != before[1] + state.weight else []
+    return (
+        f"product {at + 1}: (q_x - z_x) * (q_w - z_w) = ({q_x} - {z_x}) * ({q_w} - {_signed(z_w)}) = "
+        f"{walk.products[at]}{''.join(f'; {note}' for note in notes)}"
+    )
+
+
+def _sum(result: Result) -> tuple[str, str]:
+    walk, (z_x, z_w) = result.now, _zeros(result.now)
+    sums = int(walk.terms.products.item()), int(walk.layer.q_w.sum()), int(walk.q_x.sum()), walk.q_x.size
+    return (
+        "sum = sum of q_x q_w - z_x * sum of q_w - z_w * sum of q_x + n * z_x * z_w",
+        f"    = {sums[0]} - {z_x} * {_signed(sums[1])} - {_signed(z_w)} * {sums[2]} + {sums[3]} * {z_x} * "
+        f"{_signed(z_w)} = {walk.total}",
+    )
+
+
+def _requantized(state: State, result: Result) -> tuple[str, str, str, str]:
+    walk, layer, way = result.now, result.now.layer, state.way
+    exact = f"bias / (scale_x * scale_w) = {layer.bias[0]:.6f} / {layer.scale[0]:.6e} = {walk.bias_for('fbgemm'):.2f}"
+    multiplier = f"multiplier = scale_x * scale_w / scale_y = {layer.multiplier[0]:.8f}"
+    if way == "gemmlowp":
+        multiplier += f" = {layer.fixed_multiplier.mantissa.item()} / 2**31 / 2**{walk.shift}"
+    return (
+        exact + (", added as it is" if way == "fbgemm" else f", rounded to an int32: {walk.bias}"),
+        multiplier,
+        _rounding(walk, way),
+        _clipped(walk.rounded(way), result),
+    )
+
+
+def _rounding(walk: Walk, way: str) -> str:
+    layer, steps, rounded = walk.layer, walk.steps(way), walk.rounded(way)
+    if way == "gemmlowp":
+        high, mantissa = walk.high(), layer.fixed_multiplier.mantissa.item()
+        product = f"high_mul({walk.total} + {_signed(walk.bias)}, {mantissa}) = {high}"
+        return f"{product}; {high} / 2**{walk.shift} = {steps:.4f}, rounded: {rounded}"
+    bias = f"{walk.bias_for(way):.2f}" if way == "fbgemm" else walk.bias
+    return f"round(({walk.total} + {_signed(bias)}) * {layer.multiplier[0]:.8f}) = round({steps:.4f}) = {rounded}"
+
+
+def _clipped(rounded: int, result: Result) -> str:
+    y, relu = result.now.layer.y, result.now.layer.relu
+    zero_point, code = int(y.zero_point), result.code
+    lowest = zero_point if relu else y.fmt.qmin
+    free = ": a ReLU for nothing" if relu and rounded < 0 else ": clipped" if code != rounded + zero_point else ""
+    return f"q_y = clip({rounded} + {zero_point}, {lowest}, {y.fmt.qmax}) = {code}{free} (before: {result.code_before})"
+
+
+def _meaning(state: State, result: Result) -> str:
+    y = result.now.layer.y
+    value = float(y.scale) * (result.code - int(y.zero_point))
+    real = real_output(state.layer, state.image, state.channel, state.place)
+    product = f"{y.scale:.6f} * ({result.code} - {y.zero_point})"
+    return f"it stands for {product} = {value:.4f}; the float network has {real:.4f}"
+
+
+def _zeros(walk: Walk) -> tuple[int, int]:
+    return int(walk.layer.x.zero_point), walk.layer.w.zero_point.item()
+
+
+def _signed(number) -> str:
+    """Put a negative number into brackets, for use after a sign."""
+    return f"({number})" if str(number).startswith("-") else str(number)

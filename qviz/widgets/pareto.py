@@ -1,0 +1,169 @@
+"""Bits for each layer: where that network stands among all the others, by bytes and accuracy."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from ..data.mixed import BITS, FLOAT, every_network, place, size_bytes
+from ..plots import Canvas, Cloud, ParetoPanel
+from ..plots.pareto import SCORES
+from .controls import choice, slider
+from .explorer import Explorer
+
+_QUANTIZED = (slice(0, len(BITS)),) * 4  # of the tables: no layer in float32
+
+
+def _bits(layer: str):
+    return slider(f"{layer} bits", 4, BITS[0], BITS[-1])
+
+
+@dataclass(frozen=True)
+class State:
+    """Bits of each layer's weights, how their ranges are chosen, and what counts."""
+
+    conv1: int = _bits("conv1")
+    conv2: int = _bits("conv2")
+    fc1: int = _bits("fc1")
+    fc2: int = _bits("fc2")
+    method: str = choice("Weight range", ("min-max", "mse"))
+    score: str = choice("What counts", tuple(SCORES))
+
+    @property
+    def bits(self) -> tuple[int, int, int, int]:
+        """Of all four layers."""
+        return self.conv1, self.conv2, self.fc1, self.fc2
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """One network among all.
+
+    Attributes
+    ----------
+    size_bytes, float_bytes : int: with float32 scales and biases
+    right, float_right, images : int: test images that are named right
+    sqnr_db : float: of the logits
+    cloud : Cloud: all networks
+    here : int: the position of this one
+    beaten_by : int: how many are better on both sides
+    beater : tuple of bits, or None: of those the one with the highest score, then the smallest
+    fits : int, or 0: the most bits that a uniform network has in no more bytes
+    fits_right : int: its test images that are named right
+    """
+
+    size_bytes: int
+    float_bytes: int
+    right: int
+    float_right: int
+    images: int
+    sqnr_db: float
+    cloud: Cloud
+    here: int
+    beaten_by: int
+    beater: tuple[int, ...] | None
+    fits: int
+    fits_right: int
+
+    @property
+    def on_front(self) -> bool:
+        """Whether nothing beats it on both sides."""
+        return self.beaten_by == 0
+
+
+@lru_cache(maxsize=4)
+def cloud_of(method: str, score: str) -> Cloud:
+    """Return all 2,401 networks with 2 to 8 bits in each layer, measured on the test images.
+
+    Examples
+    --------
+    >>> cloud_of("min-max", "accuracy").size_bytes.size
+    2401
+    """
+    networks = every_network(method=method)
+    scores = networks.accuracy if score == "accuracy" else networks.sqnr_db
+    uniform = {f"{bits} bits": _position((bits,) * 4) for bits in BITS}
+    return Cloud(size_bytes()[_QUANTIZED].ravel(), scores[_QUANTIZED].ravel(), score, uniform)
+
+
+def compute(state: State) -> Result:
+    """Look one network up among all of them."""
+    networks, cloud = every_network(method=state.method), cloud_of(state.method, state.score)
+    at, here, size = place(state.bits), _position(state.bits), size_bytes()
+    beating = np.flatnonzero(cloud.beating(here))
+    best = max(beating, key=lambda i: (cloud.score[i], -cloud.size_bytes[i]), default=None)
+    fits = max(bits for bits in BITS if size[place(bits)] <= size[at])
+    return Result(
+        size_bytes=int(size[at]),
+        float_bytes=int(size[place(FLOAT)]),
+        right=int(networks.right[at]),
+        float_right=int(networks.right[place(FLOAT)]),
+        images=networks.images,
+        sqnr_db=float(networks.sqnr_db[at]),
+        cloud=cloud,
+        here=here,
+        beaten_by=beating.size,
+        beater=None if best is None else _bits_at(best),
+        fits=fits,
+        fits_right=int(networks.right[place(fits)]),
+    )
+
+
+class ParetoExplorer(Explorer):
+    """Bits for each layer of the trained network, among all 2,401 networks that 2 to 8 bits make of it.
+
+    Weights only: activations stay float32. All networks are measured on the test images when the explorer is made,
+    which takes about a second for each way to choose the range.
+
+    Examples
+    --------
+    >>> explorer = ParetoExplorer(conv1=5, fc1=3, fc2=5)
+    >>> print(explorer.readout.splitlines()[0])
+    conv1 5, conv2 4, fc1 3, fc2 5 bits: 16,058 bytes, 9.54 times smaller than float32
+    >>> explorer.close()
+    """
+
+    State = State
+
+    def compute(self, state: State) -> Result:
+        """Look it up."""
+        return compute(state)
+
+    def canvas(self) -> Canvas:
+        """One picture."""
+        return Canvas({"pareto": ParetoPanel()}, size=(900, 430))
+
+    def views(self, state: State, result: Result) -> dict[str, tuple]:
+        """Show all networks, and a star at this one."""
+        return {"pareto": (result.cloud, result.here)}
+
+    def describe(self, state: State, result: Result) -> str:
+        """Say what it costs, what it can, and what beats it."""
+        lines = [
+            f"conv1 {state.conv1}, conv2 {state.conv2}, fc1 {state.fc1}, fc2 {state.fc2} bits: "
+            f"{result.size_bytes:,} bytes, {result.float_bytes / result.size_bytes:.2f} times smaller than float32",
+            f"accuracy {result.right / result.images:.2%} ({result.right} of {result.images} test images; "
+            f"float32: {result.float_right}), SQNR {result.sqnr_db:.1f} dB",
+            f"by {state.score}: {_beaten(result)}",
+            f"same bits everywhere, in no more bytes: {result.fits} bits, {result.fits_right} right",
+            "time: kernels exist for float32 and 8 bits; fewer bits save bytes here, not time",
+        ]
+        return "\n".join(lines)
+
+
+def _beaten(result: Result) -> str:
+    if result.on_front:
+        return f"on the front; {result.cloud.front.sum()} of {result.cloud.score.size:,} networks are"
+    i, bits = _position(result.beater), " ".join(map(str, result.beater))
+    score = result.cloud.score[i]
+    told = f"{score:.2%}" if result.cloud.kind == "accuracy" else f"{score:.1f} dB"
+    count = f"{result.beaten_by:,} network{' beats' if result.beaten_by == 1 else 's beat'} it"
+    return f"{count}; the best of them, {bits}: {result.cloud.size_bytes[i]:,} bytes, {told}"
+
+
+def _position(bits) -> int:
+    return int(np.ravel_multi_index(place(bits), (len(BITS),) * 4))
+
+
+def _bits_at(position: int) -> tuple[int, ...]:
+    return tuple(BITS[i] for i in np.unravel_index(position, (len(BITS),) * 4))

@@ -1,0 +1,133 @@
+"""Quantization-aware training, live: curves that grow epoch by epoch, beside post-training quantization."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..plots import AccuracyPanel, Canvas, CrossingsPanel, LossPanel
+from ..plots.training import LAYOUT
+from .controls import choice, slider, toggle
+from .explorer import Explorer
+from .work import Working
+
+MOST_EPOCHS = 20
+LEARNING_RATES = (2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2)
+
+
+@dataclass(frozen=True)
+class State:
+    """How a network is trained with quantization in it; the fields are those of a QATConfig."""
+
+    weight_bits: int = slider("Weight bits", 2, 2, 8)
+    activation_bits: int = slider("Activation bits", 4, 2, 8)
+    per_channel: bool = toggle("One scale per channel", True)
+    epochs: int = slider("Epochs", 10, 0, MOST_EPOCHS)
+    lr: float = choice("Learning rate", LEARNING_RATES, 2e-3)
+    seed: int = slider("Seed", 0, 0, 9)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What is known of the training, and whether it is under way.
+
+    `known` is what the source returns: a qviz.pytorch.qat_lab.QATResult, or anything with its fields.
+    """
+
+    known: Any
+    training: bool
+
+
+class QATExplorer(Working, Explorer):
+    """Quantization-aware training against post-training quantization, on the network of the course.
+
+    A move shows what is known: a training that is done, or else the network before it. **Train** begins one; the
+    curves grow after each epoch, and Stop or another move ends it. `train()` does the same from code.
+
+    Parameters
+    ----------
+    source : qviz.pytorch.qat_lab.QATLab
+        Called with the fields of the State it returns what is known; its `epochs` trains.
+
+    Examples
+    --------
+    >>> from qviz.pytorch.qat_lab import QATLab
+    >>> explorer = QATExplorer(QATLab(), epochs=1)
+    >>> print(explorer.readout.splitlines()[-1])
+    Not trained yet at these settings: press Train.
+    >>> explorer.train()
+    >>> print(explorer.readout.splitlines()[-1])
+    Trained: 1 of 1 epochs.
+    >>> explorer.close()
+    """
+
+    State = State
+    source = "qviz.pytorch.qat_lab.QATLab"
+    work_label = "Train"
+
+    def train(self) -> None:
+        """Train at these settings from the start, to the end; an interrupt of the kernel ends it earlier."""
+        self._work.run()
+
+    def work(self) -> Iterator[float]:
+        """Train, and show each epoch."""
+        epochs = self.epochs
+        for result in self._source.epochs(**asdict(self.state)):
+            self.refresh()
+            yield result.done / epochs if epochs else 1.0
+
+    def compute(self, state: State) -> Result:
+        """Ask what is known."""
+        return Result(self._source(**asdict(state)), self.working)
+
+    def canvas(self) -> Canvas:
+        """Put accuracy at the left, loss and crossings at the right."""
+        panels = {"accuracy": AccuracyPanel(), "loss": LossPanel(), "crossings": CrossingsPanel()}
+        return Canvas(panels, LAYOUT, (980, 430), width_ratios=[5, 4])
+
+    def views(self, state: State, result: Result) -> dict[str, tuple]:
+        """Show every epoch that is done."""
+        known = result.known
+        accuracies = known.accuracies, known.float_accuracy, known.converted_accuracy
+        return {
+            "accuracy": (*accuracies, state.epochs, MOST_EPOCHS, _notes(state)),
+            "loss": (known.losses, MOST_EPOCHS),
+            "crossings": (known.crossings, known.weights, MOST_EPOCHS),
+        }
+
+    def describe(self, state: State, result: Result) -> str:
+        """Say what was before, what is now, and what to do."""
+        known = result.known
+        lines = [
+            _settings(state),
+            f"digits named right: float {known.float_accuracy:.2%}, PTQ at these bits {known.accuracies[0]:.2%}",
+        ]
+        if known.done:
+            lines += [
+                f"after epoch {known.done}: {known.accuracies[-1]:.2%} fake-quantized, loss {known.losses[-1]:.4f}, "
+                f"{known.crossings[-1]:,} of {known.weights:,} weights got another code in it"
+            ]
+        if known.engine:
+            same = f"names the same in {known.agreement:.2%} of the images"
+            lines += [f"converted, on {known.engine}: {known.converted_accuracy:.2%}; {same}"]
+        return "\n".join([*lines, _progress(state, result)])
+
+
+def _settings(state: State) -> str:
+    scales = "one scale per channel" if state.per_channel else "one scale per layer"
+    plan = f"{state.epochs} epochs, learning rate {state.lr:g}, seed {state.seed}"
+    return f"W{state.weight_bits}A{state.activation_bits}, {scales}, {plan}"
+
+
+def _notes(state: State) -> tuple[str, str, str]:
+    return f"W{state.weight_bits}A{state.activation_bits}", f"learning rate {state.lr:g}", f"seed {state.seed}"
+
+
+def _progress(state: State, result: Result) -> str:
+    done = f"{result.known.done} of {state.epochs} epochs"
+    if result.training:
+        return f"Training: {done}. Stop, or any move, ends it."
+    if result.known.complete:
+        return f"Trained: {done}."
+    if result.known.done:
+        return f"Stopped after {done}, so nothing is converted. Train begins anew."
+    return "Not trained yet at these settings: press Train."

@@ -1,0 +1,125 @@
+"""Two products that do not fit 16 bits: move the codes, and see what the kernel loses."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..numerics.saturation import SPREADS, LayerErrors, layer_errors, pair_sums
+from ..plots import Canvas, LayerErrorsPanel, SaturationPanel
+from .controls import choice, slider, toggle
+from .explorer import Explorer
+
+ADDERS = ("16 bits", "32 bits")
+
+
+@dataclass(frozen=True)
+class State:
+    """Two activations and two weights, in codes of 8 bits, and how their products are added."""
+
+    x1: int = slider("Activation 1", 211, 0, 255)
+    w1: int = slider("Weight 1", 71, -128, 127)
+    x2: int = slider("Activation 2", 171, 0, 255)
+    w2: int = slider("Weight 2", 107, -128, 127)
+    adder: str = choice("Pairs added in", ADDERS)
+    spread: str = choice("Layer's codes", SPREADS)
+    reduce_range: bool = toggle("reduce_range: activations of 7 bits")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What becomes of the two products.
+
+    Attributes
+    ----------
+    codes : the two activations as the kernel gets them
+    products : of these codes
+    kept : their sum, as the kernel has it
+    truth : the sum of the products of the 8-bit codes
+    unit : how many steps of 8 bits one of these codes stands for: 1, or 2 with reduce_range
+    errors : of a layer
+    """
+
+    codes: tuple[int, int]
+    products: tuple[int, int]
+    kept: int
+    truth: int
+    unit: int
+    errors: LayerErrors
+
+    @property
+    def rounding(self) -> int:
+        """What coarser activations cost, in units of a product of 8-bit codes."""
+        return self.unit * sum(self.products) - self.truth
+
+    @property
+    def saturation(self) -> int:
+        """What the adder lost, in the same units."""
+        return self.unit * (self.kept - sum(self.products))
+
+
+def compute(state: State) -> Result:
+    """Multiply and add as the kernel does."""
+    unit = 2 if state.reduce_range else 1
+    x = np.array([state.x1, state.x2])
+    codes, w = np.minimum(np.rint(x / unit), 255 // unit).astype(int), np.array([state.w1, state.w2])
+    kept = int(pair_sums(codes, w, saturate=state.adder == "16 bits")[0])
+    products = tuple(map(int, codes * w))
+    return Result(tuple(map(int, codes)), products, kept, int(x @ w), unit, layer_errors(state.spread))
+
+
+class SaturationExplorer(Explorer):
+    """Two products of 8-bit codes, added in 16 bits or in 32, and what that does to a layer.
+
+    Examples
+    --------
+    >>> explorer = SaturationExplorer()
+    >>> print(explorer.readout.splitlines()[1])
+    16 bits hold -32,768 to 32,767: 32,767 is kept, 511 is lost
+    >>> explorer.close()
+    """
+
+    State = State
+
+    def compute(self, state: State) -> Result:
+        """Derive everything from the state."""
+        return compute(state)
+
+    def canvas(self) -> Canvas:
+        """Put the pair on the left, the layer on the right."""
+        panels = {"pair": SaturationPanel(), "layer": LayerErrorsPanel()}
+        return Canvas(panels, size=(940, 330), width_ratios=[3, 2])
+
+    def views(self, state: State, result: Result) -> dict[str, tuple]:
+        """Show both."""
+        bits = 7 if state.reduce_range else 8
+        return {
+            "pair": (result.products, result.kept),
+            "layer": (result.errors, bits, state.adder == "16 bits"),
+        }
+
+    def describe(self, state: State, result: Result) -> str:
+        """Say the sum, what is kept of it, and the error against the sum of 8-bit codes."""
+        (a, b), total = result.codes, sum(result.products)
+        error = result.rounding + result.saturation
+        layer = self._canvas.panels["layer"].description
+        return "\n".join(
+            (
+                f"{a} * {_signed(state.w1)} + {b} * {_signed(state.w2)} = {total:,}",
+                _kept(state, result, total),
+                f"error, in products of 8-bit codes: {error:,} "
+                f"(rounding {result.rounding:,}, saturation {result.saturation:,})",
+                f"{layer.replace('a layer', f'a layer with {state.spread} codes')}",
+            )
+        )
+
+
+def _kept(state: State, result: Result, total: int) -> str:
+    if state.adder == "32 bits":
+        return "32 bits hold every such sum: nothing is lost"
+    lost = abs(total - result.kept)
+    said = f"{result.kept:,} is kept, {lost:,} is lost" if lost else "this sum fits, nothing is lost"
+    return f"16 bits hold -32,768 to 32,767: {said}"
+
+
+def _signed(number: int) -> str:
+    return f"({number})" if number < 0 else f"{number}"

@@ -1,0 +1,115 @@
+"""Where the bytes of a network are, layer by layer."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..data.networks import NETWORKS
+from ..numerics import SCHEMES, IntFormat, PerChannel, PerGroup, PerTensor
+from ..numerics.layers import LayerShape, StoredBytes, stored_bytes
+from ..plots import Canvas, SharesPanel
+from .controls import choice, slider
+from .explorer import Explorer
+
+PARTS = ("codes", "scales", "zero_points", "biases")
+ONE_SCALE = {
+    "per tensor": PerTensor(),
+    "per channel": PerChannel(0),
+    "per 128 weights": PerGroup(-1, 128),
+    "per 32 weights": PerGroup(-1, 32),
+    "per 8 weights": PerGroup(-1, 8),
+}
+
+
+@dataclass(frozen=True)
+class State:
+    """Which network, and how its weights are stored."""
+
+    network: str = choice("Network", NETWORKS)
+    bits: int = slider("Bits", 8, 2, 8)
+    granularity: str = choice("One scale", ONE_SCALE, "per channel")
+    scheme: str = choice("Scheme", SCHEMES, "symmetric")
+
+
+@dataclass(frozen=True)
+class Row:
+    """The bytes of one layer, quantized and float32."""
+
+    name: str
+    stored: StoredBytes
+    float_bytes: int
+
+    @property
+    def ratio(self) -> float:
+        """How many times as small it is."""
+        return self.float_bytes / self.stored.total
+
+
+@dataclass(frozen=True)
+class Result:
+    """One row a layer, and all of them together as the last."""
+
+    rows: tuple[Row, ...]
+
+    @property
+    def whole(self) -> Row:
+        """The whole network."""
+        return self.rows[-1]
+
+
+def compute(state: State) -> Result:
+    """Count the bytes of every layer."""
+    rows = [_row(layer, state) for layer in NETWORKS[state.network]]
+    whole = sum((row.stored for row in rows), StoredBytes(0, 0, 0, 0))
+    return Result((*rows, Row("all", whole, sum(row.float_bytes for row in rows))))
+
+
+def _row(layer: LayerShape, state: State) -> Row:
+    stored = stored_bytes(layer, IntFormat(state.bits), ONE_SCALE[state.granularity], state.scheme)
+    return Row(layer.name, stored, stored_bytes(layer, None).total)
+
+
+class SizeExplorer(Explorer):
+    """Where the bytes of a network are: codes, scales, zero points and biases of each layer.
+
+    Codes are packed, so that fewer than 8 bits take less room.
+
+    Examples
+    --------
+    >>> explorer = SizeExplorer(bits=4, granularity="per 32 weights")
+    >>> round(explorer.result.whole.ratio, 2)
+    6.26
+    >>> explorer.close()
+    """
+
+    State = State
+
+    def compute(self, state: State) -> Result:
+        """Count."""
+        return compute(state)
+
+    def canvas(self) -> Canvas:
+        """Show one bar a layer."""
+        names = [part.replace("_", " ") for part in PARTS]
+        return Canvas(
+            {"bytes": SharesPanel("Bytes of each layer", "% of its bytes in float32", names)}, size=(900, 330)
+        )
+
+    def views(self, state: State, result: Result) -> dict[str, tuple]:
+        """Show the parts of each layer in per cent of what float32 takes."""
+        shares = [[100 * getattr(row.stored, part) / row.float_bytes for part in PARTS] for row in result.rows]
+        words = [f"{row.stored.total:,} of {row.float_bytes:,} bytes" for row in result.rows]
+        return {"bytes": ([row.name for row in result.rows], np.array(shares), words)}
+
+    def describe(self, state: State, result: Result) -> str:
+        """Say it as a table."""
+        head = f"{state.network}, int{state.bits} {state.scheme}, one scale {state.granularity}; bytes:"
+        titles = (
+            f"{'layer':<12}{'float32':>12}{'codes':>12}{'scales':>10}{'zero points':>13}{'biases':>9}{'smaller':>10}"
+        )
+        rows = (
+            f"{row.name:<12}{row.float_bytes:>12,}{row.stored.codes:>12,}{row.stored.scales:>10,}"
+            f"{row.stored.zero_points:>13,}{row.stored.biases:>9,}{row.ratio:>9.2f}x"
+            for row in result.rows
+        )
+        return "\n".join([head, titles, *rows])

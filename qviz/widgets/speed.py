@@ -1,0 +1,172 @@
+"""Speed of float32 and int8 on the reader's own machine, measured when the reader asks for it, and never stored."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import ipywidgets as widgets
+
+from ..numerics.roofline import BATCHES, WIDTHS, Work, linear_work
+from ..plots import Canvas, RatioPanel, RooflinePanel
+from ..plots.roofline import Ratio, Sight
+from .controls import choice, slider, toggle
+from .explorer import Explorer
+
+
+@dataclass(frozen=True)
+class State:
+    """Which layers, and how many inputs at once."""
+
+    width: int = choice("Width", WIDTHS, 256)
+    batch: int = choice("Inputs at once", BATCHES, 16)
+    layers: int = slider("Layers", 2, 1, 3)
+    between: bool = toggle("Convert around every layer")
+
+
+@dataclass(frozen=True)
+class Result:
+    """The work of the chosen case, and what was measured.
+
+    Attributes
+    ----------
+    real, integer : Work: of float32, and of int8
+    cases : tuple of cases as the source gives them, or None: not measured yet
+    machine : the roofs, or None
+    """
+
+    real: Work
+    integer: Work
+    cases: tuple | None
+    machine: object | None
+
+
+def ratio(case) -> Ratio:
+    """Return how many times as fast int8 is; at the ends each time is half its spread off, but never below a tenth."""
+    (real_low, real_high), (integer_low, integer_high) = (
+        (max(time.median_ms - time.spread_ms / 2, time.median_ms / 10), time.median_ms + time.spread_ms / 2)
+        for time in (case.real, case.integer)
+    )
+    return Ratio(real_low / integer_high, case.real.median_ms / case.integer.median_ms, real_high / integer_low)
+
+
+class SpeedExplorer(Explorer):
+    """Speed of float32 and int8 on this machine: press Measure speed.
+
+    Until then the picture shows the work alone. All widths and batch sizes are measured at once, with one thread,
+    for as many layers as are chosen; changing those asks for another measurement.
+
+    Examples
+    --------
+    >>> from qviz.pytorch.speed import SpeedLab
+    >>> explorer = SpeedExplorer(SpeedLab(repeats=1), width=1024)
+    >>> print(explorer.readout.splitlines()[-1])
+    Time: not measured yet. Press Measure speed.
+    >>> explorer.close()
+    """
+
+    State = State
+    source: ClassVar[str] = "qviz.pytorch.speed.SpeedLab"
+
+    def __init__(self, source=None, /, **settings):
+        self._measured: dict[tuple[int, bool], tuple] = {}  # layers, between -> the machine, and the cases
+        super().__init__(source, **settings)
+
+    def measure(self) -> None:
+        """Measure all widths and batch sizes for the layers chosen; what the button does.
+
+        An interrupt of the kernel ends it, and leaves everything as it was.
+        """
+        state, found = self.state, []
+        self._progress.value, self._progress.layout.display = 0, None
+        try:
+            machine = self._source.machine(state.layers, state.between)
+            for case in self._source(state.layers, state.between):
+                found.append(case)
+                self._progress.value = len(found)
+        finally:
+            self._progress.layout.display = "none"
+        self._measured[state.layers, state.between] = machine, tuple(found)
+        self.refresh()
+
+    def compute(self, state: State) -> Result:
+        """Count the work, and look up what was measured."""
+        works = (
+            linear_work(state.width, state.layers, state.batch, quantized=quantized, between=state.between)
+            for quantized in (False, True)
+        )
+        machine, cases = self._measured.get((state.layers, state.between), (None, None))
+        return Result(*works, cases, machine)
+
+    def canvas(self) -> Canvas:
+        """Put the ratios on the left, the roofline on the right."""
+        return Canvas({"ratios": RatioPanel(), "roofline": RooflinePanel()}, size=(940, 430), width_ratios=[5, 4])
+
+    def views(self, state: State, result: Result) -> dict[str, tuple]:
+        """Show every width and batch size, and the chosen one under its roof."""
+        pairs = [(width, batch) for width in WIDTHS for batch in BATCHES]
+        rows = [f"    {width} wide, {batch} at once" for width, batch in pairs]
+        ratios = [ratio(case) for case in result.cases] if result.cases else None
+        chosen = pairs.index((state.width, state.batch))
+        return {"ratios": (rows, ratios, chosen), "roofline": (self._sights(result, chosen), _named(state))}
+
+    def describe(self, state: State, result: Result) -> str:
+        """Say the work, and the times once there are any."""
+        real, integer = result.real, result.integer
+        lines = [
+            f"{_named(state)}, converted {'around every layer' if state.between else 'once'}: "
+            f"{real.operations:,} operations",
+            f"float32 moves {real.bytes:>11,} bytes: {real.intensity:7.2f} operations for each",
+            f"int8    moves {integer.bytes:>11,} bytes: {integer.intensity:7.2f} operations for each",
+        ]
+        if not result.cases:
+            return "\n".join([*lines, "Time: not measured yet. Press Measure speed."])
+        return "\n".join([*lines, *_times(self._case(state, result), result)])
+
+    def _build_controls(self, settings: dict) -> None:
+        super()._build_controls(settings)
+        button = widgets.Button(description="Measure speed", tooltip="Time every width and batch size here and now")
+        button.on_click(self._on_measure)
+        self._progress = widgets.IntProgress(max=len(WIDTHS) * len(BATCHES), description="Measuring")
+        self._progress.layout.display = "none"
+        *rows, buttons, keys = self._panel_of_controls.children
+        buttons.children = (button, *buttons.children)
+        self._panel_of_controls.children = (*rows, buttons, self._progress, keys)
+
+    def _on_measure(self, _button) -> None:
+        try:
+            self.measure()
+        except KeyboardInterrupt:
+            self._say(f"{self.readout}\nMeasuring was interrupted; nothing of it is kept.")
+        except Exception as error:  # of torch, whatever it is: it must not vanish in a log
+            self.last_error = error
+            self._say(f"Not measured: {error}")
+
+    def _case(self, state: State, result: Result):
+        return next(case for case in result.cases if (case.width, case.batch) == (state.width, state.batch))
+
+    def _sights(self, result: Result, chosen: int) -> list[Sight]:
+        if not result.cases:
+            return [Sight(work, None, float("nan")) for work in (result.real, result.integer)]
+        case, machine = result.cases[chosen], result.machine
+        kinds = ((result.real, machine.real, case.real), (result.integer, machine.integer, case.integer))
+        return [Sight(work, roof, work.operations / time.median_ms / 1e6) for work, roof, time in kinds]
+
+
+def _named(state: State) -> str:
+    plural = "s" if state.layers > 1 else ""
+    return f"{state.layers} layer{plural} of {state.width} x {state.width}, {state.batch} at once"
+
+
+def _times(case, result: Result) -> list[str]:
+    """Return the lines on what was measured: medians, spreads, what is in the way, and the machine."""
+    kinds = (("float32", case.real, result.machine.real, result.real),)
+    kinds += (("int8", case.integer, result.machine.integer, result.integer),)
+    roofs = result.machine.real, result.machine.integer
+    lines = [
+        f"{name:<7} takes {time.median_ms * 1e3:>9.1f} \N{MICRO SIGN}s (middle half within "
+        f"{time.spread_ms * 1e3:.1f}); most in the way: {roof.limit(work)}"
+        for name, time, roof, work in kinds
+    ]
+    lines.append(f"int8 is {ratio(case).median:.2f} times as fast, with one thread, on {result.machine.engine}.")
+    peaks = " and ".join(f"{roof.peak:.0f}" for roof in roofs)
+    lines.append(f"Measured here and now: at most {peaks} Gop/s; memory {roofs[0].bandwidth:.0f} GB/s.")
+    return lines

@@ -1,0 +1,107 @@
+"""One weight under the straight-through estimator: it creeps until it crosses an edge, and then the output jumps."""
+
+from dataclasses import dataclass
+
+from ..numerics import IntFormat, QParams, choose_qparams
+from ..numerics.straight_through import SLOPES, Descent, descend
+from ..plots import Canvas, DescentPanel, SlopePanel, StaircasePanel
+from ..plots.straight_through import LAYOUT
+from .controls import choice, slider
+from .explorer import Explorer
+
+LIMITS = (-2.6, 2.6)  # a step lands between output and target, or half a bin beyond: 2 + 0.5 at most
+MOST_STEPS = 60
+
+
+@dataclass(frozen=True)
+class State:
+    """A weight, where it should go, and how it is moved."""
+
+    bits: int = slider("Bits", 3, 2, 5)
+    weight: float = slider("Weight at first", -0.8, -2.0, 2.0, 0.05, digits=2)
+    target: float = slider("Target", 0.7, -2.0, 2.0, 0.05, digits=2)
+    lr: float = slider("Learning rate", 0.05, 0.01, 0.5, 0.01, digits=2)
+    steps: int = slider("Steps", 40, 0, MOST_STEPS)
+    slope: str = choice("Slope", SLOPES)
+
+
+@dataclass(frozen=True)
+class Result:
+    """The grid, and the way of the weight on it."""
+
+    qparams: QParams
+    descent: Descent
+
+
+def compute(state: State) -> Result:
+    """Move the weight by gradient descent; the grid is symmetric and reaches from -1 to 1."""
+    qparams = choose_qparams(-1.0, 1.0, IntFormat(state.bits), "symmetric")
+    return Result(qparams, descend(state.weight, state.target, qparams, state.lr, state.steps, state.slope))
+
+
+class STEExplorer(Explorer):
+    """The straight-through estimator: a staircase forward, a slope of 1 backward, and a weight that creeps.
+
+    The loss is half the square of (output - target), where the output is the rounded weight.
+
+    Examples
+    --------
+    >>> explorer = STEExplorer(slope="true derivative")
+    >>> print(explorer.readout)
+    int3: steps of 0.333, levels from -1.333 to 1.000; the loss sees the output, the optimizer moves the weight
+    true derivative: the slope is 0.00, so nothing moves
+    weight -0.8000 -> -0.8000, output -0.6667 -> -0.6667, loss 0.9339 -> 0.9339
+    edges crossed: none in 40 steps
+    >>> explorer.close()
+    """
+
+    State = State
+
+    def compute(self, state: State) -> Result:
+        """Derive everything from the state."""
+        return compute(state)
+
+    def canvas(self) -> Canvas:
+        """Both functions above, the way of the weight below."""
+        panels = {"forward": StaircasePanel("Forward: the staircase"), "backward": SlopePanel(), "way": DescentPanel()}
+        return Canvas(panels, LAYOUT, (940, 600))
+
+    def views(self, state: State, result: Result) -> dict[str, tuple]:
+        """Mark where the weight is after the last step."""
+        weight = float(result.descent.weights[-1])
+        return {
+            "forward": (result.qparams, weight, LIMITS),
+            "backward": (result.qparams, weight, state.slope, LIMITS),
+            "way": (result.descent, result.qparams, LIMITS, MOST_STEPS),
+        }
+
+    def describe(self, state: State, result: Result) -> str:
+        """Say grid, slope, way and crossings."""
+        p, d = result.qparams, result.descent
+        grid = f"{p.fmt}: steps of {float(p.scale):.3f}, levels from {float(p.lo):.3f} to {float(p.hi):.3f}"
+        ways = ((name, x[0], x[-1]) for name, x in (("weight", d.weights), ("output", d.outputs), ("loss", d.losses)))
+        return "\n".join(
+            (
+                f"{grid}; the loss sees the output, the optimizer moves the weight",
+                _slope(state, d),
+                ", ".join(f"{name} {first:.4f} -> {last:.4f}" for name, first, last in ways),
+                f"edges crossed: {_crossings(d)} in {state.steps} steps",
+            )
+        )
+
+
+def _slope(state: State, descent: Descent) -> str:
+    slope = descent.slopes[-1]
+    if state.slope == "true derivative":
+        return f"true derivative: the slope is {slope:.2f}, so nothing moves"
+    if slope == 0:
+        return f"straight-through: the slope is {slope:.2f}, because the weight is clipped; it moves no more"
+    return f"straight-through: the slope is {slope:.2f}, as if nothing had been rounded"
+
+
+def _crossings(descent: Descent) -> str:
+    found = descent.crossings
+    if not found.size:
+        return "none"
+    first = ", ".join(str(step) for step in found[:8])
+    return f"{found.size}, at step {first}{' ...' if found.size > 8 else ''},"

@@ -1,0 +1,120 @@
+import numpy as np
+import pytest
+
+from qviz import data
+from qviz.numerics.integer_layer import WAYS
+from qviz.widgets import IntegerWalkExplorer
+from qviz.widgets._walk import INPUTS, LAYERS, OUTPUTS, Change, changed, cut_out, real_output
+
+NET = data.integer_cnn()
+DIGITS = data.digits()
+IMAGES = DIGITS.images[DIGITS.test]
+
+
+@pytest.fixture
+def explorer():
+    """Return an explorer, and close it."""
+    explorer = IntegerWalkExplorer()
+    yield explorer
+    explorer.close()
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("layer", LAYERS)
+def test_an_output_cut_out_is_that_of_the_network(layer, way):
+    codes = NET.run(IMAGES[:3])
+    for image in range(3):
+        inputs = codes[INPUTS[layer]][image : image + 1]
+        shaped = inputs if layer.startswith("conv") else inputs.reshape(1, -1)
+        whole = NET.layers[layer].run(shaped, way)[0]
+        for channel in (0, 9):
+            for place in (0, 7, 27, 63) if layer.startswith("conv") else (0,):
+                expected = whole[channel].reshape(-1)[place]
+                assert cut_out(layer, image, channel, place).code(way) == expected
+
+
+def test_the_float_network_beside_it():
+    floats = data.cnn_forward(IMAGES[:2])
+    near = {"rel": 1e-5}  # one image or two: BLAS sums in another order, and the last bits differ
+    assert real_output("conv2", 1, 3, 27) == pytest.approx(floats["conv2"][1, 3, 3, 3], **near)
+    assert real_output("fc2", 1, 3, 27) == pytest.approx(floats["logits"][1, 3], **near)
+    assert set(OUTPUTS) == set(LAYERS)
+
+
+def test_a_change_by_hand():
+    """(239 + 1 - 2) * (104 - 3 - 5) in place of 239 * 104, and every other product moves with its zero points."""
+    before = cut_out("conv1", 0, 4, 27)
+    assert before.q_x.tolist() == [207, 255, 239, 175, 255, 255, 0, 64, 112]
+    assert before.layer.q_w.tolist() == [[-12, 123, 104, 76, 59, -20, 22, -123, -127]]
+    now = changed(before, Change(at=2, activation=1, weight=-3, x_zero=2, w_zero=5, bias=700))
+    by_hand = [205 * -17, 253 * 118, 238 * 96, 173 * 71, 253 * 54, 253 * -25, -2 * 17, 62 * -128, 110 * -132]
+    assert now.products.tolist() == by_hand
+    assert now.total == sum(by_hand)
+    assert now.bias == before.bias + 700
+    sums = now.terms.products.item(), now.terms.weight_sums.item(), now.terms.input_sums.item(), now.terms.zero_points
+    assert sums == (sum(now.q_x * now.layer.q_w[0]), -2 * 99, -5 * 1563, 9 * 2 * 5)
+    assert (before.total, before.terms.zero_points) == (54886, 0)  # it is not changed itself
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_the_steps_lead_to_the_code_that_numerics_says(layer):
+    rng = np.random.default_rng(0)
+    for _ in range(100):
+        walk = cut_out(layer, int(rng.integers(359)), int(rng.integers(10)), int(rng.integers(64)))
+        change = Change(
+            int(rng.integers(9)), *rng.integers(-255, 256, 2), *rng.integers(0, 50, 2), *rng.integers(9, 99, 1)
+        )
+        now = changed(walk, change)
+        assert now.total == now.products.sum()
+        for way in WAYS:
+            y, lowest = now.layer.y, int(now.layer.y.zero_point) if now.layer.relu else 0
+            assert now.code(way) == np.clip(now.rounded(way) + int(y.zero_point), lowest, 255)
+            assert abs(now.rounded(way) - now.steps(way)) <= 0.5
+
+
+def test_padding_is_the_zero_point_and_cannot_be_changed():
+    corner = cut_out("conv1", 0, 4, 0)
+    assert corner.padding.tolist() == [True, True, True, True, False, False, True, False, False]
+    now = changed(corner, Change(at=0, activation=50, x_zero=9))
+    assert (now.q_x[now.padding] == 9).all()
+    assert (now.products[now.padding] == 0).all()
+
+
+def test_readout(explorer):
+    assert explorer.readout == (
+        "conv1, output channel 4, row 3, column 3; test image 0, a 5: 9 products\n"
+        "product 3: (q_x - z_x) * (q_w - z_w) = (239 - 0) * (104 - 0) = 24856\n"
+        "sum = sum of q_x q_w - z_x * sum of q_w - z_w * sum of q_x + n * z_x * z_w\n"
+        "    = 54886 - 0 * 102 - 0 * 1562 + 9 * 0 * 0 = 54886\n"
+        "bias / (scale_x * scale_w) = 0.085317 / 1.740744e-05 = 4901.18, added as it is\n"
+        "multiplier = scale_x * scale_w / scale_y = 0.00182246\n"
+        "round((54886 + 4901.18) * 0.00182246) = round(108.9595) = 109\n"
+        "q_y = clip(109 + 0, 0, 255) = 109 (before: 109)\n"
+        "it stands for 0.009552 * (109 - 0) = 1.0411; the float network has 1.0415"
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"activation": 50}, "(255 - 0) * (104 - 0) = 26520; q_x is held at 255"),
+        ({"weight": 50}, "(239 - 0) * (127 - 0) = 30353; q_w is held at 127"),
+        ({"weight": -255, "activation": -255}, "(0 - 0) * (-128 - 0) = 0; q_x is held at 0; q_w is held at -128"),
+        ({"place": 0, "pick": 1}, "5 of them with padding, whose code is z_x"),
+        ({"place": 0, "pick": 1, "activation": 5}, "= (0 - 0) * (-12 - 0) = 0; q_x is padding\n"),
+        (
+            {"pick": 10},
+            "product 9: (q_x - z_x) * (q_w - z_w) = (112 - 0) * (-127 - 0) = -14224; product 10 is beyond the",
+        ),
+        ({"x_zero": 2, "w_zero": -3}, "    = 54886 - 2 * 102 - (-3) * 1562 + 9 * 2 * (-3) = 59314"),
+        ({"bias": -50_000}, "round((54886 + (-45098.82)) * 0.00182246) = round(17.8367) = 18"),
+        ({"bias": 50_000, "activation": 10, "w_zero": -60}, "clip(374 + 0, 0, 255) = 255: clipped (before: 109)"),
+        ({"w_zero": 60}, "q_y = clip(-62 + 0, 0, 255) = 0: a ReLU for nothing (before: 109)"),
+        ({"way": "int32 bias"}, "= 4901.18, rounded to an int32: 4901\n"),
+        ({"way": "gemmlowp"}, "multiplier = scale_x * scale_w / scale_y = 0.00182246 = 2003811191 / 2**31 / 2**9\n"),
+        ({"layer": "fc2", "channel": 5}, "fc2, output channel 5; test image 0, a 5: 64 products\n"),
+    ],
+)
+def test_what_the_readout_says(explorer, settings, words):
+    explorer.set(**settings)
+    assert words in explorer.readout

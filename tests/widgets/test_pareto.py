@@ -1,0 +1,89 @@
+"""Each network among all of them, against loops over the tables."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from qviz.data.mixed import BITS, every_network, place, size_bytes
+from qviz.widgets import ParetoExplorer, pareto
+
+NETWORKS = list(itertools.product(BITS, repeat=4))
+SOME = [(4, 4, 4, 4), (5, 4, 3, 6), (2, 2, 2, 2), (8, 8, 8, 8), (2, 8, 5, 3), (5, 4, 3, 5)]
+
+
+def state(bits, **others):
+    return pareto.State(*bits, **others)
+
+
+@pytest.mark.parametrize("score", ["accuracy", "SQNR"])
+@pytest.mark.parametrize("method", ["min-max", "mse"])
+@pytest.mark.parametrize("bits", SOME, ids=str)
+def test_what_beats_it(bits, method, score):
+    result = pareto.compute(state(bits, method=method, score=score))
+    found = every_network(method=method)
+    table = found.right if score == "accuracy" else found.sqnr_db
+
+    def sides(b):
+        return int(size_bytes()[place(b)]), table[place(b)]
+
+    size, value = sides(bits)
+    beating = [b for b in NETWORKS if sides(b)[0] <= size and sides(b)[1] >= value and sides(b) != (size, value)]
+    assert result.beaten_by == len(beating)
+    assert result.on_front == (not beating)
+    if beating:
+        assert sides(result.beater) == max(map(sides, beating), key=lambda s: (s[1], -s[0]))
+
+
+@pytest.mark.parametrize("bits", SOME, ids=str)
+def test_it_is_the_network_of_the_tables(bits):
+    result, found = pareto.compute(state(bits)), every_network()
+    assert (result.size_bytes, result.right) == (size_bytes()[place(bits)], found.right[place(bits)])
+    assert result.sqnr_db == found.sqnr_db[place(bits)]
+    assert result.cloud.size_bytes[result.here] == result.size_bytes
+    assert result.cloud.score[result.here] == result.right / 359
+    assert size_bytes()[place(result.fits)] <= result.size_bytes
+    assert result.fits == 8 or size_bytes()[place(result.fits + 1)] > result.size_bytes
+
+
+def test_the_uniform_networks_are_marked():
+    cloud = pareto.cloud_of("min-max", "accuracy")
+    for bits in BITS:
+        assert cloud.size_bytes[cloud.uniform[f"{bits} bits"]] == size_bytes()[place(bits)]
+
+
+def test_readout(shown):
+    explorer = shown(ParetoExplorer, conv1=5, fc1=3, fc2=5)
+    lines = explorer.readout.splitlines()
+    assert lines[0] == "conv1 5, conv2 4, fc1 3, fc2 5 bits: 16,058 bytes, 9.54 times smaller than float32"
+    assert lines[1].startswith("accuracy 98.61% (354 of 359 test images; float32: 355), SQNR 17.")
+    assert lines[2].startswith("by accuracy: on the front; ")
+    explorer.score = "SQNR"
+    assert explorer.readout.splitlines()[2].startswith("by SQNR: ")
+
+
+def test_every_slider_moves_the_star_to_the_right(shown):
+    explorer = shown(ParetoExplorer)
+    for layer in ("conv1", "conv2", "fc1", "fc2"):
+        before = explorer._canvas.panels["pareto"].star.get_xdata()[0]
+        setattr(explorer, layer, 5)
+        assert explorer._canvas.panels["pareto"].star.get_xdata()[0] > before
+
+
+def test_axes_stay_while_bits_move(shown):
+    explorer = shown(ParetoExplorer)
+    (panel,) = explorer._canvas.panels.values()
+    view = panel.view()
+    for bits in SOME:
+        explorer.set(**dict(zip(("conv1", "conv2", "fc1", "fc2"), bits, strict=True)))
+        assert panel.view() == view
+    explorer.method = "mse"
+    assert panel.view() != view
+
+
+def test_clouds_are_kept(shown):
+    shown(ParetoExplorer)
+    assert pareto.cloud_of("min-max", "accuracy") is pareto.cloud_of("min-max", "accuracy")
+    assert pareto.cloud_of.cache_info().maxsize == 4
+    assert every_network.cache_info().maxsize == 6
+    assert np.isfinite(pareto.cloud_of("mse", "SQNR").score).all()
