@@ -12,6 +12,8 @@ import ipywidgets as widgets
 from ..widgets.controls import keys_stay_here
 
 NOT_YET = "not attempted yet"
+NOT_MEASURED = "it cannot be measured on this machine"
+HEAD = ("question", "you expected", "what is so")
 _TEXT_STYLE = "margin:2px 0;font-size:15px;line-height:1.4;max-width:860px"
 
 
@@ -46,7 +48,8 @@ class Prediction(widgets.VBox):
         self.question = question
         self.choices = dict(choices) if isinstance(choices, Mapping) else dict.fromkeys(choices)
         self.guess: str | None = None
-        self._reveals: list[Reveal] = []
+        self.truth = ""
+        self._listeners: list[Reveal | Record] = []
         self._answers = widgets.RadioButtons(options=list(self.choices), value=None, layout={"width": "auto"})
         self._commit = widgets.Button(description="That is my guess", layout={"width": "auto"}, disabled=True)
         self._status = widgets.HTML()
@@ -76,8 +79,8 @@ class Prediction(widgets.VBox):
         self.guess = guess
         self._answers.value = guess
         self._say(f"You expect: <strong>{html.escape(guess)}</strong>. Read on and find out.")
-        for reveal in self._reveals:
-            reveal.refresh()
+        for listener in self._listeners:
+            listener.refresh()
 
     def reveal(self, truth, why: str = "") -> "Reveal":
         """Return what shows the truth beside the guess, once there is one.
@@ -85,6 +88,7 @@ class Prediction(widgets.VBox):
         Parameters
         ----------
         truth : one of the choices, or a number where the choices have numbers
+            NaN says that it could not be measured on this machine.
         why : str
             What to take from it, in a sentence or two.
 
@@ -93,14 +97,21 @@ class Prediction(widgets.VBox):
         ValueError
             `truth` is neither a choice nor comparable with the choices' numbers.
         """
-        reveal = Reveal(self, *self._named(truth), why)
-        self._reveals.append(reveal)
+        self.truth, digits = self._named(truth)
+        reveal = Reveal(self, self.truth, digits, why)
+        self.tell(reveal)
         return reveal
+
+    def tell(self, listener: "Reveal | Record") -> None:
+        """Refresh this one too, each time the reader commits."""
+        self._listeners.append(listener)
 
     def _named(self, truth) -> tuple[str, str]:
         """Return the choice that is right, and the truth in digits where it is a number."""
         if truth in self.choices:
             return truth, ""
+        if truth != truth:
+            return NOT_MEASURED, ""
         if isinstance(truth, str) or None in self.choices.values():
             raise ValueError(f"truth must be one of {', '.join(map(repr, self.choices))}: got {truth!r}")
         nearest = min(self.choices, key=lambda name: abs(self.choices[name] - truth))
@@ -155,3 +166,58 @@ class Reveal(widgets.HTML):
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
         return {**super()._repr_mimebundle_(include=include, exclude=exclude), "text/plain": repr(self)}
+
+
+class Record(widgets.HTML):
+    """Every guess beside the truth, as far as both are known; made by `record`."""
+
+    def __init__(self, predictions: Sequence[Prediction]):
+        super().__init__()
+        self._predictions = predictions
+        for prediction in predictions:
+            prediction.tell(self)
+        self.refresh()
+
+    @property
+    def rows(self) -> list[tuple[str, str, str]]:
+        """Question, guess, truth; the truth stays hidden until there is a guess."""
+        return [(p.question, p.guess or NOT_YET, p.truth if p.guess else "") for p in self._predictions]
+
+    def refresh(self) -> None:
+        """Show the guesses as they are."""
+        head = "".join(f"<th style='text-align:left;padding:2px 10px' scope='col'>{text}</th>" for text in HEAD)
+        cell = "<td style='padding:2px 10px;vertical-align:top'>{}</td>"
+        rows = ("".join(cell.format(html.escape(text)) for text in row) for row in self.rows)
+        body = "".join(f"<tr>{row}</tr>" for row in rows)
+        self.value = (
+            f'<div role="status"><table style="{_TEXT_STYLE}"><tr>{head}</tr>{body}</table>{self._summary()}</div>'
+        )
+
+    def _summary(self) -> str:
+        guessed = [p for p in self._predictions if p.guess]
+        right = sum(p.guess == p.truth for p in guessed)
+        return f"{len(guessed)} of {len(self._predictions)} guessed, {right} as it is."
+
+    def __repr__(self) -> str:
+        return "\n".join([*(f"{q} {guess} {truth}".rstrip() for q, guess, truth in self.rows), self._summary()])
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
+        return {**super()._repr_mimebundle_(include=include, exclude=exclude), "text/plain": repr(self)}
+
+
+def record(*predictions: Prediction) -> Record:
+    """Return what shows all guesses of a lesson beside what was so.
+
+    Examples
+    --------
+    >>> guess = Prediction("One bit less: how much larger is the error?", {"2 times": 2, "4 times": 4})
+    >>> _ = guess.reveal(3.97)
+    >>> record(guess)
+    One bit less: how much larger is the error? not attempted yet
+    0 of 1 guessed, 0 as it is.
+    >>> guess.commit("2 times")
+    >>> record(guess)
+    One bit less: how much larger is the error? 2 times 4 times
+    1 of 1 guessed, 0 as it is.
+    """
+    return Record(predictions)

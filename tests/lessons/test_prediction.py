@@ -68,6 +68,12 @@ def test_a_second_thought_replaces_the_first(guess):
     assert reveal.right
 
 
+def test_a_truth_that_could_not_be_measured_is_told_so(guess):
+    reveal = guess.reveal(float("nan"))
+    guess.commit("4 times")
+    assert not reveal.right and "cannot be measured on this machine" in reveal.value
+
+
 def test_bad_arguments_are_named(guess):
     with pytest.raises(ValueError, match="guess must be one of '2 times', '4 times', '8 times': got '3 times'"):
         guess.commit("3 times")

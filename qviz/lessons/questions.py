@@ -1,0 +1,185 @@
+"""Nine things that people believe about quantization before they try: each asked twice, with other numbers.
+
+Which answer is right is computed by qviz, not written down: each question has a `truth`, called without arguments.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from ..data import cnn_accuracy, cnn_weights
+from ..numerics import INT8, UINT8, IntFormat, PerChannel, calibrate, choose_qparams, fake_quantize, mse, quantize
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question.
+
+    Attributes
+    ----------
+    about : str: what it is about, the same before and after the course
+    text : str
+    choices : tuple of str
+    truth : function that returns the index of the right choice
+    page : str: the number of the page that shows it
+    """
+
+    about: str
+    text: str
+    choices: tuple[str, ...]
+    truth: Callable[[], int]
+    page: str
+
+
+def nearest(value: float, *numbers: float) -> int:
+    """Return the index of the number nearest to a value, by ratio.
+
+    Examples
+    --------
+    >>> nearest(15.2, 2, 4, 16)
+    2
+    """
+    return int(np.argmin(np.abs(np.log(np.array(numbers) / value))))
+
+
+def error_ratio(more: int, fewer: int) -> float:
+    """Return how many times as large the mean squared error is with fewer bits, on evenly spread values."""
+    x = np.linspace(-1, 1, 20_001)
+    many, few = (mse(x, fake_quantize(x, calibrate(x, "min-max", IntFormat(bits)))) for bits in (more, fewer))
+    return few / many
+
+
+def zero_after(lo: float, hi: float) -> float:
+    """Return what 0.0 becomes when the range from lo to hi is asked for, in 8 bits."""
+    return float(fake_quantize(0.0, choose_qparams(lo, hi, UINT8)))
+
+
+def clipping_pays(bits: int) -> bool:
+    """Return whether keeping less than everything gives a smaller error, on bell-shaped values."""
+    x = np.random.default_rng(0).standard_normal(20_000)
+    all_kept, best = (mse(x, fake_quantize(x, calibrate(x, m, IntFormat(bits)))) for m in ("min-max", "mse"))
+    return best < all_kept
+
+
+def codes_from_zero_up(bits: int) -> int:
+    """Return how many codes of the symmetric scheme values from 0 to 1 use."""
+    x = np.linspace(0, 1, 10_001)
+    return np.unique(quantize(x, calibrate(x, "min-max", IntFormat(bits), "symmetric"))).size
+
+
+def percent_of_scales(channels: int, inputs: int) -> float:
+    """Return the bytes of a float32 scale for each channel, in percent of the bytes of int8 weights."""
+    scales = calibrate(np.ones((channels, inputs)), "min-max", INT8, "symmetric", PerChannel(0)).scale
+    return 100 * scales.size * 4 / (channels * inputs)
+
+
+def bytes_of_codes(bits: int) -> int:
+    """Return how many bytes NumPy, or PyTorch, stores for a code of 2 to 8 bits."""
+    return quantize(0.5, choose_qparams(-1, 1, IntFormat(bits))).itemsize
+
+
+def bias_step(bits: int) -> float:
+    """Return the step of a bias up to 1, in steps of the sum of int8 weights and uint8 activations up to 1."""
+    step_of_sum = float(choose_qparams(-1, 1, INT8, "symmetric").scale * choose_qparams(0, 1, UINT8).scale)
+    return float(choose_qparams(-1, 1, IntFormat(bits), "symmetric").scale) / step_of_sum
+
+
+def moved_by_rounding(distance: float) -> float:
+    """Return how much a rounded value changes when the value moves by a small distance."""
+    return float(np.rint(0.3 + distance) - np.rint(0.3))
+
+
+@cache
+def accuracy_at(bits: int) -> float:
+    """Return the share of digits that the network of the course names right with weights of some bits, in percent."""
+    weights = dict(cnn_weights())
+    for name, x in weights.items():
+        if name.endswith("weight"):
+            weights[name] = fake_quantize(x, calibrate(x, "min-max", IntFormat(bits), "symmetric"))
+    return 100 * cnn_accuracy(weights)
+
+
+def pair(about: str, page: str, choices: tuple, before: tuple, after: tuple) -> tuple[Question, Question]:
+    """Return a question before the course and one after it.
+
+    Each of the two gives its text, its truth and, where they are others, its choices.
+    """
+    asked = ((text, truth, (*own, choices)[0]) for text, truth, *own in (before, after))
+    first, second = (Question(about, text, answers, truth, page) for text, truth, answers in asked)
+    return first, second
+
+
+def times(*numbers: float) -> tuple[str, ...]:
+    """Return numbers as choices."""
+    return tuple(f"{number:g} times" for number in numbers)
+
+
+YES_NO = ("yes", "no")
+PAIRS = [
+    pair(
+        "what a bit is worth", "1", times(2, 4, 16),
+        ("From 8 bits to 6: how many times as large is the mean squared error?",
+         lambda: nearest(error_ratio(8, 6), 2, 4, 16)),
+        ("From 7 bits to 4: how many times as large is the mean squared error?",
+         lambda: nearest(error_ratio(7, 4), 3, 8, 64), times(3, 8, 64)),
+    ),
+    pair(
+        "how a network breaks", "1", ("like guessing", "about 60 %", "about 90 %", "nearly as many as before"),
+        ("A network names 98.9 % of its digits right. How many with weights of 4 bits?",
+         lambda: nearest(accuracy_at(4), 10, 60, 90, 98.9)),
+        ("A network names 98.9 % of its digits right. How many with weights of 2 bits, rounded without more ado?",
+         lambda: nearest(accuracy_at(2), 10, 60, 90, 98.9)),
+    ),
+    pair(
+        "zero", "2", (),
+        ("The range from 10 to 11 is asked for. What does 0.0 become?",
+         lambda: [10.0, 0.0, 10.5].index(zero_after(10, 11)), ("10.0", "0.0", "10.5")),
+        ("The range from -7 to -3 is asked for. What does 0.0 become?",
+         lambda: [-3.0, -7.0, 0.0].index(zero_after(-7, -3)), ("-3.0", "-7.0", "0.0")),
+    ),
+    pair(
+        "symmetric after ReLU", "2", ("256", "128", "64"),
+        ("Values from 0 up, the symmetric scheme, 8 bits: how many of the 256 codes are used?",
+         lambda: nearest(codes_from_zero_up(8), 256, 128, 64)),
+        ("Values from 0 up, the symmetric scheme, 5 bits: how many of the 32 codes are used?",
+         lambda: nearest(codes_from_zero_up(5), 32, 16, 8), ("32", "16", "8")),
+    ),
+    pair(
+        "what scales cost", "2", ("0.4 %", "10 %", "50 %"),
+        ("256 channels of 1,000 int8 weights get a scale each: how much memory is that on top?",
+         lambda: nearest(percent_of_scales(256, 1000), 0.4, 10, 50)),
+        ("64 channels of 40 int8 weights get a scale each: how much memory is that on top?",
+         lambda: nearest(percent_of_scales(64, 40), 0.4, 10, 50)),
+    ),
+    pair(
+        "keep everything, or clip", "3", YES_NO,
+        ("4 bits, bell-shaped values: is the error least when every value is kept in range?",
+         lambda: int(clipping_pays(4))),
+        ("3 bits, bell-shaped values: does it pay to clip the rarest?", lambda: int(not clipping_pays(3))),
+    ),
+    pair(
+        "the derivative of rounding", "5", ("1", "0", "it depends on the scale"),
+        ("Almost everywhere, what is the derivative of rounding?",
+         lambda: [1.0, 0.0].index(moved_by_rounding(1e-3) / 1e-3)),
+        ("A network is trained with rounding in it, by the true derivative. What happens to its weights?",
+         lambda: [0.0, 1.0].index(moved_by_rounding(1e-3) / 1e-3),
+         ("nothing: no gradient arrives", "they learn as always", "they go to the nearest levels")),
+    ),
+    pair(
+        "sums of 16 bits", "6", YES_NO,
+        ("Two products of an unsigned and a signed byte: does their sum always fit into 16 bits, up to 32,767?",
+         lambda: int(2 * UINT8.qmax * INT8.qmax > 2**15 - 1)),
+        ("The same with activations of 7 bits, 0 to 127: does it always fit?",
+         lambda: int(2 * IntFormat(7, signed=False).qmax * INT8.qmax > 2**15 - 1)),
+    ),
+    pair(
+        "biases", "7", ("as fine", "16 times as coarse", "250 times as coarse"),
+        ("An int8 layer adds a bias to its sum. With 8 bits for the bias, how fine are its steps beside the sum's?",
+         lambda: nearest(bias_step(8), 1, 16, 250)),
+        ("An int8 layer adds a bias to its sum. With 16 bits for the bias, how fine are its steps beside the sum's?",
+         lambda: nearest(bias_step(16), 1, 16, 250)),
+    ),
+]  # fmt: skip
+BEFORE, AFTER = (tuple(questions) for questions in zip(*PAIRS, strict=True))

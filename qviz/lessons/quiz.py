@@ -1,0 +1,111 @@
+"""A few questions before the course, and the same ideas again after it; scored on the reader's own machine."""
+
+import html
+from collections.abc import Sequence
+
+import ipywidgets as widgets
+
+from ..widgets.controls import keys_stay_here
+from .prediction import NOT_YET
+from .questions import AFTER, BEFORE, Question
+
+_TEXT = "margin:2px 0;font-size:15px;line-height:1.4;max-width:860px"
+NO_ANSWER = "choose"
+
+
+class Quiz(widgets.VBox):
+    """Questions with a list of answers each, and one button that scores them.
+
+    Nothing is stored and nothing is sent. Before it is scored it says nothing about what is right; afterwards it names
+    the page for each answer that was not.
+
+    Parameters
+    ----------
+    questions : sequence of Question
+
+    Examples
+    --------
+    >>> quiz = before_the_course()
+    >>> quiz
+    9 questions, 0 answered: not attempted yet
+    >>> quiz.answer(2, "0.0")
+    >>> quiz.score()
+    >>> print(repr(quiz).splitlines()[0])
+    9 questions, 1 answered, 1 right
+    """
+
+    def __init__(self, questions: Sequence[Question]):
+        self.questions = tuple(questions)
+        self._lists = [
+            widgets.Dropdown(
+                options=[NO_ANSWER, *question.choices],
+                description=f"Answer {number}",
+                layout={"width": "420px", "max_width": "100%"},
+            )
+            for number, question in enumerate(self.questions, 1)
+        ]
+        self._button = widgets.Button(description="Score my answers", layout={"width": "auto"})
+        self._button.on_click(lambda _button: self.score())
+        self._status = widgets.HTML()
+        self._scored = False
+        rows = [w for pair in zip(map(self._asked, range(len(self.questions))), self._lists, strict=True) for w in pair]
+        super().__init__([*rows, widgets.HBox([self._button, keys_stay_here()]), self._status])
+        self._say()
+
+    def answer(self, index: int, choice: str) -> None:
+        """Choose an answer, as the list does.
+
+        Raises
+        ------
+        ValueError
+            `choice` is none of the question's.
+        """
+        choices = self.questions[index].choices
+        if choice not in choices:
+            raise ValueError(f"choice must be one of {', '.join(map(repr, choices))}: got {choice!r}")
+        self._lists[index].value = choice
+
+    def score(self) -> None:
+        """Say how many answers are right, and where to read about the others."""
+        self._scored = True
+        self._say()
+
+    @property
+    def right(self) -> list[bool]:
+        """Whether each answer is right; one that was not given is not."""
+        return [
+            box.value == question.choices[question.truth()]
+            for box, question in zip(self._lists, self.questions, strict=True)
+        ]
+
+    def _asked(self, index: int) -> widgets.HTML:
+        question = html.escape(self.questions[index].text)
+        return widgets.HTML(f'<p style="{_TEXT}"><strong>{index + 1}.</strong> {question}</p>')
+
+    def _lines(self) -> list[str]:
+        answered = sum(box.value != NO_ANSWER for box in self._lists)
+        head = f"{len(self.questions)} questions, {answered} answered"
+        if not self._scored:
+            return [f"{head}: {NOT_YET}" if not answered else head]
+        wrong = [q for q, right in zip(self.questions, self.right, strict=True) if not right]
+        return [f"{head}, {sum(self.right)} right", *(f"{q.about}: see page {q.page}" for q in wrong)]
+
+    def _say(self) -> None:
+        text = "<br>".join(map(html.escape, self._lines()))
+        self._status.value = f'<div role="status" style="{_TEXT}">{text}</div>'
+
+    def __repr__(self) -> str:
+        return "\n".join(self._lines())
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
+        return {**super()._repr_mimebundle_(include=include, exclude=exclude), "text/plain": repr(self)}
+
+
+def before_the_course() -> Quiz:
+    """Return the questions to begin with."""
+    return Quiz(BEFORE)
+
+
+def after_the_course() -> Quiz:
+    """Return the same ideas with other numbers."""
+    return Quiz(AFTER)
