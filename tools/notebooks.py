@@ -1,8 +1,9 @@
-"""Run the course's notebooks and store them, so that the same notebook always gives the same text.
+"""Build the course's notebooks from course/, run them and store them; the same source always gives the same text.
 
-    python3 start.py notebooks                run and store all
-    python3 start.py notebooks 02 03          only those whose names begin so (a path works too)
+    python3 start.py notebooks                build, run and store all
+    python3 start.py notebooks 02 03          only those whose names begin so (any notebook by its path, not built)
     python3 start.py notebooks --check        store nothing; fail where the stored text differs
+    python3 start.py notebooks --instructor   with the worked solutions, folded away, into instructor/
 
 A notebook is stored only if every cell ran, wrote nothing to stderr and needed no network.
 """
@@ -20,9 +21,11 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
+import course
+
 ROOT = Path(__file__).resolve().parent.parent
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
-CELL_METADATA = {"tags", "jupyter"}  # what an author sets; the rest is what some program left behind
+CELL_METADATA = {"tags", "jupyter", "nbgrader"}  # what an author sets; the rest is what some program left behind
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"  # means nothing without the kernel that made it
 CELL_TIMEOUT = 300  # seconds; a lesson's longest work takes a few
 
@@ -82,8 +85,9 @@ def clean(notebook):
 
 
 def render(path):
-    """Run the notebook at path and return the text to store."""
-    notebook = load(path)
+    """Run the notebook at path, built from its source where it has one, and return the text to store."""
+    source = course.source_of(path)
+    notebook = course.build(source, solutions=path.parent == course.INSTRUCTOR) if source else load(path)
     execute(notebook, path.parent)
     clean(notebook)
     nbformat.validate(notebook)
@@ -110,16 +114,14 @@ def store(path, text):
     os.replace(new, path)
 
 
-def find(names):
+def find(names, folder):
     """Resolve names to notebooks: a path, or the beginning of a name; none means all."""
-    stored = sorted((ROOT / "notebooks").glob("*.ipynb"))
-    if not names:
-        return stored
+    pages = [folder / f"{source.stem}.ipynb" for source in course.sources()]
     found = []
-    for name in names:
-        matches = [Path(name)] if Path(name).is_file() else [p for p in stored if p.name.startswith(name)]
+    for name in names or [""]:
+        matches = [Path(name)] if Path(name).is_file() else [page for page in pages if page.name.startswith(name)]
         if not matches:
-            raise NotebookError(f"no such notebook: {name}; there are {', '.join(p.stem for p in stored)}")
+            raise NotebookError(f"no such notebook: {name}; there are {', '.join(page.stem for page in pages)}")
         found += [match.resolve() for match in matches if match.resolve() not in found]
     return found
 
@@ -129,13 +131,15 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="start.py notebooks", description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help="names, beginnings of names, or paths; default: all")
     parser.add_argument("--check", action="store_true", help="compare instead of storing")
+    parser.add_argument("--instructor", action="store_true", help="with the worked solutions, into instructor/")
     options = parser.parse_args(arguments)
     failed = 0
     try:
-        paths = find(options.names)
+        paths = find(options.names, course.INSTRUCTOR if options.instructor else course.STUDENT)
     except NotebookError as error:
         sys.exit(str(error))
     for path in paths:
+        path.parent.mkdir(exist_ok=True)
         try:
             (compare if options.check else store)(path, render(path))
             print(f"{path.name}: {'same' if options.check else 'stored'}", flush=True)

@@ -1,0 +1,246 @@
+# %% [markdown]
+# # 1. What is quantization?
+#
+# **The question of this page: what happens to a number that gets fewer bits?**
+#
+# *Before it: [Start here](00_start_here.ipynb). Time: 20 minutes. Next: [2. Scale and zero point](02_scale_and_zero_point.ipynb).*
+#
+# Quantization maps many possible values to few. In a neural network it turns **FP32** numbers (floating point, 32 bits) into small integers, such as **INT8** (8 bits). This page does it three times: to a photograph, to five numbers by hand, and to a trained network.
+
+# %%
+import numpy as np
+
+import qviz
+from qviz import data, plots
+from qviz.lessons import Prediction, check, record
+from qviz.widgets import PhotoExplorer, QuantizeExplorer
+
+# %% [markdown]
+# ## A photograph
+#
+# A grey photograph is an array of numbers from 0 (black) to 1 (white). Here each is stored in 32 bits.
+
+# %%
+photo = data.photograph()
+photo.shape, photo.dtype, photo.nbytes
+
+# %% [markdown]
+# Do the eyes need 32 bits? With 3 bits, each number must become one of a few grey values.
+
+# %%
+guess_greys = Prediction("How many different grey values can there be with 3 bits?", {"3": 3, "8": 8, "24": 24})
+guess_greys
+
+# %% [markdown]
+# Move **Bits** slowly from 8 down to 2. Where do you first see a difference? Where do smooth surfaces turn into bands?
+
+# %%
+photo_explorer = PhotoExplorer(bits=8)
+photo_explorer
+
+# %%
+photo_explorer.bits = 3
+print(photo_explorer.readout)
+photo_explorer.reset()
+
+# %%
+three_bits = qviz.fake_quantize(photo, qviz.calibrate(photo, fmt=qviz.IntFormat(3, signed=False)))
+guess_greys.reveal(np.unique(three_bits).size, "b bits make 2 to the power of b codes.")
+
+# %% [markdown]
+# **Notice:** at 8 bits the picture looks the same, in a quarter of the memory. The first bits matter much; the last ones hardly. Quantization lives on that.
+
+# %%
+eight_bits = qviz.quantize(photo, qviz.calibrate(photo, fmt=qviz.UINT8))
+print(f"{photo.nbytes:,} bytes as {photo.dtype}, {eight_bits.nbytes:,} bytes as {eight_bits.dtype}")
+
+# %% [markdown]
+# ## Five numbers, by hand
+#
+# Now the same without a picture. Take five real numbers and only 4 bits, which are the integers from -8 to 7.
+
+# %%
+x = np.array([-0.95, -0.42, 0.0, 0.37, 0.91])
+
+# %% [markdown]
+# Choose a step, so that the largest magnitude becomes 7. The step is called the **scale**.
+
+# %%
+scale = np.abs(x).max() / 7
+print(f"scale = {scale:.6f}")
+
+# %% [markdown]
+# Divide by the scale and round. What remains are small integers, the **codes**. This is what gets stored.
+
+# %%
+q = np.round(x / scale).astype(np.int8)
+print(q)
+
+# %% [markdown]
+# Multiply by the scale to come back. The result is near the original, but not the same: each number has moved to the nearest **level**.
+
+# %%
+x_hat = q * scale
+print("before:", np.round(x, 3))
+print("after: ", np.round(x_hat, 3))
+
+# %% [markdown]
+# In the picture, each arrow leads from a number to its level.
+
+# %%
+plots.number_line(x, qviz.calibrate(x, "min-max", qviz.INT4, "symmetric"))
+
+# %% [markdown]
+# What was lost is the **quantization error**. By rounding, no number can move further than half a step.
+
+# %%
+print(f"largest error {np.abs(x - x_hat).max():.4f}, half a step {scale / 2:.4f}")
+
+# %% [markdown]
+# That is all of quantization: **divide, round, store, multiply**. The rest of the course is about choosing the scale well, and about what the errors do.
+#
+# ## A tensor
+#
+# A layer of a network holds its **weights** in an array, a tensor. These are the 4,608 weights of the second layer of a small network that reads handwritten digits.
+
+# %%
+guess_error = Prediction("Take one bit away. How many times as large is the mean squared error then?", {"1.4 times": 1.4, "2 times": 2, "4 times": 4})
+guess_error
+
+# %% [markdown]
+# Move **Bits** and read the **mean squared error**: the average of the squared errors of all weights.
+
+# %%
+tensor_explorer = QuantizeExplorer(data="conv2 weights", bits=6, scheme="symmetric")
+tensor_explorer
+
+# %%
+for bits in range(8, 2, -1):
+    tensor_explorer.bits = bits
+    r = tensor_explorer.result
+    print(f"{bits} bits: error {r.parts.total:.2e}, SQNR {r.sqnr_db:5.2f} dB")
+
+# %% [markdown]
+# The **SQNR** (signal-to-quantization-noise ratio) says the same in decibels: how far the error lies below the signal. Higher is better.
+
+# %%
+tensor_explorer.bits = 7
+error_7 = tensor_explorer.result.parts.total
+tensor_explorer.bits = 6
+error_6 = tensor_explorer.result.parts.total
+tensor_explorer.reset()
+guess_error.reveal(error_6 / error_7, "The step is twice as wide, so its square is four times as large: about 6 dB for each bit.")
+
+# %% [markdown]
+# **Notice** the picture on the right. Rounding errors of every size up to half a step are about equally frequent. With few bits that changes, because most weights are near zero and fall on the same level.
+#
+# ## A network
+#
+# The error of a weight matters only if the answers change. This network names 359 handwritten digits that it has never seen.
+
+# %%
+images = data.digits().images
+row = np.hstack(1 - np.pad(images[:12, 0], ((0, 0), (1, 1), (2, 2))))
+plots.draw({"digits": (plots.ImagePanel("The first twelve"), row)}, size=(900, 130))
+
+# %%
+print(f"{data.cnn_accuracy():.2%} right with float32 weights")
+
+# %%
+guess_bits = Prediction("Take bits away from every weight. At how many bits are fewer than 95 % right for the first time?", {"7 bits": 7, "5 bits": 5, "3 bits": 3, "2 bits": 2})
+guess_bits
+
+# %% [markdown]
+# Now all four weight tensors are quantized, and the network reads the same digits again.
+
+# %%
+weights = data.cnn_weights()
+accuracy = {}
+for bits in range(8, 1, -1):
+    fmt = qviz.IntFormat(bits)
+    small = dict(weights)
+    for name in ("conv1.weight", "conv2.weight", "fc1.weight", "fc2.weight"):
+        qparams = qviz.calibrate(weights[name], "min-max", fmt, "symmetric")
+        small[name] = qviz.fake_quantize(weights[name], qparams)
+    accuracy[bits] = data.cnn_accuracy(small)
+    print(f"{bits} bits: {accuracy[bits]:7.2%} right")
+
+# %%
+guess_bits.reveal(max(bits for bits in accuracy if accuracy[bits] < 0.95), "It hardly notices at first; then the accuracy falls off a cliff.")
+
+# %% [markdown]
+# **Notice:** down to a point the network does not care, since many small errors cancel in each sum. Then it breaks all at once. Where that point lies depends on the network, and on how well the scale is chosen. That is the next page.
+#
+# ## What can be quantized, and when
+#
+# * **Weights** are known once the network is trained. On this page we quantized only those.
+# * **Activations**, the values that flow between layers, depend on the input. Their range must be estimated: [page 3](03_calibration.ipynb).
+# * **Biases** are few. They are usually kept in 32 bits.
+#
+# Quantizing a network after it was trained is called **post-training quantization** (PTQ). Letting it train with the rounding in place is called **quantization-aware training** (QAT). The first is quick; the second rescues accuracy at low bit-widths.
+
+# %% [markdown]
+# ## What you expected, and what was so
+
+# %%
+record(guess_greys, guess_error, guess_bits)
+
+# %% [markdown]
+# ## In five lines
+#
+# 1. Quantization maps many values to few levels, so that each needs fewer bits.
+# 2. Divide by the scale, round, store the integer; multiply to come back.
+# 3. Rounding moves no value further than half a step.
+# 4. Each bit less makes the squared error about four times as large: 6 dB.
+# 5. A network shrugs off small errors, and then breaks at once.
+
+# %% [markdown]
+# ## Exercises
+#
+# Each check answers at once. A wrong answer gets a hint; an empty one stops nothing.
+
+# %% [markdown]
+# **1.1.** Quantize the five numbers `x` by hand, with 3 bits: the codes go from -4 to 3, and the largest magnitude becomes 3. Which codes do you get?
+
+# %%
+codes = None  # five whole numbers, such as [0, 1, 2, 3, -4]
+### BEGIN SOLUTION
+codes = [-3, -1, 0, 1, 3]  # the scale is 0.95 / 3 = 0.317
+### END SOLUTION
+
+# %%
+check("01.1", codes)
+
+# %% [markdown]
+# **1.2.** In the explorer of the tensor choose the data *ReLU-like*, 8 bits and the scheme *symmetric*. ReLU leaves no value below 0. How many of the 256 levels are used?
+
+# %%
+levels_used = None
+### BEGIN SOLUTION
+levels_used = 128  # 0 to 127: the codes of negative values never come
+### END SOLUTION
+
+# %%
+check("01.2", levels_used)
+
+# %% [markdown]
+# **1.3. Spot the bug.** This function should return int8 codes: the nearest level of each number, and the last code for what lies beyond the range. It does neither. Mend it.
+
+# %%
+def to_int8(x, scale):
+    return (x / scale).astype(np.int8)
+### BEGIN SOLUTION
+def to_int8(x, scale):
+    codes = np.rint(x / scale)  # a cast alone would cut off: 0.9 steps would become 0
+    return np.clip(codes, -128, 127).astype(np.int8)  # a cast alone would wrap: 180 would become -76
+### END SOLUTION
+
+# %%
+check("01.3", to_int8)
+
+# %% [markdown]
+# ## Sources
+#
+# * B. Jacob et al., *Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference*, CVPR 2018: scale, zero point, INT8 inference.
+# * W. R. Bennett, *Spectra of Quantized Signals*, Bell System Technical Journal, 1948: the error of a uniform quantizer, and 6 dB for each bit.
+# * Photograph: Rachel Michetti, CC0. Digits: Optical Recognition of Handwritten Digits, UCI.

@@ -1,0 +1,313 @@
+# %% [markdown]
+# # 4. Post-training quantization with fbgemm
+#
+# **The question of this page: how does one turn a trained network into integers with PyTorch, and what decides how much is lost?**
+#
+# *Before it: [3. Calibration](03_calibration.ipynb). Time: 30 minutes. Next: [5. Quantization-aware training with fbgemm](05_qat_with_fbgemm.ipynb).*
+#
+# **Post-training quantization**, PTQ, takes a network that is trained already, and a few of its inputs. It needs no labels and no further training. **fbgemm** is the library that multiplies the integers on x86 processors. PyTorch calls such a library an **engine**.
+
+# %%
+from tempfile import TemporaryDirectory
+import numpy as np
+import torch
+from torch.ao import quantization
+from qviz.lessons import Prediction, check, record
+from qviz.plots import compare_accuracies
+from qviz.pytorch import cost, engines, examples, files, models, ptq, ptq_config, qat
+from qviz.pytorch.convert import convert
+from qviz.pytorch.ptq_lab import PTQLab
+from qviz.widgets import PTQExplorer
+
+# %% [markdown]
+# ## A whole network, in integers
+#
+# So far we rounded one tensor. Now it is all of them: the weights of four layers, and what each layer gives out. The network reads handwritten digits, and 359 test images judge it.
+#
+# In the explorer below each move quantizes the network and runs it. **SQNR** is the signal that is left, in decibels: 6 dB more is half the error. The ranges come from **Samples**, images of the training set. Make your guess, and then move **Weight bits** and **Activation bits** down. Where does it break? (**Reduce range** gives up one bit of the activations. Processors without a certain instruction need that; more in lesson 6.)
+
+# %%
+guess_easy = Prediction("In float32 the network gets 4 of 359 images wrong. With 8 bits for everything: how many?", {"about 5": 5, "about 20": 20, "about 100": 100})
+guess_easy
+
+# %%
+lab = PTQLab()
+explorer = PTQExplorer(lab, weight_bits=8)
+explorer
+
+# %%
+guess_easy.reveal(round(359 * (1 - explorer.result.accuracy)), "Eight bits are plenty for this network, even with the simplest ranges.")
+
+# %% [markdown]
+# **Notice** the size on disk. The integers are a quarter of the floats, and scales and file headers come on top. Fewer bits do not make the file smaller: fbgemm keeps each weight in a whole byte, and 2 bits use only 4 of its 256 values.
+
+# %%
+for bits in (8, 4, 3, 2):
+    explorer.set(weight_bits=bits, activation_bits=bits)
+    print(f"{bits} bits: {explorer.result.accuracy:6.1%} right, {explorer.result.size_bytes:,} bytes")
+explorer.reset()
+
+# %% [markdown]
+# ## The three steps
+#
+# 1. *Convert weights* from float32 to int8.
+# 2. *Compute scale and zero point* for each weight tensor, and for what each layer gives out.
+# 3. *Apply* them: replace each layer by one that computes in integers.
+#
+# PyTorch goes through them as *prepare, calibrate, convert*, because activations must be *seen* before they have a scale. `prepare` puts an **observer** behind each layer. To calibrate is to run the network on some images. (**Fused**: a convolution and its ReLU become one layer, so that nothing is rounded in between. `quiet` silences PyTorch's notes that this part of it is to move elsewhere.)
+
+# %%
+train_x, _, x, y = models.digits_tensors()
+model = models.digits_cnn().fuse()
+with engines.using() as engine, engines.quiet():
+    model.qconfig = quantization.get_default_qconfig(engine)
+    prepared = quantization.prepare(model)
+observer = prepared.conv1.activation_post_process
+print(f"prepared:   {type(observer).__name__} saw {observer.min_val:.3f} to {observer.max_val:.3f}, that is nothing")
+prepared(train_x[:256])
+print(f"calibrated: {type(observer).__name__} saw {observer.min_val:.3f} to {observer.max_val:.3f}")
+
+# %% [markdown]
+# `convert` computes scales and zero points from what was seen, and replaces the layers. This is one of the 16 filters of `conv1`, in integers. Each integer times its scale is nearly the trained weight:
+
+# %%
+with engines.using(), engines.quiet():
+    quantized = quantization.convert(prepared)
+weight = quantized.conv1.weight()
+print(weight.int_repr()[0, 0].numpy())
+print(f"largest difference of a weight: {(weight.dequantize() - model.conv1[0].weight).abs().max():.4f}")
+print(f"output: scale {quantized.conv1.scale:.4f}, zero point {quantized.conv1.zero_point}; {models.accuracy(quantized, x, y):.2%} right")
+
+# %% [markdown]
+# ## The example that everybody starts from
+#
+# This is how it is commonly written, and it runs to the end:
+#
+# ```python
+# model = SimpleModel()                    # one layer: self.fc = nn.Linear(10, 5)
+# model.eval()
+# model.qconfig = torch.quantization.get_default_qconfig('fbgemm')
+# model_prepared = torch.quantization.prepare(model)
+# model_quantized = torch.quantization.convert(model_prepared)
+# ```
+
+# %%
+guess_written = Prediction("Which scale does the output of this layer get?", ["one that fits its outputs", "1.0", "none: an error"])
+guess_written
+
+# %%
+written = examples.as_written_ptq()
+print(*written.messages, *written.deprecated, sep="\n")
+guess_written.reveal(str(written.quantized.fc.scale), "Nothing was ever run between prepare and convert. PyTorch warns, and takes scale 1.0 and zero point 0.")
+
+# %% [markdown]
+# * **Never calibrated.** Scale 1.0 and zero point 0 round each output to a whole number, and all below zero to 0.
+# * **Old names.** `torch.quantization` is `torch.ao.quantization` today, and that is deprecated too (lesson 10).
+# * **No way in.** The layer wants integers, and a float input is refused. Nobody said where numbers become integers.
+#
+# Here is the refusal. Below it we make the integers by hand, and see what the missing calibration does:
+
+# %%
+row = examples.inputs(6)[5:]
+print(examples.error_line(written.quantized, row))
+codes = torch.quantize_per_tensor(row, 0.05, 128, torch.quint8)
+print("float:    ", written.model(row).detach().numpy().round(2))
+print("quantized:", written.quantized(codes).dequantize().numpy())
+
+# %% [markdown]
+# ## Mended, step by step
+#
+# One: a **QuantStub** where integers begin, and a **DeQuantStub** where they end. Until `convert` they do nothing.
+
+# %% tags=["build-it"]
+class Mended(examples.SimpleModel):
+    def __init__(self):
+        super().__init__()
+        self.quant, self.dequant = quantization.QuantStub(), quantization.DeQuantStub()
+
+    def forward(self, x):
+        return self.dequant(self.fc(self.quant(x)))
+
+# %% [markdown]
+# Two: train it. Three: calibrate. That is one line more:
+#
+# ```python
+# prepared = quantization.prepare(model)
+# prepared(inputs)                         # the line that was missing
+# quantized = quantization.convert(prepared)
+# ```
+#
+# `mended_ptq` does both with the network it is given. Yours comes to the same bits as that of the package, and its scale fits its outputs:
+
+# %%
+mended, new = examples.mended_ptq(Mended), examples.inputs(seed=1)
+assert torch.equal(mended.quantized(new), examples.mended_ptq().quantized(new))
+print(f"scale {mended.quantized.fc.scale:.2f}, off by {(mended.quantized(new) - mended.model(new)).abs().mean():.3f} on average")
+
+# %% [markdown]
+# Four: save and load. A file of PyTorch may hold any Python object, and to load one is to run it. `torch.load(..., weights_only=True)` takes tensors and plain values alone. `files.load` does that, builds the layers anew, and checks each number before it goes in.
+
+# %%
+with TemporaryDirectory() as folder:
+    files.save(mended.quantized, f"{folder}/mended.pt")
+    loaded = files.load(f"{folder}/mended.pt", Mended(), new)
+print("the same bits:", torch.equal(loaded(new), mended.quantized(new)))
+
+# %% [markdown]
+# ## Other ways through the same steps
+#
+# * **Eager**, as above: the network says with stubs where integers begin and end.
+# * **FX** reads that off the network's graph, and needs no stubs.
+# * **Dynamic**: only the weights of linear layers are converted beforehand. The range of each input is found when it comes, so nothing is calibrated. The other two are **static**.
+
+# %%
+ways = {"eager": ptq.PTQConfig(), "FX": ptq.PTQConfig(flow="fx"), "dynamic": ptq.PTQConfig(dynamic=True)}
+made = {way: ptq.quantize_model(models.digits_cnn(), config, train_x) for way, config in ways.items()}
+for way, network in made.items():
+    print(f"{way:8}{models.accuracy(network, x, y):7.2%} right, {cost.size_bytes(network):,} bytes")
+print("eager and FX give the same bits:", torch.equal(made["eager"](x), made["FX"](x)))
+
+# %% [markdown]
+# Dynamic leaves the convolutions in float32, so its file is larger. It pays where linear layers are nearly everything, as in language models.
+#
+# ## What each observer saw
+#
+# All saw the same 256 images at the output of `conv2`, and keep different ranges. The last three are PyTorch's own. The others are the calibrators of lesson 3: `qviz.pytorch.observer.CalibratorObserver` makes an observer of any of them. Activations have 4 bits:
+
+# %%
+lab.vary("method", ptq_config.METHODS, activation_bits=4)
+
+# %% [markdown]
+# The signal differs by 2 dB, and the answers hardly do. One image is 0.28 %: two or three images are chance. To tell the methods apart we need a harder case; it comes below.
+#
+# ## Symmetric, PyTorch's way
+#
+# For symmetric weights lesson 2 divided the largest magnitude by `qmax`: 127 at 8 bits, 1 at 2 bits. PyTorch divides by `(qmax - qmin) / 2`: 127.5 and 1.5.
+
+# %%
+for bits in (8, 4, 2):
+    ours, theirs = (lab(weight_bits=bits, per_channel=False, method=m).layer("fc1").weights for m in ("min-max", "torch min-max"))
+    print(f"{bits} bits: scale {float(ours.qparams.scale):.5f} and {float(theirs.qparams.scale):.5f}, {ours.sqnr_db:.1f} and {theirs.sqnr_db:.1f} dB")
+
+# %% [markdown]
+# PyTorch's steps are finer, and the largest positive weight is clipped by half a step. With few bits more signal is left. Neither is wrong, but a scale means nothing without its rule.
+#
+# ## A network that is hard to quantize
+#
+# Multiply a channel by 16, and divide by 16 where the next layer reads it: the network computes the same, since ReLU and pooling let a positive factor through. We do that to every channel, with factors from 1/16 to 16.
+
+# %%
+hard = models.rescale_channels(models.digits_cnn(), factor=16)
+print(f"largest difference of an output: {(hard(x) - models.digits_cnn()(x)).abs().max():.6f}")
+
+# %%
+guess_hard = Prediction("The same function. Now 8 bits, one scale per tensor, ranges by min-max, as at the top of the page. How many are right?", {"99 %": 0.99, "73 %": 0.73, "19 %": 0.19})
+guess_hard
+
+# %%
+explorer.set(network="channels rescaled", weight_bits=8, activation_bits=8)
+print(explorer.readout)
+steps = {"float32": explorer.result.float_accuracy, "per tensor, min-max": explorer.result.accuracy}
+explorer.reset()
+guess_hard.reveal(steps["per tensor, min-max"], "One scale serves channels of very different size. The small ones are left with one or two levels.")
+
+# %% [markdown]
+# A scale for each channel of the weights is the first mend. Will more calibration images help as well?
+
+# %%
+guess_samples = Prediction("One scale per channel, ranges by min-max. From 1 calibration image to 1,000: what happens?", ["more are right", "no change", "fewer are right"])
+guess_samples
+
+# %%
+varied = lab.vary("samples", (1, 32, 256, 1000), network="channels rescaled")
+print(varied)
+guess_samples.reveal("fewer are right" if varied.accuracies[1000] < varied.accuracies[1] else "more are right", "The more images, the larger the largest value that min-max keeps, and the coarser its steps.")
+
+# %% [markdown]
+# ## The staircase
+#
+# Now the methods again, each with a scale per channel. Last comes the way of the next lesson, **quantization-aware training**, QAT: six epochs in which the network feels its own rounding.
+
+# %%
+varied = lab.vary("method", ptq_config.METHODS, network="channels rescaled")
+varied
+
+# %%
+best = max(ptq_config.METHODS, key=varied.accuracies.get)
+steps |= {f"per channel, {method}": varied.accuracies[method] for method in ("min-max", best)}
+with engines.threads(1):
+    run = qat.train_qat(hard, qat.QATConfig(8, 8, epochs=6, lr=5e-4))
+steps["per channel, QAT"] = models.accuracy(convert(run.model), x, y)
+compare_accuracies(steps, "The same function, always in 8 bits")
+
+# %% [markdown]
+# **Notice:** all have the same bits to spend. What differs is where the ranges lie, and whether the weights could move. In the table the best method has *less* signal left than others: large channels hold nearly all of the squared error, and small ones may decide the digit. (We chose the method by its test images, which flatters it a little. In earnest one keeps images apart for that.)
+
+# %% [markdown]
+# ## What you expected
+
+# %%
+record(guess_easy, guess_written, guess_hard, guess_samples)
+
+# %% [markdown]
+# ## In five lines
+#
+# 1. PTQ is three steps: prepare, calibrate, convert. Weights are known; activations must be seen.
+# 2. Stubs say where integers begin and end. Without calibration every output has scale 1.0.
+# 3. The engine keeps a byte for each code: fewer bits lose accuracy, and save no space.
+# 4. Ranges decide what is lost. One scale for channels of different size loses most.
+# 5. Scales per channel, a fitting calibrator, and QAT give it back, in this order.
+
+# %% [markdown]
+# ## Exercises
+#
+# Each check answers at once. A wrong answer gets a hint; an empty one stops nothing.
+
+# %% [markdown]
+# **4.1.** One scale for each output channel of the weights: how many scales does our network keep, in its four layers?
+
+# %%
+scales = None
+### BEGIN SOLUTION
+scales = sum(len(values) for name, values in models.digits_cnn().state_dict().items() if name.endswith("weight"))
+### END SOLUTION
+
+# %%
+check("04.1", scales)
+
+# %% [markdown]
+# **4.2.** Write PyTorch's symmetric scale. `x` is an array of weights, and the codes are signed, with `bits` bits.
+
+# %%
+def pytorch_scale(x, bits):
+    return None
+### BEGIN SOLUTION
+def pytorch_scale(x, bits):
+    qmin, qmax = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
+    return np.abs(x).max() / ((qmax - qmin) / 2)
+### END SOLUTION
+
+# %%
+check("04.2", pytorch_scale)
+
+# %% [markdown]
+# **4.3. Spot the bug.** This function rescales the channels between two linear layers with a ReLU in between, `relu(x @ w1.T + b1) @ w2.T`. Channel `i` gets the factor `s[i]`. It was to leave what the two compute, and does not. Mend it.
+
+# %%
+def rescale(w1, b1, w2, s):
+    return w1 * s[:, None], b1, w2 / s
+### BEGIN SOLUTION
+def rescale(w1, b1, w2, s):
+    return w1 * s[:, None], b1 * s, w2 / s
+### END SOLUTION
+
+# %%
+check("04.3", rescale)
+
+# %% [markdown]
+# ## Sources
+#
+# * R. Krishnamoorthi, *Quantizing deep convolutional networks for efficient inference: A whitepaper*, 2018: per tensor, per channel and QAT compared.
+# * D. Khudia et al., *FBGEMM: Enabling High-Performance Low-Precision Deep Learning Inference*, 2021: the engine.
+# * M. Nagel et al., *Data-Free Quantization Through Weight Equalization and Bias Correction*, ICCV 2019: the rescaling of channels, there used to make a network easier.
+# * PyTorch, [Quantization](https://docs.pytorch.org/docs/stable/quantization.html): eager and FX, static and dynamic.

@@ -1,0 +1,65 @@
+"""Build notebooks from their one source, course/*.py: a student's, or an instructor's with the worked solutions.
+
+A source is a notebook as text (jupytext's percent format). Between `### BEGIN SOLUTION` and `### END SOLUTION` stands
+what only an instructor gets; a cell that begins with `check("02.3"` checks the answer of the cell before it. Both get
+what nbgrader needs to hand out, collect and grade them.
+"""
+
+import re
+from pathlib import Path
+
+import glossary
+import jupytext
+import nbformat
+
+ROOT = Path(__file__).resolve().parent.parent
+COURSE, STUDENT, INSTRUCTOR = ROOT / "course", ROOT / "notebooks", ROOT / "instructor"
+STUB = "# your code here"
+SOLUTION = re.compile(r"^([ \t]*)### BEGIN SOLUTION\n.*?### END SOLUTION$", re.DOTALL | re.MULTILINE)
+CHECK = re.compile(r'check\("(\d\d)\.(\d+)", (\w+)\)')
+AUTHORS = ("tags",)  # the metadata that a source may set
+
+
+def sources():
+    """Return the source of each page, in order."""
+    return sorted(COURSE.glob("[0-9][0-9]_*.py"))
+
+
+def source_of(path):
+    """Return the source that a notebook is built from, or None."""
+    source = COURSE / f"{path.stem}.py"
+    return source if path.parent in (STUDENT, INSTRUCTOR) and source.exists() else None
+
+
+def build(source, solutions=False):
+    """Return the notebook of a source, not run: the student's, or the instructor's with solutions."""
+    page = source.stem[:2]
+    notebook = jupytext.read(source)
+    notebook.metadata = nbformat.from_dict({})
+    cells, exercises = notebook.cells, False
+    for index, cell in enumerate(cells):
+        cell["id"] = f"{page}-{index:02d}"
+        cell.metadata = nbformat.from_dict({key: cell.metadata[key] for key in AUTHORS if key in cell.metadata})
+        heading = re.search(r"^## (.*)$", cell.source, re.MULTILINE) if cell.cell_type == "markdown" else None
+        exercises = heading[1] == "Exercises" if heading else exercises
+        if exercises:
+            cell.metadata["tags"] = [*cell.metadata.get("tags", []), "exercise"]
+        if found := CHECK.match(cell.source):
+            _for_nbgrader(cells[index - 1], cell, "-".join(found.groups()[:2]))
+            if solutions:
+                cell.source = f"### BEGIN HIDDEN TESTS\nassert {found[0]}\n### END HIDDEN TESTS\n{cell.source}"
+    glossary.link_first_uses(cells)
+    for cell in cells:
+        if solutions and SOLUTION.search(cell.source):
+            cell.metadata["jupyter"] = {"source_hidden": True}  # folded away until it is clicked
+        elif cell.cell_type == "code":
+            cell.source = SOLUTION.sub(rf"\1{STUB}", cell.source)
+    return notebook
+
+
+def _for_nbgrader(answer, check, name):
+    """Say which cell holds the answer, and which one grades it."""
+    common = {"schema_version": 3, "task": False}
+    for cell, grade in ((answer, False), (check, True)):
+        kind = {"grade_id": f"{'check' if grade else 'answer'}-{name}", "grade": grade, "solution": not grade}
+        cell.metadata["nbgrader"] = common | kind | {"locked": grade} | ({"points": 1} if grade else {})
