@@ -2,8 +2,10 @@
 """Set up qviz and run it: one command, nothing but Python needed.
 
     python3 start.py lab [JupyterLab options]     open the course
+    python3 start.py app [Voila options]          open the explorers alone, without text and code
     python3 start.py test [pytest options]        run every test
-    python3 start.py notebooks [names] [--check]  run and store the notebooks
+    python3 start.py notebooks [names] [--check]  build, run and store the notebooks; --instructor: with solutions
+    python3 start.py site                         build the pages that need no kernel, into build/site
     python3 start.py bench [options]              print the benchmark table
 
 The first call makes .venv and fills it with the versions in requirements.lock; later calls start at once.
@@ -38,10 +40,18 @@ STAMP = VENV / "qviz.json"  # what is installed; empty while a set-up is under w
 LOCK = ROOT / "requirements.lock"
 ROOM = 3 * 10**9  # bytes: the environment with CPU-only torch, and what pip unpacks on the way
 
+# Extensions of JupyterLab cannot run in Voila, and would complain there.
+WIDGETS_ONLY = "--VoilaConfiguration.extension_allowlist=%r" % [
+    "@jupyter-widgets/jupyterlab-manager",
+    "@voila-dashboards/widgets-manager8",
+]
+
 COMMANDS = {  # command: (extras of pyproject.toml, what .venv's Python runs)
     "lab": ({"lab", "torch"}, ["-m", "jupyterlab", "notebooks/00_start_here.ipynb"]),
-    "test": ({"lab", "test", "torch"}, ["-m", "pytest"]),
+    "app": ({"app", "lab", "torch"}, ["-m", "voila", "app/explorers.ipynb", WIDGETS_ONLY]),
+    "test": ({"app", "lab", "site", "test", "torch"}, ["-m", "pytest"]),
     "notebooks": ({"lab", "torch"}, ["tools/notebooks.py"]),
+    "site": ({"site"}, ["tools/site.py"]),
     "bench": ({"bench", "lab", "torch"}, ["-m", "benchmarks"]),
 }
 

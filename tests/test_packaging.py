@@ -67,12 +67,19 @@ def test_the_lock_is_exact_and_for_every_machine(lock, root):
     assert "uv pip compile pyproject.toml -o requirements.lock" in text  # how to remake it
 
 
+def test_torchao_brings_no_torch_of_its_own():
+    """Else pip might fetch the CUDA build, 2.7 GB, behind start.py's back."""
+    asked_for = [Requirement(text) for text in metadata.requires("torchao") or []]
+    assert [str(r) for r in asked_for if r.marker is None or r.marker.evaluate({"extra": ""})] == []
+
+
 def test_widgets_run_on_the_thread_of_their_cells(lock):
     assert version(lock["ipykernel"]) in SpecifierSet("<7")
 
 
 def test_what_is_installed_is_what_is_locked(lock):
-    installed = {canonicalize_name(d.name): d.version.split("+")[0] for d in metadata.distributions()}
+    found = [(canonicalize_name(d.name), d.version.split("+")[0]) for d in metadata.distributions()]
+    installed = dict(reversed(found))  # the first on the path counts: setuptools brings copies of its own
     wanted = {n: version(r) for n, r in lock.items() if not r.marker or r.marker.evaluate()}
     assert {n: (installed[n], wanted[n]) for n in wanted if n in installed and installed[n] != wanted[n]} == {}
     assert {"numpy", "torch", "jupyterlab", "ipywidgets"} <= set(installed)

@@ -104,7 +104,7 @@ def test_another_extra_is_added_in_place(start):
     start.steps.clear()
     start.main("test")
     assert not [s for s in start.steps if " venv " in s]
-    assert start.steps[-1].endswith("--editable .[lab,test,torch]")
+    assert start.steps[-1].endswith("--editable .[app,lab,site,test,torch]")
 
 
 @pytest.mark.parametrize("change", ["requirements.lock", "pyproject.toml", ".venv/pyvenv.cfg"])

@@ -12,6 +12,9 @@ NEEDS = {
     "Batches seen": {"Method": "min-max", "Batches seen": "1"},  # the largest value comes early or late
     "Method": {"Batches seen": "50"},  # of one batch, some are equal
     "Group size": {"One scale": "per group", "Weights": "fc1 weights"},  # 512 inputs; conv2 has 16
+    "Place (8 x 8)": {"Layer": "conv1"},  # only a convolution has places
+    "Activation +/-": {"Layer": "conv1"},  # elsewhere many an activation is 0, and its weight has no say
+    "Weight +/-": {"Layer": "conv1"},
 }
 
 # A number to be typed where an end of the slider is refused: the lowest value would lie above the highest.
@@ -19,6 +22,9 @@ NUMBERS = {"Lowest value, lo": "-5.5", "Highest value, hi": "9.5"}
 
 # (explorer, control, option) with the picture of the option before it, and why that is so.
 SAME_PICTURE = {("QuantizeExplorer", "Range", "moving average"): "the average of one batch is that batch"}
+
+# What starts long work, a button of WORKING: how to make it long enough to be stopped, and what a stop says.
+WORK = {"Train": ({"Epochs": "20"}, "Stopped after")}
 
 
 def each(explorers: Iterable[Explorer], kind: str, check: Callable[..., list[str]]) -> list[str]:
@@ -82,6 +88,27 @@ def checkbox(explorer: Explorer, box: CheckBox) -> list[str]:
     wrong += ["the space key does not toggle it"] if box.value == before else []
     explorer.after(box.toggle)
     return wrong + ([] if (box.value, explorer.look()) == (before, look) else ["it is not taken back"])
+
+
+def work(explorer: Explorer) -> list[str]:
+    """Start long work, see the picture grow, and stop it. No time is waited for: the kernel answers meanwhile."""
+    wrong = []
+    for button in (name for name in WORK if name in explorer.buttons):
+        needs, stopped = WORK[button]
+        explorer.prepare(needs)
+        seen = {explorer.look()}
+        explorer.press(button)
+        while len(seen) < 4 and explorer.enabled("Stop"):
+            seen.add(explorer.look())
+        wrong += [] if explorer.enabled("Stop") else [f"{button}: it ends, and only {len(seen)} looks were seen"]
+        explorer.press("Stop")
+        last = explorer.look()
+        wrong += [] if stopped in last.readout else [f"{button}: Stop does not stop it: {last.readout}"]
+        for _ in range(20):  # a kernel that still worked would paint between two answers
+            explorer.lab.settle()
+        wrong += [] if explorer.look() == last else [f"{button}: it goes on after Stop"]
+        wrong += [] if explorer.enabled(button) and not explorer.enabled("Stop") else [f"{button}: buttons stay"]
+    return wrong
 
 
 def reset(explorer: Explorer) -> list[str]:

@@ -7,6 +7,7 @@ from functools import cached_property
 NOT_YET = "not attempted yet"
 NOT_SHOWN = "Not shown:"
 BUTTONS = ("Reset", "Settings as code", "Save picture")
+WORKING = ("Train", "Stop", "Measure speed")  # where there is long work
 
 # The digest of the picture's bytes (the address of an image may change while its picture does not), and the readout.
 LOOK = """async root => {
@@ -17,7 +18,7 @@ LOOK = """async root => {
 }"""
 
 KNOWN = ".noUi-handle, .widget-slider + .widget-text input, .widget-dropdown select, .widget-checkbox input, "
-KNOWN += ".widget-textarea textarea, .widget-button"
+KNOWN += ".widget-textarea textarea"
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,15 @@ class Explorer:
         self.root.get_by_role("button", name=button, exact=True).press("Enter")
         self.lab.settle()
 
+    @property
+    def buttons(self) -> list[str]:
+        """What stands on each button."""
+        return self.root.locator(".widget-button").all_inner_texts()
+
+    def enabled(self, button: str) -> bool:
+        """Return whether a button can be pressed."""
+        return self.root.get_by_role("button", name=button, exact=True).is_enabled()
+
     def prepare(self, needs: dict[str, str]) -> None:
         """Put every control back, and then move those that the next step needs: value by label."""
         self.press("Reset")
@@ -120,11 +130,12 @@ class Explorer:
         return [stop for stop in everything if stop.is_visible() and stop.is_enabled()]
 
     def unknown_controls(self) -> list[str]:
-        """Return the HTML of each control that no test here would touch."""
-        everything = self.root.locator(":is(input, select, textarea, button, [role=slider])")
-        return everything.evaluate_all(
+        """Return the HTML of each control that no test here would touch, and the name of each such button."""
+        everything = self.root.locator(":is(input, select, textarea, button, [role=slider]):not(.widget-button)")
+        unknown = everything.evaluate_all(
             "(all, known) => all.filter(e => !e.matches(known)).map(e => e.outerHTML)", KNOWN
         )
+        return [*unknown, *(name for name in self.buttons if name not in BUTTONS + WORKING)]
 
 
 class Slider:

@@ -26,7 +26,8 @@ linked("Only words").observe(lambda change: explorer._say(f"now {change.new}"), 
 linked("Fails").observe(lambda change: 1 / 0, "value")
 slider("Stuck", disabled=True)
 explorer._panel_of_controls.children += (
-    w.Dropdown(options=["a", "b"], description="Dead list"), w.Checkbox(description="Dead box"), w.Text())
+    w.Dropdown(options=["a", "b"], description="Dead list"), w.Checkbox(description="Dead box"), w.Text(),
+    w.Button(description="Train"), w.Button(description="Stop", disabled=True), w.Button(description="Strange"))
 explorer._image.tooltip = None
 explorer
 """
@@ -135,8 +136,14 @@ def test_what_has_no_name_is_found(lab):
 
 
 def test_an_unknown_control_is_found(explorer):
-    (html,) = explorer.unknown_controls()
-    assert 'type="text"' in html
+    html, button = explorer.unknown_controls()
+    assert 'type="text"' in html and button == "Strange"
+
+
+def test_work_that_neither_shows_nor_stops_is_found(explorer, monkeypatch):
+    monkeypatch.setitem(checks.WORK, "Train", ({}, "Stopped after"))
+    found = checks.work(explorer)
+    assert "Train: it ends, and only 1 looks were seen" in found and any("does not stop it" in text for text in found)
 
 
 def test_keys_stay_with_the_explorer(explorer):

@@ -11,6 +11,7 @@ from . import checks
 from .conftest import ARTIFACTS, ROOT
 from .explorers import NOT_YET
 
+MOST_MIB = 500
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
@@ -21,7 +22,8 @@ def lab(request, opened):
     lab = opened(request.param)
     lab.photograph(folder)
     yield lab
-    (folder / "reactions_ms.json").write_text(json.dumps(lab.reactions_ms, indent=1), encoding="utf-8")
+    measured = {"run_all_ms": lab.run_all_ms, "peak_mib": lab.kernel_peak_mib(), "reactions_ms": lab.reactions_ms}
+    (folder / "measured.json").write_text(json.dumps(measured, indent=1), encoding="utf-8")
     lab.close()
 
 
@@ -39,6 +41,11 @@ def test_run_all_ends_well(lab):
     assert len(lab.explorers) == lab.written("Explorer") and len(lab.predictions) == lab.written("Prediction")
     for explorer in lab.explorers:
         assert explorer.look().decoded and explorer.look().readout and not explorer.look().refused
+
+
+def test_the_kernel_needs_little_memory(lab):
+    """A public Binder gives 1 to 2 GB to a reader, and a course's server as little: the whole notebook, all moved."""
+    assert 20 < lab.kernel_peak_mib() < MOST_MIB
 
 
 def test_the_tab_key_goes_from_control_to_control(lab):
@@ -63,6 +70,21 @@ def test_every_checkbox_toggles_with_the_space_key(lab):
 
 def test_reset_puts_everything_back(lab):
     assert [(explorer.name, wrong) for explorer in lab.explorers for wrong in checks.reset(explorer)] == []
+
+
+def test_long_work_is_seen_and_can_be_stopped(lab):
+    assert [(explorer.name, wrong) for explorer in lab.explorers for wrong in checks.work(explorer)] == []
+
+
+def test_speed_is_measured_when_the_reader_asks(lab):
+    asked = [
+        explorer for explorer in lab.explorers if explorer.root.get_by_role("button", name="Measure speed").count()
+    ]
+    assert len(asked) == lab.written("SpeedExplorer")
+    for explorer in asked:
+        explorer.prepare({})
+        change = explorer.after(explorer.press, "Measure speed")
+        assert change.missing() == [] and "times as fast" in change.after.readout
 
 
 def test_settings_are_shown_as_code(lab):

@@ -1,0 +1,60 @@
+"""The site of the course: every page as it was stored, readable without running anything."""
+
+import os
+
+import latex2mathml.converter
+from docutils import nodes
+from sphinx.application import Sphinx
+
+project = "qviz"
+author = "The qviz authors"
+copyright = "The qviz authors, BSD 3-Clause"
+html_title = "qviz"
+
+extensions = ["myst_nb"]
+root_doc = "index"
+nb_execution_mode = "off"  # what is shown is what nbval compared
+nb_mime_priority_overrides = [("html", "image/png", 0)]
+nb_merge_streams = True
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3
+nitpicky = True
+
+html_theme = "sphinx_book_theme"
+html_math_renderer = "mathml"  # the browser itself draws and reads it; MathJax would come from a network
+html_show_sourcelink = False
+html_copy_source = False
+html_static_path = ["static"]
+html_css_files = ["qviz.css"]
+html_context = {"default_mode": "auto"}  # light or dark, as the reader's system is
+REPOSITORY = os.environ.get("QVIZ_REPOSITORY", "")  # https://github.com/<owner>/qviz, where there is one
+html_theme_options = {
+    "navbar_persistent": [],  # the search stands in the sidebar
+    "use_download_button": True,
+    "show_toc_level": 2,
+    "pygments_light_style": "a11y-high-contrast-light",
+    "pygments_dark_style": "a11y-high-contrast-dark",
+}
+if REPOSITORY:
+    html_theme_options |= {
+        "repository_url": REPOSITORY,
+        "use_repository_button": True,
+        "launch_buttons": {"binderhub_url": "https://mybinder.org", "notebook_interface": "jupyterlab"},
+    }
+
+
+def _inline(translator, node):
+    translator.body.append(latex2mathml.converter.convert(node.astext()))
+    raise nodes.SkipNode
+
+
+def _block(translator, node):
+    formula = latex2mathml.converter.convert(node.astext(), display="block")
+    # what scrolls must be reached by keyboard, and have a name
+    translator.body.append(f'<div class="formula" tabindex="0" role="group" aria-label="formula">{formula}</div>')
+    raise nodes.SkipNode
+
+
+def setup(app: Sphinx):
+    """Let formulas be MathML."""
+    app.add_html_math_renderer("mathml", inline_renderers=(_inline, None), block_renderers=(_block, None))
