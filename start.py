@@ -3,6 +3,7 @@
 
     python3 start.py lab [JupyterLab options]     open the course
     python3 start.py app [Voila options]          open the explorers alone, without text and code
+    python3 start.py slides 03 [Voila options]    show a lesson as slides, with its explorers alive
     python3 start.py test [pytest options]        run every test
     python3 start.py notebooks [names] [--check]  build, run and store the notebooks; --instructor: with solutions
     python3 start.py site                         build the pages that need no kernel, into build/site
@@ -49,6 +50,7 @@ WIDGETS_ONLY = "--VoilaConfiguration.extension_allowlist=%r" % [
 COMMANDS = {  # command: (extras of pyproject.toml, what .venv's Python runs)
     "lab": ({"lab", "torch"}, ["-m", "jupyterlab", "notebooks/00_start_here.ipynb"]),
     "app": ({"app", "lab", "torch"}, ["-m", "voila", "app/explorers.ipynb", WIDGETS_ONLY]),
+    "slides": ({"app", "lab", "torch"}, ["tools/slides.py"]),
     "test": ({"app", "lab", "site", "test", "torch"}, ["-m", "pytest"]),
     "notebooks": ({"lab", "torch"}, ["tools/notebooks.py"]),
     "site": ({"site"}, ["tools/site.py"]),

@@ -241,6 +241,6 @@ check("01.3", to_int8)
 # %% [markdown]
 # ## Sources
 #
-# * B. Jacob et al., *Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference*, CVPR 2018: scale, zero point, INT8 inference.
-# * W. R. Bennett, *Spectra of Quantized Signals*, Bell System Technical Journal, 1948: the error of a uniform quantizer, and 6 dB for each bit.
-# * Photograph: Rachel Michetti, CC0. Digits: Optical Recognition of Handwritten Digits, UCI.
+# * B. Jacob et al., [*Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference*](https://arxiv.org/abs/1712.05877), CVPR 2018: scale, zero point, INT8 inference.
+# * W. R. Bennett, [*Spectra of Quantized Signals*](https://doi.org/10.1002/j.1538-7305.1948.tb01340.x), Bell System Technical Journal, 1948: the error of a uniform quantizer, and 6 dB for each bit.
+# * Photograph: Rachel Michetti, CC0. Digits: [Optical Recognition of Handwritten Digits](https://archive.ics.uci.edu/dataset/80/optical+recognition+of+handwritten+digits), UCI.

@@ -286,6 +286,6 @@ check("02.5", my_qparams)
 # %% [markdown]
 # ## Sources
 #
-# * B. Jacob et al., *Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference*, CVPR 2018, section 2.1: the affine scheme.
-# * R. Krishnamoorthi, *Quantizing deep convolutional networks for efficient inference: A whitepaper*, 2018: per channel against per tensor, symmetric for weights.
-# * M. Nagel et al., *A White Paper on Neural Network Quantization*, 2021: why the symmetric scheme is cheaper, section 2.2.
+# * B. Jacob et al., [*Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference*](https://arxiv.org/abs/1712.05877), CVPR 2018, section 2.1: the affine scheme.
+# * R. Krishnamoorthi, [*Quantizing deep convolutional networks for efficient inference: A whitepaper*](https://arxiv.org/abs/1806.08342), 2018: per channel against per tensor, symmetric for weights.
+# * M. Nagel et al., [*A White Paper on Neural Network Quantization*](https://arxiv.org/abs/2106.08295), 2021: why the symmetric scheme is cheaper, section 2.2.

@@ -251,7 +251,7 @@ check("03.4", my_threshold)
 # %% [markdown]
 # ## Sources
 #
-# * S. Migacz, *8-bit Inference with TensorRT*, GTC 2017: calibration by entropy.
-# * R. Banner et al., *Post training 4-bit quantization of convolutional networks for rapid-deployment*, NeurIPS 2019: ACIQ, and the split into rounding and clipping.
-# * H. Wu et al., *Integer Quantization for Deep Learning Inference: Principles and Empirical Evaluation*, 2020: max, entropy and percentile compared.
-# * T. Dettmers et al., *LLM.int8()*, NeurIPS 2022: outliers in a few channels of large language models.
+# * S. Migacz, [*8-bit Inference with TensorRT*](https://on-demand.gputechconf.com/gtc/2017/presentation/s7310-8-bit-inference-with-tensorrt.pdf), GTC 2017: calibration by entropy.
+# * R. Banner et al., [*Post training 4-bit quantization of convolutional networks for rapid-deployment*](https://arxiv.org/abs/1810.05723), NeurIPS 2019: ACIQ, and the split into rounding and clipping.
+# * H. Wu et al., [*Integer Quantization for Deep Learning Inference: Principles and Empirical Evaluation*](https://arxiv.org/abs/2004.09602), 2020: max, entropy and percentile compared.
+# * T. Dettmers et al., [*LLM.int8()*](https://arxiv.org/abs/2208.07339), NeurIPS 2022: outliers in a few channels of large language models.

@@ -309,6 +309,6 @@ check("07.4", corrected)
 # %% [markdown]
 # ## Sources
 #
-# * B. Jacob et al., *Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference*, CVPR 2018, section 2.4: int32 biases, their scale, and why an error of a bias is a shift.
-# * M. Nagel et al., *Data-Free Quantization Through Weight Equalization and Bias Correction*, ICCV 2019: the shift that weights make, and its correction.
+# * B. Jacob et al., [*Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference*](https://arxiv.org/abs/1712.05877), CVPR 2018, section 2.4: int32 biases, their scale, and why an error of a bias is a shift.
+# * M. Nagel et al., [*Data-Free Quantization Through Weight Equalization and Bias Correction*](https://arxiv.org/abs/1906.04721), ICCV 2019: the shift that weights make, and its correction.
 # * PyTorch: [issue 28952](https://github.com/pytorch/pytorch/issues/28952) asks why a converted bias has no scale; [pull request 26057](https://github.com/pytorch/pytorch/pull/26057) made it float, to be quantized when the input comes; [pull request 24789](https://github.com/pytorch/pytorch/pull/24789) says why.

@@ -272,8 +272,8 @@ after_the_course()
 # %% [markdown]
 # ## Sources
 #
-# * PyTorch documentation, *Quantization*, version 2.13: the plan for each of the old flows, and when they will be deleted.
-# * pytorch/ao, issue 2259, *torch.ao.quantization deprecation tracker*.
-# * pytorch/pytorch, issue 184982, *deprecation of derived quantized dtypes (quint8, qint8, qint32)*.
-# * torchao documentation, *PT2E Quantization*: the steps, and the two ways to lower.
-# * torchao 0.18, source of `Int8Tensor` and `IntxUnpackedToInt8Tensor`: the rules for scales.
+# * PyTorch documentation, [*Quantization*](https://docs.pytorch.org/docs/2.13/quantization.html), version 2.13: the plan for each of the old flows, and when they will be deleted.
+# * pytorch/ao, issue 2259, [*torch.ao.quantization deprecation tracker*](https://github.com/pytorch/ao/issues/2259).
+# * pytorch/pytorch, issue 184982, [*deprecation of derived quantized dtypes (quint8, qint8, qint32)*](https://github.com/pytorch/pytorch/issues/184982).
+# * torchao documentation, [*PT2E Quantization*](https://docs.pytorch.org/ao/stable/pt2e_quantization/index.html): the steps, and the two ways to lower.
+# * [torchao](https://github.com/pytorch/ao) 0.18, source of `Int8Tensor` and `IntxUnpackedToInt8Tensor`: the rules for scales.

@@ -42,6 +42,7 @@ def build(source, solutions=False):
         cell.metadata = nbformat.from_dict({key: cell.metadata[key] for key in AUTHORS if key in cell.metadata})
         heading = re.search(r"^## (.*)$", cell.source, re.MULTILINE) if cell.cell_type == "markdown" else None
         exercises = heading[1] == "Exercises" if heading else exercises
+        cell.metadata["slideshow"] = {"slide_type": _slide(cells, index, exercises)}
         if exercises:
             cell.metadata["tags"] = [*cell.metadata.get("tags", []), "exercise"]
         if found := CHECK.match(cell.source):
@@ -55,6 +56,16 @@ def build(source, solutions=False):
         elif cell.cell_type == "code":
             cell.source = SOLUTION.sub(rf"\1{STUB}", cell.source)
     return notebook
+
+
+def _slide(cells, index, exercises):
+    """Say where a slide begins: at a heading, and below it at each claim and at each further call."""
+    cell, before = cells[index], cells[max(0, index - 1)]
+    if exercises or cell.source.startswith("## Sources"):
+        return "skip"
+    if re.search("^##? ", cell.source, re.MULTILINE) and cell.cell_type == "markdown":
+        return "slide"
+    return "-" if (before.cell_type, cell.cell_type) == ("markdown", "code") else "subslide"
 
 
 def _for_nbgrader(answer, check, name):
