@@ -3,7 +3,7 @@
 #
 # **The question of this page: how do I use this course?**
 #
-# *Before it: nothing. Time: 5 minutes. Next: [1. What is quantization?](01_what_is_quantization.ipynb).*
+# *Before it: nothing. Time: 15 minutes. Next: [1. What is quantization?](01_what_is_quantization.ipynb).*
 #
 # A neural network is a long list of numbers. **Quantization** stores and computes those numbers with fewer bits. The network becomes smaller and often faster. It may also become less accurate. In this course you move every step of that by hand, on real images and a real network, and watch what happens.
 
@@ -98,7 +98,7 @@ before_the_course()
 # | [9. Benefits and trade-offs](09_benefits_and_trade_offs.ipynb) | What does one gain by quantization, what does it cost, and how do I choose? |
 # | [10. Moving on](10_moving_on.ipynb) | `torch.ao.quantization` is going away. How do I do the same with what replaces it? |
 #
-# Read the pages in order. Each takes 20 to 30 minutes.
+# Read the pages in order. Most take 15 to 30 minutes, and the exercises 10 to 25 more.
 #
 # **When something goes wrong:** menu **Kernel**, then **Restart Kernel and Run All Cells**. A picture that stays grey means that the page has lost its kernel; the same menu brings it back.
 #

@@ -3,7 +3,7 @@
 #
 # **The question of this page: what happens to a number that gets fewer bits?**
 #
-# *Before it: [Start here](00_start_here.ipynb). Time: 20 minutes. Next: [2. Scale and zero point](02_scale_and_zero_point.ipynb).*
+# *Before it: [Start here](00_start_here.ipynb). Time: 15 minutes, exercises 10 more. Next: [2. Scale and zero point](02_scale_and_zero_point.ipynb).*
 #
 # Quantization maps many possible values to few. In a neural network it turns **FP32** numbers (floating point, 32 bits) into small integers, such as **INT8** (8 bits). This page does it three times: to a photograph, to five numbers by hand, and to a trained network.
 

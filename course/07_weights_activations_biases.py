@@ -3,7 +3,7 @@
 #
 # **The question of this page: which part of a network minds fewer bits, its weights, its activations or its biases?**
 #
-# *Before it: [6. When it goes wrong](06_when_it_goes_wrong.ipynb). Time: 30 minutes. Next: [8. Integers all the way](08_integers_all_the_way.ipynb).*
+# *Before it: [6. When it goes wrong](06_when_it_goes_wrong.ipynb). Time: 25 minutes, exercises 20 more. Next: [8. Integers all the way](08_integers_all_the_way.ipynb).*
 #
 # "Quantize the network" can mean three things. Each is a switch of its own.
 

@@ -3,7 +3,7 @@
 #
 # **The question of this page: `torch.ao.quantization` is going away. How do I do the same with what replaces it?**
 #
-# *Before it: [9. Benefits and trade-offs](09_benefits_and_trade_offs.ipynb). Time: 20 minutes. It is the last page: back to [Start here](00_start_here.ipynb).*
+# *Before it: [9. Benefits and trade-offs](09_benefits_and_trade_offs.ipynb). Time: 15 minutes, exercises 20 more. It is the last page: back to [Start here](00_start_here.ipynb).*
 #
 # You know how to quantize the digits network with `prepare` and `convert`. Here the same network is quantized with the library that takes over. Each claim is measured: the same answers? the same integers? and who multiplies them?
 

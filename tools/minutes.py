@@ -1,7 +1,7 @@
 """How long each page takes: what is counted in the stored notebooks, and what is assumed about a reader.
 
     .venv/bin/python tools/minutes.py            print the table
-    .venv/bin/python tools/minutes.py --store    write it into docs/instructor.md
+    .venv/bin/python tools/minutes.py --store    write the minutes wherever they are told: guide, README, pages
 
 Words, lines, explorers, questions and exercises are counted. The pace is assumed: silent reading of English
 non-fiction goes at 238 words a minute (M. Brysbaert, 2019, https://doi.org/10.1016/j.jml.2019.104047); here half of
@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-GUIDE = ROOT / "docs" / "instructor.md"
-TABLE = re.compile(r"(<!-- made by tools/minutes.py -->\n).*?(\n<!-- end -->)", re.DOTALL)
+GUIDE, README = ROOT / "docs" / "instructor.md", ROOT / "README.md"
+TABLE = re.compile(r"(<!-- made by tools/minutes.py -->\n).*?(<!-- end -->)", re.DOTALL)
+TIME = re.compile(r"Time: [^.]*\.")  # in the first cell of a page
 
 WORDS_A_MINUTE = 120
 SECONDS_A_LINE = 3  # of code, or printed
 MINUTES_AN_EXPLORER = 2
+MINUTES_A_REPAIR = 1.5  # of a cell that fails on purpose: read, mend, run again
 MINUTES_A_QUESTION = 0.5
 MINUTES_FIRST_EXERCISE = 3  # and a minute more for each one after it: they rise in difficulty
 
@@ -29,18 +31,21 @@ MINUTES_FIRST_EXERCISE = 3  # and a minute more for each one after it: they rise
 class Page:
     """What one page holds, its exercises apart."""
 
-    name: str
+    title: str
+    link: str
     words: int
     lines: int
     explorers: int
+    repairs: int
     questions: int
     exercises: int
 
     @property
     def reading(self):
         """Minutes to read the page and to move what is there."""
-        counted = self.words / WORDS_A_MINUTE + self.lines * SECONDS_A_LINE / 60
-        return rounded(counted + self.explorers * MINUTES_AN_EXPLORER + self.questions * MINUTES_A_QUESTION)
+        read = self.words / WORDS_A_MINUTE + self.lines * SECONDS_A_LINE / 60
+        done = self.explorers * MINUTES_AN_EXPLORER + self.repairs * MINUTES_A_REPAIR
+        return rounded(read + done + self.questions * MINUTES_A_QUESTION)
 
     @property
     def exercising(self):
@@ -63,10 +68,12 @@ def page(path):
     printed = [output for cell in body for output in cell.get("outputs", [])]
     texts = ["".join(output.get("text", output.get("data", {}).get("text/plain", ""))) for output in printed]
     return Page(
-        name=path.stem,
+        title=re.match("# (.*)", source[id(cells[0])])[1],
+        link=f"../notebooks/{path.name}",
         words=len(re.findall(r"\w[\w'-]*", re.sub(r"\]\([^)]*\)", "]", prose))),
         lines=sum(len(text.splitlines()) for text in [*code, *texts]),
         explorers=sum(len(re.findall(r"\b\w+Explorer\(", text)) for text in code),
+        repairs=sum(text.count("failures.check(") for text in code),
         questions=sum(text.count("Prediction(") for text in code) + 9 * sum("_the_course()" in text for text in code),
         exercises=sum(text.startswith("check(") for text in source.values()),
     )
@@ -77,29 +84,43 @@ def pages():
     return [page(path) for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
 
 
+COUNTED = ("words", "lines", "explorers", "repairs", "questions", "reading", "exercises", "exercising")
+HEAD = ("words", "lines", "explorers", "repairs", "questions", "**minutes**", "exercises", "**minutes more**")
+
+
 def table():
-    """Return the table of the guide."""
-    rows = ["| page | words | lines of code and output | explorers | questions | minutes | exercises | their minutes |"]
-    rows.append("|---|" + "---:|" * 7)
+    """Return the table of the guide; lines are those of code and output."""
     found = pages()
-    for p in found:
-        link = f"[{int(p.name[:2])}. {p.name[3:].replace('_', ' ')}](../notebooks/{p.name}.ipynb)"
-        cells = (link, p.words, p.lines, p.explorers, p.questions, p.reading, p.exercises, p.exercising)
-        rows.append(f"| {' | '.join(map(str, cells))} |")
-    totals = [sum(getattr(p, key) for p in found) for key in ("words", "lines", "explorers", "questions", "reading")]
-    totals += [sum(p.exercises for p in found), sum(p.exercising for p in found)]
-    rows.append(f"| **all** | {' | '.join(f'{n:,}' for n in totals)} |")
-    return "\n".join(rows)
+    rows = [[f"[{p.title}]({p.link})", *(f"{getattr(p, key):,}" for key in COUNTED)] for p in found]
+    rows.append(["all", *(f"{sum(getattr(p, key) for p in found):,}" for key in COUNTED)])
+    lines = ["page", *HEAD], ["---", *["---:"] * len(HEAD)], *rows
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def main(arguments):
-    """Print the table, or store it."""
-    if "--store" not in arguments:
-        print(table())
-        return
-    text = GUIDE.read_text(encoding="utf-8")
-    GUIDE.write_text(TABLE.sub(lambda m: m[1] + table() + m[2], text), encoding="utf-8")
+def told(page):
+    """Return what a page says of its own time."""
+    return f"Time: {page.reading} minutes{f', exercises {page.exercising} more' if page.exercises else ''}."
+
+
+def short(page):
+    """Return the same for the map in the README."""
+    return f"{page.reading} + {page.exercising}" if page.exercises else f"{page.reading}"
+
+
+def rewrite(path, change):
+    """Store what `change` makes of a text."""
+    path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def store():
+    """Write the table into the guide, and each page's minutes into its source and into the README."""
+    rewrite(GUIDE, lambda text: TABLE.sub(lambda m: f"{m[1]}{table()}\n{m[2]}", text))
+    for page in pages():
+        name = Path(page.link).stem
+        row = re.compile(rf"^(\| .*{name}\.ipynb.*\|) [^|]+ \|$", re.MULTILINE)
+        rewrite(ROOT / "course" / f"{name}.py", lambda text, page=page: TIME.sub(told(page), text, count=1))
+        rewrite(README, lambda text, page=page, row=row: row.sub(rf"\1 {short(page)} |", text))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    store() if "--store" in sys.argv[1:] else print(table())

@@ -25,7 +25,8 @@ import course
 
 ROOT = Path(__file__).resolve().parent.parent
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
-CELL_METADATA = {"tags", "jupyter", "nbgrader", "slideshow"}  # what an author sets; the rest is what some program left behind
+# What an author or the build sets; the rest is what some program left behind.
+CELL_METADATA = {"tags", "jupyter", "nbgrader", "slideshow"}
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"  # means nothing without the kernel that made it
 CELL_TIMEOUT = 300  # seconds; a lesson's longest work takes a few
 

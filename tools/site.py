@@ -34,7 +34,8 @@ def gather():
     shutil.copytree(SITE, SOURCE)
     shutil.copy(DOCS / "explorer.png", SOURCE)
     (SOURCE / "docs").mkdir()
-    shutil.copy(DOCS / "glossary.md", SOURCE / "docs")
+    for name in ("glossary.md", "instructor.md", "tljh.yaml"):
+        shutil.copy(DOCS / name, SOURCE / "docs")
     (SOURCE / "notebooks").mkdir()
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         notebook = described(json.loads(path.read_text(encoding="utf-8")))

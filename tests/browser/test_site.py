@@ -11,7 +11,8 @@ import pytest
 
 from .conftest import ARTIFACTS, ROOT
 
-PAGES = ["index.html", *(f"notebooks/{path.stem}.html" for path in sorted((ROOT / "notebooks").glob("*.ipynb")))]
+PAGES = ["index.html", "docs/glossary.html", "docs/instructor.html"]
+PAGES += [f"notebooks/{path.stem}.html" for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
 VIEWS = {"desktop": (1400, "light"), "at night": (1400, "dark"), "tablet": (820, "light"), "phone": (390, "light")}
 SERIOUS = ("critical", "serious")
 # What may be missing, and why that is no fault of the site.
