@@ -27,7 +27,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as base, jupyterlab(Path(base)) as address, sync_playwright() as p:
         shutil.copy(NOTEBOOK, Path(base) / "notebooks")
         browser = p.chromium.launch(executable_path=chromium)
-        lab = LabPage(browser.new_page(viewport={"width": 1400, "height": 1100}), address(NOTEBOOK.name))
+        page = browser.new_page(viewport={"width": 1400, "height": 1100})
+        lab = LabPage(page, address(NOTEBOOK.name), NOTEBOOK)
         lab.run_all()
         explorer = lab.explorers[0]
         for drop_down in explorer.drop_downs:

@@ -15,6 +15,11 @@ NOT_YET = "not attempted yet"
 NOT_MEASURED = "it cannot be measured on this machine"
 HEAD = ("question", "you expected", "what is so")
 _TEXT_STYLE = "margin:2px 0;font-size:15px;line-height:1.4;max-width:860px"
+# ipywidgets gives radio buttons no name as a group, and no option for one: a screen reader would say "2 times" alone.
+_NAME_GROUP = (
+    "const group = this.closest('.widget-vbox'); group?.setAttribute('role', 'group'); "
+    "group?.setAttribute('aria-label', this.previousElementSibling.textContent)"
+)
 
 
 class Prediction(widgets.VBox):
@@ -60,6 +65,7 @@ class Prediction(widgets.VBox):
             [
                 widgets.HTML(
                     f'<p style="{_TEXT_STYLE}"><strong>Your guess first.</strong> {html.escape(question)}</p>'
+                    f'<style onload="{_NAME_GROUP}"></style>'
                 ),
                 self._answers,
                 widgets.HBox([self._commit, self._status, keys_stay_here()]),

@@ -24,8 +24,11 @@ YOURS = "your own"
 _LABEL_WIDTH = "110px"
 _ROW = {"width": "430px", "margin": "1px 0"}
 _KEYS_STAY = (
-    "this.closest('.jp-OutputArea-output')?.addEventListener('keydown', "
-    "e => e.shiftKey || e.ctrlKey || e.altKey || e.metaKey || e.stopPropagation())"
+    "const output = this.closest('.jp-OutputArea-output'), keep = e => { "
+    "const command = e.shiftKey || e.ctrlKey || e.altKey || e.metaKey; "
+    "e.target.toggleAttribute('data-lm-suppress-shortcuts', !command); "
+    "if (e.type === 'keydown' && !command) e.stopPropagation(); }; "
+    "for (const type of ['focusin', 'keydown', 'keyup']) output?.addEventListener(type, keep)"
 )
 
 
@@ -139,10 +142,11 @@ def toggle(label: str, default: bool = False):
 
 
 def keys_stay_here() -> widgets.HTML:
-    """Return what keeps keys pressed inside an output from JupyterLab; it shows nothing.
+    """Return what keeps keys pressed inside an output from JupyterLab and Notebook 7; it shows nothing.
 
-    JupyterLab takes keys on a drop-down for its own: an arrow leaves the cell, "m", for "mse", makes it Markdown, and
-    the explorer is gone. Keys with Shift, Ctrl, Alt or Meta still reach it: Shift+Enter runs the cell.
+    They take keys on a drop-down for their own: an arrow leaves the cell, "m", for "mse", makes it Markdown, and the
+    explorer is gone. Keys with Shift, Ctrl, Alt or Meta still reach them: Shift+Enter runs the cell. JupyterLab hears
+    a key after the output, which can stop it; Notebook 7 before, and passes by only where Lumino's attribute says so.
     """
     return widgets.HTML(f'<style onload="{_KEYS_STAY}"></style>', layout={"display": "none"})
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from .explorers import NOT_YET, CheckBox, DropDown, Explorer, Prediction, Slider
+from .lab import OUTPUT, LabPage
 
 YOURS, HOW_TO = "your own", "In a cell: "
 
@@ -25,6 +26,10 @@ SAME_PICTURE = {("QuantizeExplorer", "Range", "moving average"): "the average of
 
 # What starts long work, a button of WORKING: how to make it long enough to be stopped, and what a stop says.
 WORK = {"Train": ({"Epochs": "20"}, "Stopped after")}
+
+# Keys that are commands of the notebook: m makes a cell Markdown, b adds one, d d and x delete one.
+COMMANDS = ("m", "b", "d", "d", "x")
+CELLS = "() => jupyterapp.shell.currentWidget.content.widgets.map(cell => cell.model.type)"
 
 
 def each(explorers: Iterable[Explorer], kind: str, check: Callable[..., list[str]]) -> list[str]:
@@ -142,10 +147,26 @@ def tab_order(explorer: Explorer) -> list[str]:
     return []
 
 
+def keys_stay(lab: LabPage, control) -> list[str]:
+    """Press keys that are commands of the notebook on a control, which keeps them."""
+    cells = lab.page.evaluate(CELLS)
+    for _ in range(2):  # JupyterLab takes the focus to the cell when that becomes the active one
+        control.focus()
+        lab.settle()
+    for key in COMMANDS:
+        lab.page.keyboard.press(key)
+    lab.settle()
+    if lab.page.evaluate(CELLS) != cells:
+        return ["a key goes to the notebook, and changes its cells"]
+    return [] if control.evaluate("e => e === document.activeElement") else ["a key takes the focus away"]
+
+
 def prediction(prediction: Prediction) -> list[str]:
     """Answer by keyboard; a reveal further on, closed until then, opens."""
     reveals = prediction.lab.reveals
     wrong = [] if NOT_YET in prediction.status and not prediction.ready else ["it is answered before the reader"]
+    group = prediction.lab.page.get_by_role("group", name=prediction.question, exact=True)
+    wrong += [] if group.and_(prediction.root).count() == 1 else ["its answers have no name as a group"]
     before = reveals()
     wrong += [] if prediction.choose(1) and prediction.ready else ["no answer can be chosen by keyboard"]
     wrong += [] if reveals() == before else ["it is revealed before the reader commits"]
@@ -153,3 +174,31 @@ def prediction(prediction: Prediction) -> list[str]:
     opened = [old for old, new in zip(before, reveals(), strict=True) if old != new]
     wrong += [] if opened and all(NOT_YET in old for old in opened) else ["no reveal opens"]
     return wrong + (["its status stays"] if NOT_YET in prediction.status else [])
+
+
+def quizzes(lab: LabPage) -> list:
+    """Return every quiz: a box with a button that scores."""
+    button = lab.page.get_by_role("button", name="Score my answers", exact=True)
+    return lab.page.locator(f"{OUTPUT} .widget-vbox").filter(has=button).all()
+
+
+def quiz(lab: LabPage, quiz) -> list[str]:
+    """Answer everything by keyboard, and press the button; each list has a name, and the score is announced."""
+    lists, status = [DropDown(row) for row in quiz.locator(".widget-dropdown").all()], quiz.get_by_role("status")
+    wrong = [] if NOT_YET in status.inner_text() else ["it is answered before the reader"]
+    for each in lists:
+        named = quiz.get_by_role("combobox", name=each.label, exact=True)
+        wrong += [] if each.label and named.count() == 1 else [f"{each.label}: the list has no name of its own"]
+        each.list.press("Home")
+        each.list.press("ArrowDown")
+        wrong += [] if each.value == each.options[1] else [f"{each.label}: the arrow key does not answer it"]
+    lab.settle()
+    quiz.get_by_role("button").press("Enter")
+    lab.settle()
+    scored = f"{len(lists)} questions, {len(lists)} answered, "
+    return wrong + ([] if scored in status.inner_text() else [f"it is not scored: {status.inner_text()}"])
+
+
+def records(lab: LabPage) -> list[str]:
+    """Return what each record of all guesses announces."""
+    return lab.page.get_by_role("status").filter(has=lab.page.get_by_role("table")).all_inner_texts()

@@ -1,4 +1,4 @@
-"""One JupyterLab on this machine's own loopback address, which leaves nothing behind."""
+"""One Jupyter server on this machine's own loopback address, which leaves nothing behind."""
 
 import json
 import os
@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 
@@ -22,31 +23,47 @@ SETTINGS = {
 STARTS_WITHIN_S = 90
 
 
+class Frontend(NamedTuple):
+    """What notebooks are opened in: the module that starts it, its settings' name, and where a notebook is served."""
+
+    module: str
+    settings: str
+    path: str
+
+
+LAB = Frontend("jupyterlab", "LabApp", "doc/tree")
+NOTEBOOK_7 = Frontend("notebook", "JupyterNotebookApp", "notebooks")
+
+
 @contextmanager
-def jupyterlab(base: Path):
+def jupyterlab(base: Path, frontend: Frontend = LAB):
     """Serve `base`/notebooks; all that Jupyter writes goes to `base`. Yields a function from file name to address."""
     (base / "notebooks").mkdir()
     token, port, log = secrets.token_hex(8), free_port(), base / "server.log"
     with log.open("wb") as out:
         server = subprocess.Popen(
-            command(token, port), cwd=base / "notebooks", env=environment(base), stdout=out, stderr=subprocess.STDOUT
+            command(token, port, frontend),
+            cwd=base / "notebooks",
+            env=environment(base),
+            stdout=out,
+            stderr=subprocess.STDOUT,
         )
         try:
             wait_until_it_answers(server, f"http://127.0.0.1:{port}/api?token={token}", log)
-            yield lambda name: f"http://127.0.0.1:{port}/doc/tree/{name}?token={token}&reset"
+            yield lambda name: f"http://127.0.0.1:{port}/{frontend.path}/{name}?token={token}&reset"
         finally:
             end(server)
 
 
-def command(token: str, port: int) -> list[str]:
+def command(token: str, port: int, frontend: Frontend) -> list[str]:
     """Return what starts the server. The browser may reach the application object: the tests ask it what is idle."""
     return [
-        *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
+        *(sys.executable, "-m", frontend.module, "--no-browser", "--allow-root"),
         "--ServerApp.ip=127.0.0.1",
         f"--ServerApp.port={port}",
         "--ServerApp.port_retries=0",
         f"--IdentityProvider.token={token}",
-        "--LabApp.expose_app_in_browser=True",
+        f"--{frontend.settings}.expose_app_in_browser=True",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     ]
 
@@ -84,7 +101,7 @@ def wait_until_it_answers(server: subprocess.Popen, address: str, log: Path) -> 
             return
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)
-    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text(errors='replace')[-2000:]}")
+    raise RuntimeError(f"Jupyter did not start:\n{log.read_text(errors='replace')[-2000:]}")
 
 
 def end(server: subprocess.Popen) -> None:

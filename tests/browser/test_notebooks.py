@@ -111,6 +111,15 @@ def test_the_picture_is_saved(lab, scratch):
 def test_every_prediction_is_answered_by_keyboard_and_revealed(lab):
     assert [(p.question, wrong) for p in lab.predictions for wrong in checks.prediction(p)] == []
     assert [text for text in lab.reveals() if NOT_YET in text] == []
+    assert len(checks.records(lab)) == lab.written("record")
+    number = len(lab.predictions)
+    assert [text for text in checks.records(lab) if f"{number} of {number} guessed" not in text] == []
+
+
+def test_every_quiz_is_answered_by_keyboard_and_scored(lab):
+    quizzes = checks.quizzes(lab)
+    assert len(quizzes) == lab.written("_the_course")
+    assert [wrong for quiz in quizzes for wrong in checks.quiz(lab, quiz)] == []
 
 
 def test_every_control_and_picture_has_a_name(lab):
