@@ -68,7 +68,7 @@ def page(path):
     printed = [output for cell in body for output in cell.get("outputs", [])]
     texts = ["".join(output.get("text", output.get("data", {}).get("text/plain", ""))) for output in printed]
     return Page(
-        title=re.match("# (.*)", source[id(cells[0])])[1],
+        title=re.match("# (.*?)(?: with fbgemm)?\n", source[id(cells[0])])[1],
         link=f"../notebooks/{path.name}",
         words=len(re.findall(r"\w[\w'-]*", re.sub(r"\]\([^)]*\)", "]", prose))),
         lines=sum(len(text.splitlines()) for text in [*code, *texts]),
@@ -85,7 +85,7 @@ def pages():
 
 
 COUNTED = ("words", "lines", "explorers", "repairs", "questions", "reading", "exercises", "exercising")
-HEAD = ("words", "lines", "explorers", "repairs", "questions", "**minutes**", "exercises", "**minutes more**")
+HEAD = ("words", "lines", "explorers", "repairs", "questions", "**minutes**", "exercises", "**more**")
 
 
 def table():
