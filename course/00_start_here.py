@@ -31,7 +31,7 @@ check_environment()
 #
 # * Drag the slider **Bits**. Or click on its handle and press the arrow keys. Or type a number into the box beside it.
 # * Choose other numbers under **Data**.
-# * The text below the picture says the same as the picture, in figures.
+# * The text below the picture says the same as the picture, in figures. You need not know its words yet; pages 1 to 3 explain them.
 # * **Reset** puts everything back.
 
 # %%
@@ -39,10 +39,10 @@ explorer = qviz.widgets.QuantizeExplorer(bits=4)
 explorer
 
 # %% [markdown]
-# Code moves an explorer too. Each control is a name in Python; the picture above follows. Here it goes down to 2 bits, which leaves 4 levels, and back.
+# Code moves an explorer too. Each control is a name in Python; the picture above follows. Run the next two cells one after the other (Shift+Enter): the first goes down to 2 bits, which leaves 4 levels, the second back.
 
 # %%
-explorer.bits = 2
+explorer.reset(bits=2)
 print(explorer.readout)
 
 # %%
@@ -68,7 +68,7 @@ guess.reveal(levels[1] / levels[0], "Each bit doubles the number of codes: 16 wi
 # An explorer takes any array, and files that end in `.npy`, `.npz` or `.safetensors`. Give it the path in place of the list.
 
 # %%
-explorer.set(data=[0.1, 0.2, 0.4, 0.8, 1.6, 3.2], bits=3)
+explorer.reset(data=[0.1, 0.2, 0.4, 0.8, 1.6, 3.2], bits=3)
 print(explorer.readout)
 
 # %%
@@ -77,7 +77,7 @@ explorer.reset()
 # %% [markdown]
 # ## 6. What do you think now?
 #
-# Nine questions. You need not know any answer; the last page asks about the same ideas again. Then you see what has changed. Nothing is stored or sent.
+# Nine questions. You need not know any answer. Nothing is stored or sent, so note how many are right. The last page asks about the same ideas again; compare the two.
 
 # %%
 before_the_course()

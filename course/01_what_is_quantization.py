@@ -39,7 +39,7 @@ photo_explorer = PhotoExplorer(bits=8)
 photo_explorer
 
 # %%
-photo_explorer.bits = 3
+photo_explorer.reset(bits=3)
 print(photo_explorer.readout)
 photo_explorer.reset()
 
@@ -48,7 +48,7 @@ three_bits = qviz.fake_quantize(photo, qviz.calibrate(photo, fmt=qviz.IntFormat(
 guess_greys.reveal(np.unique(three_bits).size, "b bits make 2 to the power of b codes.")
 
 # %% [markdown]
-# **Notice:** at 8 bits the picture looks the same, in a quarter of the memory. The first bits matter much; the last ones hardly. Quantization lives on that.
+# **Notice:** at 8 bits the picture *is* the same, in a quarter of the memory: the camera stored 256 greys to begin with. With 6 or 5 bits one has to look hard. The first bits matter much; the last ones hardly. Quantization lives on that.
 
 # %%
 eight_bits = qviz.quantize(photo, qviz.calibrate(photo, fmt=qviz.UINT8))
@@ -63,7 +63,7 @@ print(f"{photo.nbytes:,} bytes as {photo.dtype}, {eight_bits.nbytes:,} bytes as 
 x = np.array([-0.95, -0.42, 0.0, 0.37, 0.91])
 
 # %% [markdown]
-# Choose a step, so that the largest magnitude becomes 7. The step is called the **scale**.
+# Choose a step, so that the largest magnitude becomes 7. (The codes go one further downwards, to -8; that one stays unused here.) The step is called the **scale**.
 
 # %%
 scale = np.abs(x).max() / 7
@@ -97,7 +97,7 @@ plots.number_line(x, qviz.calibrate(x, "min-max", qviz.INT4, "symmetric"))
 print(f"largest error {np.abs(x - x_hat).max():.4f}, half a step {scale / 2:.4f}")
 
 # %% [markdown]
-# That is all of quantization: **divide, round, store, multiply**. The rest of the course is about choosing the scale well, and about what the errors do.
+# That is nearly all of quantization: **divide, round, clip, store, multiply**. To *clip* is to give a number beyond the last level the last code; here none lies beyond. The rest of the course is about choosing the scale well, and about what the errors do.
 #
 # ## A tensor
 #
@@ -116,23 +116,23 @@ tensor_explorer
 
 # %%
 for bits in range(8, 2, -1):
-    tensor_explorer.bits = bits
+    tensor_explorer.reset(bits=bits)
     r = tensor_explorer.result
     print(f"{bits} bits: error {r.parts.total:.2e}, SQNR {r.sqnr_db:5.2f} dB")
 
 # %% [markdown]
-# The **SQNR** (signal-to-quantization-noise ratio) says the same in decibels: how far the error lies below the signal. Higher is better.
+# The **SQNR** (signal-to-quantization-noise ratio) says the same in decibels: 10 times the logarithm of the mean square of the values over the mean squared error. Higher is better.
 
 # %%
-tensor_explorer.bits = 7
+tensor_explorer.reset(bits=7)
 error_7 = tensor_explorer.result.parts.total
-tensor_explorer.bits = 6
+tensor_explorer.reset(bits=6)
 error_6 = tensor_explorer.result.parts.total
 tensor_explorer.reset()
 guess_error.reveal(error_6 / error_7, "The step is twice as wide, so its square is four times as large: about 6 dB for each bit.")
 
 # %% [markdown]
-# **Notice** the picture on the right. Rounding errors of every size up to half a step are about equally frequent. With few bits that changes, because most weights are near zero and fall on the same level.
+# **Notice** the picture on the right. Rounding errors of every size up to half a step are about equally frequent. At 2 bits that changes, because most weights are near zero and fall on the same level.
 #
 # ## A network
 #
@@ -189,7 +189,7 @@ record(guess_greys, guess_error, guess_bits)
 # ## In five lines
 #
 # 1. Quantization maps many values to few levels, so that each needs fewer bits.
-# 2. Divide by the scale, round, store the integer; multiply to come back.
+# 2. Divide by the scale, round, clip, store the integer; multiply to come back.
 # 3. Rounding moves no value further than half a step.
 # 4. Each bit less makes the squared error about four times as large: 6 dB.
 # 5. A network shrugs off small errors, and then breaks at once.

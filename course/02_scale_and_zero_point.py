@@ -5,7 +5,7 @@
 #
 # *Before it: [1. What is quantization?](01_what_is_quantization.ipynb). Time: 15 minutes, exercises 25 more. Next: [3. Calibration](03_calibration.ipynb).*
 #
-# Two numbers decide it. The **scale** is the distance between neighbouring levels. The **zero point** is the integer that stands for 0.0. On this page you derive both, write `quantize` yourself, and see how many values should share one scale.
+# Two numbers decide it. The **scale** is the distance between neighbouring levels. The **zero point** is the integer that stands for 0.0. On this page you derive both, test the formula against 100,000 numbers, and see how many values should share one scale.
 
 # %%
 import numpy as np
@@ -59,14 +59,17 @@ print(f"scale = {float(qparams.scale):.6f}, zero point = {int(qparams.zero_point
 # * Move **x** along. When does its output change? What happens beyond the range?
 # * Move **lo** and **hi**. Watch the scale and the zero point.
 # * Choose the scheme **symmetric**.
+#
+# The zero point is rounded, which moves the whole grid by up to half a step. So the last level may lie a little beside **hi**: with 3 bits, at 2.857 in place of 3. A value further than half a step beyond the last level is *clipped*.
 
 # %%
 mapping = MappingExplorer(lo=-1.0, hi=3.0, bits=3, x=1.2, fit=True)
 mapping
 
 # %%
-mapping.x = 4.0
+mapping.reset(x=4.0)
 print(mapping.readout)
+mapping.reset()
 
 # %% [markdown]
 # ## Zero must be exact
@@ -120,7 +123,7 @@ print("without the cast:", code - np.uint8(64))
 # %% [markdown]
 # ## Affine or symmetric?
 #
-# The **affine** scheme is what you have just derived. The **symmetric** scheme takes the range from -m to m, where m is the largest magnitude. Then the zero point is 0, and drops out of all later arithmetic. That makes computing cheaper.
+# The **affine** scheme is what you have just derived. The **symmetric** scheme takes the range from -m to m, where m is the largest magnitude. Then the zero point is 0, and drops out of all later arithmetic. That makes computing cheaper. (The lowest code, -128, has no partner. Its level lies one step beyond -m.)
 #
 # It has a price where the values are lopsided. After ReLU none is negative.
 
@@ -150,7 +153,7 @@ guess_scheme.reveal(ratio, "Half of the codes stand for negative values that nev
 # * **Per group:** one for each run of, say, 16 values.
 
 # %%
-guess_channel = Prediction("One scale for each channel in place of one for all: how much closer is the result?", {"less than 1 dB": 0.5, "about 4 dB": 4, "about 20 dB": 20})
+guess_channel = Prediction("The weights of conv2, 4 bits: by how much does the SQNR rise with a scale for each channel in place of one for all?", {"less than 1 dB": 0.5, "about 4 dB": 4, "about 20 dB": 20})
 guess_channel
 
 # %% [markdown]
@@ -161,37 +164,37 @@ granularity = GranularityExplorer(bits=4)
 granularity
 
 # %%
+granularity.reset()
 per_tensor = granularity.result.sqnr_db
 granularity.granularity = "per channel"
 print(granularity.readout)
 
 # %%
+granularity.reset(granularity="per channel")
 guess_channel.reveal(granularity.result.sqnr_db - per_tensor, "The gain depends on how much the channels differ. It costs one more number for each channel.")
 
 # %% [markdown]
-# **Notice** the bill in the readout. 32 scales are little beside thousands of weights. Groups of 8 need 576 of them, which is as much memory again as the weights themselves:
+# **Notice** the bill in the readout. 32 scales are little beside thousands of weights. Small groups are another matter. Here they are on the largest layer, *fc1*. A scale is a float32; in practice one often spends 16 bits on it.
 
 # %%
-for size in (64, 16, 4):
-    granularity.set(data="fc1 weights", granularity="per group", group_size=size)
+for size in (64, 16, 8, 4):
+    granularity.reset(data="fc1 weights", granularity="per group", group_size=size)
     r = granularity.result
     print(f"groups of {size:2}: {r.sqnr_db:5.2f} dB, {r.weight_bytes:,} bytes of weights, {r.scale_bytes:,} of scales")
 
 # %% [markdown]
-# Some networks have channels that differ a hundredfold. Then one scale for all ruins the small ones. Here the channels of the same layer were multiplied by different factors:
+# In some networks the channels of a layer differ much more than here. Then one scale for all ruins the small ones. Here the channels of conv2 were multiplied by different factors. (0 dB: all of that channel has become 0.)
 
 # %%
-granularity.reset()
-granularity.data = "conv2 weights, channels rescaled"
 for choice in ("per tensor", "per channel"):
-    granularity.granularity = choice
+    granularity.reset(data="conv2 weights, channels rescaled", granularity=choice)
     print(f"{choice:12} SQNR {granularity.result.sqnr_db:5.2f} dB, the worst channel {granularity.result.channels_db.min():6.2f} dB")
 
 # %% [markdown]
 # A group must divide the row, or there is no such grouping. The explorer then keeps its last picture and says what to do:
 
 # %%
-granularity.set(granularity="per group", group_size=128)
+granularity.reset(granularity="per group", group_size=128)
 print(granularity.readout)
 granularity.reset()
 
@@ -228,7 +231,7 @@ lo_and_hi = (-3.0, 4.0)  # 7 steps of 1.0, and three of them below 0
 check("02.1", lo_and_hi)
 
 # %% [markdown]
-# **2.2.** Derive scale and zero point for the range from -2 to 2 at 4 bits, unsigned. Use paper first.
+# **2.2.** Derive scale and zero point for the range from -2 to 2 at 4 bits, unsigned, *affine*. Use paper first; three decimals are enough.
 
 # %%
 scale_and_zero_point = None  # two numbers

@@ -45,7 +45,7 @@ guess_part
 # %% [markdown]
 # On the left, a bar shows the signal that is left in each layer. The marks show what each part does *alone*. On the right are all eight combinations of the switches. The star is at yours.
 #
-# Start with 8 bits everywhere. Then move one slider at a time, slowly, down to 2.
+# Weights and activations start with 8 bits, biases with 32. Move one slider at a time, slowly, down to 2.
 
 # %%
 explorer = SwitchesExplorer(bias_scale="its own")
@@ -55,16 +55,16 @@ explorer
 right = {}
 print("right of 359:       weights  activations       biases")
 for bits in (8, 5, 4, 3, 2):
-    explorer.set(weight_bits=bits, activation_bits=bits, bias_bits=bits)
+    explorer.reset(weight_bits=bits, activation_bits=bits, bias_bits=bits)
     right[bits] = {part: explorer.result.combinations[part,].right for part in ("weights", "activations", "biases")}
     print(f"{bits} bits, alone" + "".join(f"{n:13}" for n in right[bits].values()))
 explorer.reset()
 
 # %%
-guess_part.reveal(min(right[3], key=right[3].get), "They are rounded anew in each layer and for each image. But look at 2 bits.")
+guess_part.reveal(min(right[3], key=right[3].get), "They have one scale for a whole layer, the weights one for each channel. But look at 2 bits.")
 
 # %% [markdown]
-# **Notice:** with 2 bits the weights lose nearly everything. Choose the **Calibration** *mse*, and much of it comes back: as on page 3, a narrower range is worth more than the largest value.
+# **Notice:** with 2 bits the weights lose nearly everything. (Page 1 lost more at 3 bits, too: it had one scale for all weights of a layer.) Choose the **Calibration** *mse*, and much of it comes back: as on page 3, a narrower range is worth more than the largest value.
 #
 # The biases hardly matter. That is half of the truth: here they have a scale of their own.
 #
@@ -93,7 +93,7 @@ for n in (1, 10, 100, len(seen)):
 print("8 bits:", cnn.outcome(Switches().with_on("activations")))
 
 # %% [markdown]
-# **Notice:** quantized activations make the file no smaller: it even grows by a scale and a zero point for each. What shrinks is the traffic between the layers.
+# **Notice:** quantized activations make the file no smaller: it even grows by a scale and a zero point for the output of each layer. What shrinks is the traffic between the layers.
 #
 # ## Together
 #
@@ -123,7 +123,7 @@ for bits in (8, 6, 4, 3):
     print(f"{bits:4}{w:9.1f}{a:13.1f}{expected:15.1f}{wa:15.1f}", *(f"{most - run.right:9}" for run in runs))
 
 # %% [markdown]
-# **Notice:** the noise follows the sum to a fraction of a decibel. The answers do not. At 4 bits both together lose fewer than the activations alone: errors can cancel, too.
+# **Notice:** the noise follows the sum to a fraction of a decibel. The answers do not. At 4 bits both together lose fewer than the activations alone. Errors can cancel, too; and among 359 images, two or three answers are chance.
 #
 # ## A bias joins a sum
 #
@@ -148,7 +148,7 @@ guess_int8 = Prediction("Weights and activations have 8 bits. The biases get 8 b
 guess_int8
 
 # %% [markdown]
-# Now **Bias scale** is `scale_x * scale_w`. Move **Bias bits** from 32 down to 8: nothing happens for long, and then all of a sudden.
+# Now **Bias scale** is `scale_x * scale_w`. Move **Bias bits** from 32 down to 8: nothing happens down to 16 bits. Below that, a little more is lost with each bit.
 
 # %%
 bias_explorer = SwitchesExplorer()
@@ -156,10 +156,11 @@ bias_explorer
 
 # %%
 for bits in (32, 16, 14, 12, 10, 8):
-    bias_explorer.bias_bits = bits
+    bias_explorer.reset(bias_bits=bits)
     print(f"{bits:2} bits:", bias_explorer.result.this)
 
 # %%
+bias_explorer.reset(bias_bits=8)
 guess_int8.reveal(bias_explorer.result.this.accuracy, "127 steps of such a sum are next to nothing: clipped like that, a bias is as good as gone.")
 
 # %% [markdown]
@@ -172,7 +173,7 @@ guess_fewer
 # %%
 cost = {}
 for bits in (8, 6, 4):
-    bias_explorer.set(weight_bits=bits, activation_bits=bits, bias_bits=8)
+    bias_explorer.reset(weight_bits=bits, activation_bits=bits, bias_bits=8)
     cost[bits] = most - bias_explorer.result.combinations["biases",].right
     print(f"W{bits} A{bits}: 8-bit biases alone lose {cost[bits]} answers; all three together have {bias_explorer.result.this.right} right")
 bias_explorer.reset()
@@ -244,7 +245,7 @@ record(guess_part, guess_sum, guess_int8, guess_fewer)
 # ## In five lines
 #
 # 1. Weights need no data; activations need a sample; biases need the scales of both.
-# 2. At 3 bits the activations cost most, at 2 bits the weights.
+# 2. With min-max and a scale for each channel, activations cost most at 3 bits, weights at 2.
 # 3. Noise adds up by power; wrong answers do not add up.
 # 4. A bias counts steps of `scale_x * scale_w`. 8 bits of these are next to nothing, so it gets 32.
 # 5. A wrong bias shifts every image alike, and int32 biases are a hundredth of the bytes.

@@ -5,7 +5,7 @@
 #
 # *Before it: [9. Benefits and trade-offs](09_benefits_and_trade_offs.ipynb). Time: 15 minutes, exercises 20 more. It is the last page: back to [Start here](00_start_here.ipynb).*
 #
-# You know how to quantize the digits network with `prepare` and `convert`. Here the same network is quantized with the library that takes over. Each claim is measured: the same answers? the same integers? and who multiplies them?
+# You know how to quantize the digits network with `prepare` and `convert`. Here the same network is quantized with the library that takes over. Each claim is measured: the same answers? the same integers? and who multiplies them? (To run the whole page takes about half a minute.)
 
 # %%
 import numpy as np
@@ -18,7 +18,7 @@ from qviz.pytorch.ways import WAYS
 # %% [markdown]
 # ## What is going away
 #
-# torch says it itself, at nearly every call of its old quantization. The other lessons silence this text. Here it is:
+# torch says it itself, at nearly every call of its old quantization. The other pages silence this text. Here it is:
 
 # %%
 print(moving.farewell())
@@ -39,7 +39,7 @@ Here("What is there, and what is not?", torchao_here.describe)
 # %% [markdown]
 # ## The old way, once more
 #
-# This is the calibrated network of lesson 4, with torch's own min-max observers. The lab builds it, runs it on the 359 test images, and writes down every product that torch really computes.
+# This is the calibrated network of page 4, with torch's own min-max observers. The lab builds it, runs it on the 359 test images, and writes down every product that torch really computes.
 
 # %%
 lab = MovingLab()
@@ -101,7 +101,7 @@ for name in dynamic:
 #
 # ## Fewer bits
 #
-# Weights may have 2 to 8 bits.
+# Weights may have 1 to 8 bits.
 
 # %%
 guess_bits = Prediction("4 bits in place of 8 for both linear layers. How large is the saved file, next to the one with 8 bits?", {"half": 0.5, "three quarters": 0.75, "the same": 1.0})
@@ -114,14 +114,14 @@ print(int8)
 print(int4)
 
 # %%
-guess_bits.reveal(int4.size_bytes / int8.size_bytes, "Each 4-bit code fills a byte of its own. torchao packs two into one only in formats for GPUs, or for kernels that its wheel for this processor lacks.")
+guess_bits.reveal(int4.size_bytes / int8.size_bytes, "This configuration gives each 4-bit code a byte of its own.")
 
 # %% [markdown]
-# Same file, less accuracy: on this processor 4 bits are for trying, not for saving.
+# Same file, less accuracy: these 4 bits are for trying, not for saving. torchao packs two codes into a byte in formats for GPUs, and in a prototype for processors. That one wants the outputs of a layer in whole sixteens; our last layer has 10.
 #
 # ## Second half: PT2E
 #
-# This is what replaces `prepare` and `convert`. Four steps: export the graph, prepare it with a quantizer, run data through, and **convert**.
+# This is what replaces `prepare` and `convert` here. (The text at the top of the page sends eager mode to `quantize_`; but that leaves convolutions alone.) Four steps: export the graph, prepare it with a quantizer, run data through, and **convert**.
 
 # %%
 print(WAYS["PT2E histogram"].code)
@@ -188,7 +188,7 @@ print(moves.table(lab))
 # Three lines are not complete:
 #
 # * Dynamic: a range for each image in place of one for the batch, as above.
-# * `torch.quantize_per_tensor` adds the zero point before it rounds; `quantize_affine` rounds first. Here the step is an eighth of full ink and the zero point is odd. A pixel of an odd number of sixteenths lies halfway between two codes, and gets the other one.
+# * `torch.quantize_per_tensor` adds the zero point before it rounds; `quantize_affine` rounds first. To show it, this line uses a grid made for ties: the step is an eighth of full ink, and the zero point is odd. A pixel of an odd number of sixteenths lies halfway between two codes, and gets the other one.
 # * oneDNN, as above.
 
 # %% [markdown]
@@ -212,7 +212,7 @@ record(guess_layers, guess_bits, guess_codes, guess_size)
 # Each check answers at once. A wrong answer gets a hint; an empty one stops nothing.
 
 # %% [markdown]
-# **10.1.** Write torchao's rule for the scale of symmetric weights with `bits` bits. The largest weight gets half of the distance between the lowest and the highest code.
+# **10.1.** Write torchao's rule for the scale of symmetric weights with `bits` bits. It is the largest magnitude, divided by half of the distance between the lowest and the highest code.
 
 # %%
 def torchao_scale(w, bits):

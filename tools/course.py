@@ -17,6 +17,8 @@ COURSE, STUDENT, INSTRUCTOR = ROOT / "course", ROOT / "notebooks", ROOT / "instr
 STUB = "# your code here"
 SOLUTION = re.compile(r"^([ \t]*)### BEGIN SOLUTION\n.*?### END SOLUTION$", re.DOTALL | re.MULTILINE)
 CHECK = re.compile(r'check\("(\d\d)\.(\d+)", (\w+)\)')
+RESETS = r"(?:\w+\.reset\(.*\)\n)?"  # puts the explorer back, so that the answer is that of the page
+STAGING = re.compile(rf"{RESETS}(?:\w+ = Prediction\(.*\)\n\w+|\w+\.reveal\(.*\))(?:\n\w+\.reset\(\))?")
 AUTHORS = ("tags",)  # the metadata that a source may set
 
 
@@ -42,6 +44,8 @@ def build(source, solutions=False):
         cell.metadata = nbformat.from_dict({key: cell.metadata[key] for key in AUTHORS if key in cell.metadata})
         heading = re.search(r"^## (.*)$", cell.source, re.MULTILINE) if cell.cell_type == "markdown" else None
         exercises = heading[1] == "Exercises" if heading else exercises
+        if _is_staging(cell):
+            cell.metadata["jupyter"] = {"source_hidden": True}  # folded: it would tell the answer
         cell.metadata["slideshow"] = {"slide_type": _slide(cells, index, exercises)}
         if exercises:
             cell.metadata["tags"] = [*cell.metadata.get("tags", []), "exercise"]
@@ -56,6 +60,11 @@ def build(source, solutions=False):
         elif cell.cell_type == "code":
             cell.source = SOLUTION.sub(rf"\1{STUB}", cell.source)
     return notebook
+
+
+def _is_staging(cell):
+    """Say whether a cell does no more than ask for a guess or reveal what is so; the reader sees that, not the call."""
+    return bool(STAGING.fullmatch(cell.source)) and cell.cell_type == "code"
 
 
 def _slide(cells, index, exercises):

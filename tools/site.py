@@ -17,6 +17,8 @@ SOURCE, OUT = ROOT / "build" / "site-source", ROOT / "build" / "site"
 def described(notebook):
     """Give each picture its words, which the notebook holds beside it, as its alternative text."""
     for cell in notebook["cells"]:
+        if cell["metadata"].get("jupyter", {}).get("source_hidden"):
+            cell["metadata"].setdefault("tags", []).append("hide-input")  # folded there, so folded here
         words = ["".join(output["data"].get("text/plain", "")) for output in pictures(cell)]
         if words:
             cell["metadata"]["mystnb"] = {"image": {"alt": " ".join(words[-1].split())}}

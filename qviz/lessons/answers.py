@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
+from types import CodeType
 
 import numpy as np
 
@@ -43,21 +44,26 @@ def number_of(answer, what: str) -> float:
 def names_of(answer, choices: Iterable[str], what: str) -> set[str]:
     """Return an answer of names as a set, or raise a Hint for one that is not among the choices.
 
+    Capital letters do not count, and `_` may stand for a space or a hyphen.
+
     Examples
     --------
-    >>> sorted(names_of(["mse", "aciq"], ("mse", "aciq", "entropy"), "methods"))
-    ['aciq', 'mse']
+    >>> sorted(names_of(["MSE", "min_max"], ("mse", "min-max", "entropy"), "methods"))
+    ['min-max', 'mse']
     """
-    names = {answer} if isinstance(answer, str) else set(answer)
-    if not names:
+    if not isinstance(answer, str | list | tuple | set | frozenset):
+        raise Hint(f"The answer must be {what} in a list, such as {list(choices)[:2]}: got {answer!r}.")
+    given = [answer] if isinstance(answer, str) else list(answer)
+    if not given:
         raise NotAttempted
-    if strange := sorted(map(str, names - set(choices))):
+    known = {_plain_name(choice): choice for choice in choices}
+    if strange := sorted(str(name) for name in given if _plain_name(name) not in known):
         raise Hint(f"The answer must be {what}: {strange[0]!r} is not among {', '.join(choices)}.")
-    return names
+    return {known[_plain_name(name)] for name in given}
 
 
 def result_of(function: Callable, *arguments):
-    """Call the reader's function with copies, and return what it returns; None is not attempted.
+    """Call the reader's function with copies, and return what it returns; one that only returns None is no attempt.
 
     Examples
     --------
@@ -74,14 +80,40 @@ def result_of(function: Callable, *arguments):
     except Exception as error:
         raise Hint(f"For {_told(arguments)} the function raises {type(error).__name__}: {error}.") from None
     if result is None:
-        raise NotAttempted
+        if _same_code(function, _returns_none):
+            raise NotAttempted
+        raise Hint("The function returns None: does it end with a return?")
     return result
 
 
+def _returns_none():
+    return None
+
+
+def _same_code(one: Callable, other: Callable) -> bool:
+    """Say whether two functions name the same things and the same numbers, in the same order."""
+    codes = [getattr(function, "__code__", None) for function in (one, other)]
+    if None in codes:
+        return False
+    return _words_of(codes[0]) == _words_of(codes[1])
+
+
+def _words_of(code: CodeType) -> tuple:
+    """Return the names and the constants in a function's code; those of a comprehension in it are in its constants."""
+    constants = (_words_of(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts if c is not None)
+    return code.co_names, frozenset(constants)
+
+
 def refuse_unchanged(function: Callable, start: Callable, cases: Sequence[tuple]) -> None:
-    """Raise NotAttempted where a function still does what the one in the exercise does, on every case."""
+    """Raise NotAttempted for the function of the exercise itself, and a Hint for one that does no other thing.
+
+    `start` is the function of the exercise, written alike: what was changed without effect is told from what was
+    not changed by the names and numbers in it.
+    """
     if all(_outcome(function, case) == _outcome(start, case) for case in cases):
-        raise NotAttempted
+        if _same_code(function, start):
+            raise NotAttempted
+        raise Hint("That changes nothing yet: for every input tried, it gives what the function gave before.")
 
 
 def _outcome(function, case):
@@ -96,6 +128,10 @@ def _plain(result):
         return tuple(_plain(part) for part in result)
     array = np.asarray(result)
     return array.dtype.kind, array.shape, array.tobytes()
+
+
+def _plain_name(name) -> str:
+    return str(name).lower().replace("_", "-").replace(" ", "-")
 
 
 def _told(arguments) -> str:

@@ -202,7 +202,7 @@ class Record(widgets.HTML):
     def _summary(self) -> str:
         guessed = [p for p in self._predictions if p.guess]
         right = sum(p.guess == p.truth for p in guessed)
-        return f"{len(guessed)} of {len(self._predictions)} guessed, {right} as it is."
+        return f"{len(guessed)} of {len(self._predictions)} guessed, {right} right."
 
     def __repr__(self) -> str:
         return "\n".join([*(f"{q} {guess} {truth}".rstrip() for q, guess, truth in self.rows), self._summary()])
@@ -220,10 +220,10 @@ def record(*predictions: Prediction) -> Record:
     >>> _ = guess.reveal(3.97)
     >>> record(guess)
     One bit less: how much larger is the error? not attempted yet
-    0 of 1 guessed, 0 as it is.
+    0 of 1 guessed, 0 right.
     >>> guess.commit("2 times")
     >>> record(guess)
     One bit less: how much larger is the error? 2 times 4 times
-    1 of 1 guessed, 0 as it is.
+    1 of 1 guessed, 0 right.
     """
     return Record(predictions)

@@ -148,9 +148,9 @@ PAIRS = [
     ),
     pair(
         "what scales cost", "2", ("0.4 %", "10 %", "50 %"),
-        ("256 channels of 1,000 int8 weights get a scale each: how much memory is that on top?",
+        ("256 channels of 1,000 int8 weights get a float32 scale each: how much memory is that on top?",
          lambda: nearest(percent_of_scales(256, 1000), 0.4, 10, 50)),
-        ("64 channels of 40 int8 weights get a scale each: how much memory is that on top?",
+        ("64 channels of 40 int8 weights get a float32 scale each: how much memory is that on top?",
          lambda: nearest(percent_of_scales(64, 40), 0.4, 10, 50)),
     ),
     pair(
@@ -171,14 +171,16 @@ PAIRS = [
         "sums of 16 bits", "6", YES_NO,
         ("Two products of an unsigned and a signed byte: does their sum always fit into 16 bits, up to 32,767?",
          lambda: int(2 * UINT8.qmax * INT8.qmax > 2**15 - 1)),
-        ("The same with activations of 7 bits, 0 to 127: does it always fit?",
+        ("Two products of an unsigned 7-bit code, 0 to 127, and a signed byte: does their sum always fit into 16 bits?",
          lambda: int(2 * IntFormat(7, signed=False).qmax * INT8.qmax > 2**15 - 1)),
     ),
     pair(
         "biases", "7", ("as fine", "16 times as coarse", "250 times as coarse"),
-        ("An int8 layer adds a bias to its sum. With 8 bits for the bias, how fine are its steps beside the sum's?",
+        ("Weights, inputs and biases reach up to 1; weights and inputs have 8 bits. With 8 bits on a scale of its own, how "
+         "coarse are the steps of a bias, beside those of the sum that it joins?",
          lambda: nearest(bias_step(8), 1, 16, 250)),
-        ("An int8 layer adds a bias to its sum. With 16 bits for the bias, how fine are its steps beside the sum's?",
+        ("Weights, inputs and biases reach up to 1; weights and inputs have 8 bits. With 16 bits on a scale of its own, how "
+         "coarse are the steps of a bias, beside those of the sum that it joins?",
          lambda: nearest(bias_step(16), 1, 16, 250)),
     ),
 ]  # fmt: skip

@@ -47,7 +47,7 @@ class Counted:
 
     def __str__(self) -> str:
         seen = self.needs or f"{self.same:,} of {self.of:,} {self.move.compared}"
-        return f"{self.move.old:<37} {self.move.new:<39} {seen}"
+        return f"{self.move.old:<37} {self.move.new:<49} {seen}"
 
 
 def run(move: Move, lab: MovingLab) -> Counted:
@@ -70,7 +70,7 @@ def run(move: Move, lab: MovingLab) -> Counted:
 
 def table(lab: MovingLab) -> str:
     """Return a line for each move, after a heading."""
-    head = f"{'old: torch.ao.quantization':<37} {'new: torchao':<39} the same"
+    head = f"{'old: torch.ao.quantization':<37} {'new: torchao':<49} the same"
     return "\n".join((head, *(str(run(move, lab)) for move in MOVES)))
 
 
@@ -188,16 +188,16 @@ def _sqnr(lab):
 
 
 MOVES = (
-    Move("quantize_dynamic", "quantize_ with Int8DynamicActivation..", "answers", _dynamic),
+    Move("quantize_dynamic", "quantize_, Int8DynamicActivationInt8WeightConfig", "answers", _dynamic),
     Move("prepare, convert", "prepare_pt2e, convert_pt2e", "logits", _eager),
     Move("prepare_fx, convert_fx", "prepare_pt2e, convert_pt2e", "logits", _fx),
     Move("prepare_qat, convert", "prepare_qat_pt2e, convert_pt2e", "answers", _qat),
     Move("QuantStub, DeQuantStub, fuse_modules", "nothing: prepare_pt2e folds them", "batch norms folded", _fuse),
-    Move("MinMaxObserver", "pt2e.MinMaxObserver", "scales", _observer(quantization.MinMaxObserver)),
-    Move("HistogramObserver", "pt2e.HistogramObserver", "scales", _observer(quantization.HistogramObserver)),
-    Move("FakeQuantize", "pt2e.FakeQuantize", "values", _fake_quantize),
+    Move("MinMaxObserver", "torchao.quantization.pt2e.MinMaxObserver", "scales", _observer(quantization.MinMaxObserver)),
+    Move("HistogramObserver", "torchao.quantization.pt2e.HistogramObserver", "scales", _observer(quantization.HistogramObserver)),
+    Move("FakeQuantize", "torchao.quantization.pt2e.FakeQuantize", "values", _fake_quantize),
     Move("torch.quantize_per_tensor", "quantize_affine", "codes", _codes),
     Move("quantized.engine = 'fbgemm'", "lower_pt2e_quantized_to_x86", "logits", _lowered),
     Move("torch.save, torch.load", "torch.export.save, load", "logits", _saved),
-    Move("ns.fx.utils.compute_sqnr", "quantization.compute_error", "values in dB", _sqnr),
+    Move("ns.fx.utils.compute_sqnr", "torchao.quantization.utils.compute_error", "values in dB", _sqnr),
 )

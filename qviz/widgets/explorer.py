@@ -148,9 +148,9 @@ class Explorer(widgets.VBox):
             self._holding = False
             self.refresh()
 
-    def reset(self) -> None:
-        """Put every control back to where it was at first."""
-        self.set(**self._start)
+    def reset(self, **but) -> None:
+        """Put every control back to where it was at first, but for those named here, and paint once."""
+        self.set(**self._start | but)
 
     def save(self, path=None) -> Path:
         """Write the picture as a PNG file, named after the settings, and return its path."""

@@ -83,21 +83,21 @@ class SwitchesExplorer(Explorer):
     def describe(self, state: State, result: Result) -> str:
         """Say it as two tables: layers of this setting, and combinations, with a star at this one."""
         lines = [
-            f"  {'layer':<26}{'SQNR dB':>8}{'cosine':>9}{'weights':>9}{'biases':>8}{'scales':>8}{'outputs, bytes':>16}"
+            f"  {'layer':<28}{'SQNR dB':>8}{'cosine':>9}{'weights':>9}{'biases':>8}{'scales':>8}{'outputs, bytes':>16}"
         ]
         lines += [
-            f"  {x.name:<26}{x.sqnr_db:>8.1f}{x.cosine:>9.4f}{x.weight_bytes:>9,}{x.bias_bytes:>8,}"
+            f"  {x.name:<28}{x.sqnr_db:>8.1f}{x.cosine:>9.4f}{x.weight_bytes:>9,}{x.bias_bytes:>8,}"
             f"{x.overhead_bytes:>8,}{x.activation_bytes:>16,}"
             for x in result.this.layers
         ]
         lines.append(
-            f"\n  {'quantized':<26}{'SQNR dB':>8}{'cosine':>9}{'right':>9}{'':>8}{'bytes':>8}{'outputs, bytes':>16}"
+            f"\n  {'quantized':<28}{'SQNR dB':>8}{'cosine':>9}{'right':>9}{'':>8}{'bytes':>8}{'outputs, bytes':>16}"
         )
         for parts, x in result.combinations.items():
             star = "*" if parts == result.switches.on else " "
             name = ", ".join(parts) or "nothing: float32"
             lines.append(
-                f"{star} {name:<26}{x.sqnr_db:>8.1f}{x.cosine:>9.4f}{x.right:>9}{x.accuracy:>8.1%}"
+                f"{star} {name:<28}{x.sqnr_db:>8.1f}{x.cosine:>9.4f}{x.right:>9}{x.accuracy:>8.1%}"
                 f"{x.size_bytes:>8,}{x.activation_bytes:>16,}"
             )
         return "\n".join(lines)

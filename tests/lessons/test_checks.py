@@ -23,6 +23,12 @@ def qparams_too_coarse(lo, hi, qmin, qmax):
     return qparams_without_zero(-reach, reach, qmin, qmax)
 
 
+def qparams_from_code_0(lo, hi, qmin, qmax):
+    lo, hi = min(lo, 0.0), max(hi, 0.0)
+    scale = (hi - lo) / (qmax - qmin)
+    return scale, round(-lo / scale)
+
+
 class Skip(SimpleNamespace):
     """A verdict of the gallery, which this room knows by its attributes alone."""
 
@@ -49,12 +55,19 @@ MISTAKES = {  # number, answer: a part of the hint
     ("02.2", (4 / 15, 7.5)): "whole number",
     ("02.2", (4 / 15, 0)): "counts the steps",
     ("02.2", (4, 8)): "length of the range",
+    ("02.2", (8, 4 / 15)): "scale comes first",
     ("02.3", lambda x: abs(x.min()) / 127): "is clipped",
     ("02.3", lambda x: np.abs(x).max() / 63): "too wide",
     ("02.3", lambda x: np.abs(x).sum() / 127): "too wide",
     ("02.4", lambda q, scale, zero_point: scale * q.astype(int)): "are negative numbers",
     ("02.4", lambda q, scale, zero_point: q.astype(int) - int(zero_point)): "one scale apart",
-    ("02.5", qparams_without_zero): "not include 0?",
+    ("02.5", qparams_without_zero): "does your range include 0?",
+    ("02.5", lambda *x: qparams_without_zero(*x)[::-1]): "return the scale first",
+    ("02.5", lambda lo, hi, qmin, qmax: ((hi - lo) / (qmax - qmin), -lo / (hi - lo) * (qmax - qmin))): "round it",
+    ("02.5", qparams_from_code_0): "count it up from qmin",
+    ("01.3", lambda x, scale: np.clip((x / scale).astype(np.int8), -128, 127)): "changes nothing yet",
+    ("02.4", lambda q, scale, zero_point: scale * (q - zero_point).astype(int)): "changes nothing yet",
+    ("02.3", lambda x: print(end="")): "end with a return",
     ("02.5", qparams_clipped): "do not cover",
     ("02.5", qparams_too_coarse): "finer or coarser",
     ("03.1", 100): "too wide",
@@ -63,9 +76,11 @@ MISTAKES = {  # number, answer: a part of the hint
     ("03.2", ("entropy",)): "keeps less than",
     ("03.2", ("mse",)): "4 more",
     ("03.2", ("minmax",)): "'minmax' is not among",
+    ("03.2", ("MSE", "min_max")): "3 more",
+    ("03.2", 3): "in a list",
     ("03.3", lambda x, p: (0.0, np.percentile(x, p))): "0 is not in it",
     ("03.3", lambda x, p: (min(0, x.min()), max(0, x.max()))): "no longer what the percentile says",
-    ("03.4", lambda x, bits: x.max()): "times the least error",
+    ("03.4", lambda x, bits: x.max()): "4 codes have 3 steps",
     ("03.4", lambda x, bits: 2 * x.max()): "values go from 0",
     ("04.1", 4): "one scale per tensor",
     ("04.1", 593): "input channels",

@@ -86,10 +86,21 @@ def test_what_the_readers_function_raises_is_told():
 def test_unchanged_means_the_same_on_every_case():
     cases = [(1,), (2,)]
     with pytest.raises(NotAttempted):
-        refuse_unchanged(lambda x: np.float64(x), float, cases)
+        refuse_unchanged(lambda y: np.float64(y), lambda x: np.float64(x), cases)
     refuse_unchanged(lambda x: x if x == 1 else 0, lambda x: x, cases)
-    with pytest.raises(NotAttempted):
+    for attempt in (lambda x: x / 1, float):
+        with pytest.raises(Hint, match="changes nothing yet"):
+            refuse_unchanged(attempt, lambda x: np.float64(x), cases)
+    with pytest.raises(Hint, match="changes nothing yet"):
         refuse_unchanged(lambda x: x / 0, lambda x: [][x], cases)  # both fail
+
+
+def test_a_function_that_returns_nothing_is_told_so():
+    with pytest.raises(NotAttempted):
+        result_of(lambda x: None, 1)
+    for attempt in (lambda x: print(end=""), [].append):
+        with pytest.raises(Hint, match="does it end with a return"):
+            result_of(attempt, 1)
 
 
 def test_reading_answers():
@@ -101,3 +112,5 @@ def test_reading_answers():
         names_of([], "ab", "names")
     with pytest.raises(Hint, match="'c' is not among a, b"):
         names_of("c", "ab", "names")
+    with pytest.raises(Hint, match=r"in a list, such as \['a', 'b'\]: got 3"):
+        names_of(3, "ab", "names")

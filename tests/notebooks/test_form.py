@@ -162,3 +162,28 @@ def test_its_links_lead_somewhere(path):
 def test_its_cells_have_ids_of_their_own(path):
     ids = [cell["id"] for cell in read(path)["cells"]]
     assert len(set(ids)) == len(ids)
+
+
+def left_where_the_reader_left_it(cells):
+    """Return the cells that read an explorer, or move it on, from wherever the reader's hand has left it."""
+    shown, found = set(), []
+    for cell in cells:
+        text = source(cell)
+        for name in shown:
+            first = re.search(rf"\b{name}\.(\w+)", text)
+            if first and first[1] not in ("reset", "train"):
+                found.append((cell["id"], name))
+        shown |= set(re.findall(r"^(\w+) = \w+Explorer\(", text, re.MULTILINE))
+    return found
+
+
+@each
+def test_what_a_cell_says_does_not_depend_on_the_readers_hand(path):
+    """Whoever runs cell by cell, and moves what is to be moved, still gets the numbers of the page."""
+    assert left_where_the_reader_left_it(cell for cell in body(path) if cell["cell_type"] == "code") == []
+
+
+def test_a_cell_that_depends_on_the_readers_hand_is_found():
+    texts = ["e = XExplorer()\ne", "e.bits = 3", "e.reset(bits=3)\nprint(e.readout)", "print(e.result)"]
+    cells = [{"id": str(n), "source": [text]} for n, text in enumerate(texts)]
+    assert left_where_the_reader_left_it(cells) == [("1", "e"), ("3", "e")]

@@ -61,4 +61,4 @@ def broken_quantizer(answer) -> None:
                 "A number moves further than half a step: a cast to an integer type cuts digits off, it does not round."
             )
         if ((x > 127.5 * scale) & (codes != 127)).any() or ((x < -128.5 * scale) & (codes != -128)).any():
-            raise Hint("A number beyond the range must get the last code, -128 or 127. Try x = 9.0 with scale = 0.05.")
+            raise Hint("A number beyond the range must get the last code, -128 or 127. Try -9.0 and 9.0, scale 0.05.")

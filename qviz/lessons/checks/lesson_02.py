@@ -33,9 +33,11 @@ def range_for_a_zero_point(answer) -> None:
 def derived_by_hand(answer) -> None:
     """Ask for scale and zero point of -2 to 2 at 4 bits, unsigned."""
     scale, zero_point = numbers_of(answer, 2, "scale and zero point")
+    if zero_point < 1 < scale:
+        raise Hint("The scale comes first, then the zero point.")
     if np.isclose(scale * 16, 4):
         raise Hint("16 codes have 15 steps between them, not 16.")
-    if not np.isclose(scale * 15, 4, rtol=1e-3):  # three digits by hand are enough
+    if not np.isclose(scale * 15, 4, rtol=2e-3):  # three decimals by hand are enough
         raise Hint("The scale is the length of the range divided by the number of steps between the codes.")
     if zero_point != np.rint(zero_point):
         raise Hint("The zero point is a code: a whole number.")
@@ -82,10 +84,14 @@ def own_qparams(answer) -> None:
             raise NotAttempted
         scale, zero_point = numbers_of(result, 2, "a function that returns scale and zero point")
         asked = f"For lo = {lo:g}, hi = {hi:g}, codes {qmin} to {qmax}"
-        if zero_point != np.rint(zero_point) or not qmin <= zero_point <= qmax:
-            raise Hint(
-                f"{asked} the zero point is {zero_point:g}: it must be one of the codes. Must the range not include 0?"
-            )
+        told = f"{asked} the zero point is {zero_point:g}"
+        if zero_point < 1 < scale and qmin == 0:
+            raise Hint(f"{told}: return the scale first.")
+        if zero_point != np.rint(zero_point):
+            raise Hint(f"{told}: it is a code, so round it to a whole number.")
+        if not qmin <= zero_point <= qmax:
+            cause = "count it up from qmin" if lo < 0 < hi else "does your range include 0"
+            raise Hint(f"{told}, which is none of the codes: {cause}{'?' if 'does' in cause else '.'}")
         ends = scale * (np.array([qmin, qmax]) - zero_point)
         if ends[0] > lo + scale * 0.51 or ends[1] < hi - scale * 0.51:
             raise Hint(f"{asked} the levels go from {ends[0]:.3f} to {ends[1]:.3f}: they do not cover the range.")

@@ -67,4 +67,7 @@ def own_search(answer) -> None:
         mine = error_parts(x, choose_qparams(0.0, hi, fmt)).total
         least = error_parts(x, calibrate(x, "mse", fmt)).total
         if mine > 1.1 * least:
-            raise Hint(f"For {bits} bits, {hi:.3f} has {mine / least:.2f} times the least error: try more candidates.")
+            raise Hint(
+                f"For {bits} bits, {hi:.3f} has {mine / least:.2f} times the least error. Compute the error for many "
+                f"thresholds, and return the one with the least; {2**bits} codes have {2**bits - 1} steps."
+            )
