@@ -3,7 +3,7 @@
 #
 # **The question of this page: it did not run, or it ran and the answer is wrong: why?**
 #
-# *Before it: [5. Quantization-aware training with fbgemm](05_qat_with_fbgemm.ipynb). Time: 30 minutes. Next: [7. Weights, activations, biases](07_weights_activations_biases.ipynb).*
+# *Before it: [5. Quantization-aware training with fbgemm](05_qat_with_fbgemm.ipynb). Time: 35 minutes, exercises 20 more. Next: [7. Weights, activations, biases](07_weights_activations_biases.ipynb).*
 #
 # These are the failures that people post in forums, again and again. Here each is made on purpose. You read what torch says, guess the cause, and mend the cell.
 
@@ -119,6 +119,8 @@ failures.check("wrong-dtype", qconfig)
 #
 # **Cure.** Exchange the two. *Mend the weights first, and read the next message: `convert` does not look at activations, so that fault shows only when the model runs.*
 #
+# The input has a dtype, too: NumPy makes float64, and `QuantStub` takes float32 alone. `failures.case("double-input")` has the cure.
+#
 # ## 6. Another engine is set
 #
 # An **engine** is the library that computes. It is a setting of the whole process. Two networks were converted for the preferred engine of this machine. In one of them a ReLU also clips at 6 (a **ReLU6**). Now another engine is set while they run:
@@ -130,7 +132,7 @@ failures.check("engine", engine)
 # %% [markdown]
 # **Cause.** Converted weights bring their kernel along, so the second network does not mind. But clipping asks which engine is set *now*. That of qnnpack reads such a tensor in another order, and mixes up the channels.
 #
-# **Cure.** Set one engine at the start of a program, and keep it. *Mend it: choose `"fbgemm"`.*
+# **Cure.** Set one engine at the start of a program, and keep it. *Mend it: choose the engine that both were made for; the verdict names it.*
 #
 # The message that people post most about engines comes from machines that have none: `Didn't find engine for operation quantized::linear_prepack NoQEngine`. *Choose `"none"` to see how this version words it.*
 #
@@ -194,6 +196,7 @@ explorer = SaturationExplorer()
 explorer
 
 # %%
+explorer.reset()
 guess_sum.reveal(explorer.result.kept, "16 bits end at 32,767. Ordinary addition would wrap around to -32,258; this instruction stops at the end instead: it saturates.")
 
 # %% [markdown]
@@ -202,6 +205,7 @@ guess_sum.reveal(explorer.result.kept, "16 bits end at 32,767. Ordinary addition
 # The cure for the others is **reduce_range**: activations get 7 bits, so that two products always fit. It costs some rounding:
 
 # %%
+explorer.reset()
 print(explorer.readout.splitlines()[2])
 explorer.reduce_range = True
 print(explorer.readout.splitlines()[2])
@@ -212,7 +216,7 @@ explorer.reset()
 
 # %%
 for spread in ("even", "bell-shaped"):
-    explorer.spread = spread
+    explorer.reset(spread=spread)
     print(explorer.readout.splitlines()[3])
 explorer.reset()
 
@@ -313,7 +317,7 @@ check("06.4", my_dot)
 #
 # * Where people met these: `failures.case("missing-stub")` lists cause, cure and links; `list(failures.CASES)` has all names.
 # * [pytorch issue 44939](https://github.com/pytorch/pytorch/issues/44939): D. Balchev finds the sum that saturates.
-# * Intel, *64 and IA-32 Architectures Software Developer's Manual*: PMADDUBSW, the instruction that adds pairs in 16 bits.
+# * Intel, [*64 and IA-32 Architectures Software Developer's Manual*](https://www.intel.com/content/www/us/en/developer/articles/technical/intel-sdm.html): PMADDUBSW, the instruction that adds pairs in 16 bits.
 # * ONNX Runtime, [*Quantize ONNX models*](https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html): its `reduce_range` gives weights 7 bits, in place of activations.
 # * [onnxruntime issue 10846](https://github.com/microsoft/onnxruntime/issues/10846): the percentage to keep, and the percentage to drop.
 # * PyTorch, *Quantization: frequently asked questions*, [discuss.pytorch.org](https://discuss.pytorch.org/t/quantization-frequently-asked-questions/161251).

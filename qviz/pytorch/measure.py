@@ -2,21 +2,23 @@
 
 import math
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import torch
 from torch import fx, nn
 
-from qviz.numerics import Histogram, HistogramObserver, QParams
+from qviz.numerics import Histogram, HistogramObserver, IntFormat, QParams
 
 from . import engines
 from .bridge import from_torch, qparams_of, quantize_tensor, to_array
 from .cost import latency, size_bytes
 from .narrow import gives_codes, weighted
 from .ptq import SIMULATED, Rounded
+from .ptq_config import check_float, check_labelled
 from .results import Layer, PTQResult, Weights
+from .snapshots import grid_of, weight_used, weighted_layers
 
 ROWS = 32  # of outputs at a time, so that what is computed from them stays small
 
@@ -45,6 +47,11 @@ def evaluate(
     batch, threads : int
         For the timing alone. The number of threads is put back afterwards.
 
+    Raises
+    ------
+    ValueError, TypeError
+        As for `Reference` and its `compare`.
+
     Examples
     --------
     >>> from qviz.pytorch import ptq
@@ -55,6 +62,7 @@ def evaluate(
     >>> [layer.name for layer in result.layers], result.size_bytes < result.float_size_bytes / 3
     (['input', 'conv1', 'conv2', 'fc1', 'fc2'], True)
     """
+    check_float(model_float, "model_float")
     return Reference(_like(model_float, model_q), x, y).compare(model_q, repeats=repeats, batch=batch, threads=threads)
 
 
@@ -73,7 +81,9 @@ class Reference:
     Raises
     ------
     ValueError
-        There is no input, or not one label for each.
+        The model is quantized already; there is no input, or not one label for each; an input is not finite.
+    TypeError
+        An input is not float32, or a label no whole number.
 
     Examples
     --------
@@ -89,16 +99,24 @@ class Reference:
     """
 
     def __init__(self, model: nn.Module, x: torch.Tensor, y: torch.Tensor):
-        if len(x) == 0 or len(x) != len(y):
-            raise ValueError(f"x and y must hold as many inputs as labels, at least one: got {len(x)} and {len(y)}")
+        check_float(model)
+        check_labelled(x, y)
         self.model, self.x, self.y = model, x, y
         self._seen: dict[str, _Seen] = {}
         self._real: dict[str, np.ndarray] = {}  # weights
 
     def compare(self, model_q: nn.Module, *, repeats: int = 0, batch: int = 32, threads: int = 1) -> PTQResult:
-        """Measure a quantized network; the parameters are those of `evaluate`."""
+        """Measure a quantized network; the parameters are those of `evaluate`.
+
+        Raises
+        ------
+        ValueError
+            None of its layers is quantized.
+        """
+        names = layer_names(model_q)
+        if not names:
+            raise ValueError("model_q must have quantized layers: it has none; convert it first, or exchange the two")
         with engines.quiet(), torch.inference_mode():
-            names = layer_names(model_q)
             self._run(names)
             their = outputs_of(model_q, self.x, names)
             layers = tuple(self._layer(n, model_q, their) for n in ("input", *names))
@@ -107,7 +125,6 @@ class Reference:
             size = size_bytes(model_q)
         right = [float(np.mean(n == to_array(self.y))) for n in (theirs, mine)]
         agreement = float(np.mean(theirs == mine))
-        made = getattr(model_q, "made", None)
         return PTQResult(
             *right,
             agreement,
@@ -115,7 +132,7 @@ class Reference:
             size,
             self._size_bytes,
             *times,
-            made.engine if made else getattr(model_q, "engine", "unknown"),
+            _engine_of(model_q),
         )
 
     @cached_property
@@ -137,15 +154,15 @@ class Reference:
             got = quantize_tensor(self.x, qparams)
         else:
             module, got = model_q.get_submodule(name), their[name]
-            qparams, weights = _output_qparams(module), self._weights(name, module)
+            qparams, weights = _output_qparams(module), self._weights(name, model_q)
         clipped = _clipped(seen.real, qparams) if qparams else float("nan")
         return Layer(name, seen.histogram, qparams, seen.sqnr_db(got), clipped, weights, seen.real)
 
-    def _weights(self, name: str, layer_q: nn.Module) -> Weights:
+    def _weights(self, name: str, model_q: nn.Module) -> Weights:
         if name not in self._real:
             self._real[name] = to_array(_weight_of(self.model.get_submodule(name)))
-        real, quantized = self._real[name], _weight_of(layer_q)
-        qparams = qparams_of(quantized) if quantized.is_quantized else None
+        real, quantized = self._real[name], _weight_of(model_q.get_submodule(name))
+        qparams = _weight_qparams(quantized, model_q) if quantized.is_quantized else None
         quantized = to_array(quantized)
         return Weights(real, quantized, qparams, _decibels(_power(real), _power(real - quantized)))
 
@@ -195,11 +212,13 @@ def layer_names(model: nn.Module) -> list[str]:
     >>> layer_names(nn.Sequential(nn.Linear(2, 2)))
     []
     """
-    if getattr(getattr(model, "made", None), "engine", None) == SIMULATED:
-        kinds = (nn.Linear,) if model.made.config.dynamic else (nn.Linear, nn.Conv2d)
-        inner = {n for n, m in model.named_modules() if isinstance(m, kinds)}
-        return sorted({n.removesuffix(".0") for n in inner}, key=[n for n, _ in model.named_modules()].index)
-    return list(weighted(model))
+    if _engine_of(model) != SIMULATED:
+        return list(weighted(model))
+    if trained := weighted_layers(model):
+        return list(trained)
+    kinds = (nn.Linear,) if model.made.config.dynamic else (nn.Linear, nn.Conv2d)
+    inner = {n for n, m in model.named_modules() if isinstance(m, kinds)}
+    return sorted({n.removesuffix(".0") for n in inner}, key=[n for n, _ in model.named_modules()].index)
 
 
 def outputs_of(model: nn.Module, x: torch.Tensor, names: list[str]) -> dict[str, torch.Tensor]:
@@ -231,16 +250,37 @@ def _like(model_float: nn.Module, model_q: nn.Module) -> nn.Module:
     return model.fuse() if fused and hasattr(model, "fuse") else model
 
 
+def _engine_of(model: nn.Module) -> str:
+    return model.made.engine if hasattr(model, "made") else getattr(model, "engine", "unknown")
+
+
 def _weight_of(layer: nn.Module) -> torch.Tensor:
-    layer = layer[0] if isinstance(layer, nn.Sequential) else layer
+    if hasattr(layer, "weight_fake_quant"):
+        return weight_used(layer)
+    layer = layer if hasattr(layer, "weight") else layer[0]
     return layer.weight() if callable(layer.weight) else layer.weight
+
+
+def _weight_qparams(weight: torch.Tensor, model_q: nn.Module) -> QParams:
+    """Read the qparams off a quantized weight, whose container of 8 bits does not say how many of them are used.
+
+    `quantize_model` noted it. Of another network the narrowest format is taken that holds every code: a scale is
+    chosen so that some weight of the layer comes to lie at an end.
+    """
+    made = getattr(model_q, "made", None)
+    return replace(qparams_of(weight), fmt=made.config.weight_format if made else _narrowest(weight.int_repr()))
+
+
+def _narrowest(codes: torch.Tensor) -> IntFormat:
+    low, high = int(codes.min()), int(codes.max())
+    return next(f for f in map(IntFormat, range(2, 9)) if f.qmin <= low and high <= f.qmax)
 
 
 def _output_qparams(module: nn.Module) -> QParams | None:
     """Read the qparams off a layer, and the ends of its range off the hook that clips to them."""
     rounded = getattr(module, "activation_post_process", None)
-    if isinstance(rounded, Rounded):
-        return rounded.qparams
+    if rounded is not None:
+        return rounded.qparams if isinstance(rounded, Rounded) else grid_of(rounded)
     if not gives_codes(module):
         return None
     clip = next((h for h in module._forward_hooks.values() if hasattr(h, "quant_max")), None)

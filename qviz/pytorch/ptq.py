@@ -19,7 +19,7 @@ from torch.ao.quantization import quantize_fx
 from . import engines
 from .bridge import qparams_of, quantize_tensor
 from .narrow import narrow
-from .ptq_config import PTQConfig
+from .ptq_config import PTQConfig, check_float, check_inputs
 
 BATCH = 32
 SIMULATED = "simulated"
@@ -31,7 +31,7 @@ class Made:
 
     Attributes
     ----------
-    config : PTQConfig
+    config : PTQConfig, or a QATConfig after training
     engine : str: the engine its weights are packed for, or "simulated"
     """
 
@@ -49,8 +49,9 @@ def quantize_model(
     model : nn.Module
         Float; not changed. Fused with its own `fuse()`, if it has one.
     config : PTQConfig
-    calibration_x : tensor (n, ...)
-        Inputs to calibrate on, of which the first `config.samples` are used, in batches of 32.
+    calibration_x : float32 tensor (n, ...)
+        Inputs to calibrate on, of which the first `config.samples` are used, in batches of 32. A dynamic network needs
+        none.
     engine : str or None
         None is the preferred one, fbgemm where it is there. Where this machine has none at all the result is simulated.
 
@@ -62,7 +63,10 @@ def quantize_model(
     Raises
     ------
     ValueError
-        The model has no QuantStub (eager), there are fewer inputs than samples, or the engine is not supported here.
+        The model is quantized already or has no QuantStub (eager); there are fewer inputs than samples, or one of them
+        is not finite; the engine is not supported here, or cannot take such weights.
+    TypeError
+        An argument is of another kind.
 
     Examples
     --------
@@ -74,8 +78,9 @@ def quantize_model(
     """
     if engine is None and engines.preferred() is None:
         return simulate_model(model, config, calibration_x)
-    samples = _samples(config, calibration_x)
+    samples = _samples(model, config, calibration_x)
     with engines.using(engine) as chosen, engines.quiet(), torch.no_grad(), torch.random.fork_rng(devices=[]):
+        _check_weights(config, chosen)
         if config.dynamic:
             return _finished(_dynamic(model, config, samples), config, chosen)
         prepared = _prepared(model, config, samples)
@@ -114,6 +119,7 @@ def convert_prepared(prepared: nn.Module, config: PTQConfig, engine: str | None 
     if engine is None and engines.preferred() is None:
         return _simulated(prepared, config)
     with engines.using(engine) as chosen, engines.quiet(), torch.no_grad(), torch.random.fork_rng(devices=[]):
+        _check_weights(config, chosen)
         fx = config.flow == "fx"
         converted = quantize_fx.convert_fx(prepared) if fx else quantization.convert(prepared, inplace=True)
         return _finished(converted, config, chosen)
@@ -130,7 +136,7 @@ def simulate_model(model: nn.Module, config: PTQConfig, calibration_x: torch.Ten
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         As for `quantize_model`.
 
     Examples
@@ -141,7 +147,7 @@ def simulate_model(model: nn.Module, config: PTQConfig, calibration_x: torch.Ten
     >>> type(s.conv1).__name__, s.made.engine, accuracy(s, x, y) > 0.97
     ('ConvReLU2d', 'simulated', True)
     """
-    samples = _samples(config, calibration_x)
+    samples = _samples(model, config, calibration_x)
     with engines.quiet(), torch.no_grad():
         prepared = deepcopy(model).eval() if config.dynamic else _prepared(model, config.with_flow("eager"), samples)
     return _simulated(prepared, config)
@@ -187,12 +193,23 @@ class RoundedInput(Rounded):
         return quantize_tensor(x, self.qparams).dequantize()
 
 
-def _samples(config: PTQConfig, x: torch.Tensor) -> torch.Tensor:
-    if not isinstance(x, torch.Tensor) or not x.is_floating_point():
-        raise TypeError(f"calibration_x must be a tensor of real numbers: got {getattr(x, 'dtype', type(x).__name__)}")
-    if len(x) < config.samples:
+def _samples(model: nn.Module, config: PTQConfig, x: torch.Tensor) -> torch.Tensor:
+    """Return the inputs to calibrate on; a dynamic network is not calibrated, and needs none."""
+    check_float(model)
+    if not isinstance(config, PTQConfig):
+        raise TypeError(f"config must be a PTQConfig: got {type(config).__name__}; for a QATConfig there is train_qat")
+    check_inputs(x, "calibration_x")
+    if len(x) < config.samples and not config.dynamic:
         raise ValueError(f"calibration_x must hold at least config.samples inputs, {config.samples}: got {len(x)}")
     return x[: config.samples]
+
+
+def _check_weights(config: PTQConfig, engine: str) -> None:
+    if engine == "onednn" and config.weight_scheme == "affine":
+        raise ValueError(
+            "weight_scheme must be 'symmetric' on onednn, whose kernels have no zero point for weights: got 'affine'; "
+            "choose 'symmetric', or another engine"
+        )
 
 
 def _prepared(model: nn.Module, config: PTQConfig, samples: torch.Tensor) -> nn.Module:

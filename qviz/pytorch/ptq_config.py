@@ -1,13 +1,16 @@
-"""What there is to choose in post-training quantization, and the observers of torch that stand for it."""
+"""What there is to choose in post-training quantization, the observers that stand for it, and what is refused."""
 
 from dataclasses import dataclass, replace
 
 import torch
+from torch import nn
 from torch.ao import quantization
 
 from qviz.numerics import CALIBRATORS, SCHEMES, IntFormat
 
+from .narrow import weighted
 from .observer import QSCHEMES, CalibratorObserver
+from .snapshots import fake_quantizes
 
 TORCH_METHODS = {
     "torch min-max": quantization.MinMaxObserver,
@@ -138,6 +141,72 @@ class PTQConfig:
         if self.per_channel:
             return quantization.PerChannelMinMaxObserver.with_args(ch_axis=0, **arguments)
         return quantization.MinMaxObserver.with_args(**arguments)
+
+
+def check_float(model: nn.Module, name: str = "model") -> None:
+    """Refuse what is no network, or one that is quantized already.
+
+    Raises
+    ------
+    TypeError, ValueError
+
+    Examples
+    --------
+    >>> check_float(nn.ReLU())
+    """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"{name} must be a torch.nn.Module: got {type(model).__name__}")
+    if hasattr(model, "made") or weighted(model) or fake_quantizes(model):
+        raise ValueError(
+            f"{name} must be a float network: it is quantized already, or has fake-quantize in it; "
+            "give the one that it was made from"
+        )
+
+
+def check_inputs(x: torch.Tensor, name: str) -> None:
+    """Refuse inputs that a float32 network cannot take, or that would spoil every range.
+
+    Raises
+    ------
+    TypeError, ValueError
+
+    Examples
+    --------
+    >>> check_inputs(torch.zeros(2, 3), "x")
+    """
+    if not isinstance(x, torch.Tensor) or x.dtype != torch.float32:
+        got = x.dtype if isinstance(x, torch.Tensor) else type(x).__name__
+        raise TypeError(f"{name} must be a float32 tensor: got {got}; use torch.as_tensor({name}).float()")
+    if x.ndim == 0:
+        raise ValueError(f"{name} must hold inputs along its first axis: got a single number")
+    bad = (~torch.isfinite(x)).nonzero()
+    if len(bad):
+        first = tuple(bad[0].tolist())
+        raise ValueError(
+            f"{name} must be finite: got {x[first]} at index {first}, and {len(bad)} such values in all; "
+            "drop or replace them"
+        )
+
+
+def check_labelled(x: torch.Tensor, y: torch.Tensor) -> None:
+    """Refuse inputs and labels that no accuracy can be told of.
+
+    Raises
+    ------
+    TypeError, ValueError
+
+    Examples
+    --------
+    >>> check_labelled(torch.zeros(2, 3), torch.tensor([7, 1]))
+    """
+    check_inputs(x, "x")
+    if not isinstance(y, torch.Tensor) or y.is_floating_point():
+        got = y.dtype if isinstance(y, torch.Tensor) else type(y).__name__
+        raise TypeError(f"y must be a tensor of whole numbers: got {got}; use torch.as_tensor(y).long()")
+    if y.ndim != 1:
+        raise ValueError(f"y must have one axis, a label for each input: got shape {tuple(y.shape)}")
+    if len(x) == 0 or len(x) != len(y):
+        raise ValueError(f"x and y must hold as many inputs as labels, at least one: got {len(x)} and {len(y)}")
 
 
 def _whole_number(value, name: str, low: int, high: int) -> None:

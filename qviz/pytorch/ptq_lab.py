@@ -119,7 +119,9 @@ class PTQLab:
         ValueError
             There is no such network, or not as many calibration samples.
         """
-        return self._results(network, PTQConfig(**settings))
+        config = PTQConfig(**settings)
+        self._check(network, config)  # before the cache, which would say of a list that it is unhashable
+        return self._results(network, config)
 
     def vary(self, setting: str, values: Iterable, layer: str = "conv2", **settings) -> Varied:
         """Quantize and measure for each value of one setting.
@@ -168,7 +170,7 @@ class PTQLab:
             return convert_prepared(prepared, config)
 
     def _check(self, network: str, config: PTQConfig) -> None:
-        if network not in NETWORKS:
+        if not isinstance(network, str) or network not in NETWORKS:
             raise ValueError(f"network must be one of {', '.join(map(repr, NETWORKS))}: got {network!r}")
         if config.samples > len(self.calibration_x):
             raise ValueError(f"samples must be at most {len(self.calibration_x)}: got {config.samples}")

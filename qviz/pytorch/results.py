@@ -20,7 +20,7 @@ class Weights:
     ----------
     real : float32 array: what was trained (with batch norm folded in)
     quantized : float32 array of the same shape: the real values of the codes
-    qparams : QParams, or None where simulated
+    qparams : QParams, or None where simulated; its format is that of the codes, not of the 8 bits that hold them
     sqnr_db : float
     """
 

@@ -25,7 +25,7 @@ REPAIRS = {  # case: what stands in the cell, what the reader writes
         "torch.qint8),\n    weight=MinMaxObserver.with_args(dtype=torch.quint8)",
         "torch.quint8),\n    weight=MinMaxObserver.with_args(dtype=torch.qint8)",
     ),
-    "engine": ('"qnnpack"', repr(engines.preferred())),
+    "engine": ('"qnnpack"', "bench.engine"),
     "symmetric": (", qscheme=torch.per_tensor_symmetric", ""),
     "percentile": ("0.01", "99.9"),
     "skip-connection": ("torch.add", "FloatFunctional()"),
@@ -38,7 +38,9 @@ HALF = {
     "engine": ('"qnnpack"', '"none"'),
     "percentile": ("0.01", "50"),
 }
-CELLS = [cell.source for cell in course.build(next(course.COURSE.glob("06_*.py"))).cells if cell.cell_type == "code"]
+PAGE = course.build(next(course.COURSE.glob("06_*.py"))).cells
+CELLS = [cell.source for cell in PAGE if cell.cell_type == "code"]
+PROSE = "\n".join(cell.source for cell in PAGE if cell.cell_type == "markdown")
 
 
 def run(name, there="", written=""):
@@ -48,13 +50,20 @@ def run(name, there="", written=""):
     steps, check = cell.replace(there, written, 1).split("failures.check(")
     space: dict[str, object] = {}
     exec(CELLS[0], space)
+    exec("with failures.workbench() as bench: pass", space)  # each page has one by then
     exec(steps.removesuffix("skip = "), space)
     return eval(f"failures.check({check.splitlines()[0]}", space)
 
 
-def test_every_case_but_one_stands_in_the_lesson():
+def test_every_case_stands_in_the_lesson_one_of_them_in_a_line():
     found = {name for name in failures.CASES if any(f'failures.check("{name}"' in cell for cell in CELLS)}
     assert found == set(failures.CASES) - {"double-input"} == {*REPAIRS, "slower"}
+    assert 'failures.case("double-input")' in PROSE
+
+
+def test_the_text_sends_nobody_to_an_engine_that_may_not_be_there():
+    assert '"fbgemm"' not in PROSE
+    assert run("engine").effect.endswith(f"made for {engines.preferred()}")
 
 
 @pytest.mark.parametrize("name", REPAIRS)

@@ -19,11 +19,15 @@ from torch.ao.quantization import (  # noqa: E402
     convert,
     get_default_qconfig,
     prepare,
+    quantize_dynamic,
 )
 
 from qviz.numerics import MSE, Percentile  # noqa: E402
 from qviz.pytorch import engines, failures  # noqa: E402
 from qviz.pytorch.failures import settings, trial  # noqa: E402
+from qviz.pytorch.models import digits_cnn  # noqa: E402
+from qviz.pytorch.qat import QATConfig  # noqa: E402
+from qviz.pytorch.qat import prepare as prepare_qat  # noqa: E402
 
 pytestmark = pytest.mark.skipif(engines.preferred() is None, reason="no engine for quantized models")
 
@@ -44,7 +48,8 @@ SAYS = {
 }
 EFFECT = {
     "uncalibrated": "scale 1 and zero point 0 in 5 of 5 places",
-    "engine": "fewer than 3 in 10 digits are right with a ReLU6, 98.9% are right without it",
+    "engine": "fewer than 3 in 10 digits are right with a ReLU6, 98.9% are right without it; made for "
+    f"{engines.preferred()}",
     "symmetric": "zero point 128; values after ReLU reach 128 of 256 codes",
     "percentile": "keeps 0.00 to 0.00",
 }
@@ -76,6 +81,27 @@ def converted(model, samples=None, *, fuse=False, late=False, with_samples=True)
         if late:
             bench.model.eval()
     return bench
+
+
+def on_bench(make):
+    with failures.workbench() as bench:
+        bench.model = make()
+    return bench
+
+
+def prepared(model):
+    prepare(model, inplace=True)(failures.images())
+    return model
+
+
+def with_stubs_of_no_use(where):
+    """Put stubs where convert does not replace them: without a qconfig, or around what is converted already."""
+    model = nn.Sequential(QuantStub(), linear(), DeQuantStub()).eval()
+    (model if where == "around" else model[1]).qconfig = get_default_qconfig(torch.backends.quantized.engine)
+    if where == "around":
+        return nn.Sequential(QuantStub(), sequential(linear()).model, DeQuantStub())
+    prepare(model, inplace=True)(failures.numbers())
+    return convert(model)
 
 
 def without_norms():
@@ -113,6 +139,9 @@ WRONG = [
     ("missing-stub", lambda: sequential(DeQuantStub(), linear(), QuantStub()), "not in this order"),
     ("missing-stub", lambda: sequential(QuantStub(), nn.ReLU(), DeQuantStub()), "No layer of it is quantized"),
     ("missing-stub", lambda: sequential(nn.Linear(3, 5)), "The steps above stopped with this error"),
+    ("missing-stub", lambda: on_bench(lambda: with_stubs_of_no_use("on the layer only")), "stubs were not converted"),
+    ("missing-stub", lambda: on_bench(lambda: with_stubs_of_no_use("around")), "stubs were not converted"),
+    ("missing-stub", lambda: on_bench(lambda: quantize_dynamic(nn.Sequential(linear()))), "No layer of it"),
     ("uncalibrated", lambda: converted(failures.digits_network(), 100 * failures.images()), "not what the network"),
     ("train-mode", lambda: converted(failures.after_training(), fuse=True, late=True), "in eval mode too late"),
     ("train-mode", lambda: converted(failures.after_training().eval()), "not fused any more"),
@@ -121,6 +150,7 @@ WRONG = [
     ("unfused-batch-norm", lambda: converted(without_norms()), "it is another network"),
     ("unfused-batch-norm", lambda: converted(failures.after_training(), fuse=True), "is it in eval mode"),
     ("skip-connection", lambda: converted(failures.Residual(torch.sub), failures.numbers()), "Torch adds no integers"),
+    ("skip-connection", lambda: on_bench(lambda: quantize_dynamic(failures.Residual(torch.add))), "what convert made"),
     ("engine", lambda: "none", "This build of torch has"),
     ("engine", lambda: "fbgemn", "This build of torch has"),
     ("wrong-dtype", lambda: QConfig(observer(qint8), observer(qint8)), "Look at the activations"),
@@ -131,6 +161,15 @@ WRONG = [
     ("double-input", lambda: torch.zeros(2, 10, dtype=torch.int32), "Which dtype"),
     ("double-input", lambda: np.zeros((2, 10)), "Hand over a tensor: got ndarray"),
 ]
+NOT_STATIC = {
+    "float": digits_cnn,
+    "prepared": lambda: prepared(failures.digits_network()),
+    "prepared for training": lambda: prepare_qat(digits_cnn(), QATConfig()).eval(),
+    "dynamic": lambda: quantize_dynamic(digits_cnn()),
+    "float, fused": lambda: failures.with_batch_norm().fuse(),
+    "prepared, fused": lambda: prepared(failures.with_batch_norm().fuse()),
+    "float, not fused": failures.with_batch_norm,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -174,6 +213,15 @@ def test_a_mistake_gets_a_hint(name, wrong, hint):
     assert re.search(hint, verdict.hint), verdict
 
 
+@pytest.mark.parametrize("kind", NOT_STATIC)
+@pytest.mark.parametrize("name", ["uncalibrated", "train-mode", "unfused-batch-norm"])
+def test_what_runs_because_it_is_in_float_does_not_work(name, kind):
+    verdict = failures.check(name, on_bench(NOT_STATIC[kind]))
+    assert verdict.attempted and not verdict.works
+    not_fused = name == "train-mode" and kind == "float, not fused"
+    assert verdict.hint.startswith("It is not fused" if not_fused else "No convolution of it is quantized"), verdict
+
+
 @pytest.mark.parametrize("name", failures.CASES)
 @pytest.mark.parametrize(
     "thing",
@@ -213,6 +261,21 @@ def test_an_engine_that_makes_no_difference_is_told(monkeypatch):
     monkeypatch.setattr(settings, "_right_on", lambda name, model: 0.99)
     verdict = failures.check("engine", "qnnpack")
     assert not verdict.attempted and "The failure does not show on this machine" in verdict.effect
+
+
+@pytest.mark.skipif("onednn" not in engines.supported(), reason="no onednn")
+def test_where_onednn_is_the_only_engine(monkeypatch):
+    monkeypatch.setattr(engines, "supported", lambda: ("onednn",))
+    settings._converted.cache_clear()
+    case = failures.case("engine")
+    as_written, mended = case.check(case.broken()), case.check("onednn")
+    assert not as_written.attempted and "has onednn: the failure cannot be shown here" in as_written.effect
+    assert mended.works and mended.effect.endswith("made for onednn")
+    verdict = failures.check("wrong-dtype", QConfig(observer(quint8), observer(qint8)))
+    assert verdict.hint.startswith("Here weights must be symmetric, too")
+    symmetric = observer(qint8, torch.per_tensor_symmetric)
+    assert failures.check("wrong-dtype", QConfig(observer(quint8), symmetric)).works
+    settings._converted.cache_clear()
 
 
 @pytest.mark.parametrize(

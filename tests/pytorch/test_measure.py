@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 from qviz.numerics import Histogram, fake_quantize, sqnr_db  # noqa: E402
 from qviz.pytorch import cost, engines, models  # noqa: E402
 from qviz.pytorch.convert import convert  # noqa: E402
-from qviz.pytorch.measure import evaluate, layer_names, outputs_of  # noqa: E402
+from qviz.pytorch.measure import Reference, evaluate, layer_names, outputs_of  # noqa: E402
 from qviz.pytorch.ptq import PTQConfig, quantize_model, simulate_model  # noqa: E402
 from qviz.pytorch.qat import QATConfig, train_qat  # noqa: E402
 
@@ -40,7 +40,7 @@ def test_numbers_are_those_of_a_direct_computation(flow):
 
 
 @pytest.mark.parametrize("flow", ["eager", "fx"])
-@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.parametrize("bits", [2, 4, 8])
 def test_ranges_are_those_that_the_layers_keep(flow, bits):
     model, r = result(PTQConfig(bits, bits, method="percentile", flow=flow))
     for layer in r.layers:
@@ -51,7 +51,23 @@ def test_ranges_are_those_that_the_layers_keep(flow, bits):
     assert weights.qparams.scale.shape == (16, 1)
     assert weights.sqnr_db == pytest.approx(sqnr_db(weights.real, weights.quantized), rel=1e-9)  # sums in another order
     np.testing.assert_array_equal(weights.quantized, model.conv1.weight().dequantize().numpy())
-    assert 0 < r.layers[3].clipped < 0.05
+    assert (0 < r.layers[3].clipped < 0.05) or bits == 2  # there half a step covers the rest
+    for layer in r.layers[1:]:
+        assert_weights_keep(layer.weights, bits)
+
+
+def assert_weights_keep(weights, bits):
+    """Clipped to the range that is told, no weight is more than half a step away from what became of it."""
+    p = weights.qparams
+    assert str(p.fmt) == f"int{bits}"
+    real, quantized = (p.granularity.to_groups(w).astype(float) for w in (weights.real, weights.quantized))
+    assert (np.abs(np.clip(real, p.lo, p.hi) - quantized) <= p.scale / 2 * (1 + 1e-4)).all()  # float32 at ties
+
+
+@pytest.mark.parametrize("config", [PTQConfig(2, per_channel=False), PTQConfig(3, dynamic=True)], ids=str)
+def test_ranges_of_weights_per_tensor_and_in_a_dynamic_network(config):
+    for layer in result(config)[1].layers[-2:]:
+        assert_weights_keep(layer.weights, config.weight_bits)
 
 
 def test_a_simulated_network_has_the_same_result():
@@ -73,11 +89,31 @@ def test_a_dynamic_network_has_two_layers_of_integers(flow):
     assert all(x.qparams is None and np.isnan(x.clipped) and x.sqnr_db > 30 for x in r.layers)
 
 
-def test_a_network_from_training_with_quantization():
-    model = convert(train_qat(FLOAT, QATConfig(4, 4, epochs=0)).model)
+@pytest.mark.parametrize("bits", [2, 4, 8])
+@pytest.mark.parametrize("told", [True, False])
+def test_a_network_from_training_with_quantization(bits, told):
+    model = convert(train_qat(FLOAT, QATConfig(bits, bits, epochs=0)).model)
+    if not told:  # as torch alone converts it, or a file that says less
+        del model.made
     r = evaluate(FLOAT, model, X, Y)
     assert r.engine == engines.preferred() and [x.name for x in r.layers] == NAMES
-    assert all(x.qparams.fmt.bits == 4 for x in r.layers)
+    assert all(x.qparams.fmt.bits == bits for x in r.layers)
+    for layer in r.layers[1:]:
+        assert_weights_keep(layer.weights, bits)
+
+
+def test_a_simulated_network_from_training_has_the_same_result(monkeypatch):
+    run = train_qat(FLOAT, QATConfig(4, 4, epochs=0))
+    r = evaluate(FLOAT, convert(run.model), X, Y)
+    monkeypatch.setattr(engines, "supported", lambda: ())
+    s = evaluate(FLOAT, convert(run.model), X, Y)
+    assert s.engine == "simulated" and [x.name for x in s.layers] == NAMES
+    assert s.accuracy == pytest.approx(r.accuracy, abs=1 / 359)  # sums in float32: a tie may fall
+    for mine, theirs in zip(s.layers, r.layers, strict=True):
+        assert mine.sqnr_db == pytest.approx(theirs.sqnr_db, abs=0.05)
+        assert (mine.qparams.fmt, mine.qparams.hi) == (theirs.qparams.fmt, pytest.approx(theirs.qparams.hi, rel=1e-6))
+    for mine, theirs in zip(s.layers[1:], r.layers[1:], strict=True):
+        np.testing.assert_allclose(mine.weights.quantized, theirs.weights.quantized, rtol=1e-6)
 
 
 def test_only_arrays_and_numbers_and_text():
@@ -141,3 +177,31 @@ def test_no_inputs_or_too_few_labels():
     for x, y in ((X[:0], Y[:0]), (X, Y[:3])):
         with pytest.raises(ValueError, match="as many inputs as labels, at least one: got"):
             evaluate(FLOAT, model, x, y)
+
+
+def test_networks_that_are_exchanged_or_not_converted():
+    model, _ = result()
+    fake = train_qat(FLOAT, QATConfig(epochs=0)).model
+    for wrong in (model, fake, simulate_model(FLOAT, PTQConfig(), TRAIN)):
+        with pytest.raises(ValueError, match="model_float must be a float network: it is quantized already"):
+            evaluate(wrong, FLOAT, X, Y)
+        with pytest.raises(ValueError, match="model must be a float network"):
+            Reference(wrong, X, Y)
+    for wrong in (FLOAT, fake):
+        with pytest.raises(ValueError, match="model_q must have quantized layers: it has none; convert it first"):
+            evaluate(FLOAT, wrong, X, Y)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "error", "message"),
+    [
+        (X, Y.float(), TypeError, r"y must be a tensor of whole numbers: got torch\.float32; use .*\.long\(\)"),
+        (X, Y.numpy(), TypeError, "y must be a tensor of whole numbers: got ndarray"),
+        (X, Y[:, None], ValueError, r"y must have one axis, a label for each input: got shape \(359, 1\)"),
+        (X.double(), Y, TypeError, r"x must be a float32 tensor: got torch\.float64; use .*\.float\(\)"),
+        (X / 0, Y, ValueError, r"x must be finite: got nan at index \(0, 0, 0, 0\), and 22976 such values in all"),
+    ],
+)
+def test_inputs_and_labels_of_another_kind(x, y, error, message):
+    with pytest.raises(error, match=message):
+        evaluate(FLOAT, result()[0], x, y)

@@ -17,6 +17,7 @@ from qviz.pytorch import bridge, engines, models  # noqa: E402
 from qviz.pytorch.narrow import clip_codes  # noqa: E402
 from qviz.pytorch.ptq import PTQConfig, quantize_model, simulate_model  # noqa: E402
 from qviz.pytorch.ptq_config import METHODS, TORCH_METHODS  # noqa: E402
+from qviz.pytorch.qat import QATConfig, prepare  # noqa: E402
 
 TRAIN, _, X, Y = models.digits_tensors()
 FLOAT = models.digits_cnn()
@@ -37,6 +38,12 @@ STATIC = [
 def run(model, x=X):
     with torch.inference_mode(), engines.quiet():
         return model(x)
+
+
+def with_one(value):
+    x = TRAIN.clone()
+    x[3, 0, 2, 5] = value
+    return x
 
 
 def accuracy(config, model=FLOAT):
@@ -270,15 +277,62 @@ def test_mistakes_in_the_choices(keywords, error, message):
 def test_too_few_inputs_and_no_stubs():
     with pytest.raises(ValueError, match=r"at least config\.samples inputs, 256: got 10"):
         quantize_model(FLOAT, PTQConfig(), TRAIN[:10])
-    with pytest.raises(TypeError, match=r"calibration_x must be a tensor of real numbers: got torch\.int64"):
-        quantize_model(FLOAT, PTQConfig(), TRAIN.long())
-    with pytest.raises(TypeError, match="got float32"):
-        quantize_model(FLOAT, PTQConfig(), TRAIN.numpy())
     bare = torch.nn.Sequential(torch.nn.Linear(4, 3))
     with pytest.raises(ValueError, match="it has no QuantStub; add both, or use flow='fx'"):
         quantize_model(bare, PTQConfig(samples=5), torch.rand(5, 4, generator=torch.Generator().manual_seed(0)))
     with pytest.raises(ValueError, match="engine must be one that this build of torch supports"):
         quantize_model(FLOAT, PTQConfig(), TRAIN, engine="cuda")
+
+
+@pytest.mark.parametrize("make", [quantize_model, simulate_model])
+@pytest.mark.parametrize(
+    ("x", "error", "got"),
+    [
+        (TRAIN.long(), TypeError, r"must be a float32 tensor: got torch\.int64"),
+        (TRAIN.double(), TypeError, r"got torch\.float64; use torch\.as_tensor\(calibration_x\)\.float\(\)"),
+        (TRAIN.half(), TypeError, r"got torch\.float16"),
+        (TRAIN.numpy(), TypeError, "must be a float32 tensor: got ndarray"),
+        (TRAIN[0, 0, 0, 0], ValueError, "must hold inputs along its first axis: got a single number"),
+        (with_one(float("nan")), ValueError, r"must be finite: got nan at index \(3, 0, 2, 5\), and 1 such values"),
+        (with_one(-torch.inf), ValueError, r"must be finite: got -inf at index \(3, 0, 2, 5\)"),
+    ],
+)
+def test_what_it_cannot_calibrate_on(make, x, error, got):
+    for method in ("min-max", "torch min-max", "torch histogram"):
+        with pytest.raises(error, match=f"calibration_x .*{got}"):
+            make(FLOAT, PTQConfig(method=method), x)
+
+
+@pytest.mark.parametrize("flow", ["eager", "fx"])
+def test_a_dynamic_network_needs_no_inputs(flow):
+    config = PTQConfig(dynamic=True, flow=flow)
+    assert torch.equal(run(quantize_model(FLOAT, config, TRAIN[:0])), run(quantize_model(FLOAT, config, TRAIN)))
+    assert torch.equal(run(simulate_model(FLOAT, config, TRAIN[:0])), run(simulate_model(FLOAT, config, TRAIN)))
+
+
+@pytest.mark.parametrize("make", [quantize_model, simulate_model])
+def test_no_choices_and_no_network(make):
+    for config, got in ((QATConfig(), "QATConfig"), (None, "NoneType"), ({}, "dict")):
+        with pytest.raises(TypeError, match=f"config must be a PTQConfig: got {got}"):
+            make(FLOAT, config, TRAIN)
+    with pytest.raises(TypeError, match=r"model must be a torch\.nn\.Module: got NoneType"):
+        make(None, PTQConfig(), TRAIN)
+
+
+@pytest.mark.parametrize("again", [PTQConfig(), PTQConfig(flow="fx"), PTQConfig(dynamic=True)], ids=str)
+def test_a_network_that_is_quantized_already(again):
+    first = [quantize_model(FLOAT, c, TRAIN) for c in (PTQConfig(), PTQConfig(flow="fx"), PTQConfig(dynamic=True))]
+    theirs = torchs_own(PTQConfig().qconfig(), TRAIN[:32])
+    for model in (*first, theirs, simulate_model(FLOAT, PTQConfig(), TRAIN), prepare(FLOAT, QATConfig())):
+        with pytest.raises(ValueError, match=r"model must be a float network: it is quantized already, .* made from"):
+            quantize_model(model, again, TRAIN)
+
+
+@pytest.mark.skipif("onednn" not in engines.supported(), reason="no onednn")
+def test_onednn_takes_no_affine_weights():
+    for config in (PTQConfig(weight_scheme="affine"), PTQConfig(weight_scheme="affine", dynamic=True)):
+        with pytest.raises(ValueError, match=r"weight_scheme must be 'symmetric' on onednn, .*: got 'affine'"):
+            quantize_model(FLOAT, config, TRAIN, engine="onednn")
 
 
 def test_fx_needs_no_stubs():

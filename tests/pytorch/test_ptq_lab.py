@@ -114,6 +114,7 @@ def test_without_an_engine_it_is_simulated(monkeypatch):
     ("arguments", "message"),
     [
         ({"network": "easy"}, "network must be one of 'as trained', 'channels rescaled': got 'easy'"),
+        ({"network": ["as trained"]}, r"network must be one of .*: got \['as trained'\]"),
         ({"samples": 1439}, "samples must be at most 1438: got 1439"),
         ({"flow": "fx"}, "eager and static way alone"),
         ({"dynamic": True}, "eager and static way alone"),

@@ -6,7 +6,7 @@ from torch.ao.nn import quantized
 from torch.ao.quantization import DeQuantStub, QuantStub, get_default_qconfig, prepare
 from torch.ao.quantization import convert as torchs_convert
 
-from ..narrow import gives_codes, weighted
+from ..narrow import gives_codes
 from .networks import (
     Residual,
     after_training,
@@ -22,6 +22,7 @@ from .networks import (
 from .trial import Case, Verdict, Workbench, attempt, workbench
 
 ENOUGH = 0.02  # how far below the float network a mended one may be: 7 images of 359
+NOT_QUANTIZED = "No convolution of it is quantized: hand over what convert returned."
 
 
 def _broken_stub() -> Workbench:
@@ -39,10 +40,13 @@ def _judge_stub(bench: Workbench) -> Verdict:
     begins = [m for m in model.modules() if isinstance(m, quantized.Quantize)]
     ends = [m for m in model.modules() if isinstance(m, quantized.DeQuantize)]
     y, says = attempt(lambda: model(numbers()))
-    if not any(isinstance(m, quantized.Linear) for m in model.modules()):
+    if not _has(model, quantized.Linear):
         return Verdict(says, hint="No layer of it is quantized: keep the nn.Linear, the qconfig and convert.")
+    left = any(isinstance(m, QuantStub | DeQuantStub) for m in model.modules())
+    if left and (y is None or y.is_quantized):
+        return Verdict(says, hint="The stubs were not converted: set qconfig on the whole model, before prepare.")
     if not begins and not ends and y is None:
-        return Verdict(says, attempted=any(isinstance(m, QuantStub | DeQuantStub) for m in model.modules()))
+        return Verdict(says, attempted=False)
     if y is None and begins and ends:
         return Verdict(says, hint="Both stubs are there, but not in this order: QuantStub, layer, DeQuantStub.")
     if y is None:
@@ -63,9 +67,9 @@ def _judge_calibration(bench: Workbench) -> Verdict:
     model = _model(bench)
     if isinstance(model, Verdict):
         return model
+    if not _has(model, quantized.Conv2d):
+        return Verdict(bench.says, hint=NOT_QUANTIZED)
     places = [m for m in model.modules() if gives_codes(m)]
-    if not places:
-        return Verdict(bench.says, hint="Nothing of it is quantized: hand over what convert returned.")
     default = [m for m in places if float(m.scale) == 1 and int(m.zero_point) == 0]
     share = right(model)
     effect = f"scale 1 and zero point 0 in {len(default)} of {len(places)} places; {told(share)}"
@@ -93,6 +97,8 @@ def _judge_mode(bench: Workbench) -> Verdict:
         return Verdict(says, attempted=False)
     if share is None:
         return Verdict(says, hint="It is in eval mode too late: fuse and prepare have already done it for training.")
+    if not _has(model, quantized.Conv2d):
+        return Verdict(says, told(share), hint=NOT_QUANTIZED)
     if share < float_right() - ENOUGH:
         return Verdict(says, told(share), hint="It runs, but badly: are the images still shown to it?")
     return Verdict(says, told(share))
@@ -112,6 +118,8 @@ def _judge_norm(bench: Workbench) -> Verdict:
     share, says = attempt(lambda: right(model))
     if share is None:
         return Verdict(says, hint="It does not run: is it in eval mode when it is fused, and fused before prepare?")
+    if not _has(model, quantized.Conv2d):
+        return Verdict(says, told(share), hint=NOT_QUANTIZED)
     if len(norms) == 2:
         return Verdict(says, told(share), attempted=False)
     if norms:
@@ -131,7 +139,7 @@ def _judge_skip(bench: Workbench) -> Verdict:
     model = _model(bench)
     if isinstance(model, Verdict):
         return model
-    if not isinstance(model, Residual) or not weighted(model):
+    if not isinstance(model, Residual) or not _has(model, quantized.Linear):
         return Verdict(bench.says, hint="Hand over what convert made of a Residual.")
     y, says = attempt(lambda: model(numbers()))
     if y is None:
@@ -151,6 +159,11 @@ def _model(bench) -> nn.Module | Verdict:
     if bench.error:
         return Verdict(bench.error, hint="The steps above stopped with this error.")
     return Verdict(bench.says, hint=f"bench.model must be what convert returned: got {type(bench.model).__name__}.")
+
+
+def _has(model: nn.Module, kind: type) -> bool:
+    """Say whether a layer of this kind gives out integers; a dynamic one is of the kind too, but does not."""
+    return any(isinstance(m, kind) and gives_codes(m) for m in model.modules())
 
 
 CASES = (

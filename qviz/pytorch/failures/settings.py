@@ -35,10 +35,13 @@ def _judge_engine(name: str) -> Verdict:
     if not isinstance(name, str):
         return Verdict("nothing", hint=f"Hand over the name of an engine: got {type(name).__name__}.")
     if name not in engines.supported():
-        return Verdict(_refusal(name), hint=f"This build of torch has {', '.join(engines.supported())}.")
+        there = f"This build of torch has {', '.join(engines.supported())}"
+        if name == OTHER_ENGINE:
+            return Verdict(_refusal(name), f"{there}: the failure cannot be shown here", attempted=False)
+        return Verdict(_refusal(name), hint=f"{there}.")
     shares, says = attempt(lambda: [_right_on(name, _converted(clips)) for clips in (True, False)])
     wrong = shares[0] < float_right() - ENOUGH
-    effect = f"{_few(shares[0])} with a ReLU6, {_few(shares[1])} without it"
+    effect = f"{_few(shares[0])} with a ReLU6, {_few(shares[1])} without it; made for {engines.preferred()}"
     if name == OTHER_ENGINE and wrong:
         return Verdict(says, effect, attempted=False)
     if name == OTHER_ENGINE:
@@ -84,6 +87,8 @@ def _judge_dtypes(qconfig: QConfig) -> Verdict:
     share, says = attempt(lambda: right(convert(model, images())))
     if dtypes == (torch.qint8, torch.quint8):
         return Verdict(says, attempted=False)
+    if share is None and "symmetric" in says:  # oneDNN
+        return Verdict(says, hint="Here weights must be symmetric, too: qscheme=torch.per_tensor_symmetric.")
     if share is None:
         wrong = "weights" if dtypes[1] != torch.qint8 else "activations"
         return Verdict(says, hint=f"Look at the {wrong}: are they signed, or never negative?")
