@@ -129,6 +129,8 @@ error_7 = tensor_explorer.result.parts.total
 tensor_explorer.reset(bits=6)
 error_6 = tensor_explorer.result.parts.total
 tensor_explorer.reset()
+
+# %%
 guess_error.reveal(error_6 / error_7, "The step is twice as wide, so its square is four times as large: about 6 dB for each bit.")
 
 # %% [markdown]

@@ -38,6 +38,8 @@ print(f"scale = {scale:.6f}")
 
 # %%
 zero_point = qmin - round(lo / scale)
+
+# %%
 guess_zero.reveal(zero_point, "Zero lies a quarter of the way up the range, so its code lies a quarter of the way up the codes.")
 
 # %% [markdown]
@@ -138,8 +140,7 @@ for name, p in {"affine": affine, "symmetric": symmetric}.items():
     print(f"{name:10} {p.fmt!s:6} from {float(p.lo):6.3f} to {float(p.hi):.3f}, error {qviz.error_parts(activations, p).total:.2e}")
 
 # %%
-ratio = qviz.error_parts(activations, symmetric).total / qviz.error_parts(activations, affine).total
-guess_scheme.reveal(ratio, "Half of the codes stand for negative values that never come. It is as if one bit were missing.")
+guess_scheme.reveal(qviz.error_parts(activations, symmetric).total / qviz.error_parts(activations, affine).total, "Half of the codes stand for negative values that never come. It is as if one bit were missing.")
 
 # %% [markdown]
 # So the custom is: **symmetric for weights**, which lie around zero on both sides, and **affine for activations**.

@@ -146,6 +146,8 @@ one_batch = few.result.outcome.parts.total
 few.batches = 50
 all_batches = few.result.outcome.parts.total
 few.reset()
+
+# %%
 guess_batches.reveal(one_batch / all_batches, "At 8 bits the steps are so fine that a few clipped values are most of the error.")
 
 # %% [markdown]

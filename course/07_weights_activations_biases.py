@@ -88,8 +88,6 @@ test = cnn.activations(Switches().with_on())["conv2"]
 for n in (1, 10, 100, len(seen)):
     hi = seen[:n].max()
     print(f"after {n:5}: keep up to {hi:.2f}; {np.mean(test > hi):.4%} of the test images' values lie above")
-
-# %%
 print("8 bits:", cnn.outcome(Switches().with_on("activations")))
 
 # %% [markdown]
@@ -104,12 +102,11 @@ three, pair = Switches(weight_bits=3, activation_bits=3), ("weights", "activatio
 most = cnn.outcome(Switches().with_on()).right
 lost = {parts: most - cnn.outcome(three.with_on(*parts)).right for parts in (pair[:1], pair[1:], pair)}
 print(f"float32 has {most} right; weights alone lose {lost[pair[:1]]}, activations alone lose {lost[pair[1:]]}")
-guess_sum = Prediction("Weights and activations both have 3 bits. How many answers do they lose, against the sum of what each loses alone?", {"6 fewer than the sum": -6, "just the sum": 0, "6 more than the sum": 6})
+guess_sum = Prediction("How many more answers do both together lose, than each alone, summed up?", {"6 fewer": -6, "none": 0, "6 more": 6})
 guess_sum
 
 # %%
-total = lost[pair[:1]] + lost[pair[1:]]
-guess_sum.reveal(lost[pair] - total, f"Together they lose {lost[pair]}; the sum is {total}. An answer that one error only shakes, two errors can turn over.")
+guess_sum.reveal(lost[pair] - lost[pair[:1]] - lost[pair[1:]], f"Together they lose {lost[pair]}; the sum is {lost[pair[:1]] + lost[pair[1:]]}. An answer that one error only shakes, two errors can turn over.")
 
 # %% [markdown]
 # What does add up is the *power of the noise*. From the decibels of the two parts alone one can tell those of both:
@@ -144,6 +141,8 @@ for layer in INPUT_OF:
 # %%
 without = {name: array * (not name.endswith("bias")) for name, array in weights.items()}
 print(f"float32: {data.cnn_accuracy():.1%} right; float32 with every bias set to 0: {data.cnn_accuracy(without):.1%} right")
+
+# %%
 guess_int8 = Prediction("Weights and activations have 8 bits. The biases get 8 bits too, on the scale of the sum. Which share of the answers is right?", {"98.9 %, as with float biases": 0.989, "97.7 %, in between": 0.977, "96.4 %, as without biases": 0.964})
 guess_int8
 

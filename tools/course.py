@@ -17,8 +17,10 @@ COURSE, STUDENT, INSTRUCTOR = ROOT / "course", ROOT / "notebooks", ROOT / "instr
 STUB = "# your code here"
 SOLUTION = re.compile(r"^([ \t]*)### BEGIN SOLUTION\n.*?### END SOLUTION$", re.DOTALL | re.MULTILINE)
 CHECK = re.compile(r'check\("(\d\d)\.(\d+)", (\w+)\)')
-RESETS = r"(?:\w+\.reset\(.*\)\n)?"  # puts the explorer back, so that the answer is that of the page
-STAGING = re.compile(rf"{RESETS}(?:\w+ = Prediction\(.*\)\n\w+|\w+\.reveal\(.*\))(?:\n\w+\.reset\(\))?")
+# A cell that does no more than ask for a guess, or reveal what is so: the reader sees that, and not the call.
+RESET = r"\w+\.reset\(.*\)"
+STAGING = re.compile(rf"(?:{RESET}\n)?(?:(?P<question>\w+ = Prediction\(.*\)\n\w+)|\w+\.reveal\(.*\))(?:\n{RESET})?")
+QUESTION, ANSWER = "A question: unfold to see the call", "The answer: unfold to see the call"
 AUTHORS = ("tags",)  # the metadata that a source may set
 
 
@@ -44,8 +46,9 @@ def build(source, solutions=False):
         cell.metadata = nbformat.from_dict({key: cell.metadata[key] for key in AUTHORS if key in cell.metadata})
         heading = re.search(r"^## (.*)$", cell.source, re.MULTILINE) if cell.cell_type == "markdown" else None
         exercises = heading[1] == "Exercises" if heading else exercises
-        if _is_staging(cell):
+        if found := STAGING.fullmatch(cell.source) if cell.cell_type == "code" else None:
             cell.metadata["jupyter"] = {"source_hidden": True}  # folded: it would tell the answer
+            cell.source = f"# {QUESTION if found['question'] else ANSWER}\n{cell.source}"  # what a folded cell shows
         cell.metadata["slideshow"] = {"slide_type": _slide(cells, index, exercises)}
         if exercises:
             cell.metadata["tags"] = [*cell.metadata.get("tags", []), "exercise"]
@@ -60,11 +63,6 @@ def build(source, solutions=False):
         elif cell.cell_type == "code":
             cell.source = SOLUTION.sub(rf"\1{STUB}", cell.source)
     return notebook
-
-
-def _is_staging(cell):
-    """Say whether a cell does no more than ask for a guess or reveal what is so; the reader sees that, not the call."""
-    return bool(STAGING.fullmatch(cell.source)) and cell.cell_type == "code"
 
 
 def _slide(cells, index, exercises):

@@ -24,7 +24,7 @@ MENUS = {"Run", "Run All Cells", "Restart Kernel and Run All Cells"}
 EMPHASIS = {
     "Notice",
     "arena",
-    "divide, round, store, multiply",
+    "divide, round, clip, store, multiply",
     "affine for activations",
     "symmetric for weights",
     "workbench",
