@@ -3,7 +3,7 @@
 #
 # **The question of this page: how does a network compute when its processor sees nothing but integers?**
 #
-# *Before it: [7. Weights, activations, biases](07_weights_activations_biases.ipynb). Time: 30 minutes. Next: [9. Benefits and trade-offs](09_benefits_and_trade_offs.ipynb).*
+# *Before it: [7. Weights, activations, biases](07_weights_activations_biases.ipynb). Time: 20 minutes, exercises 20 more. Next: [9. Benefits and trade-offs](09_benefits_and_trade_offs.ipynb).*
 #
 # So far a code was a stand-in for a real number. Here the codes do the work. You follow one value from the pixels to the network's answer, and every integer on the way is yours to change.
 
@@ -50,14 +50,14 @@ print("sum     ", (q_x * q_w).sum())
 #
 # The explorer shows the same sum as a **walk**: each product is one step. Under it are the terms of the sum, and the code that it becomes. The text has the arithmetic, line by line.
 #
-# Move **Pick product** along the walk. Move **Activation +/-** and **Weight +/-**: they change the product that you picked.
+# Move **Pick product** along the walk. Move **Activation +/-** and **Weight +/-**: they change the product that you picked. The last lines of the text carry the code on, through the rest of the network.
 
 # %%
 explorer = IntegerWalkExplorer(channel=7, place=11, pick=4)
 explorer
 
 # %%
-explorer.activation = 10
+explorer.reset(activation=10)
 print(explorer.readout.splitlines()[1])
 print("the sum moves by", explorer.result.now.total - explorer.result.before.total)
 explorer.reset()
@@ -104,7 +104,7 @@ guess_forgotten
 # Put some other number into **Zero point z_w** and **Zero point z_x** in the explorer above, and watch the bars. Each code then stands for another real number.
 
 # %%
-explorer.w_zero = 5
+explorer.reset(w_zero=5)
 print("\n".join(explorer.readout.splitlines()[2:4]))
 explorer.reset()
 
@@ -139,7 +139,7 @@ print(f"{high} / 2**{shift}, rounded: {(high + 2 ** (shift - 1)) >> shift}")
 print(f"in float: {total * float(layer.multiplier[7]):.4f}; in the network: {codes['conv1'][0, 7, 1, 3]}")
 
 # %% [markdown]
-# Two roundings in place of one. Choose **Way** *gemmlowp* in the explorer to see both. Do they change anything?
+# Two roundings in place of one. Choose **Way** *gemmlowp* in the explorer to see both, and change its integers with **Mantissa +/-** and **Shift +/-**. Does the second rounding change anything?
 
 # %%
 guess_ways = Prediction("The layer conv2 gives out 735,232 codes for all test images. How many of them are others, if the bias is rounded and the multiplier is an int32 and a shift?", {"none": 0, "about 300": 300, "about 30,000": 30_000})
@@ -156,11 +156,11 @@ guess_ways.reveal(int((difference != 0).sum()), "Only values that lie almost hal
 # %% [markdown]
 # ## A ReLU for nothing
 #
-# Codes below 0 do not exist, so the kernel must clip. Where $z_y = 0$, that clip *is* the ReLU. Lower the **Bias**, and watch the mark slide into the hatched zone.
+# Codes below 0 do not exist, so the kernel must clip. Where $z_y = 0$, that clip *is* the ReLU. Lower the **Bias**, and watch the mark slide into the hatched zone. **z_y +/-** moves the whole ramp.
 
 # %%
-explorer.bias = -100_000
-print(explorer.readout.splitlines()[-2])
+explorer.reset(bias=-100_000)
+print(explorer.readout.splitlines()[-5])
 explorer.reset()
 print(f"{(codes['conv2'] == 0).mean():.1%} of the codes of conv2 are 0")
 
@@ -180,9 +180,17 @@ print(requantize_float(np.array([2**30 - 64, 2**30]), 2.0))
 # %%
 path = [("conv1", 7, 4), ("conv2", 6, 68), ("fc1", 3, 98), ("fc2", 5, 4)]
 for name, channel, pick in path:
-    explorer.set(layer=name, channel=channel, pick=pick)
+    explorer.reset(layer=name, channel=channel, pick=pick)
     product, code = explorer.readout.splitlines()[1], explorer.result.code
     print(f"{name}: {product.split(' = ', 1)[1]}, one of {explorer.result.now.q_x.size}; code {code}")
+explorer.reset()
+
+# %% [markdown]
+# A code that you change goes the same way. Test image 310 is a 5 that is almost an 8. Put out one pixel, and let a single one of the 1,024 values of conv1 see it:
+
+# %%
+explorer.reset(image=310, channel=11, place=41, pick=3, activation=-255)
+print("\n".join([explorer.readout.splitlines()[1], *explorer.readout.splitlines()[-5:]]))
 explorer.reset()
 
 # %%
@@ -207,14 +215,18 @@ print(both)
 
 # %%
 differ = sum(int((mine != both.theirs.get(name, mine)).sum()) for name, mine in both.mine.items())
-named = both.mine["logits"].argmax(1)
+named = both.theirs.get("logits", both.mine["logits"]).argmax(1)
 print(f"{sum(mine.size for mine in both.mine.values()):,} codes, {differ} differ; {(named == labels).sum()} of {labels.size} digits right")
+for way in WAYS:
+    print(f"NumPy, {way:10} names {(both.net.predict(images, way) == named).sum()} of {labels.size} digits as fbgemm does")
 guess_equal.reveal(differ, "Integers have no last bits to lose. Whoever does the same steps in the same order gets the same codes.")
 
 # %% [markdown]
 # The order matters, because two steps are still floats: the bias joins the sum, then the sum is multiplied. A bias rounded first would part from the kernel now and then, as you saw.
 #
 # Even this is not all. Where each channel has its own scale, fbgemm divides the bias by it. Where all share one, it multiplies by 1 over it, and rounds once less. Thousands of random layers did not tell the two apart. Sums made to lie next to a tie did at once.
+#
+# For the answer it does not matter. The way of gemmlowp has no float left between the pixels and the logits, and names every digit as fbgemm does.
 #
 # A processor without VNNI adds two products in 16 bits first. There, and only there, the table above may show differences. [6. When it goes wrong](06_when_it_goes_wrong.ipynb) shows why.
 
@@ -298,7 +310,7 @@ check("08.4", multiply)
 # %% [markdown]
 # ## Sources
 #
-# * B. Jacob et al., *Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference*, CVPR 2018: the four terms (equation 7), the multiplier as an int32 and a shift (section 2.2), the bias as an int32 (2.4).
+# * B. Jacob et al., [*Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference*](https://arxiv.org/abs/1712.05877), CVPR 2018: the four terms (equation 7), the multiplier as an int32 and a shift (section 2.2), the bias as an int32 (2.4).
 # * [gemmlowp](https://github.com/google/gemmlowp), `fixedpoint/fixedpoint.h`: both roundings, which TensorFlow Lite took over.
-# * [FBGEMM](https://github.com/pytorch/FBGEMM), and D. Khudia et al., *FBGEMM: Enabling High-Performance Low-Precision Deep Learning Inference*, 2021.
+# * [FBGEMM](https://github.com/pytorch/FBGEMM), and D. Khudia et al., [*FBGEMM: Enabling High-Performance Low-Precision Deep Learning Inference*](https://arxiv.org/abs/2101.05615), 2021.
 # * PyTorch: issue [23874](https://github.com/pytorch/pytorch/issues/23874) on the scale that a bias needs and a converted layer does not know; pull request [26057](https://github.com/pytorch/pytorch/pull/26057), since when the bias is a float.

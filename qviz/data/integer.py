@@ -8,7 +8,7 @@ from types import MappingProxyType
 import numpy as np
 
 from qviz.data._files import read_only
-from qviz.data.cnn import cnn_weights, max_pool, training_activations
+from qviz.data.cnn import ACTIVATIONS, cnn_weights, max_pool, training_activations
 from qviz.numerics import INT8, UINT8, IntFormat, PerChannel, PerTensor, calibrate, dequantize, quantize
 from qviz.numerics.integer_layer import IntegerLayer
 
@@ -39,14 +39,40 @@ class IntegerCNN:
         Only the images are real numbers, (n, 1, 8, 8), ink 0..1. `way` is that of `IntegerLayer.run`; ReLU and max
         pool need no scale, because a larger code is a larger number.
         """
-        layers = self.layers
-        codes = {"input": quantize(images, layers["conv1"].x)}
-        codes["conv1"] = layers["conv1"].run(codes["input"], way)
-        codes["conv2"] = layers["conv2"].run(codes["conv1"], way)
-        codes["pool"] = max_pool(codes["conv2"])
-        codes["fc1"] = layers["fc1"].run(codes["pool"].reshape(len(images), -1), way)
-        codes["logits"] = layers["fc2"].run(codes["fc1"], way)
-        return codes
+        return self.run_from("input", quantize(images, self.layers["conv1"].x), way)
+
+    def run_from(self, name: str, codes, way: str = "fbgemm") -> dict[str, np.ndarray]:
+        """Run what comes after an activation, and return the codes of this one and of all that follow.
+
+        Parameters
+        ----------
+        name : one of "input", "conv1", "conv2", "pool", "fc1", "logits"
+        codes : codes of it, for n images
+        way : that of `IntegerLayer.run`
+
+        Raises
+        ------
+        ValueError
+            There is no such activation, or the codes are not those of one.
+
+        Examples
+        --------
+        >>> net = integer_cnn()
+        >>> list(net.run_from("fc1", np.zeros((1, 64), np.uint8)))
+        ['fc1', 'logits']
+        """
+        if name not in ACTIVATIONS:
+            raise ValueError(f"name must be one of {', '.join(map(repr, ACTIVATIONS))}: got {name!r}")
+        seen = {name: codes}
+        for after in ACTIVATIONS[ACTIVATIONS.index(name) + 1 :]:
+            codes = seen[after] = self._next(after, codes, way)
+        return seen
+
+    def _next(self, name: str, codes: np.ndarray, way: str) -> np.ndarray:
+        if name == "pool":
+            return max_pool(codes)
+        layer = self.layers["fc2" if name == "logits" else name]
+        return layer.run(codes if layer.q_w.ndim == 4 else codes.reshape(len(codes), -1), way)
 
     def predict(self, images, way: str = "fbgemm") -> np.ndarray:
         """Return the digit that each image is taken for, (n,)."""

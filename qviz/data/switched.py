@@ -12,7 +12,7 @@ import numpy as np
 from qviz.data.cnn import cnn_forward, cnn_weights, training_activations
 from qviz.data.images import digits
 from qviz.data.switch_outcome import LayerOutcome, Outcome, compare
-from qviz.data.switches import ACCUMULATOR, PARTS, Switches
+from qviz.data.switches import ACCUMULATOR, PARTS, Switches, whole_number
 from qviz.numerics import (
     CALIBRATORS,
     Histogram,
@@ -39,7 +39,12 @@ class SwitchedCNN:
     Parameters
     ----------
     most : int or None
-        Measure on the first `most` test images only; None for all 359.
+        Measure on the first `most` test images only, 1 to 359; None for all.
+
+    Raises
+    ------
+    TypeError, ValueError
+        `most` is no such number.
 
     Examples
     --------
@@ -52,7 +57,8 @@ class SwitchedCNN:
 
     def __init__(self, most: int | None = None):
         d = digits()
-        self._test = d.test[:most]
+        whole = len(d.test)
+        self._test = d.test if most is None else d.test[: whole_number(most, "most", 1, whole)]
         self.images = len(self._test)
         self._outcomes = lru_cache(maxsize=64)(self._measure)
 

@@ -60,7 +60,7 @@ class Switches:
             if not isinstance(getattr(self, name), bool):
                 raise TypeError(f"{name} must be True or False: got {getattr(self, name)!r}")
         for name, ends in _BITS.items():
-            _check_bits(getattr(self, name), name, *ends)
+            whole_number(getattr(self, name), name, *ends)
         for name, choices in (("bias_scale", BIAS_SCALES), ("granularity", GRANULARITIES), ("method", CALIBRATORS)):
             value = getattr(self, name)
             if not isinstance(value, str) or value not in choices:
@@ -89,11 +89,19 @@ class Switches:
     def with_on(self, *parts: str) -> "Switches":
         """Return the same bits with exactly these switches on.
 
+        Raises
+        ------
+        ValueError
+            There is no such switch.
+
         Examples
         --------
         >>> Switches().with_on("biases").on
         ('biases',)
         """
+        for part in parts:
+            if part not in PARTS:
+                raise ValueError(f"parts must be among {', '.join(map(repr, PARTS))}: got {part!r}")
         return replace(self, **{part: part in parts for part in PARTS})
 
     def relevant(self) -> "Switches":
@@ -120,8 +128,16 @@ class Switches:
         )
 
 
-def _check_bits(value, name: str, low: int, high: int) -> None:
+def whole_number(value, name: str, low: int, high: int) -> int:
+    """Return `value` if it is a whole number from `low` to `high`.
+
+    Examples
+    --------
+    >>> whole_number(4, "bits", 2, 8)
+    4
+    """
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{name} must be a whole number from {low} to {high}: got {value!r}")
     if not low <= value <= high:
         raise ValueError(f"{name} must be from {low} to {high}: got {value}")
+    return int(value)

@@ -11,7 +11,7 @@
 * metrics: how much was lost, and why
 * outcomes: what a choice of range comes to
 * saturation: sums that do not fit 16 bits
-* integer, requantize, integer_layer: a layer in integers alone
+* integer, fixed, requantize, integer_layer: a layer in integers alone
 * packing, layers: bytes, with codes of fewer than 8 bits stored without gaps
 * energy, roofline: what published figures say of power, and what stands in the way of speed
 * pareto: what nothing else beats on both sides
@@ -45,6 +45,7 @@ from .aciq import ACIQ
 from .affine import dequantize, fake_quantize, quantize
 from .bias import bias_bits, fake_quantize_bias, quantize_bias
 from .calibrators import CALIBRATORS, Calibrator, Entropy, MinMax, MovingAverage, Percentile, calibrate
+from .fixed import FixedPoint, fixed_point
 from .formats import INT2, INT3, INT4, INT8, INT16, UINT2, UINT3, UINT4, UINT8, UINT16, IntFormat
 from .granularity import Granularity, PerChannel, PerGroup, PerTensor
 from .histogram import Histogram
@@ -54,7 +55,7 @@ from .least_error import MSE
 from .metrics import ErrorParts, cosine, error_parts, kl_divergence, mse, sqnr_db
 from .observers import HistogramObserver, observe
 from .qparams import SCHEMES, QParams, choose_qparams, value_range
-from .requantize import FixedPoint, fixed_point, int32_bias, requantize_fixed, requantize_float
+from .requantize import int32_bias, requantize_fixed, requantize_float
 
 __all__ = [
     "ACIQ", "CALIBRATORS", "INT2", "INT3", "INT4", "INT8", "INT16", "MSE", "SCHEMES", "UINT2", "UINT3", "UINT4",

@@ -42,7 +42,7 @@ def quantize_bias(bias, scale, bits: int = 32) -> np.ndarray:
     >>> quantize_bias([0.7, -0.2, 0.03], 0.02 * 0.5, bits=6)  # 6 bits end at 31
     array([ 31, -20,   3])
     """
-    steps = _steps(bias, scale)
+    steps = bias_steps(bias, scale)
     reach = 2 ** (_check.whole_number(bits, "bits", 2, 32) - 1)
     return np.clip(steps, -reach, reach - 1).astype(np.int64)
 
@@ -90,13 +90,28 @@ def bias_bits(bias, scale) -> int:
     >>> bias_bits([-0.64], 0.02 * 0.5)  # -64 is the least that 7 bits hold
     7
     """
-    steps = _steps(bias, scale)
+    steps = bias_steps(bias, scale)
     largest = np.where(steps < 0, -steps - 1, steps).max(initial=1.0)
     return int(np.frexp(largest)[1]) + 1
 
 
-def _steps(bias, scale) -> np.ndarray:
-    """Return the biases in whole steps, float64, not clipped."""
+def bias_steps(bias, scale) -> np.ndarray:
+    """Return biases in whole steps of their scale, float64, not clipped.
+
+    Parameters
+    ----------
+    bias, scale : as for `quantize_bias`
+
+    Raises
+    ------
+    ValueError, TypeError
+        As for `quantize_bias`.
+
+    Examples
+    --------
+    >>> bias_steps([0.7, -0.2, 0.03], 0.02 * 0.5)
+    array([ 70., -20.,   3.])
+    """
     bias = _check.finite(_check.as_float(bias, "bias"), "bias").astype(np.float64)
     scale = _check.as_float(scale, "scale").astype(np.float64)
     bad = ~(np.isfinite(scale) & (scale > 0))

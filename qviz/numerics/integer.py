@@ -108,6 +108,41 @@ def accumulate(q_x, q_w, x: QParams, w: QParams, stride: int = 1, padding: int =
     return Accumulator(*(term if q_w.ndim == 2 else _channels_second(term) for term in terms))
 
 
+def as_int32(values, name: str) -> np.ndarray:
+    """Return `values` as int32 if they are integers that fit.
+
+    Raises
+    ------
+    TypeError
+        They are no integers: a cast would cut their fractions off without a word.
+    ValueError
+        One does not fit.
+
+    Examples
+    --------
+    >>> as_int32([3, -4], "total")
+    array([ 3, -4], dtype=int32)
+    """
+    values = np.asarray(values)
+    if values.dtype.kind not in "iu":
+        raise TypeError(f"{name} must hold integers: got dtype {values.dtype}; round it first, for instance by np.rint")
+    return fit_int32(values, name)
+
+
+def fit_int32(values: np.ndarray, name: str) -> np.ndarray:
+    """Return whole numbers of any dtype as int32, or say which one does not fit.
+
+    Examples
+    --------
+    >>> fit_int32(np.array([3.0, -4.0]), "total")
+    array([ 3, -4], dtype=int32)
+    """
+    bad = (values < INT32.min) | (values > INT32.max)
+    if bad.any():
+        raise ValueError(f"{name} must fit int32, {INT32.min} to {INT32.max}: got {values[bad][0]}")
+    return values.astype(np.int32)
+
+
 def _windows(q_x, kernel: tuple[int, int], zero_point: int, stride: int, padding: int) -> np.ndarray:
     """Cut images into the inputs of each output value: (n, height, width, in * kernel height * kernel width)."""
     stride = _check.whole_number(stride, "stride", 1, 2**16)

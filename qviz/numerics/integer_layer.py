@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import _check
-from .granularity import PerChannel
-from .integer import INT32, Accumulator, accumulate
+from .fixed import FixedPoint, fixed_point
+from .granularity import PerChannel, PerTensor
+from .integer import INT32, Accumulator, accumulate, as_int32
 from .qparams import QParams
-from .requantize import FixedPoint, add_float_bias, fixed_point, int32_bias, requantize_fixed, requantize_float
+from .requantize import add_float_bias, as_float32, int32_bias, requantize_fixed, requantize_float
 
 WAYS = ("fbgemm", "int32 bias", "gemmlowp")
 
@@ -30,12 +31,19 @@ class IntegerLayer:
 
     Raises
     ------
-    ValueError, TypeError
-        From `run`, as for `accumulate`; and where a bias does not fit its layer.
+    TypeError
+        `q_w` does not hold integers, `x`, `w` or `y` is no QParams, or `bias` does not hold real numbers.
+    ValueError
+        `q_w` holds what is no code of `w`, `y` has more than one scale, or `bias` is not finite or has another length.
+        From `run`, as for `accumulate`; and where sum and bias together do not fit int32.
 
     Notes
     -----
     Source: Jacob et al. 2018, section 2.
+
+    The ways of `run` part where a value lies next to a tie. A bias rounded to an int32 moves the sum by up to half a
+    step, and so the output by up to half the multiplier. While that is at most 1, as it is in most networks, two codes
+    are at most one step apart. A multiplier of 206 makes 103 steps of half a step.
 
     Examples
     --------
@@ -54,6 +62,20 @@ class IntegerLayer:
     relu: bool = False
     stride: int = 1
     padding: int = 0
+
+    def __post_init__(self):
+        for name in ("x", "w", "y"):
+            if not isinstance(getattr(self, name), QParams):
+                raise TypeError(f"{name} must be a QParams: got {getattr(self, name)!r}")
+        object.__setattr__(self, "q_w", _check.codes(self.q_w, self.w.fmt, "q_w"))
+        if not isinstance(self.y.granularity, PerTensor):
+            raise ValueError(f"y must have one scale per tensor: got {self.y.granularity}")
+        if self.bias is not None:
+            object.__setattr__(self, "bias", as_float32(self.bias, "bias"))
+            if self.bias.shape != self.q_w.shape[:1]:
+                raise ValueError(
+                    f"bias must have one number for each of the {len(self.q_w)} output channels: got {self.bias.shape}"
+                )
 
     @property
     def scale(self) -> np.ndarray:
@@ -104,7 +126,7 @@ class IntegerLayer:
     def requantize(self, total, way: str = "fbgemm") -> np.ndarray:
         """Add the bias to sums of products, and make codes of them; `way` as for `run`."""
         _check.one_of(way, WAYS, "way")
-        total = np.asarray(total)
+        total = as_int32(total, "total")
         rest = int(self.y.zero_point), self.y.fmt
         if way == "fbgemm":
             return requantize_float(self.float_sums(total), self._beside(self.multiplier), *rest, self.relu)
@@ -118,7 +140,7 @@ class IntegerLayer:
     def float_sums(self, total) -> np.ndarray:
         """Return sums of products with the bias, float32, as fbgemm adds it."""
         if self.bias is None:
-            return np.asarray(total).astype(np.float32)
+            return as_int32(total, "total").astype(np.float32)
         per_channel = isinstance(self.w.granularity, PerChannel)
         return add_float_bias(total, self._beside(self._bias()), self._beside(self.scale), per_channel)
 
@@ -129,13 +151,7 @@ class IntegerLayer:
         return total
 
     def _bias(self) -> np.ndarray:
-        out = len(self.q_w)
-        if self.bias is None:
-            return np.zeros(out, np.float32)
-        bias = np.asarray(self.bias, np.float32)
-        if bias.shape != (out,):
-            raise ValueError(f"bias must have one number for each of the {out} output channels: got {bias.shape}")
-        return bias
+        return np.zeros(len(self.q_w), np.float32) if self.bias is None else self.bias
 
     def _beside(self, values: np.ndarray) -> np.ndarray:
         """Shape what belongs to output channels so that it broadcasts over outputs."""

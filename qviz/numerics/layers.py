@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from . import _check
 from .formats import IntFormat
-from .granularity import PER_TENSOR, Granularity, PerGroup, PerTensor
+from .granularity import PER_TENSOR, Granularity, PerChannel, PerTensor
 from .packing import packed_bytes
 from .qparams import SCHEMES
 
@@ -116,13 +116,14 @@ def stored_bytes(
     fmt : IntFormat or None
         Of the weights; None is float32, which has neither scale nor zero point.
     granularity : Granularity
-        How many weights share a scale. Groups run along the inputs of one output; the last may be shorter.
+        How many weights share a scale. Groups run along the inputs of one output, PerGroup(-1, n) or PerGroup(1, n);
+        the last may be shorter.
     scheme : {"affine", "symmetric"}
 
     Raises
     ------
     ValueError
-        The scheme is none of these.
+        The scheme is none of these, groups run along another axis, or there is no such axis.
 
     Examples
     --------
@@ -146,14 +147,34 @@ def stored_bytes(
 def scale_count(layer: LayerShape, granularity: Granularity) -> int:
     """Return how many scales the weights of a layer have.
 
+    Parameters
+    ----------
+    layer, granularity : as for `stored_bytes`
+
+    Raises
+    ------
+    ValueError
+        As for `stored_bytes`.
+
     Examples
     --------
     Nine weights for each of 16 channels: two groups each, of eight and of one.
 
+    >>> from qviz.numerics import PerGroup
     >>> scale_count(LayerShape("conv1", (16, 1, 3, 3), 64, 64), PerGroup(size=8))
     32
+    >>> scale_count(linear("fc", 100, 10), PerChannel(1))  # one for each input
+    100
     """
     if isinstance(granularity, PerTensor):
         return 1
+    axis = _check.axis_of(granularity.axis, layer.weight)
+    if isinstance(granularity, PerChannel):
+        return layer.weight[axis]
+    if axis not in (1, len(layer.weight) - 1):
+        raise ValueError(
+            f"groups must run along the inputs of an output, axis 1 or -1: got axis {granularity.axis} "
+            f"for weights of shape {layer.weight}"
+        )
     outputs = layer.weight[0]
-    return outputs * -(-layer.weights // outputs // granularity.size) if isinstance(granularity, PerGroup) else outputs
+    return outputs * -(-layer.weights // outputs // granularity.size)

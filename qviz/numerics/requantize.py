@@ -9,14 +9,14 @@ an int32 and a shift, and both steps round.
 `scale` is scale_x * scale_w: what 1 in the sum is worth.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from . import _check
 from ._fused import fused_multiply_add
+from .bias import bias_steps
+from .fixed import FixedPoint, high_mul, rounding_right_shift
 from .formats import UINT8, IntFormat
-from .integer import INT32
+from .integer import INT32, as_int32, fit_int32
 
 
 def int32_bias(bias, scale) -> np.ndarray:
@@ -31,7 +31,9 @@ def int32_bias(bias, scale) -> np.ndarray:
     Raises
     ------
     ValueError
-        It does not fit int32.
+        It does not fit int32, or an argument is not as for `quantize_bias`, which clips where this refuses.
+    TypeError
+        As for `quantize_bias`.
 
     Notes
     -----
@@ -43,7 +45,7 @@ def int32_bias(bias, scale) -> np.ndarray:
     >>> int32_bias([0.5, -0.26], 0.1)
     array([ 5, -3], dtype=int32)
     """
-    return _int32(np.rint(_check.finite(_check.as_float(bias, "bias"), "bias") / np.float64(scale)), "bias / scale")
+    return fit_int32(bias_steps(bias, scale), "bias / scale")
 
 
 def add_float_bias(total, bias, scale, per_channel: bool) -> np.ndarray:
@@ -58,6 +60,14 @@ def add_float_bias(total, bias, scale, per_channel: bool) -> np.ndarray:
         Whether each output channel has a scale of its own. There the kernel divides by it and adds. Where all have one,
         it multiplies by 1 / scale, and adds without rounding in between.
 
+    Raises
+    ------
+    TypeError
+        `total` does not hold integers, or another not real numbers.
+    ValueError
+        `total` does not fit int32, `bias` is not finite, or `scale` is negative or not finite. A scale of 0 is what
+        float32 makes of a product below 1e-45.
+
     Notes
     -----
     Found by comparison with the kernel, on biases that put sums next to ties. Source: requantization in FBGEMM,
@@ -69,8 +79,8 @@ def add_float_bias(total, bias, scale, per_channel: bool) -> np.ndarray:
     >>> add_float_bias(np.array([300, -800], np.int32), 1.0, 0.05, per_channel=True)
     array([ 320., -780.], dtype=float32)
     """
-    total = _int32(total, "total").astype(np.float32)
-    bias, scale = np.asarray(bias, np.float32), np.asarray(scale, np.float32)
+    total = as_int32(total, "total").astype(np.float32)
+    bias, scale = as_float32(bias, "bias"), _not_negative(scale, "scale")
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         if per_channel:
             return total + bias / scale
@@ -94,6 +104,14 @@ def requantize_float(total, multiplier, zero_point: int = 0, fmt: IntFormat = UI
     -------
     codes of `fmt`, shape of `total`
 
+    Raises
+    ------
+    TypeError
+        `total` holds neither integers nor float32.
+    ValueError
+        An integer does not fit int32, or `multiplier` is negative or not finite. 0 is what float32 makes of one below
+        1e-45.
+
     Notes
     -----
     Equal to the fbgemm kernel bit for bit. That holds for its faults too: float32 keeps 24 bits of a sum; and where
@@ -110,111 +128,14 @@ def requantize_float(total, multiplier, zero_point: int = 0, fmt: IntFormat = UI
     array([0], dtype=uint8)
     """
     total = np.asarray(total)
-    sums = total if total.dtype == np.float32 else _int32(total, "total").astype(np.float32)
+    # Sums are whole until a real bias is in them; that is done in float32, so another float is a mistake.
+    sums = total if total.dtype == np.float32 else as_int32(total, "total").astype(np.float32)
+    multiplier = _not_negative(multiplier, "multiplier")
     with np.errstate(over="ignore", invalid="ignore"):  # where it exceeds float32 it does not fit either
-        scaled = sums * np.asarray(multiplier, np.float32)
+        scaled = sums * multiplier
     rounded = np.rint(scaled).astype(np.float64)
     fits = np.abs(rounded) < -float(INT32.min)  # NaN does not
     return _clip(np.where(fits, rounded, INT32.min), zero_point, fmt, relu)
-
-
-@dataclass(frozen=True, eq=False)
-class FixedPoint:
-    """A real multiplier in integers: mantissa * 2**(exponent - 31).
-
-    Attributes
-    ----------
-    mantissa : int32 array, from 2**30 to 2**31 - 1: 31 bits of the multiplier
-    exponent : int array: the power of two; a right shift where it is negative, as it is for multipliers below 1/2
-
-    Examples
-    --------
-    >>> m = fixed_point(0.01)
-    >>> int(m.mantissa), int(m.exponent), float(m.value)
-    (1374389535, -6, 0.010000000002037268)
-    """
-
-    mantissa: np.ndarray
-    exponent: np.ndarray
-
-    @property
-    def value(self) -> np.ndarray:
-        """The real number that it stands for, float64."""
-        return np.ldexp(self.mantissa.astype(np.float64), self.exponent - 31)
-
-
-def fixed_point(multiplier) -> FixedPoint:
-    """Write a multiplier as an int32 and a shift; the error is at most 2**-31 of it.
-
-    Parameters
-    ----------
-    multiplier : positive float or array
-
-    Raises
-    ------
-    ValueError
-        It is not positive and finite.
-
-    Notes
-    -----
-    Source: Jacob et al. 2018, section 2.2, equation 6; QuantizeMultiplier of TensorFlow Lite.
-
-    Examples
-    --------
-    >>> m = fixed_point([0.75, 0.5, 3.0])
-    >>> (m.mantissa / 2**31).tolist(), m.exponent.tolist()
-    ([0.75, 0.5, 0.75], [0, 0, 2])
-    """
-    multiplier = _check.finite(_check.as_float(multiplier, "multiplier"), "multiplier").astype(np.float64)
-    if (multiplier <= 0).any():
-        raise ValueError(f"multiplier must be positive: got {multiplier.min()}")
-    fraction, exponent = np.frexp(multiplier)
-    mantissa = np.rint(np.ldexp(fraction, 31)).astype(np.int64)
-    carry = mantissa == 2**31  # rounded up to 1.0, which has no code
-    return FixedPoint(np.where(carry, 2**30, mantissa).astype(np.int32), exponent + carry)
-
-
-def high_mul(a, b) -> np.ndarray:
-    """Multiply two int32 and keep the high half, rounded half up: floor(a * b / 2**31 + 1/2).
-
-    With b = mantissa, this multiplies by mantissa / 2**31. The one product that does not fit, of -2**31 with itself,
-    becomes 2**31 - 1.
-
-    Notes
-    -----
-    Source: SaturatingRoundingDoublingHighMul of gemmlowp, fixedpoint/fixedpoint.h; ARM's instruction SQRDMULH.
-
-    Examples
-    --------
-    >>> high_mul([3, -3, 1000], 2**30).tolist()  # times one half
-    [2, -1, 500]
-    """
-    a, b = _int32(a, "a").astype(np.int64), _int32(b, "b").astype(np.int64)
-    return np.minimum((a * b + 2**30) >> 31, INT32.max).astype(np.int32)
-
-
-def rounding_right_shift(x, shift) -> np.ndarray:
-    """Divide an int32 by 2**shift, rounded half away from zero.
-
-    Parameters
-    ----------
-    x : int32 array
-    shift : int or array, 0 to 31
-
-    Notes
-    -----
-    Source: RoundingDivideByPOT of gemmlowp, fixedpoint/fixedpoint.h.
-
-    Examples
-    --------
-    >>> rounding_right_shift([5, 6, -6, -5], 2).tolist()  # 1.25, 1.5, -1.5, -1.25
-    [1, 2, -2, -1]
-    """
-    x, shift = _int32(x, "x").astype(np.int64), np.asarray(shift, np.int64)
-    if (shift < 0).any() or (shift > 31).any():
-        raise ValueError(f"shift must be from 0 to 31: got {shift.min()} to {shift.max()}")
-    half = (np.int64(1) << shift) >> 1
-    return (np.sign(x) * ((np.abs(x) + half) >> shift)).astype(np.int32)
 
 
 def requantize_fixed(total, multiplier: FixedPoint, zero_point: int = 0, fmt: IntFormat = UINT8, relu=False):
@@ -230,6 +151,13 @@ def requantize_fixed(total, multiplier: FixedPoint, zero_point: int = 0, fmt: In
     -------
     codes of `fmt`, shape of `total`
 
+    Raises
+    ------
+    TypeError
+        `total` does not hold integers, or `multiplier` is no FixedPoint.
+    ValueError
+        `total` does not fit int32.
+
     Notes
     -----
     Source: Jacob et al. 2018, section 2.2; MultiplyByQuantizedMultiplier of TensorFlow Lite. A multiplier of 1 or more
@@ -237,12 +165,15 @@ def requantize_fixed(total, multiplier: FixedPoint, zero_point: int = 0, fmt: In
 
     Examples
     --------
+    >>> from qviz.numerics import fixed_point
     >>> requantize_fixed(np.array([-500, 50, 150, 5000], np.int32), fixed_point(0.01), zero_point=10)
     array([ 5, 11, 12, 60], dtype=uint8)
     """
-    exponent = np.asarray(multiplier.exponent, np.int64)
+    if not isinstance(multiplier, FixedPoint):
+        raise TypeError(f"multiplier must be a FixedPoint: got {multiplier!r}; call fixed_point first")
+    exponent = multiplier.exponent.astype(np.int64)
     left, right = np.clip(exponent, 0, 31), np.clip(-exponent, 0, 31)
-    moved = np.clip(_int32(total, "total").astype(np.int64) << left, INT32.min, INT32.max)
+    moved = np.clip(as_int32(total, "total").astype(np.int64) << left, INT32.min, INT32.max)
     scaled = rounding_right_shift(high_mul(moved, multiplier.mantissa), right)
     return _clip(np.where(exponent < -31, 0, scaled), zero_point, fmt, relu)
 
@@ -253,9 +184,20 @@ def _clip(steps, zero_point: int, fmt: IntFormat, relu: bool) -> np.ndarray:
     return np.clip(steps + zero_point, lowest, fmt.qmax).astype(fmt.dtype)
 
 
-def _int32(values, name: str) -> np.ndarray:
-    values = np.asarray(values)
-    bad = ~((values >= INT32.min) & (values <= INT32.max))
-    if bad.any():
-        raise ValueError(f"{name} must fit int32, {INT32.min} to {INT32.max}: got {values[bad][0]}")
-    return values.astype(np.int32)
+def _not_negative(values, name: str) -> np.ndarray:
+    values = as_float32(values, name)
+    if (values < 0).any():
+        raise ValueError(f"{name} must not be negative: got {values.min()}")
+    return values
+
+
+def as_float32(values, name: str) -> np.ndarray:
+    """Return real numbers as float32, in which fbgemm computes, if they are finite there.
+
+    Examples
+    --------
+    >>> as_float32([0.1, 2], "bias")
+    array([0.1, 2. ], dtype=float32)
+    """
+    with np.errstate(over="ignore", under="ignore"):
+        return _check.finite(_check.as_float(values, name).astype(np.float32), f"{name}, as float32,")

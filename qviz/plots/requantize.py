@@ -44,22 +44,26 @@ class RequantizePanel(Panel):
         relu: bool = False,
         fmt: IntFormat = UINT8,
         way: str = "",
+        home: int | None = None,
     ) -> None:
         """Show a sum, in steps of the output's scale, and its code, `now` and `before` a change.
 
-        `way` is named in the title. What lies beyond the picture stands at its edge, with an arrow outwards.
+        `way` is named in the title. What lies beyond the picture stands at its edge, with an arrow outwards. The axes
+        are those of the zero point `home`, so that another one moves the ramp and not the axes; None is `zero_point`.
         """
+        home = zero_point if home is None else home
         lowest = zero_point if relu else fmt.qmin
         start, stop = lowest - zero_point, fmt.qmax - zero_point
         margin = MARGIN * (fmt.qmax - fmt.qmin)
-        left, right = start - margin, stop + margin
+        left, right = (home if relu else fmt.qmin) - home - margin, fmt.qmax - home + margin
         self.ax.set_title(f"{self.title} ({way})" if way else self.title, fontsize=TITLE_SIZE, loc="left")
         self.ax.set_xlim(left, right)
         edge = (fmt.qmax - fmt.qmin) / 20
         self.ax.set_ylim(fmt.qmin - edge, fmt.qmax + edge)
-        self.ax.set_yticks(sorted({fmt.qmin, zero_point, fmt.qmax}))
-        self.ramp.set_data([left, start, stop, right], [lowest, lowest, fmt.qmax, fmt.qmax])
-        for zone, (begin, end) in zip(self.zones, ((left, start), (stop, right)), strict=True):
+        self.ax.set_yticks(sorted({fmt.qmin, home, fmt.qmax}))
+        ends = min(left, start), max(stop, right)
+        self.ramp.set_data([ends[0], start, stop, ends[1]], [lowest, lowest, fmt.qmax, fmt.qmax])
+        for zone, (begin, end) in zip(self.zones, ((ends[0], start), (stop, ends[1])), strict=True):
             zone.set_bounds(begin, 0, end - begin, 1)
         for mark, (steps, code), inside in ((self.now, now, "D"), (self.before, before, "o")):
             mark.set_data([min(max(steps, left), right)], [code])

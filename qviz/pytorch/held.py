@@ -77,14 +77,15 @@ def _tensors(state: dict) -> Iterator[tuple[str, torch.Tensor]]:
 def save_packed(model: nn.Module, path: str | PathLike) -> None:
     """Write the weights of a quantized network with as many bits as they have, their scales and the biases.
 
-    One .npz file, not compressed: for each layer packed codes, float32 scales, and float32 biases. Zero points of
-    weights are all 0.
+    One file as of np.savez, not compressed: for each layer packed codes, float32 scales, and float32 biases, if it has
+    any. Zero points of weights are all 0.
 
     Parameters
     ----------
     model : nn.Module
         From `quantize_model`, with symmetric weights.
-    path : str or path, ending in .npz
+    path : str or path
+        Of the file, by exactly this name.
 
     Raises
     ------
@@ -111,8 +112,10 @@ def save_packed(model: nn.Module, path: str | PathLike) -> None:
         arrays[f"{name}.codes"] = pack(to_array(weight.int_repr()), fmt)
         arrays[f"{name}.shape"] = np.array(weight.shape, np.uint16)
         arrays[f"{name}.scales"] = scales_of(weight)[0]
-        arrays[f"{name}.bias"] = to_array(bias)
-    np.savez(path, **arrays)
+        if bias is not None:
+            arrays[f"{name}.bias"] = to_array(bias)
+    with open(path, "wb") as file:  # given a name, np.savez would write x.bin.npz for x.bin
+        np.savez(file, **arrays)
 
 
 def packed_bytes(model: nn.Module) -> int:
@@ -136,20 +139,18 @@ def packed_bytes(model: nn.Module) -> int:
         return path.stat().st_size
 
 
-def load_packed(path: str | PathLike) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+def load_packed(path: str | PathLike) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray | None]]:
     """Read codes, scales and biases of each layer from a file of `save_packed`.
 
     Returns
     -------
-    dict of (codes, scales, bias) by layer
+    dict of (codes, scales, bias) by layer; the bias is None where there is none
     """
     with np.load(path, allow_pickle=False) as file:
         fmt = IntFormat(int(file["bits"]))
         names = [name.removesuffix(".codes") for name in file.files if name.endswith(".codes")]
-        return {
-            n: (unpack(file[f"{n}.codes"], fmt, file[f"{n}.shape"].tolist()), file[f"{n}.scales"], file[f"{n}.bias"])
-            for n in names
-        }
+        codes = {n: unpack(file[f"{n}.codes"], fmt, file[f"{n}.shape"].tolist()) for n in names}
+        return {n: (codes[n], file[f"{n}.scales"], file.get(f"{n}.bias")) for n in names}
 
 
 def scales_of(weight: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:

@@ -20,7 +20,8 @@ from .convert import NarrowRange
 from .models import digits_cnn, digits_tensors
 from .ptq import PTQConfig, quantize_model
 
-KINDS = (quantized.Linear, quantized.Conv2d)  # fused.LinearReLU and fused.ConvReLU2d are these too
+# Exactly these: a LinearTanh, a ConvAdd2d and a dynamic Linear are subclasses, and compute something else.
+LINEAR, CONV = (quantized.Linear, fused.LinearReLU), (quantized.Conv2d, fused.ConvReLU2d)
 WITH_RELU = (fused.LinearReLU, fused.ConvReLU2d)
 ACTIVATIONS = {"quant": "input", "conv1": "conv1", "conv2": "conv2", "pool": "pool", "fc1": "fc1", "fc2": "logits"}
 
@@ -37,7 +38,7 @@ def integer_layer(module: nn.Module, x: QParams) -> IntegerLayer:
     Raises
     ------
     TypeError
-        It is another module.
+        It is another module, also one that torch derives from these, such as LinearTanh or a dynamic Linear.
     ValueError
         It is a convolution with dilation, groups, or another stride or padding one way than the other.
 
@@ -50,16 +51,20 @@ def integer_layer(module: nn.Module, x: QParams) -> IntegerLayer:
     >>> layer.q_w.shape, layer.relu, float(layer.y.scale)
     ((2, 3), False, 1.0)
     """
-    if not isinstance(module, KINDS):
-        raise TypeError(f"module must be a quantized Linear or Conv2d of torch: got {type(module).__name__}")
+    kind = type(module)
+    if kind not in LINEAR + CONV:
+        raise TypeError(
+            "module must be a quantized Linear or Conv2d of torch, alone or with a ReLU: "
+            f"got {kind.__module__}.{kind.__name__}"
+        )
     return IntegerLayer(
         module.weight().int_repr().numpy(),
         x,
         qparams_of(module.weight()),
         _output(module),
         None if module.bias() is None else to_array(module.bias()),
-        isinstance(module, WITH_RELU),
-        **(_steps(module) if isinstance(module, quantized.Conv2d) else {}),
+        kind in WITH_RELU,
+        **(_steps(module) if kind in CONV else {}),
     )
 
 

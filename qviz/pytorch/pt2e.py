@@ -39,7 +39,7 @@ def quantize(
         Inputs to calibrate on, of which the first `samples` are used, in batches of 32.
     observers : {"min-max", "histogram"}
         "histogram" is torchao's own choice for activations.
-    samples : int
+    samples : int, at least 1
 
     Returns
     -------
@@ -49,7 +49,9 @@ def quantize(
     Raises
     ------
     ValueError
-        `observers` is neither, or there are fewer inputs than samples.
+        `observers` is neither, `samples` is less than 1, or there are fewer inputs than samples, or a single one.
+    TypeError
+        `samples` is not a whole number.
 
     Examples
     --------
@@ -60,8 +62,13 @@ def quantize(
     """
     if observers not in OBSERVERS:
         raise ValueError(f"observers must be one of {', '.join(map(repr, OBSERVERS))}: got {observers!r}")
-    if len(calibration_x) < max(samples, 2):
-        raise ValueError(f"calibration_x must hold at least samples inputs, {samples}: got {len(calibration_x)}")
+    if isinstance(samples, bool) or not isinstance(samples, int):
+        raise TypeError(f"samples must be a whole number, at least 1: got {samples!r}")
+    if samples < 1:
+        raise ValueError(f"samples must be at least 1: got {samples}")
+    least = max(samples, 2)  # torch.export takes the number of a single example as fixed
+    if len(calibration_x) < least:
+        raise ValueError(f"calibration_x must hold at least {least} inputs for {samples=}: got {len(calibration_x)}")
     pt2e = torchao_here.load_pt2e()
     with torchao_here.quiet(), torch.no_grad():
         graph = export(model, calibration_x[:BATCH])

@@ -113,7 +113,12 @@ def quantize_static(model: nn.Module, calibration_x: torch.Tensor) -> nn.Module:
     Parameters
     ----------
     model : nn.Module
-    calibration_x : tensor (n, ...)
+    calibration_x : tensor (n, ...), n at least 1
+
+    Raises
+    ------
+    ValueError
+        There is no input to calibrate on.
 
     Examples
     --------
@@ -122,6 +127,8 @@ def quantize_static(model: nn.Module, calibration_x: torch.Tensor) -> nn.Module:
     >>> accuracy(quantize_static(digits_cnn(), train_x[:256]), x, y) > 0.97
     True
     """
+    if len(calibration_x) == 0:
+        raise ValueError(f"calibration_x must hold at least one input: got shape {tuple(calibration_x.shape)}")
     model, ao = deepcopy(model).eval(), torchao_here.load()
     configs = {
         name: ao.Int8StaticActivationInt8WeightConfig(

@@ -7,7 +7,7 @@ import numpy as np
 
 from .. import data
 from ..numerics import INT8, UINT8, Accumulator, IntegerLayer, QParams
-from ..numerics.requantize import high_mul, rounding_right_shift
+from ..numerics.fixed import high_mul, rounding_right_shift
 
 LAYERS = ("conv1", "conv2", "fc1", "fc2")
 INPUTS = {"conv1": "input", "conv2": "conv1", "fc1": "pool", "fc2": "fc1"}  # by the names of data.cnn_forward
@@ -62,7 +62,12 @@ class Walk:
 
     def high(self) -> int:
         """Return what gemmlowp has before it shifts: the sum with its bias, times mantissa / 2**31, rounded."""
-        return int(high_mul(self.total + self.bias, self.layer.fixed_multiplier.mantissa).item())
+        return int(high_mul(self.total + self.bias, self.mantissa))
+
+    @property
+    def mantissa(self) -> int:
+        """What gemmlowp multiplies by, over 2**31."""
+        return int(self.layer.fixed_multiplier.mantissa.item())
 
     @property
     def shift(self) -> int:
@@ -85,7 +90,10 @@ class Walk:
 
 @dataclass(frozen=True)
 class Change:
-    """What the reader changes, and which product: 0 is the first. None leaves a zero point as it is."""
+    """What the reader changes, and which product: 0 is the first. None leaves a zero point as it is.
+
+    `x_zero` and `w_zero` are new values, all else is added to what is there.
+    """
 
     at: int = 0
     activation: int = 0
@@ -93,9 +101,12 @@ class Change:
     x_zero: int | None = None
     w_zero: int | None = None
     bias: int = 0
+    mantissa: int = 0
+    shift: int = 0
+    y_zero: int = 0
 
 
-def cut_out(layer: str, image: int, channel: int, place: int = 0) -> Walk:
+def cut_out(layer: str, image: int, channel: int, place: int = 0, way: str = "fbgemm") -> Walk:
     """Cut one output out of the network of `data.integer_cnn`, for a test image.
 
     Parameters
@@ -105,14 +116,16 @@ def cut_out(layer: str, image: int, channel: int, place: int = 0) -> Walk:
     channel : int
     place : int
         Of a convolution: 8 * row + column.
+    way : one of numerics.integer_layer.WAYS
+        How the layers before it ran.
 
     Examples
     --------
     >>> walk = cut_out("conv2", 0, 3, 27)
-    >>> walk.products.size, walk.code("fbgemm") - int(_codes(0)["conv2"][3, 3, 3])
+    >>> walk.products.size, walk.code("fbgemm") - int(_codes(0, "fbgemm")["conv2"][3, 3, 3])
     (144, 0)
     """
-    whole, codes = data.integer_cnn().layers[layer], _codes(image)[INPUTS[layer]]
+    whole, codes = data.integer_cnn().layers[layer], _codes(image, way)[INPUTS[layer]]
     own = slice(channel, channel + 1)
     w = QParams(whole.w.scale[own], whole.w.zero_point[own], INT8, whole.w.granularity)
     one = replace(whole, q_w=whole.q_w[channel].reshape(1, -1), w=w, bias=whole.bias[own], stride=1, padding=0)
@@ -138,8 +151,55 @@ def changed(walk: Walk, change: Change) -> Walk:
     q_w[0, change.at] = np.clip(int(q_w[0, change.at]) + change.weight, INT8.qmin, INT8.qmax)
     bias = layer.bias + np.float32(change.bias) * layer.scale
     x, w = _with_zero(layer.x, change.x_zero), _with_zero(layer.w, change.w_zero)
+    y_zero = int(np.clip(layer.y.zero_point + change.y_zero, UINT8.qmin, UINT8.qmax))
+    y = replace(_with_zero(layer.y, y_zero), scale=_output_scale(walk, change))
     q_x[walk.padding] = x.zero_point
-    return Walk(replace(layer, q_w=q_w, bias=bias, x=x, w=w), q_x, walk.padding)
+    return Walk(replace(layer, q_w=q_w, bias=bias, x=x, w=w, y=y), q_x, walk.padding)
+
+
+def _output_scale(walk: Walk, change: Change) -> np.ndarray:
+    """Return the scale of the output that makes the multiplier another one: of its three scales, the free one."""
+    layer = walk.layer
+    if change.mantissa == change.shift == 0:
+        return layer.y.scale
+    mantissa = int(np.clip(walk.mantissa + change.mantissa, 2**30, 2**31 - 1))
+    return layer.x.scale * layer.w.scale.item() / np.ldexp(mantissa, -31 - walk.shift - change.shift)
+
+
+def carried_on(layer: str, image: int, channel: int, place: int, code: int, way: str) -> np.ndarray:
+    """Put one code into the output of a layer, run the rest of the network, and return the codes of its logits.
+
+    All other codes of that output stay as they are.
+
+    Parameters
+    ----------
+    layer, image, channel, place, way : as for `cut_out`
+    code : 0 to 255
+
+    Examples
+    --------
+    >>> as_it_is = carried_on("fc2", 0, 5, 0, 250, "fbgemm")
+    >>> as_it_is.argmax(), carried_on("fc2", 0, 3, 0, 255, "fbgemm").argmax()
+    (np.int64(5), np.int64(3))
+    """
+    seen, name = _codes(image, way), OUTPUTS[layer]
+    output = seen[name].copy()
+    rows = output.reshape(len(output), -1)  # a view
+    if rows[channel, place] == code:
+        return seen["logits"]
+    rows[channel, place] = code
+    return data.integer_cnn().run_from(name, output[np.newaxis], way)["logits"][0]
+
+
+def channels(layer: str) -> int:
+    """Return how many output channels a layer has.
+
+    Examples
+    --------
+    >>> [channels(layer) for layer in LAYERS]
+    [16, 32, 64, 10]
+    """
+    return len(data.integer_cnn().layers[layer].q_w)
 
 
 def real_output(layer: str, image: int, channel: int, place: int) -> float:
@@ -165,8 +225,8 @@ def _image(image: int) -> np.ndarray:
 
 
 @lru_cache(maxsize=32)
-def _codes(image: int) -> dict[str, np.ndarray]:
-    return {name: codes[0] for name, codes in data.integer_cnn().run(_image(image)).items()}
+def _codes(image: int, way: str) -> dict[str, np.ndarray]:
+    return {name: codes[0] for name, codes in data.integer_cnn().run(_image(image), way).items()}
 
 
 @lru_cache(maxsize=32)

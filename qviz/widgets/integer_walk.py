@@ -1,15 +1,27 @@
 """One output value of the network in integers, from its input codes to its own."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import ipywidgets as widgets
 import numpy as np
 
 from .. import data
 from ..numerics.integer_layer import WAYS
 from ..plots import Canvas, RequantizePanel, TermsPanel, WalkPanel
-from ._walk import LAYERS, WIDTH, Change, Walk, changed, cut_out, real_output
-from .controls import choice, slider
+from ._walk import LAYERS, WIDTH, Change, Walk, carried_on, changed, channels, cut_out, real_output
+from .controls import Slider, choice, slider
 from .explorer import Explorer
+
+
+@dataclass(frozen=True)
+class WideSlider(Slider):
+    """A slider whose number box has room for eleven signs."""
+
+    def build(self) -> tuple[widgets.Widget, list[widgets.Widget]]:
+        """Return the row, and the widgets to be linked."""
+        row, (handle, box) = super().build()
+        box.layout.width = "110px"
+        return row, [handle, box]
 
 
 @dataclass(frozen=True)
@@ -19,7 +31,7 @@ class State:
     layer: str = choice("Layer", LAYERS)
     way: str = choice("Way", WAYS)
     image: int = slider("Test image", 0, 0, 358)
-    channel: int = slider("Output channel", 4, 0, 9)
+    channel: int = slider("Output channel", 4, 0, 63)
     place: int = slider("Place (8 x 8)", 27, 0, 63)
     pick: int = slider("Pick product", 3, 1, 512)
     activation: int = slider("Activation +/-", 0, -255, 255)
@@ -27,33 +39,45 @@ class State:
     x_zero: int = slider("Zero point z_x", 0, 0, 255)
     w_zero: int = slider("Zero point z_w", 0, -128, 127)
     bias: int = slider("Bias +/-", 0, -150_000, 150_000, 500)
+    mantissa: int = field(default=0, metadata={"control": WideSlider("Mantissa +/-", -(2**30), 2**30, 2**25, 0)})
+    shift: int = slider("Shift +/-", 0, -8, 8)
+    y_zero: int = slider("z_y +/-", 0, -255, 255)
 
 
 @dataclass(frozen=True)
 class Result:
-    """The output value as the network has it and as it is set now; `picked` counts products from 0."""
+    """The output value as the network has it and as it is set now, and the codes of the logits that follow from each.
+
+    `picked` counts products from 0; `channel` is the one shown, the last where the layer has fewer.
+    """
 
     before: Walk
     now: Walk
+    channel: int
     picked: int
     code_before: int
     code: int
+    logits_before: np.ndarray
+    logits: np.ndarray
 
 
 def compute(state: State) -> Result:
-    """Cut one output out of the network, and change its integers."""
+    """Cut one output out of the network, change its integers, and carry its code on to the logits."""
     place = state.place if state.layer.startswith("conv") else 0
-    before = cut_out(state.layer, state.image, state.channel, place)
+    at = state.layer, state.image, min(state.channel, channels(state.layer) - 1), place
+    before = cut_out(*at, state.way)
     picked = min(state.pick, before.q_x.size) - 1
-    change = Change(picked, state.activation, state.weight, state.x_zero, state.w_zero, state.bias)
-    now = changed(before, change)
-    return Result(before, now, picked, before.code(state.way), now.code(state.way))
+    parts = ("activation", "weight", "x_zero", "w_zero", "bias", "mantissa", "shift", "y_zero")
+    now = changed(before, Change(picked, **{part: getattr(state, part) for part in parts}))
+    codes = before.code(state.way), now.code(state.way)
+    return Result(before, now, at[2], picked, *codes, *(carried_on(*at, code, state.way) for code in codes))
 
 
 class IntegerWalkExplorer(Explorer):
-    """One output value in integers: the walk of its sum, its four terms, its code.
+    """One output value in integers: the walk of its sum, its four terms, its code, and what the logits make of it.
 
-    Every integer can be changed; dashed and hollow is how the digits network has it.
+    Every integer can be changed; dashed and hollow is how the digits network has it. The rest of the network then
+    runs with the changed code in the place of the old one.
 
     Examples
     --------
@@ -63,6 +87,9 @@ class IntegerWalkExplorer(Explorer):
     >>> explorer.x_zero = 1  # as if each input code stood for a number one step lower
     >>> explorer.result.now.total - explorer.result.before.total == explorer.result.now.terms.weight_sums.item()
     True
+    >>> explorer.set(layer="fc2", channel=3, x_zero=0, bias=40_000)  # a bias that makes a 3 of every image
+    >>> explorer.result.logits_before.argmax(), explorer.result.logits.argmax()
+    (np.int64(5), np.int64(3))
     >>> explorer.close()
     """
 
@@ -88,13 +115,13 @@ class IntegerWalkExplorer(Explorer):
         return {
             "walk": (now.products, before.products, result.picked),
             "terms": ([*(np.asarray(part).item() for part in parts), now.bias],),
-            "code": (*marks, int(layer.y.zero_point), layer.relu, layer.y.fmt, state.way),
+            "code": (*marks, _z_y(now), layer.relu, layer.y.fmt, state.way, _z_y(before)),
         }
 
     def describe(self, state: State, result: Result) -> str:
         """Write the arithmetic line by line."""
         lines = (_place(state, result), _product(state, result), *_sum(result), *_requantized(state, result))
-        return "\n".join((*lines, _meaning(state, result)))
+        return "\n".join((*lines, _meaning(state, result), *_logits(state, result)))
 
 
 def _place(state: State, result: Result) -> str:
@@ -102,8 +129,9 @@ def _place(state: State, result: Result) -> str:
     d = data.digits()
     n, beyond = result.now.q_x.size, int(result.now.padding.sum())
     padding = f", {beyond} of them with padding, whose code is z_x" if beyond else ""
+    last = "" if state.channel == result.channel else f" (the last: there is no {state.channel})"
     return (
-        f"{state.layer}, output channel {state.channel}{at}; test image {state.image}, "
+        f"{state.layer}, output channel {result.channel}{last}{at}; test image {state.image}, "
         f"a {d.labels[d.test][state.image]}: {n} products{padding}"
     )
 
@@ -135,41 +163,71 @@ def _sum(result: Result) -> tuple[str, str]:
 def _requantized(state: State, result: Result) -> tuple[str, str, str, str]:
     walk, layer, way = result.now, result.now.layer, state.way
     exact = f"bias / (scale_x * scale_w) = {layer.bias[0]:.6f} / {layer.scale[0]:.6e} = {walk.bias_for('fbgemm'):.2f}"
-    multiplier = f"multiplier = scale_x * scale_w / scale_y = {layer.multiplier[0]:.8f}"
-    if way == "gemmlowp":
-        multiplier += f" = {layer.fixed_multiplier.mantissa.item()} / 2**31 / 2**{walk.shift}"
     return (
         exact + (", added as it is" if way == "fbgemm" else f", rounded to an int32: {walk.bias}"),
-        multiplier,
+        _multiplier(state, result),
         _rounding(walk, way),
-        _clipped(walk.rounded(way), result),
+        _clipped(walk.rounded(way), state, result),
+    )
+
+
+def _multiplier(state: State, result: Result) -> str:
+    now, before = result.now, result.before
+    whole = f"{now.mantissa} / 2**31 / 2**{now.shift}"
+    same = (now.mantissa, now.shift) == (before.mantissa, before.shift)
+    held = now.mantissa != before.mantissa + state.mantissa
+    return (
+        f"multiplier = {'scale_x * scale_w / scale_y = ' if same else ''}{now.layer.multiplier[0]:.8f}"
+        f"{' = ' if state.way == 'gemmlowp' else ', in integers '}{whole}"
+        f"{'' if same else f' (before: {before.mantissa} / 2**31 / 2**{before.shift})'}"
+        f"{f'; the mantissa is held at {now.mantissa}' if held else ''}"
     )
 
 
 def _rounding(walk: Walk, way: str) -> str:
     layer, steps, rounded = walk.layer, walk.steps(way), walk.rounded(way)
     if way == "gemmlowp":
-        high, mantissa = walk.high(), layer.fixed_multiplier.mantissa.item()
-        product = f"high_mul({walk.total} + {_signed(walk.bias)}, {mantissa}) = {high}"
+        high = walk.high()
+        product = f"high_mul({walk.total} + {_signed(walk.bias)}, {walk.mantissa}) = {high}"
         return f"{product}; {high} / 2**{walk.shift} = {steps:.4f}, rounded: {rounded}"
     bias = f"{walk.bias_for(way):.2f}" if way == "fbgemm" else walk.bias
     return f"round(({walk.total} + {_signed(bias)}) * {layer.multiplier[0]:.8f}) = round({steps:.4f}) = {rounded}"
 
 
-def _clipped(rounded: int, result: Result) -> str:
+def _clipped(rounded: int, state: State, result: Result) -> str:
     y, relu = result.now.layer.y, result.now.layer.relu
-    zero_point, code = int(y.zero_point), result.code
+    zero_point, code = _z_y(result.now), result.code
+    held = f"; z_y is held at {zero_point}" if zero_point != _z_y(result.before) + state.y_zero else ""
     lowest = zero_point if relu else y.fmt.qmin
     free = ": a ReLU for nothing" if relu and rounded < 0 else ": clipped" if code != rounded + zero_point else ""
-    return f"q_y = clip({rounded} + {zero_point}, {lowest}, {y.fmt.qmax}) = {code}{free} (before: {result.code_before})"
+    clip = f"clip({rounded} + {zero_point}, {lowest}, {y.fmt.qmax})"
+    return f"q_y = {clip} = {code}{free} (before: {result.code_before}){held}"
 
 
 def _meaning(state: State, result: Result) -> str:
-    y = result.now.layer.y
+    y = result.before.layer.y  # what comes after it knows of no change
     value = float(y.scale) * (result.code - int(y.zero_point))
-    real = real_output(state.layer, state.image, state.channel, state.place)
+    real = real_output(state.layer, state.image, result.channel, state.place)
     product = f"{y.scale:.6f} * ({result.code} - {y.zero_point})"
-    return f"it stands for {product} = {value:.4f}; the float network has {real:.4f}"
+    reads = "it stands for" if state.layer == "fc2" else "the next layer reads it as"
+    return f"{reads} {product} = {value:.4f}; the float network has {real:.4f}"
+
+
+def _logits(state: State, result: Result) -> tuple[str, ...]:
+    after = LAYERS[LAYERS.index(state.layer) + 1 :]
+    way = f"carried on through {', '.join(after)}, all other codes as they were" if after else "the code is a logit"
+    rows = {"before": result.logits_before, "now": result.logits}
+    return (
+        f"{way}; codes of the logits 0 to 9:",
+        *(
+            f"    {name:8}{''.join(f'{code:4}' for code in codes)}, so the answer is {codes.argmax()}"
+            for name, codes in rows.items()
+        ),
+    )
+
+
+def _z_y(walk: Walk) -> int:
+    return int(walk.layer.y.zero_point)
 
 
 def _zeros(walk: Walk) -> tuple[int, int]:

@@ -16,6 +16,7 @@ NEEDS = {
     "Place (8 x 8)": {"Layer": "conv1"},  # only a convolution has places
     "Activation +/-": {"Layer": "conv1"},  # elsewhere many an activation is 0, and its weight has no say
     "Weight +/-": {"Layer": "conv1"},
+    "z_y +/-": {"Layer": "fc2"},  # elsewhere it is 0, and cannot be less
 }
 
 # A number to be typed where an end of the slider is refused: the lowest value would lie above the highest.

@@ -243,6 +243,26 @@ def test_errors(error, settings, sentence):
         Switches(**settings)
 
 
+@pytest.mark.parametrize(
+    ("call", "error", "sentence"),
+    [
+        (
+            lambda: Switches().with_on("weight"),
+            ValueError,
+            "parts must be among 'weights', 'activations', 'biases': got",
+        ),
+        (lambda: Switches().with_on("weights", None), ValueError, "'biases': got None"),
+        (lambda: SwitchedCNN(0), ValueError, "most must be from 1 to 359: got 0"),
+        (lambda: SwitchedCNN(-1), ValueError, "most must be from 1 to 359: got -1"),
+        (lambda: SwitchedCNN(360), ValueError, "most must be from 1 to 359: got 360"),
+        (lambda: SwitchedCNN(2.0), TypeError, "most must be a whole number from 1 to 359: got 2.0"),
+    ],
+)
+def test_what_would_be_measured_in_silence_is_refused(call, error, sentence):
+    with pytest.raises(error, match=re.escape(sentence)):
+        call()
+
+
 def test_the_bias_does_the_same_beside_any_switch():
     kept = [switched_weights(Switches(bias_bits=8).with_on("biases", *p))["fc1.bias"] for p in ((), ("weights",))]
     np.testing.assert_array_equal(*kept)

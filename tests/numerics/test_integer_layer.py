@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from qviz.numerics import INT8, UINT8, PerChannel, QParams
-from qviz.numerics.integer_layer import IntegerLayer
+from qviz.numerics.integer_layer import WAYS, IntegerLayer
 
 
 def layer(**changes):
@@ -30,8 +30,37 @@ def test_a_layer_says_what_is_wrong():
         layer(bias=np.ones(1)).run([[1]])
     with pytest.raises(ValueError, match="way must be one of 'fbgemm', 'int32 bias', 'gemmlowp': got 'float'"):
         layer().run([[1]], "float")
+    for way in WAYS:
+        for bias in (None, np.zeros(2)):
+            with pytest.raises(TypeError, match="total must hold integers: got dtype float64; round it first"):
+                layer(bias=bias).requantize(np.array([[2.9, 1.0]]), way)
     with pytest.raises(ValueError, match="sum and bias together must fit int32: got -1960 to 2147484255"):
         layer(bias=np.array([107374180.0, 0.0])).run([[255]], "gemmlowp")
+
+
+def test_a_list_of_codes_is_taken():
+    assert layer(q_w=[[4], [-8]]).run([[110]]).tolist() == layer().run([[110]]).tolist()
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"q_w": [[4.0], [-8.0]]}, TypeError, "q_w must hold integers: got dtype float64"),
+        ({"q_w": [[4], [-129]]}, ValueError, "q_w must hold codes of int8, from -128 to 127: got -129 to 4"),
+        ({"x": 0.1}, TypeError, r"x must be a QParams: got 0\.1"),
+        (
+            {"y": QParams([[2.0], [1.0]], [[3], [3]], UINT8, PerChannel(0))},
+            ValueError,
+            r"y must have one scale per tensor: got per channel \(axis 0\)",
+        ),
+        ({"bias": [np.nan, 0.0]}, ValueError, r"bias, as float32, must be finite: got 1 NaN, first at index \(0,\)"),
+        ({"bias": [1e39, 0.0]}, ValueError, "bias, as float32, must be finite: got 1 infinite"),
+        ({"bias": ["a", "b"]}, TypeError, "bias must be an array of real numbers: got dtype <U1"),
+    ],
+)
+def test_what_is_no_layer(changes, error, message):
+    with pytest.raises(error, match=message):
+        layer(**changes)
 
 
 @pytest.mark.parametrize("relu", [False, True])

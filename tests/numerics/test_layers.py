@@ -24,7 +24,7 @@ def test_by_hand():
 @given(
     st.tuples(st.integers(1, 12), st.integers(1, 12)),
     st.integers(2, 16),
-    st.sampled_from([PerTensor(), PerChannel(0), PerGroup(1, 1)]),
+    st.sampled_from([PerTensor(), PerChannel(0), PerChannel(1), PerGroup(1, 1)]),
     st.sampled_from(["affine", "symmetric"]),
 )
 def test_as_many_bytes_as_really_quantized_and_packed(shape, bits, granularity, scheme):
@@ -42,6 +42,29 @@ def test_as_many_bytes_as_really_quantized_and_packed(shape, bits, granularity, 
 @pytest.mark.parametrize(("size", "expected"), [(72, 16), (36, 32), (40, 32), (71, 32), (100, 16), (1, 1152)])
 def test_groups_do_not_run_over_the_end_of_an_output(size, expected):
     assert scale_count(CONV, PerGroup(1, size)) == expected
+
+
+@pytest.mark.parametrize(("axis", "expected"), [(0, 16), (1, 8), (-1, 3), (-4, 16)])
+def test_channels_of_any_axis_are_counted(axis, expected):
+    assert scale_count(CONV, PerChannel(axis)) == expected
+    w = np.random.default_rng(0).standard_normal(CONV.weight)
+    assert calibrate(w, "min-max", INT4, "symmetric", PerChannel(axis)).scale.size == expected
+
+
+@pytest.mark.parametrize(
+    ("granularity", "text"),
+    [
+        (
+            PerGroup(0, 4),
+            r"groups must run along the inputs of an output, axis 1 or -1: got axis 0 for weights of shape",
+        ),
+        (PerGroup(2, 3), "axis 1 or -1: got axis 2"),
+        (PerChannel(4), r"axis must be from -4 to 3 for shape \(16, 8, 3, 3\): got 4"),
+    ],
+)
+def test_what_cannot_be_counted_is_refused(granularity, text):
+    with pytest.raises(ValueError, match=text):
+        stored_bytes(CONV, INT4, granularity)
 
 
 def test_an_unknown_scheme_is_refused():

@@ -65,6 +65,12 @@ def test_what_is_no_code_is_refused(codes, error, text):
         pack(codes, IntFormat(4))
 
 
+@pytest.mark.parametrize(("packed", "dtype"), [([300], "int64"), ([3.7], "float64"), (b"ab", r"\|S2")])
+def test_what_is_no_array_of_bytes_is_refused(packed, dtype):
+    with pytest.raises(TypeError, match=f"packed must be a uint8 array, as from pack: got dtype {dtype}"):
+        unpack(np.array(packed), IntFormat(4), 2)
+
+
 @pytest.mark.parametrize("count", [2, 5])
 def test_the_wrong_number_of_bytes_is_refused(count):
     with pytest.raises(ValueError, match=rf"packed must be {-(-count // 2)} bytes for {count} codes of int4"):

@@ -9,15 +9,8 @@ from hypothesis import strategies as st
 
 from qviz.numerics import INT4, INT8, UINT8
 from qviz.numerics._fused import fused_multiply_add
-from qviz.numerics.requantize import (
-    FixedPoint,
-    fixed_point,
-    high_mul,
-    int32_bias,
-    requantize_fixed,
-    requantize_float,
-    rounding_right_shift,
-)
+from qviz.numerics.fixed import FixedPoint, fixed_point, high_mul, rounding_right_shift
+from qviz.numerics.requantize import add_float_bias, int32_bias, requantize_fixed, requantize_float
 
 INT32S = st.integers(-(2**31), 2**31 - 1)
 MULTIPLIERS = st.floats(2.0**-40, 2.0**20)
@@ -143,6 +136,36 @@ def test_int32_bias():
         int32_bias([np.nan], 1.0)
 
 
+@pytest.mark.parametrize("number", [2.9, 3.0, True])
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("total", lambda total: requantize_float(total, 1.0)),
+        ("total", lambda total: requantize_fixed(total, fixed_point(1.0))),
+        ("total", lambda total: add_float_bias(total, 0.0, 1.0, per_channel=True)),
+        ("a", lambda a: high_mul(a, 2**30)),
+        ("b", lambda b: high_mul(1, b)),
+        ("x", lambda x: rounding_right_shift(x, 1)),
+    ],
+)
+def test_a_sum_that_is_no_integer_is_refused(name, call, number):
+    """A cast would make 2 of 2.9, and nobody would know."""
+    with pytest.raises(TypeError, match=f"{name} must hold integers: got dtype (float64|bool); round it first"):
+        call(np.array([number]))
+
+
+def test_a_float_sum_is_one_with_a_real_bias_in_it():
+    """fbgemm's way: 2.9 times 1 is 3. float32 is the mark that add_float_bias leaves."""
+    sums = add_float_bias(np.array([2]), 0.9, 1.0, per_channel=True)
+    assert sums.dtype == np.float32
+    assert requantize_float(sums, 1.0).tolist() == [3]
+
+
+def test_what_float32_makes_of_tiny_scales_is_no_mistake():
+    assert requantize_float(np.array([5, -5]), 1e-50, 7).tolist() == [7, 7]
+    assert add_float_bias(np.array([5]), 1.0, 1e-50, per_channel=True).tolist() == [np.inf]
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
@@ -152,6 +175,18 @@ def test_int32_bias():
         (lambda: requantize_float(2**31, 1.0), ValueError, "total must fit int32, -2147483648 to .*: got 2147483648"),
         (lambda: requantize_float(1, 1.0, 256), ValueError, "zero_point must be from 0 to 255: got 256"),
         (lambda: requantize_float(1, 1.0, relu=1), TypeError, "relu must be True or False: got 1"),
+        (lambda: requantize_float(1, -1.0), ValueError, r"multiplier must not be negative: got -1\.0"),
+        (lambda: requantize_float(1, np.nan), ValueError, "multiplier, as float32, must be finite: got 1 NaN"),
+        (lambda: requantize_float(1, 1e39), ValueError, "multiplier, as float32, must be finite: got 1 infinite"),
+        (lambda: requantize_fixed(1, 0.5), TypeError, r"multiplier must be a FixedPoint: got 0\.5; call fixed_point"),
+        (lambda: rounding_right_shift(1, 2.5), TypeError, "shift must hold integers: got dtype float64; round it"),
+        (lambda: FixedPoint(2**30, 0.5), TypeError, "exponent must hold integers: got dtype float64"),
+        (lambda: FixedPoint(0.75, 0), TypeError, "mantissa must hold integers: got dtype float64"),
+        (lambda: FixedPoint(-(2**30), 0), ValueError, r"mantissa must be from 2\*\*30 to 2\*\*31 - 1: got -1073741824"),
+        (lambda: int32_bias([1.0], -0.5), ValueError, r"scale must be positive and finite: got -0\.5"),
+        (lambda: int32_bias([1.0], [1.0] * 3), ValueError, r"got shape \(3,\) for biases of shape \(1,\)"),
+        (lambda: add_float_bias(1, np.nan, 1.0, True), ValueError, "bias, as float32, must be finite: got 1 NaN"),
+        (lambda: add_float_bias(1, 1.0, -0.5, True), ValueError, r"scale must not be negative: got -0\.5"),
     ],
 )
 def test_mistakes(call, error, message):

@@ -66,6 +66,19 @@ def test_a_relu_cuts_at_the_zero_point():
     assert panel.ax.get_title(loc="left") == "Its code (gemmlowp)"
 
 
+def test_another_zero_point_moves_the_ramp_and_not_the_axes():
+    """A move of a control that changed the limits would cost a new background."""
+    panel = shown(RequantizePanel(), (15, 25), (45, 55), 10, False, UINT8, "", 10)
+    still = panel.view()
+    panel.update((15, 75), (45, 55), 60, False, UINT8, "", 10)
+    assert panel.view() == still
+    # code = steps + 60: 0 at -60, 255 at 195
+    assert panel.ramp.get_xydata().tolist() == [[-201.25, 0], [-60, 0], [195, 255], [436.25, 255]]
+    panel.update((15, 75), (45, 55), 255, False, UINT8, "", 0)  # the ramp begins left of the picture
+    assert panel.ramp.get_xydata().tolist() == [[-255, 0], [-255, 0], [0, 255], [446.25, 255]]
+    assert panel.zones[0].get_width() == 0
+
+
 def test_what_lies_beyond_the_picture_points_outwards():
     panel = shown(RequantizePanel(), (1e6, 255), (-1e6, 0), 10)
     assert (panel.now.get_marker(), panel.before.get_marker()) == (">", "<")

@@ -72,6 +72,17 @@ def test_packed_and_back(bits, per_channel, tmp_path):
         np.testing.assert_array_equal(real, layer.weight().dequantize())  # so float32 scales lose nothing
 
 
+def test_a_layer_without_bias_and_a_file_of_any_name(tmp_path):
+    model = at(4)
+    with engines.quiet(), engines.using():
+        model.fc1.set_weight_bias(model.fc1.weight(), None)
+    save_packed(model, tmp_path / "x.bin")
+    assert [path.name for path in tmp_path.iterdir()] == ["x.bin"]
+    loaded = load_packed(tmp_path / "x.bin")
+    assert [bias is None for _, _, bias in loaded.values()] == [False, False, True, False]
+    np.testing.assert_array_equal(loaded["fc1"][0], model.fc1.weight().int_repr())
+
+
 def test_a_packed_file_is_what_numerics_counts_and_a_frame():
     """The frame of an .npz: about 260 bytes an array, of which there are four a layer and one more."""
     for bits in (2, 3, 8):

@@ -150,9 +150,18 @@ def test_batch_norm_is_folded_in_the_graph_alone():
     "arguments, text",
     [
         ({"observers": "entropy"}, "observers must be one of 'min-max', 'histogram': got 'entropy'"),
-        ({"samples": 2000}, "calibration_x must hold at least samples inputs, 2000: got 1438"),
+        ({"samples": 2000}, "calibration_x must hold at least 2000 inputs for samples=2000: got 1438"),
+        ({"samples": 0}, "samples must be at least 1: got 0"),
+        ({"samples": -5}, "samples must be at least 1: got -5"),
+        ({"samples": 9.0}, r"samples must be a whole number, at least 1: got 9\.0"),
     ],
 )
 def test_a_wrong_argument_is_named(arguments, text):
-    with pytest.raises(ValueError, match=text):
+    with pytest.raises(ValueError if isinstance(arguments.get("samples"), int | None) else TypeError, match=text):
         pt2e.quantize(FLOAT, TRAIN, **arguments)
+
+
+def test_one_sample_is_enough_and_one_example_is_not():
+    assert pt2e.activation_qparams(pt2e.quantize(FLOAT, TRAIN, samples=1))
+    with pytest.raises(ValueError, match="calibration_x must hold at least 2 inputs for samples=1: got 1"):
+        pt2e.quantize(FLOAT, TRAIN[:1], samples=1)

@@ -169,6 +169,11 @@ def test_static_takes_the_ranges_that_calibration_saw():
         assert int(weight.act_quant_zero_point) == int(p.zero_point)
 
 
+def test_static_needs_data():
+    with pytest.raises(ValueError, match=r"calibration_x must hold at least one input: got shape \(0, 1, 8, 8\)"):
+        quantize_api.quantize_static(FLOAT, TRAIN[:0])
+
+
 def test_nothing_of_the_process_is_changed():
     torchao_here.load_pt2e()
     config, logger = torch._inductor.config, logging.getLogger("torchao")

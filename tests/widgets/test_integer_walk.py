@@ -4,7 +4,7 @@ import pytest
 from qviz import data
 from qviz.numerics.integer_layer import WAYS
 from qviz.widgets import IntegerWalkExplorer
-from qviz.widgets._walk import INPUTS, LAYERS, OUTPUTS, Change, changed, cut_out, real_output
+from qviz.widgets._walk import INPUTS, LAYERS, OUTPUTS, Change, carried_on, changed, channels, cut_out, real_output
 
 NET = data.integer_cnn()
 DIGITS = data.digits()
@@ -22,15 +22,13 @@ def explorer():
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("layer", LAYERS)
 def test_an_output_cut_out_is_that_of_the_network(layer, way):
-    codes = NET.run(IMAGES[:3])
+    codes = NET.run(IMAGES[:3], way)
+    assert set(INPUTS.values()) < set(codes)
     for image in range(3):
-        inputs = codes[INPUTS[layer]][image : image + 1]
-        shaped = inputs if layer.startswith("conv") else inputs.reshape(1, -1)
-        whole = NET.layers[layer].run(shaped, way)[0]
-        for channel in (0, 9):
+        for channel in (0, 9, channels(layer) - 1):
             for place in (0, 7, 27, 63) if layer.startswith("conv") else (0,):
-                expected = whole[channel].reshape(-1)[place]
-                assert cut_out(layer, image, channel, place).code(way) == expected
+                expected = codes[OUTPUTS[layer]][image, channel].reshape(-1)[place]
+                assert cut_out(layer, image, channel, place, way).code(way) == expected
 
 
 def test_the_float_network_beside_it():
@@ -62,7 +60,13 @@ def test_the_steps_lead_to_the_code_that_numerics_says(layer):
     for _ in range(100):
         walk = cut_out(layer, int(rng.integers(359)), int(rng.integers(10)), int(rng.integers(64)))
         change = Change(
-            int(rng.integers(9)), *rng.integers(-255, 256, 2), *rng.integers(0, 50, 2), *rng.integers(9, 99, 1)
+            int(rng.integers(9)),
+            *rng.integers(-255, 256, 2),
+            *rng.integers(0, 50, 2),
+            *rng.integers(9, 99, 1),
+            mantissa=int(rng.integers(-(2**30), 2**30)),
+            shift=int(rng.integers(-8, 9)),
+            y_zero=int(rng.integers(-255, 256)),
         )
         now = changed(walk, change)
         assert now.total == now.products.sum()
@@ -80,6 +84,95 @@ def test_padding_is_the_zero_point_and_cannot_be_changed():
     assert (now.products[now.padding] == 0).all()
 
 
+@pytest.mark.parametrize("layer", LAYERS)
+def test_mantissa_and_shift_are_changed_exactly(layer):
+    """The multiplier is changed through the scale of the output, in float64: no bit of its 31 may get lost."""
+    rng = np.random.default_rng(0)
+    for channel in range(channels(layer)):
+        walk = cut_out(layer, 0, channel, 27)
+        assert 0 <= walk.shift - 8 and walk.shift + 8 <= 31  # so the slider always has its way
+        mantissa, shift = int(rng.integers(2**30, 2**31)), int(rng.integers(-8, 9))
+        now = changed(walk, Change(mantissa=mantissa - walk.mantissa, shift=shift))
+        assert (now.mantissa, now.shift) == (mantissa, walk.shift + shift)
+        # float32 keeps 24 bits, after a product and a quotient
+        assert now.layer.multiplier[0] == pytest.approx(np.ldexp(mantissa, -31 - walk.shift - shift), rel=2**-22)
+    assert changed(walk, Change(mantissa=2**30)).mantissa == 2**31 - 1
+    assert changed(walk, Change(mantissa=-(2**30))).mantissa == 2**30
+
+
+def test_gemmlowps_steps_with_a_changed_multiplier_by_hand():
+    """(54886 + 4901) * 1610612736 / 2**31 is 44840.25, and 44840 / 2**8 is 175.16: with a z_y of 3 the code is 178."""
+    walk = cut_out("conv1", 0, 4, 27)
+    now = changed(walk, Change(mantissa=3 * 2**29 - walk.mantissa, shift=-1, y_zero=3))
+    assert (now.high(), now.shift, now.rounded("gemmlowp"), now.code("gemmlowp")) == (44840, 8, 175, 178)
+    assert walk.code("gemmlowp") == 109  # it is not changed itself
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_code_is_carried_on_to_the_logits(layer, way):
+    codes = NET.run(IMAGES[:1], way)
+    np.testing.assert_array_equal(
+        carried_on(layer, 0, 3, 0, cut_out(layer, 0, 3, 0, way).code(way), way), codes["logits"][0]
+    )
+    output = codes[OUTPUTS[layer]].copy()
+    output.reshape(channels(layer), -1)[3, 0] = 255
+    by_hand = {
+        "conv1": lambda c: by_hand["conv2"](NET.layers["conv2"].run(c, way)),
+        "conv2": lambda c: by_hand["fc1"](
+            NET.layers["fc1"].run(c.reshape(1, 32, 4, 2, 4, 2).max(axis=(3, 5)).reshape(1, 512), way)
+        ),
+        "fc1": lambda c: NET.layers["fc2"].run(c, way),
+        "fc2": lambda c: c,
+    }
+    found = carried_on(layer, 0, 3, 0, 255, way)
+    np.testing.assert_array_equal(found, by_hand[layer](output)[0])
+    assert (found != codes["logits"][0]).any() or layer == "conv1"  # one corner pixel of 1,024 may have no say
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"activation": -255},
+        {"weight": -255},
+        {"x_zero": 99},
+        {"w_zero": 99},
+        {"bias": 100_000},
+        {"mantissa": 2**29},
+        {"shift": -1},
+        {"y_zero": 99},
+    ],
+)
+@pytest.mark.parametrize("way", ["fbgemm", "gemmlowp"])
+def test_every_change_reaches_the_logits(explorer, change, way):
+    explorer.set(channel=7, place=11, pick=4, way=way)
+    result = explorer.result
+    np.testing.assert_array_equal(result.logits, result.logits_before)
+    np.testing.assert_array_equal(result.logits, NET.run(IMAGES[:1], way)["logits"][0])
+    explorer.set(**change)
+    assert (explorer.result.logits != result.logits).any()
+    np.testing.assert_array_equal(explorer.result.logits_before, result.logits)
+
+
+def test_one_pixel_makes_an_8_of_a_5(explorer):
+    """Test image 310: the two logits are one code apart."""
+    explorer.set(image=310, channel=11, place=41, pick=3, activation=-255)
+    before, now = explorer.readout.splitlines()[-2:]
+    assert before.split() == "before 120 136 82 141 115 172 150 107 171 120, so the answer is 5".split()
+    assert now.endswith(", so the answer is 8")
+
+
+@pytest.mark.parametrize(("layer", "last"), [("conv1", 15), ("conv2", 31), ("fc1", 63), ("fc2", 9)])
+def test_each_layer_has_all_its_channels(explorer, layer, last):
+    explorer.set(layer=layer, channel=last)
+    assert explorer.result.channel == last and "there is no" not in explorer.readout
+    shown = explorer.result.now
+    explorer.channel = 63
+    assert explorer.result.channel == last
+    np.testing.assert_array_equal(explorer.result.now.layer.q_w, shown.layer.q_w)
+    assert (f"output channel {last} (the last: there is no 63)" in explorer.readout) == (last < 63)
+
+
 def test_readout(explorer):
     assert explorer.readout == (
         "conv1, output channel 4, row 3, column 3; test image 0, a 5: 9 products\n"
@@ -87,10 +180,13 @@ def test_readout(explorer):
         "sum = sum of q_x q_w - z_x * sum of q_w - z_w * sum of q_x + n * z_x * z_w\n"
         "    = 54886 - 0 * 102 - 0 * 1562 + 9 * 0 * 0 = 54886\n"
         "bias / (scale_x * scale_w) = 0.085317 / 1.740744e-05 = 4901.18, added as it is\n"
-        "multiplier = scale_x * scale_w / scale_y = 0.00182246\n"
+        "multiplier = scale_x * scale_w / scale_y = 0.00182246, in integers 2003811191 / 2**31 / 2**9\n"
         "round((54886 + 4901.18) * 0.00182246) = round(108.9595) = 109\n"
         "q_y = clip(109 + 0, 0, 255) = 109 (before: 109)\n"
-        "it stands for 0.009552 * (109 - 0) = 1.0411; the float network has 1.0415"
+        "the next layer reads it as 0.009552 * (109 - 0) = 1.0411; the float network has 1.0415\n"
+        "carried on through conv2, fc1, fc2, all other codes as they were; codes of the logits 0 to 9:\n"
+        "    before   120 107 113 170 112 200  95 112 141 180, so the answer is 5\n"
+        "    now      120 107 113 170 112 200  95 112 141 180, so the answer is 5"
     )
 
 
@@ -113,6 +209,24 @@ def test_readout(explorer):
         ({"way": "int32 bias"}, "= 4901.18, rounded to an int32: 4901\n"),
         ({"way": "gemmlowp"}, "multiplier = scale_x * scale_w / scale_y = 0.00182246 = 2003811191 / 2**31 / 2**9\n"),
         ({"layer": "fc2", "channel": 5}, "fc2, output channel 5; test image 0, a 5: 64 products\n"),
+        ({"layer": "fc2", "channel": 5}, "it stands for 0.223393 * (200 - 146) = 12.0632; the float network has"),
+        ({"layer": "fc2", "channel": 5}, "the code is a logit; codes of the logits 0 to 9:\n"),
+        ({"layer": "fc2", "channel": 5, "bias": -150_000}, "180, so the answer is 9"),
+        (
+            {"mantissa": 2**30},
+            "multiplier = 0.00195312, in integers 2147483647 / 2**31 / 2**9 (before: 2003811191 / 2**31 / 2**9); "
+            "the mantissa is held at 2147483647\n",
+        ),
+        ({"shift": -1}, "multiplier = 0.00364491, in integers 2003811191 / 2**31 / 2**8 (before: 2003811191 / 2**31 /"),
+        (
+            {"way": "gemmlowp", "mantissa": -1},
+            "multiplier = 0.00182246 = 2003811190 / 2**31 / 2**9 (before: 2003811191",
+        ),
+        (
+            {"y_zero": 9},
+            "q_y = clip(109 + 9, 9, 255) = 118 (before: 109)\nthe next layer reads it as 0.009552 * (118 - 0)",
+        ),
+        ({"y_zero": -9}, "q_y = clip(109 + 0, 0, 255) = 109 (before: 109); z_y is held at 0\n"),
     ],
 )
 def test_what_the_readout_says(explorer, settings, words):
