@@ -191,7 +191,9 @@ class Record(widgets.HTML):
 
     def refresh(self) -> None:
         """Show the guesses as they are."""
-        head = "".join(f"<th style='text-align:left;padding:2px 10px;white-space:nowrap' scope='col'>{text}</th>" for text in HEAD)
+        head = "".join(
+            f"<th style='text-align:left;padding:2px 10px;white-space:nowrap' scope='col'>{text}</th>" for text in HEAD
+        )
         cell = "<td style='padding:2px 10px;vertical-align:top'>{}</td>"
         rows = ("".join(cell.format(html.escape(text)) for text in row) for row in self.rows)
         body = "".join(f"<tr>{row}</tr>" for row in rows)

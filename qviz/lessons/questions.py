@@ -176,11 +176,11 @@ PAIRS = [
     ),
     pair(
         "biases", "7", ("as fine", "16 times as coarse", "250 times as coarse"),
-        ("Weights, inputs and biases reach up to 1; weights and inputs have 8 bits. With 8 bits on a scale of its own, how "
-         "coarse are the steps of a bias, beside those of the sum that it joins?",
+        ("Weights, inputs and biases reach up to 1; weights and inputs have 8 bits. With 8 bits on a scale of its own, "
+         "how coarse are the steps of a bias, beside those of the sum that it joins?",
          lambda: nearest(bias_step(8), 1, 16, 250)),
-        ("Weights, inputs and biases reach up to 1; weights and inputs have 8 bits. With 16 bits on a scale of its own, how "
-         "coarse are the steps of a bias, beside those of the sum that it joins?",
+        ("Weights, inputs and biases reach up to 1; weights and inputs have 8 bits. With 16 bits on a scale of its "
+         "own, how coarse are the steps of a bias, beside those of the sum that it joins?",
          lambda: nearest(bias_step(16), 1, 16, 250)),
     ),
 ]  # fmt: skip

@@ -18,3 +18,14 @@ def accuracy_axis(ax: Axes) -> None:
 def wrong(accuracy) -> np.ndarray:
     """Return where accuracies, 0 to 1, lie on the axis."""
     return np.clip(1 - np.asarray(accuracy, np.float64), LEAST * 1.05, 1)
+
+
+def told(accuracy: float) -> str:
+    """Return an accuracy in words; NaN is that of a network that was not made.
+
+    Examples
+    --------
+    >>> told(0.5), told(float("nan"))
+    ('50.0%', 'not measured')
+    """
+    return f"{accuracy:.1%}" if np.isfinite(accuracy) else "not measured"

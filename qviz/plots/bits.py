@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from ._accuracy import accuracy_axis, wrong
+from ._accuracy import accuracy_axis, told, wrong
 from .canvas import Picture, draw
 from .panel import Panel
 from .style import FLOAT, QUANTIZED, ROUNDED, Labels, dress, legend
@@ -58,7 +58,7 @@ class AccuracyByBitsPanel(Panel):
             middle = np.median(runs, axis=1)
             line.set_data(x, wrong(middle))
             marks.set_data(np.repeat(x, runs.shape[1]), wrong(runs.ravel()))
-            said.append(f"{way} " + ", ".join(f"{name} {m:.1%}" for name, m in zip(names, middle, strict=True)))
+            said.append(f"{way} " + ", ".join(f"{name} {told(m)}" for name, m in zip(names, middle, strict=True)))
         self.description = f"{self.title}: {'; '.join(said)}; float {float_accuracy:.1%}."
 
 

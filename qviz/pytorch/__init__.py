@@ -8,9 +8,8 @@ ptq_config.py, ptq.py    post-training quantization, eager and FX, static and dy
 narrow.py     fewer than 8 bits on kernels made for 8
 measure.py, results.py, cost.py    what it did to a network: accuracy, error of each layer, bytes on disk, time
 ptq_lab.py    all of this for one explorer: what does not depend on the move is kept
-measure.py, cost.py      what it did to a network: accuracy, error of each layer, bytes on disk, time
 kernel_bias.py     what an integer kernel does with a bias
-files.py      saved and loaded bit for bit, with nothing in a file ever run
+files.py, entries.py, pickles.py    saved and loaded bit for bit, each number checked, nothing in a file ever run
 examples.py   the two examples that everybody starts from, as written and mended
 ste.py        fake-quantize with the straight-through estimator
 qat_config.py, qat.py, snapshots.py    training with quantization in it, and the weights that it moves
@@ -19,7 +18,7 @@ saturation.py    what a processor without VNNI makes of the sums, on the real ke
 held.py       what is in a file of torch, and one in which no bit is wasted
 speed.py, power.py       how fast this machine is, and its energy counter where it has one
 recipes.py, pipelines.py three ways in plain torch, run and counted
-convert.py    from fake-quantized to integers, so that both answer alike; why torch's own conversion does not
+convert.py, agreement.py    from fake-quantized to integers, so that both answer alike; else where they part
 integer.py    the integers of a converted network, for NumPy to run: the same codes
 torchao_here.py   torchao, which all of this moves to: loaded without a word, and what of it runs on this machine
 quantize_api.py, pt2e.py    its two halves: weights changed in place, and exported graphs

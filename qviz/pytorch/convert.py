@@ -39,7 +39,7 @@ from torch.ao import quantization
 
 from . import engines
 from .bridge import CONTAINERS
-from .snapshots import fake_quantizes, norm_factor, weight_snapshots, weight_used, weighted_layers
+from .snapshots import fake_quantizes, norm_factor, output_fakes, weight_used, weighted_layers
 
 MENDS = ("trained_weights", "narrow_range")
 
@@ -50,21 +50,26 @@ def convert(model: nn.Module, mends: tuple[str, ...] = MENDS, engine: str | None
     Parameters
     ----------
     model : nn.Module
-        From `prepare` or `train_qat`, in eval mode; not changed.
+        From `train_qat`; or from `prepare`, after it has seen data, frozen and in eval mode. Not changed.
     mends : tuple of {"trained_weights", "narrow_range"}
         () converts as torch.ao does, faults included; see the top of this file.
     engine : str or None
-        Whose kernel it will run on; None is the preferred one, fbgemm where it is there.
+        Whose kernel it will run on; None is the preferred one, fbgemm where it is there. Where this machine has none at
+        all the result is simulated: a fake-quantized network, frozen, with the faults that are not mended.
 
     Returns
     -------
     nn.Module
-        Its layers and the names in its state_dict are torch's own; its attribute `engine` says whose kernel runs.
+        Its layers and the names in its state_dict are torch's own. Its attribute `engine` says whose kernel runs, or
+        "simulated". With all mends, `made` (ptq.Made) says how it came to be, too.
 
     Raises
     ------
+    TypeError
+        The model is no network.
     ValueError
-        The model is in train mode, or has no fake-quantize in it; a mend or the engine is unknown.
+        The model has no fake-quantize in it, is in train mode, has seen no data, or still watches what passes; a mend
+        or the engine is unknown.
 
     Examples
     --------
@@ -74,18 +79,17 @@ def convert(model: nn.Module, mends: tuple[str, ...] = MENDS, engine: str | None
     >>> type(converted.fc2).__module__, converted.fc2.weight().int_repr().unique().tolist()
     ('torch.ao.nn.quantized.modules.linear', [-2, -1, 0, 1])
     """
+    from .ptq import SIMULATED, Made  # not above: ptq, by way of narrow, takes NarrowRange from here
+
     _check(model, mends)
     model = deepcopy(model)
-    ranges = _narrow_ranges(model) if "narrow_range" in mends else {}
-    if "trained_weights" in mends:
-        _keep_what_was_trained(model)
-    with engines.using(engine) as chosen, engines.quiet():
-        quantization.convert(model, inplace=True)
-    model.engine = chosen
-    for name, narrow in ranges.items():
-        module = model.get_submodule(name)
-        if hasattr(module, "scale"):  # it gives out codes
-            module.register_forward_hook(narrow)
+    if engine is None and engines.preferred() is None:
+        _simulate(model, mends)
+        model.engine = SIMULATED
+    else:
+        model.engine = _replace_layers(model, mends, engine)
+    if hasattr(model, "qat_config") and set(mends) == set(MENDS):
+        model.made = Made(model.qat_config, model.engine)
     return model
 
 
@@ -117,101 +121,37 @@ class NarrowRange:
         return torch.clamp(output, (self.quant_min - zero_point) * scale, (self.quant_max - zero_point) * scale)
 
 
-@dataclass(frozen=True)
-class LayerAgreement:
-    """How one layer of a converted network compares with the fake-quantized one, both from the same images.
-
-    Attributes
-    ----------
-    name : str
-    outputs_different : float: share of the output values that are not the same, 0 to 1
-    max_steps : float: the largest difference, in scales of this output
-    out_of_range : float: share of the converted outputs whose code lies outside of the range that was trained, 0 to 1
-    weights_different : float: share of the weights whose code is not the same, 0 to 1; NaN without weights
-    """
-
-    name: str
-    outputs_different: float
-    max_steps: float
-    out_of_range: float
-    weights_different: float
+def _replace_layers(model, mends, engine) -> str:
+    """Put integer layers in the place of fake-quantized ones, and return the engine that they are for."""
+    ranges = _narrow_ranges(model) if "narrow_range" in mends else {}
+    if "trained_weights" in mends:
+        _keep_what_was_trained(model)
+    with engines.using(engine) as chosen, engines.quiet():
+        quantization.convert(model, inplace=True)
+    for name, narrow in ranges.items():
+        module = model.get_submodule(name)
+        if hasattr(module, "scale"):  # it gives out codes
+            module.register_forward_hook(narrow)
+    return chosen
 
 
-@dataclass(frozen=True)
-class Agreement:
-    """How a converted network compares with the fake-quantized one.
-
-    Attributes
-    ----------
-    predictions : float: share of images that both name the same, 0 to 1
-    max_logit_steps : float: the largest difference of a logit, in scales of the logits
-    layers : tuple of LayerAgreement, in the order they run
-    """
-
-    predictions: float
-    max_logit_steps: float
-    layers: tuple[LayerAgreement, ...]
-
-    def __str__(self) -> str:
-        head = f"{'layer':<8} {'weights':>9} {'outputs':>9} {'steps':>6} {'out of range':>13}"
-        rows = (
-            f"{x.name:<8} {'' if x.weights_different != x.weights_different else f'{x.weights_different:.2%}':>9} "
-            f"{x.outputs_different:>9.2%} {x.max_steps:>6.1f} {x.out_of_range:>13.2%}"
-            for x in self.layers
-        )
-        return "\n".join((head, *rows, f"same predictions: {self.predictions:.2%}"))
-
-
-def agreement(fake: nn.Module, converted: nn.Module, x: torch.Tensor) -> Agreement:
-    """Compare a converted network with the fake-quantized one it came from, layer by layer.
-
-    Each network runs on its own outputs, so a difference in one layer goes on into the next.
-
-    Parameters
-    ----------
-    fake, converted : nn.Module
-        Both in eval mode.
-    x : images (n, ...), at least one
-
-    Raises
-    ------
-    ValueError
-        One is in train mode, there are no images, or the networks have different layers.
-
-    Examples
-    --------
-    >>> from qviz.pytorch import models, qat
-    >>> run = qat.train_qat(models.digits_cnn(), qat.QATConfig(2, 4, epochs=0))
-    >>> _, _, x, _ = models.digits_tensors()
-    >>> print(agreement(run.model, convert(run.model), x))
-    layer      weights   outputs  steps  out of range
-    quant                  0.00%    0.0         0.00%
-    conv1        0.00%     0.00%    0.0         0.00%
-    conv2        0.00%     0.00%    0.0         0.00%
-    fc1          0.00%     0.00%    0.0         0.00%
-    fc2          0.00%     0.00%    0.0         0.00%
-    same predictions: 100.00%
-    """
-    _check_pair(fake, converted, x)
-    with torch.no_grad(), engines.quiet():
-        mine, their = _outputs(fake, fake, x), _outputs(converted, fake, x)
-    if mine.keys() != their.keys():
-        missing = ", ".join(sorted(mine.keys() ^ their.keys()))
-        raise ValueError(f"converted must come from fake: only one of them has the layers {missing}")
-    for name, output in their.items():
-        if name and not output.is_quantized:
-            raise ValueError(
-                f"converted must give out integers at layer {name!r}: got {output.dtype}; convert it first"
-            )
-    codes, ranges = _weight_codes(fake, converted), _ranges(fake)
-    layers = tuple(_compare(n, mine[n], their[n], ranges[n], codes.get(n)) for n in mine if n)
-    same = (mine[""].argmax(1) == their[""].argmax(1)).double().mean()
-    return Agreement(float(same), layers[-1].max_steps, layers)
+def _simulate(model, mends) -> None:
+    """Let each fake-quantize round to the scale, and clip to the codes, that its integer layer would have."""
+    if "trained_weights" in mends:
+        _keep_what_was_trained(model)
+    for fake in fake_quantizes(model).values():
+        if isinstance(fake, quantization.FusedMovingAvgObsFakeQuantize):
+            fake.__class__ = quantization.FakeQuantize  # the fused one finds its scale anew each time, also when frozen
+        for mine, asked in zip((fake.scale, fake.zero_point), fake.calculate_qparams(), strict=True):
+            mine.copy_(asked)
+    if "narrow_range" not in mends:
+        for fake in output_fakes(model).values():
+            for part in (fake, fake.activation_post_process):  # torch's asks its observer, qviz's does not
+                part.quant_min, part.quant_max = CONTAINERS[torch.quint8]
 
 
 def _keep_what_was_trained(model) -> None:
     """Put each weight on the grid that it was trained on, and make every fake-quantize answer with that grid."""
-    model.apply(quantization.disable_observer)
     for layer in weighted_layers(model).values():
         layer.weight.data = weight_used(layer) / norm_factor(layer)
     for fake in fake_quantizes(model).values():
@@ -222,61 +162,36 @@ def _give(scale, zero_point):
     return scale, zero_point
 
 
-def _ranges(model) -> dict[str, tuple[int, int]]:
-    """Return quant_min and quant_max of each output that is fake-quantized, by the name of its layer."""
-    ending = ".activation_post_process"
-    found = {n.removesuffix(ending): m for n, m in fake_quantizes(model).items() if n.endswith(ending)}
-    return {n: (m.quant_min, m.quant_max) for n, m in found.items()}
-
-
 def _narrow_ranges(model) -> dict[str, NarrowRange]:
-    return {n: NarrowRange(*ends) for n, ends in _ranges(model).items() if ends != CONTAINERS[torch.quint8]}
-
-
-def _outputs(model, fake, x) -> dict[str, torch.Tensor]:
-    """Return what each layer gives out, by name; "" is the model itself."""
-    seen = {}
-    modules = ((n, m) for n, m in model.named_modules() if n == "" or n in _ranges(fake))
-    handles = [m.register_forward_hook(lambda m, i, y, n=n: seen.__setitem__(n, y)) for n, m in modules]
-    try:
-        model(x)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return seen
-
-
-def _compare(name, mine, their, ends, weights) -> LayerAgreement:
-    steps = ((mine.double() - their.dequantize().double()) / their.q_scale()).abs()
-    codes = their.int_repr().int()
-    outside = (codes < ends[0]) | (codes > ends[1])
-    different = float("nan") if weights is None else float((weights[0] != weights[1]).double().mean())
-    return LayerAgreement(
-        name, float((steps > 0.5).double().mean()), float(steps.max()), float(outside.double().mean()), different
-    )
-
-
-def _weight_codes(fake, converted) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
-    """Return the codes that both networks have for each weight, by layer."""
-    snapshots = weight_snapshots(fake)
-    return {n: (torch.tensor(s.codes), converted.get_submodule(n).weight().int_repr()) for n, s in snapshots.items()}
+    ranges = {name: (fake.quant_min, fake.quant_max) for name, fake in output_fakes(model).items()}
+    return {name: NarrowRange(*ends) for name, ends in ranges.items() if ends != CONTAINERS[torch.quint8]}
 
 
 def _check(model, mends):
     unknown = [m for m in mends if m not in MENDS]
     if unknown or isinstance(mends, str):
         raise ValueError(f"mends must be a tuple of {', '.join(map(repr, MENDS))}, or (): got {mends!r}")
-    if not fake_quantizes(model):
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a network from train_qat: got {type(model).__name__}")
+    fakes = fake_quantizes(model)
+    if not fakes:
         raise ValueError("model has no fake-quantize in it: use train_qat, or prepare it first")
     if model.training:
         raise ValueError("model must be in eval mode to be converted: it is in train mode; call model.eval() first")
+    blind = [name for name, fake in fakes.items() if _has_seen_nothing(fake)]
+    if blind:
+        raise ValueError(
+            f"model must have seen data to be converted: {blind[0]} has no range yet; train it, or show it some inputs"
+        )
+    watching = [name for name, fake in fakes.items() if fake.observer_enabled[0]]
+    if watching:
+        raise ValueError(
+            f"model must be frozen to be converted: {watching[0]} would move its range at the next prediction; "
+            "call qat.freeze(model) first"
+        )
 
 
-def _check_pair(fake, converted, x):
-    for name, model in (("fake", fake), ("converted", converted)):
-        if model.training:
-            raise ValueError(f"{name} must be in eval mode: it is in train mode; call {name}.eval() first")
-    if not fake_quantizes(fake):
-        raise ValueError("fake must have fake-quantize in it: it has none; give the network before convert")
-    if len(x) == 0:
-        raise ValueError("x must hold at least one image: got none")
+def _has_seen_nothing(fake) -> bool:
+    """Say whether the observer has no range; one with a range from the start has no min_val."""
+    lowest = getattr(fake.activation_post_process, "min_val", torch.zeros(1))
+    return lowest.numel() == 0 or bool(lowest.isinf().any())

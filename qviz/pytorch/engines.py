@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 PREFERENCE = ("fbgemm", "x86", "onednn", "qnnpack")
+NONE_HERE = "this build of torch has no engine"
 
 # What torch says at almost every call of the quantization that this course teaches; beginnings of messages. The moves
 # to torchao that they ask for are pytorch/pytorch issue 184982 and pytorch/ao issue 2259.
@@ -75,8 +76,13 @@ def using(engine: str | None = None) -> Iterator[str]:
     True
     """
     chosen = preferred() if engine is None else engine
+    if not supported():
+        raise ValueError(
+            f"engine cannot be chosen, because {NONE_HERE}: got {engine!r}; "
+            "quantize_model and convert simulate, if they are given none"
+        )
     if chosen not in supported():
-        listed = ", ".join(map(repr, supported())) or "none at all"
+        listed = ", ".join(map(repr, supported()))
         raise ValueError(f"engine must be one that this build of torch supports, {listed}: got {engine!r}")
     before = torch.backends.quantized.engine
     torch.backends.quantized.engine = chosen
@@ -84,6 +90,26 @@ def using(engine: str | None = None) -> Iterator[str]:
         yield chosen
     finally:
         torch.backends.quantized.engine = before
+
+
+@contextmanager
+def needed() -> Iterator[None]:
+    """Say in one line that this cannot run here, where there is no engine, instead of ending in an error.
+
+    With an engine it does nothing, and errors are heard.
+
+    Examples
+    --------
+    >>> with needed():
+    ...     print(4 / 2)
+    2.0
+    """
+    try:
+        yield
+    except Exception:
+        if supported():
+            raise
+        print(f"This cannot run here: {NONE_HERE} for quantized networks.")
 
 
 @contextmanager
@@ -171,7 +197,7 @@ def describe() -> str:
     """
     engine = preferred()
     if engine is None:
-        return "Quantized models cannot run here: this build of torch has no engine for them. Results are simulated."
+        return f"Quantized models cannot run here: {NONE_HERE} for them. Results are simulated."
     others = ", ".join(supported()[1:]) or "nothing else"
     vnni = {
         True: "The processor has VNNI: 8-bit products are added in 32 bits.",

@@ -171,11 +171,19 @@ def mended_ptq(network: type[nn.Module] = MendedModel) -> Written:
         prepared = quantization.prepare(model)
         prepared(inputs())
         quantized = quantization.convert(prepared)
+    quantized.engine = engine
     return Written(model, quantized, tuple(messages), tuple(deprecated))
 
 
-def mended_qat() -> Written:
+def mended_qat(train: bool = True, freeze: bool = True) -> Written:
     """Run the same with stubs, training (float first, then a little more with quantization), and eval mode.
+
+    Parameters
+    ----------
+    train : bool
+        Whether to train between prepare_qat and convert: the second mend, after the stubs.
+    freeze : bool
+        Whether to freeze the observers and call eval() before convert: the third.
 
     Examples
     --------
@@ -190,10 +198,13 @@ def mended_qat() -> Written:
         model.train()
         model.qconfig = quantization.get_default_qat_qconfig(engine)
         prepared = quantization.prepare_qat(model)
-        _train(prepared, steps=100, lr=1e-3)
-        prepared.apply(quantization.disable_observer)
-        prepared.eval()
+        if train:
+            _train(prepared, steps=100, lr=1e-3)
+        if freeze:
+            prepared.apply(quantization.disable_observer)
+            prepared.eval()
         quantized = quantization.convert(prepared)
+    quantized.engine = engine
     return Written(prepared, quantized, tuple(messages), tuple(deprecated))
 
 

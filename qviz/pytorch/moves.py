@@ -187,15 +187,16 @@ def _sqnr(lab):
     return sum(same), len(pairs)
 
 
+PT2E = "torchao.quantization.pt2e"
 MOVES = (
     Move("quantize_dynamic", "quantize_, Int8DynamicActivationInt8WeightConfig", "answers", _dynamic),
     Move("prepare, convert", "prepare_pt2e, convert_pt2e", "logits", _eager),
     Move("prepare_fx, convert_fx", "prepare_pt2e, convert_pt2e", "logits", _fx),
     Move("prepare_qat, convert", "prepare_qat_pt2e, convert_pt2e", "answers", _qat),
     Move("QuantStub, DeQuantStub, fuse_modules", "nothing: prepare_pt2e folds them", "batch norms folded", _fuse),
-    Move("MinMaxObserver", "torchao.quantization.pt2e.MinMaxObserver", "scales", _observer(quantization.MinMaxObserver)),
-    Move("HistogramObserver", "torchao.quantization.pt2e.HistogramObserver", "scales", _observer(quantization.HistogramObserver)),
-    Move("FakeQuantize", "torchao.quantization.pt2e.FakeQuantize", "values", _fake_quantize),
+    Move("MinMaxObserver", f"{PT2E}.MinMaxObserver", "scales", _observer(quantization.MinMaxObserver)),
+    Move("HistogramObserver", f"{PT2E}.HistogramObserver", "scales", _observer(quantization.HistogramObserver)),
+    Move("FakeQuantize", f"{PT2E}.FakeQuantize", "values", _fake_quantize),
     Move("torch.quantize_per_tensor", "quantize_affine", "codes", _codes),
     Move("quantized.engine = 'fbgemm'", "lower_pt2e_quantized_to_x86", "logits", _lowered),
     Move("torch.save, torch.load", "torch.export.save, load", "logits", _saved),

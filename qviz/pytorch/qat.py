@@ -24,14 +24,7 @@ from torch.ao.nn.intrinsic import qat as intrinsic_qat
 
 from . import engines, models
 from .qat_config import QATConfig
-from .snapshots import (
-    WeightSnapshot,
-    fake_quantizes,
-    observers_off,
-    weight_behind,
-    weight_snapshots,
-    weighted_layers,
-)
+from .snapshots import WeightSnapshot, fake_quantizes, observers_off, weight_behind, weight_snapshots, weighted_layers
 
 PART = 256  # images that are observed at a time
 
@@ -123,6 +116,8 @@ def prepare(model: nn.Module, config: QATConfig) -> nn.Module:
 
     Raises
     ------
+    TypeError
+        The model is no network, or the config no QATConfig.
     ValueError
         The network has a fake-quantize in it already, or no QuantStub, without which no kernel can run it.
 
@@ -132,6 +127,11 @@ def prepare(model: nn.Module, config: QATConfig) -> nn.Module:
     >>> type(prepared.conv1).__module__, prepared.conv1.weight_fake_quant.quant_max
     ('torch.ao.nn.intrinsic.qat.modules.conv_fused', 1)
     """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a float network: got {type(model).__name__}")
+    if not isinstance(config, QATConfig):
+        got = type(config).__name__
+        raise TypeError(f"config must be a QATConfig: got {got}; for a PTQConfig there is ptq.quantize_model")
     if fake_quantizes(model):
         raise ValueError("model has fake-quantize in it already: prepare the float model, before any training with it")
     if not any(isinstance(m, quantization.QuantStub) for m in model.modules()):
@@ -142,7 +142,9 @@ def prepare(model: nn.Module, config: QATConfig) -> nn.Module:
         if hasattr(model, "fuse") and not any(isinstance(m, _FusedModule) for m in model.modules()):
             model.fuse()
         model.qconfig = config.qconfig()
-        return quantization.prepare_qat(model, inplace=True)
+        quantization.prepare_qat(model, inplace=True)
+    model.qat_config = config  # so that convert can say how its result came to be
+    return model
 
 
 def train_qat(
@@ -173,7 +175,7 @@ def train_qat(
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         As for `prepare`.
 
     Examples

@@ -37,6 +37,9 @@ class QATConfig:
     freeze_observers_after, freeze_batch_norm_after : int
         After how many epochs the ranges, or the statistics of batch norm, stay what they are. 0 is from the start;
         at the end both are frozen in any case.
+    reduce_range : bool
+        Let activations have codes 0..127 at most, so that the sum of two products fits 16 bits. A processor without
+        VNNI needs that to answer at W8A8 as the fake-quantized network does.
 
     Examples
     --------
@@ -54,6 +57,7 @@ class QATConfig:
     fake_quantize: str = "torch"
     freeze_observers_after: int = 7
     freeze_batch_norm_after: int = 5
+    reduce_range: bool = False
 
     def __post_init__(self):
         for name, least, most in (
@@ -65,11 +69,12 @@ class QATConfig:
             ("freeze_batch_norm_after", 0, 1000),
         ):
             _check_whole(getattr(self, name), name, least, most)
-        if not isinstance(self.per_channel, bool):
-            raise TypeError(f"per_channel must be True or False: got {self.per_channel!r}")
+        for name in ("per_channel", "reduce_range"):
+            if not isinstance(getattr(self, name), bool):
+                raise TypeError(f"{name} must be True or False: got {getattr(self, name)!r}")
         if isinstance(self.lr, bool) or not isinstance(self.lr, int | float) or not 0 < self.lr <= 1:
             raise ValueError(f"lr must be a number above 0, at most 1: got {self.lr!r}")
-        if self.fake_quantize not in FAKE_QUANTIZES:
+        if not isinstance(self.fake_quantize, str) or self.fake_quantize not in FAKE_QUANTIZES:
             listed = ", ".join(map(repr, FAKE_QUANTIZES))
             raise ValueError(f"fake_quantize must be one of {listed}: got {self.fake_quantize!r}")
 
@@ -86,7 +91,7 @@ class QATConfig:
     @property
     def activation_format(self) -> IntFormat:
         """The codes of an activation."""
-        return IntFormat(self.activation_bits, signed=False)
+        return IntFormat(min(self.activation_bits, 7) if self.reduce_range else self.activation_bits, signed=False)
 
     def qconfig(self) -> quantization.QConfig:
         """Return the same in torch's terms.

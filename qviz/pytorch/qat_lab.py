@@ -4,15 +4,17 @@ What leaves here are arrays and numbers, so that pictures and widgets need no to
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from . import engines, models
-from .convert import agreement, convert
+from .agreement import agreement
+from .convert import convert
+from .ptq import SIMULATED
 from .qat import QATConfig, QATRun, train_qat_by_epoch
 
 KEPT = 128  # results, of about 1 kB each; there are 98 settings of bits and granularity to be observed
@@ -31,9 +33,9 @@ class QATResult:
     crossings : (n,) int64: weights that have another code than an epoch before
     weights : int: how many there are
     float_accuracy : float
-    converted_accuracy : float: of the integer network; NaN until training is complete, or where there is no engine
+    converted_accuracy : float: of the integer network, simulated where there is no engine; NaN until it is complete
     agreement : float: share of test images that both name the same; NaN likewise
-    engine : str: whose kernel ran; "" where none did
+    engine : str: whose kernel ran, or "simulated"; "" until it is complete
     complete : bool: whether all epochs are done
     """
 
@@ -110,6 +112,49 @@ class QATLab:
             pass
         return self(**settings)
 
+    def train_all(
+        self, settings: Iterable[dict], progress: Callable[[int, int], None] | None = None
+    ) -> list[QATResult]:
+        """Train at each of these settings in turn, and return the results.
+
+        An interrupt from the keyboard, or the stop button of a notebook, ends it: the results are then those of the
+        trainings that were done, and all that is known is remembered.
+
+        Parameters
+        ----------
+        settings : iterable of dicts of fields of QATConfig
+        progress : function of how many are done and of how many, or None
+            Called at the start and after each training. In a notebook qviz.lessons.ProgressBar() shows a bar.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As for `QATConfig`, and before anything is trained.
+
+        Examples
+        --------
+        >>> lab = QATLab()
+        >>> settings = [{"weight_bits": bits, "epochs": 1} for bits in (8, 2)]
+        >>> results = lab.train_all(settings, progress=lambda done, of: print(f"{done} of {of}"))
+        0 of 2
+        1 of 2
+        2 of 2
+        >>> [result.config.name for result in results]
+        ['W8A8', 'W2A8']
+        """
+        configs = [QATConfig(**each) for each in settings]
+        results: list[QATResult] = []
+        tell = progress or _tell_nobody
+        try:
+            tell(0, len(configs))
+            for config in configs:
+                *_, last = self._epochs(config)
+                results.append(last)
+                tell(len(results), len(configs))
+        except KeyboardInterrupt:
+            pass
+        return results
+
     def epochs(self, **settings) -> Iterator[QATResult]:
         """Train from the start, one epoch each time the next result is asked for; what is done is remembered.
 
@@ -148,12 +193,11 @@ class QATLab:
         )
 
     def _converted(self, result: QATResult, run: QATRun) -> QATResult:
-        """Run the network in integers, if there is an engine that can."""
-        if engines.preferred() is None:
-            return replace(result, complete=True)
+        """Run the network in integers."""
         _, _, images, labels = models.digits_tensors()
         converted = convert(run.model)
-        with engines.threads(1), engines.using(converted.engine):
+        engine = nullcontext() if converted.engine == SIMULATED else engines.using(converted.engine)
+        with engines.threads(1), engine:
             accuracy = models.accuracy(converted, images, labels)
             same = agreement(run.model, converted, images).predictions
         return replace(result, converted_accuracy=accuracy, agreement=same, engine=converted.engine, complete=True)
@@ -161,3 +205,7 @@ class QATLab:
     @cached_property
     def _float_accuracy(self) -> float:
         return models.accuracy(models.digits_cnn(), *models.digits_tensors()[2:])
+
+
+def _tell_nobody(done: int, of: int) -> None:
+    pass

@@ -43,6 +43,20 @@ def fake_quantizes(model: nn.Module) -> dict[str, nn.Module]:
     return {n: m for n, m in model.named_modules() if isinstance(m, quantization.FakeQuantizeBase)}
 
 
+def output_fakes(model: nn.Module) -> dict[str, nn.Module]:
+    """Return the fake-quantize behind each layer, which rounds what the layer gives out, by the layer's name.
+
+    Examples
+    --------
+    >>> from qviz.pytorch.models import digits_cnn
+    >>> from qviz.pytorch.qat import QATConfig, prepare
+    >>> list(output_fakes(prepare(digits_cnn(), QATConfig())))
+    ['quant', 'conv1', 'conv2', 'fc1', 'fc2']
+    """
+    ending = ".activation_post_process"
+    return {n.removesuffix(ending): m for n, m in fake_quantizes(model).items() if n.endswith(ending)}
+
+
 def weight_snapshots(model: nn.Module) -> dict[str, WeightSnapshot]:
     """Return the weights of each fake-quantized layer as they are now, with the grid they were last rounded to.
 

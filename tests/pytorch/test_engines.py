@@ -69,8 +69,27 @@ def test_no_engine_at_all(monkeypatch):
     with_engines(monkeypatch, "none")
     assert engines.supported() == ()
     assert "Results are simulated" in engines.describe()
-    with pytest.raises(ValueError, match="none at all: got None"), engines.using():
-        pass
+    for engine in (None, "fbgemm"):
+        words = (
+            f"engine cannot be chosen, because this build of torch has no engine: got {engine!r}; quantize_model and"
+        )
+        with pytest.raises(ValueError, match=words), engines.using(engine):
+            pass
+
+
+def test_what_needs_an_engine_says_so_in_a_line_where_there_is_none(monkeypatch, capsys):
+    with pytest.raises(ZeroDivisionError), engines.needed():
+        print(1 / 0)
+    with_engines(monkeypatch, "none")
+    with engines.needed():
+        print("before")
+        with engines.using():
+            print("never")
+    assert capsys.readouterr().out == (
+        "before\nThis cannot run here: this build of torch has no engine for quantized networks.\n"
+    )
+    with pytest.raises(KeyboardInterrupt), engines.needed():
+        raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize(("vnni", "words"), [(True, "has VNNI"), (False, "no VNNI"), (None, "is unknown")])

@@ -4,7 +4,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from qviz.pytorch import examples, files  # noqa: E402
+from qviz.pytorch import engines, examples, files  # noqa: E402
 
 X = examples.inputs(seed=1)
 
@@ -35,6 +35,16 @@ def test_mended(mended, tmp_path):
         assert torch.equal(loaded(X), quantized)
 
 
+def test_the_faults_of_qat_go_one_after_the_other():
+    stubs, trained, frozen = (
+        examples.mended_qat(*mends).quantized for mends in ((False,) * 2, (True, False), (True,) * 2)
+    )
+    assert {examples.error_line(model, X) for model in (stubs, trained, frozen)} == {"no error"}
+    assert stubs.fc.scale == 1.0 != trained.fc.scale == frozen.fc.scale
+    assert [model.training for model in (stubs, trained, frozen)] == [True, True, False]
+    assert frozen.engine == engines.preferred()
+
+
 @pytest.mark.parametrize("example", [examples.as_written_ptq, examples.mended_qat])
 def test_twice_the_same_and_nothing_else_is_changed(example):
     state, engine = torch.random.get_rng_state(), torch.backends.quantized.engine
@@ -47,8 +57,8 @@ def test_twice_the_same_and_nothing_else_is_changed(example):
 def test_as_written_it_saves_what_can_be_loaded(tmp_path):
     quantized = examples.as_written_ptq().quantized
     torch.save(quantized.state_dict(), tmp_path / "model_quantized.pth")
-    from qviz.pytorch.engines import quiet
-
-    with quiet():
+    with engines.quiet():
         loaded = torch.load(tmp_path / "model_quantized.pth", weights_only=True)
     assert loaded["fc.scale"] == 1.0 and loaded["fc.zero_point"] == 0
+    line = examples.error_line(examples.SimpleModel().load_state_dict, loaded)
+    assert line.endswith('for SimpleModel: Missing key(s) in state_dict: "fc.weight", "fc.bias".')

@@ -12,6 +12,7 @@ from torch.ao import quantization  # noqa: E402
 from torch.ao.nn.intrinsic import qat as intrinsic_qat  # noqa: E402
 
 from qviz.pytorch import engines, models, qat  # noqa: E402
+from qviz.pytorch.ptq import PTQConfig  # noqa: E402
 from qviz.pytorch.qat import (  # noqa: E402
     QATConfig,
     fake_quantizes,
@@ -56,38 +57,6 @@ def same(a, b):
     return a.keys() == b.keys() and all(torch.equal(a[n], b[n]) for n in a)
 
 
-@pytest.mark.parametrize(
-    ("change", "error", "text"),
-    [
-        ({"weight_bits": 1}, ValueError, "weight_bits must be from 2 to 8: got 1"),
-        ({"activation_bits": 9}, ValueError, "activation_bits must be from 2 to 8: got 9"),
-        ({"weight_bits": 4.0}, TypeError, "weight_bits must be a whole number from 2 to 8: got 4.0"),
-        ({"epochs": True}, TypeError, "epochs must be a whole number from 0 to 1000: got True"),
-        ({"epochs": -1}, ValueError, "epochs must be from 0 to 1000: got -1"),
-        ({"seed": -1}, ValueError, "seed must be from 0"),
-        ({"freeze_observers_after": -1}, ValueError, "freeze_observers_after must be from 0"),
-        ({"per_channel": 1}, TypeError, "per_channel must be True or False: got 1"),
-        ({"lr": 0}, ValueError, "lr must be a number above 0, at most 1: got 0"),
-        ({"lr": float("nan")}, ValueError, "lr must be a number above 0, at most 1: got nan"),
-        ({"fake_quantize": "mine"}, ValueError, "one of 'torch', 'qviz', 'torch_fused': got 'mine'"),
-    ],
-)
-def test_config_errors(change, error, text):
-    with pytest.raises(error, match=text):
-        QATConfig(**change)
-
-
-def test_config_is_frozen_and_says_the_same_in_torchs_terms():
-    config = QATConfig(3, 5, per_channel=False, fake_quantize="qviz")
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        config.weight_bits = 4
-    weight, activation = config.qconfig().weight(), config.qconfig().activation()
-    assert (weight.quant_min, weight.quant_max, weight.dtype) == (-4, 3, torch.qint8)
-    assert (activation.quant_min, activation.quant_max, activation.dtype) == (0, 31, torch.quint8)
-    assert weight.qscheme == torch.per_tensor_symmetric
-    assert QATConfig().qconfig().weight().qscheme == torch.per_channel_symmetric
-
-
 def test_prepare_fuses_a_copy_and_puts_a_fake_quantize_everywhere():
     model = models.digits_cnn()
     before = weights(model)
@@ -108,6 +77,11 @@ def test_prepare_takes_a_network_that_is_fused_already_or_cannot_be():
 def test_prepare_refuses(run):
     with pytest.raises(ValueError, match="model has fake-quantize in it already"):
         prepare(run.model, SHORT)
+    with pytest.raises(TypeError, match="model must be a float network: got NoneType"):
+        train_qat(None, SHORT)
+    words = r"config must be a QATConfig: got PTQConfig; for a PTQConfig there is ptq\.quantize_model"
+    with pytest.raises(TypeError, match=words):
+        train_qat(models.digits_cnn(), PTQConfig())
     with pytest.raises(ValueError, match="needs a QuantStub at its input and a DeQuantStub at its output"):
         prepare(torch.nn.Linear(10, 5), SHORT)
 

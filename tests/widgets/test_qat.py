@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from qviz.pytorch import models
+from qviz.pytorch import engines, models
 from qviz.pytorch.qat import QATConfig, train_qat
 from qviz.pytorch.qat_lab import QATLab
 from qviz.widgets import QATExplorer
@@ -175,3 +175,12 @@ def test_the_name_of_its_settings_is_theirs(explorer):
     assert (
         explorer.code == "qviz.widgets.QATExplorer(qviz.pytorch.qat_lab.QATLab(), per_channel=False, epochs=3, lr=0.02)"
     )
+
+
+def test_where_no_engine_is_the_readout_says_that_the_converted_network_is_simulated(monkeypatch):
+    monkeypatch.setattr(engines, "supported", lambda: ())
+    explorer = QATExplorer(QATLab(), epochs=0)
+    known = explorer.result.known
+    line = f"converted, simulated, because this build of torch has no engine: {known.accuracies[0]:.2%}; names the same"
+    assert line in explorer.readout
+    explorer.close()

@@ -26,7 +26,9 @@ def torchao_scale(answer) -> None:
         if np.isclose(scale, largest / (2 ** (bits - 1) - 1), rtol=1e-9):
             raise Hint(f"That is qviz's rule. The codes of {bits} bits lie {2**bits - 1} apart; torchao takes half.")
         if not np.isclose(scale, largest / half, rtol=1e-5):
-            raise Hint(f"For {bits} bits and a largest weight of {largest:.3f} in magnitude the scale is {scale:.4f}: not yet.")
+            raise Hint(
+                f"For {bits} bits and a largest weight of {largest:.3f} in magnitude the scale is {scale:.4f}: not yet."
+            )
 
 
 @exercise("10.2", "Half of the file is air. Formats that pack put two codes into a byte.")

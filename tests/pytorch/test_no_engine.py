@@ -1,0 +1,71 @@
+"""Lessons 4 and 5 run to their end where torch has no engine, or qnnpack alone, and say what cannot run there."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("ipywidgets")
+
+from qviz.pytorch import engines, models  # noqa: E402
+
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+LESSONS = ("04_ptq_with_fbgemm", "05_qat_with_fbgemm")
+NOT_HERE = "This cannot run here: this build of torch has no engine for quantized networks.\n"
+
+
+@pytest.fixture
+def short_trainings(monkeypatch):
+    """Let each training be one epoch on 64 images: what is learned does not matter here."""
+    whole, one = models.train_by_epoch, models._one_epoch
+    monkeypatch.setattr(models, "train_by_epoch", lambda m, epochs, **others: whole(m, epochs=min(epochs, 1), **others))
+    monkeypatch.setattr(models, "_one_epoch", lambda m, o, x, y, *rest: one(m, o, x[:64], y[:64], *rest))
+
+
+@pytest.fixture
+def no_engine(monkeypatch):
+    """Make torch one that was built without engines."""
+
+    def fail(*arguments):
+        raise RuntimeError("Didn't find engine for operation quantized::linear_prepack NoQEngine")
+
+    monkeypatch.setattr(torch.backends, "quantized", SimpleNamespace(supported_engines=["none"], engine="none"))
+    for operation in ("linear_prepack", "conv2d_prepack"):
+        monkeypatch.setattr(torch.ops.quantized, operation, fail)
+
+
+@pytest.fixture
+def qnnpack_alone(monkeypatch):
+    if "qnnpack" not in engines.supported():
+        pytest.skip("qnnpack is not in this build of torch")
+    with engines.using("qnnpack"):
+        monkeypatch.setattr(engines, "supported", lambda: ("qnnpack",))
+        yield
+
+
+def said_by_cell(lesson: str, capsys) -> dict[str, str]:
+    """Run the code cells of a lesson in this process, and return what each printed."""
+    notebook, names, said = json.loads((NOTEBOOKS / f"{lesson}.ipynb").read_text(encoding="utf-8")), {}, {}
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            code = "".join(cell["source"])
+            exec(compile(code, f"{lesson}, cell {cell['id']}", "exec"), names)
+            said[code] = capsys.readouterr().out
+    return said
+
+
+@pytest.mark.parametrize(("lesson", "unable"), [(LESSONS[0], 5), (LESSONS[1], 3)])
+def test_without_an_engine(lesson, unable, short_trainings, no_engine, capsys):
+    said = said_by_cell(lesson, capsys)
+    told = [code for code, text in said.items() if NOT_HERE in text]
+    assert len(told) == unable and all("engines.needed()" in code for code in told)
+    assert "nan" not in "".join(said.values())
+    assert "simulated" in "".join(said.values())
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_with_qnnpack_alone(lesson, short_trainings, qnnpack_alone, capsys):
+    said = "".join(said_by_cell(lesson, capsys).values())
+    assert NOT_HERE not in said and "nan" not in said and "qnnpack" in said
