@@ -9,6 +9,7 @@ switches.py        Switches: weights, activations and biases quantized, each on 
 switched.py        SwitchedCNN: what any setting of them does to the network; switch_outcome.py: how it is told
 integer.py         the same network in integers
 mixed.py           every network that it becomes with some bits for each layer, measured
+mixed_file.py      one of them in a file, with no gaps between its codes
 allocation.py      how sensitive each layer is, and how many bits that is worth
 ways.py            the ways to quantize, and what speaks against each: plain data, with sources
 decision.py        which of them is left after a few answers

@@ -85,7 +85,7 @@ def take_bits(loss: np.ndarray, budget_bytes: int) -> list[tuple[int, ...]]:
     Raises
     ------
     ValueError
-        Nothing fits.
+        Nothing fits, or the loss is not such a table or not finite.
 
     Examples
     --------
@@ -93,7 +93,7 @@ def take_bits(loss: np.ndarray, budget_bytes: int) -> list[tuple[int, ...]]:
     >>> take_bits(every_network("training").divergence, 30_000)
     [(8, 8, 8, 8), (8, 8, 7, 8), (8, 8, 6, 8), (8, 7, 6, 8), (8, 7, 5, 8)]
     """
-    _check_budget(budget_bytes)
+    _check(loss, budget_bytes)
     size, way = size_bytes(), [place(BITS[-1])]
     while size[way[-1]] > budget_bytes:
         here = way[-1]
@@ -113,7 +113,7 @@ def best_that_fits(loss: np.ndarray, budget_bytes: int) -> tuple[int, ...]:
     Raises
     ------
     ValueError
-        Nothing fits.
+        Nothing fits, or the loss is not such a table or not finite.
 
     Examples
     --------
@@ -121,7 +121,7 @@ def best_that_fits(loss: np.ndarray, budget_bytes: int) -> tuple[int, ...]:
     >>> best_that_fits(every_network("training").divergence, 20_056)
     (5, 8, 3, 5)
     """
-    _check_budget(budget_bytes)
+    _check(loss, budget_bytes)
     quantized = (slice(0, len(BITS)),) * len(LAYERS)
     size, loss = size_bytes()[quantized], loss[quantized]
     order = np.lexsort((size.ravel(), np.where(size <= budget_bytes, loss, np.inf).ravel()))
@@ -141,7 +141,13 @@ def _bits(at) -> tuple[int, ...]:
     return tuple(WIDTHS[int(i)] for i in at)
 
 
-def _check_budget(budget_bytes) -> None:
+def _check(loss: np.ndarray, budget_bytes) -> None:
+    if loss.shape != size_bytes().shape:
+        raise ValueError(f"loss must have a place for each network, shape {size_bytes().shape}: got {loss.shape}")
+    if not np.isfinite(loss).all():
+        raise ValueError(
+            f"loss must be finite for every network: got {(~np.isfinite(loss)).sum()} values that are NaN or infinite"
+        )
     least = int(size_bytes()[place(BITS[0])])
     if not budget_bytes >= least:
         raise ValueError(f"budget_bytes must be at least {least:,}, the size at {BITS[0]} bits: got {budget_bytes}")

@@ -8,8 +8,8 @@ import numpy as np
 
 from qviz.data.allocation import best_that_fits
 from qviz.data.cnn import cnn_accuracy, cnn_weights
-from qviz.data.mixed import BITS, FLOAT, LAYERS, every_network, place, size_bytes
-from qviz.data.ways import COSTS, OUT, QUESTIONS, RULES, WAYS, Rule
+from qviz.data.mixed import BITS, FLOAT, LAYERS, every_network, mixed_weights, one_thread, place, size_bytes
+from qviz.data.ways import COSTS, ELSEWHERE, OUT, QUESTIONS, RULES, WAYS, Rule
 from qviz.numerics import IntFormat, calibrate, fake_quantize
 
 LOSS = "loss"  # the question that is a number: points of accuracy that may be lost
@@ -52,8 +52,15 @@ class Decision:
 
     @property
     def code(self) -> str:
-        """Python for the way that is left; see `ways` for what it works on."""
-        return WAYS[self.way].code.format(bits=self.answers["bits"])
+        """Python for the way that is left; see `ways` for what it works on. For size it saves few bits packed."""
+        way, bits = WAYS[self.way], self.answers["bits"]
+        few = self.answers["goal"] == "size" and bits < BITS[-1]
+        return (way.code + way.packed * few).format(bits=bits)
+
+    @property
+    def elsewhere(self) -> str:
+        """What is still to be done with the result where it is to run; "" for nothing."""
+        return ELSEWHERE.get(self.answers["target"], "")
 
 
 def decide(answers: Mapping, tolerated: float = 1.0) -> Decision:
@@ -99,20 +106,20 @@ def points_lost(bits: int) -> dict[str, float]:
     >>> {way: round(lost, 2) for way, lost in points_lost(3).items() if lost > 2}
     {'static': 11.14, 'per channel': 2.79, 'better calibration': 3.06}
     """
-    right, least = (every_network(method=method).right for method in ("min-max", "mse"))
     budget = 1.01 * size_bytes()[place(bits)]
     mixed = best_that_fits(every_network("calibration", "mse").divergence, budget)
-    found = {
-        "weight-only": right[place((FLOAT, FLOAT, bits, bits))],
-        "dynamic": right[place((FLOAT, FLOAT, bits, bits))] if bits == BITS[-1] else np.nan,
-        "static": round(every_network().images * cnn_accuracy(_per_tensor(bits))),
-        "per channel": right[place(bits)],
-        "better calibration": least[place(bits)],
-        "mixed precision": least[place(mixed)],
-        "QAT": np.nan,
-        _STAY: right[place(FLOAT)],
+    networks = {
+        "weight-only": mixed_weights((FLOAT, FLOAT, bits, bits)),
+        "static": _per_tensor(bits),
+        "per channel": mixed_weights(bits),
+        "better calibration": mixed_weights(bits, "mse"),
+        "mixed precision": mixed_weights(mixed, "mse"),
+        _STAY: cnn_weights(),
     }
-    return {way: float(100 * (right[place(FLOAT)] - n) / every_network().images) for way, n in found.items()}
+    with one_thread():
+        lost = {way: 100 * (cnn_accuracy() - cnn_accuracy(weights)) for way, weights in networks.items()}
+    dynamic = lost["weight-only"] if bits == BITS[-1] else np.nan
+    return {way: lost.get(way, dynamic if way == "dynamic" else np.nan) for way in WAYS}
 
 
 def _per_tensor(bits: int) -> dict[str, np.ndarray]:

@@ -1,7 +1,7 @@
 """The ways to quantize a network, and what speaks against each: plain data, every line with its source.
 
 A way's code stands in plain torch, torchao or qviz. It works on `model`, a float torch network, on `images`, a tensor
-of inputs, and `labels`; `quantized` is what comes out. `{bits}` is filled in.
+of inputs, and `labels`; `quantized` is what comes out. `{bits}` is filled in. It runs on x86.
 """
 
 from collections.abc import Mapping
@@ -19,6 +19,12 @@ QUESTIONS: dict[str, tuple] = {
     "goal": ("size", "latency"),
 }
 
+# target -> what is still to be done there with what the code makes
+ELSEWHERE: dict[str, str] = {
+    "ARM phone": "It runs on x86: a phone needs an export of its result, for instance with ExecuTorch. Measure there.",
+    "microcontroller": "It runs on x86: its integers must be exported, for instance for TensorFlow Lite Micro.",
+}
+
 
 @dataclass(frozen=True)
 class Way:
@@ -28,10 +34,12 @@ class Way:
     ----------
     what : str: what it does
     code : str: Python, with {bits} in it where bits matter
+    packed : str: what to add so that a file, model.npz, holds codes of fewer than 8 bits without gaps; "" for nothing
     """
 
     what: str
     code: str
+    packed: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,6 +75,10 @@ from qviz.pytorch.ptq import PTQConfig, quantize_model
 config = PTQConfig(weight_bits={bits}, ARGUMENTS)
 quantized = quantize_model(model, config, images)"""
 
+_SAVE = """
+from qviz.pytorch.held import save_packed
+save_packed(quantized, "model.npz")"""
+
 # From the least effort to the most; what is left is to stay float.
 WAYS: dict[str, Way] = {
     "weight-only": Way(
@@ -75,6 +87,15 @@ WAYS: dict[str, Way] = {
 from torchao.quantization import IntxWeightOnlyConfig, PerAxis, quantize_
 quantize_(model, IntxWeightOnlyConfig(weight_dtype=torch.int{bits}, granularity=PerAxis(0)))
 quantized = model""",
+        """
+import numpy as np
+from qviz.numerics import IntFormat
+from qviz.numerics.packing import pack
+state = quantized.state_dict()
+codes = {{name: w for name, w in state.items() if hasattr(w, "qdata")}}
+packed = {{name: pack(w.qdata.numpy(), IntFormat({bits})) for name, w in codes.items()}}
+scales = {{f"{{name}}.scale": w.scale.numpy() for name, w in codes.items()}}
+np.savez("model.npz", **(state | packed | scales))""",
     ),
     "dynamic": Way(
         "weights become int8 now, each input when it comes",
@@ -85,24 +106,31 @@ quantized = quantize_dynamic(model, {{torch.nn.Linear}}, dtype=torch.qint8)""",
     "static": Way(
         "weights and activations become codes, with ranges seen on a sample",
         _QUANTIZE.replace("ARGUMENTS", "per_channel=False"),
+        _SAVE,
     ),
     "per channel": Way(
         "static, and each output channel has a scale of its own",
         _QUANTIZE.replace("ARGUMENTS", "per_channel=True"),
+        _SAVE,
     ),
     "better calibration": Way(
         "per channel, and each range has the least squared error",
         _QUANTIZE.replace("ARGUMENTS", 'method="mse"'),
+        _SAVE,
     ),
     "mixed precision": Way(
         "more bits for the most sensitive layers, in at most 1 % more bytes",
         """\
+# For the digits network, whose losses are measured here. On yours: one layer at a time.
 from qviz.data.allocation import best_that_fits
-from qviz.data.mixed import every_network, mixed_weights, place, size_bytes
+from qviz.data.mixed import every_network, place, size_bytes
+from qviz.data.mixed_file import load_mixed, save_mixed
+from qviz.pytorch.models import digits_cnn
 loss = every_network("calibration", "mse").divergence
 bits = best_that_fits(loss, 1.01 * size_bytes()[place({bits})])
-model.load_state_dict({{name: torch.tensor(w) for name, w in mixed_weights(bits, "mse").items()}})
-quantized = model""",
+save_mixed("model.npz", bits, "mse")
+quantized = digits_cnn()  # in float32 again, as it runs
+quantized.load_state_dict({{n: torch.tensor(w) for n, w in load_mixed("model.npz").items()}})""",
     ),
     "QAT": Way(
         "training goes on while every number is rounded",
@@ -111,12 +139,13 @@ from qviz.pytorch.convert import convert
 from qviz.pytorch.qat import QATConfig, train_qat
 run = train_qat(model, QATConfig(weight_bits={bits}, activation_bits=8))
 quantized = convert(run.model)""",
+        _SAVE,
     ),
     "stay float": Way("16 bits in place of 32, and no codes", "quantized = model.to(torch.bfloat16)"),
 }
 
 _STATIC = ("static", "per channel", "better calibration")
-_CODES = (*_STATIC, "mixed precision", "QAT")
+_FLOATS = ("weight-only", "mixed precision")  # their codes are turned back to floats before each product
 _FEWER = (2, 3, 4, 5, 6, 7)
 
 RULES: tuple[Rule, ...] = (
@@ -164,7 +193,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         {"target": ("microcontroller",)},
-        ("weight-only", "dynamic"),
+        (*_FLOATS, "dynamic"),
         OUT,
         "its kernels take integers alone, with ranges fixed before",
         "CMSIS-NN documentation; TensorFlow Lite quantization specification",
@@ -207,14 +236,14 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         {"goal": ("latency",), "bits": _FEWER},
-        _CODES,
+        (*_STATIC, "QAT"),
         COSTS,
         "the kernels here are made for 8 bits: fewer take as long",
         "lesson 4",
     ),
     Rule(
         {"target": ("microcontroller",), "bits": (2, 3, 5, 6, 7)},
-        _CODES,
+        (*_STATIC, "QAT"),
         COSTS,
         "its kernels are for 4, 8 and 16 bits",
         "CMSIS-NN documentation",
@@ -236,8 +265,22 @@ RULES: tuple[Rule, ...] = (
     Rule(
         {"goal": ("latency",)},
         ("mixed precision",),
+        OUT,
+        "torch has no kernels for several widths: its weights are floats again when it runs, and save no time",
+        "lesson 9",
+    ),
+    Rule(
+        {"bits": _FEWER, "goal": ("size",)},
+        ("weight-only", *_STATIC, "QAT"),
         COSTS,
-        "layers of several widths need several kernels",
+        "a code takes a byte in torch's file, as at 8 bits: packed saving is needed",
+        "lesson 9",
+    ),
+    Rule(
+        {"goal": ("size",)},
+        ("mixed precision",),
+        COSTS,
+        "torch has no file for several widths: packed saving is needed",
         "lesson 9",
     ),
     Rule(

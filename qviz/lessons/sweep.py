@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import Any
 
 import ipywidgets as widgets
@@ -52,6 +52,7 @@ def sweep(
 
     With more than one worker, joblib runs it. The processes are joblib's own ("loky"), unless a
     `joblib.parallel_config` around the call names another back end: "dask" and "ray" take the same sweep to a cluster.
+    Dask needs a `dask.distributed.Client` before, Ray a `ray.init()` and `ray.util.joblib.register_ray()`.
 
     Parameters
     ----------
@@ -59,7 +60,8 @@ def sweep(
         To reach another process it must be importable: a function of a module, or a `functools.partial` of one.
     settings : iterable
     workers : int or None
-        How many at a time, at least 1; None for one for each core. With 1 no process is started.
+        How many at a time, at least 1; None for one for each core, of the cluster where there is one. With 1 no
+        process is started.
     progress : callable of (done, of how many), or bool
         Called at the start and after each result, in order. True shows a progress bar.
     should_stop : callable, or None
@@ -94,9 +96,9 @@ def sweep(
     results: list = []
     stopped = threading.Event()
     to_do = takewhile(lambda _setting: not stopped.is_set(), settings)
-    tell(0, len(settings))
     with closing(_each(function, to_do, workers)) as found:
         try:
+            tell(0, len(settings))
             for result in found:
                 if stopped.is_set():  # what other workers had begun is let end, and dropped
                     continue
@@ -140,11 +142,29 @@ def _each(function, settings: Iterable, workers: int) -> Iterator:
     if workers == 1:
         yield from map(alone, settings)
         return
-    parallel = joblib.Parallel(n_jobs=workers, return_as="generator", pre_dispatch=workers)
+    calls = (joblib.delayed(alone)(setting) for setting in settings)
     with warnings.catch_warnings(), threadpoolctl.threadpool_limits(1):  # workers may be threads of this process
         warnings.filterwarnings("ignore", r"\d+ tasks", UserWarning)  # were cancelled, by an interrupt
-        with closing(parallel(joblib.delayed(alone)(setting) for setting in settings)) as found:
-            yield from found
+        yield from (_as_they_come if _gives_one_by_one(joblib) else _as_lists)(joblib, calls, workers)
+
+
+def _gives_one_by_one(joblib) -> bool:
+    """Whether the back end of this place in the program can; Ray's and "multiprocessing" cannot."""
+    back_end, _ = joblib.parallel.get_active_backend()
+    return getattr(back_end, "supports_return_generator", False)
+
+
+def _as_they_come(joblib, calls: Iterable, workers: int) -> Iterator:
+    parallel = joblib.Parallel(n_jobs=workers, return_as="generator", pre_dispatch=workers)
+    with closing(parallel(calls)) as found:
+        yield from found
+
+
+def _as_lists(joblib, calls: Iterator, workers: int) -> Iterator:
+    """Hand out as many calls as there are workers, and wait for all of them: progress and stops come in such steps."""
+    with joblib.Parallel(n_jobs=workers) as parallel:
+        while some := list(islice(calls, workers)):
+            yield from parallel(some)
 
 
 def _tell_nobody(done: int, total: int) -> None:
@@ -169,7 +189,7 @@ def _libraries():
 
 def _check_workers(workers) -> int:
     if workers is None:
-        return _libraries()[0].cpu_count()  # those that this process may use
+        return _libraries()[0].effective_n_jobs(-1)  # cores that this process may use, or places of the cluster
     if isinstance(workers, bool) or not isinstance(workers, int):
         raise TypeError(f"workers must be a whole number of at least 1, or None for all cores: got {workers!r}")
     if workers < 1:

@@ -17,7 +17,7 @@
 * walk, terms, requantize: a sum of products in integers, and the code it becomes
 * shares: what something consists of, in per cent of float32
 * roofline: how many times as fast, and what stands in the way
-* pareto: bytes against accuracy, and what nothing beats on both sides
+* pareto: bytes and time against accuracy, and what nothing beats on both sides
 * timed: size, accuracy and latency of what was measured
 * verdicts: ways and questions, and what each way loses
 * digits, words: small numbers and moving words, drawn fast
@@ -35,7 +35,7 @@ from .histogram import HistogramPanel, LevelsPanel, before_and_after
 from .image import ImagePanel, cropped, photograph_at
 from .number_line import NumberLinePanel, number_line
 from .panel import Panel
-from .pareto import Cloud, ParetoPanel, pareto
+from .pareto import Cloud, LatencyPanel, ParetoPanel, pareto
 from .ranges import RangesPanel
 from .requantize import RequantizePanel
 from .roofline import RatioPanel, RooflinePanel
@@ -54,11 +54,11 @@ from .walk import WalkPanel
 __all__ = [
     "AccuracyByBitsPanel", "AccuracyPanel", "AnswersLostPanel", "BarsPanel", "CalibratorPanel", "Canvas",
     "ChannelPanel", "Cloud", "CombinationsPanel", "CrossingsPanel", "DescentPanel", "ErrorBarPanel",
-    "ErrorCurvePanel", "ErrorHistogramPanel", "HistogramPanel", "ImagePanel", "LayerErrorsPanel", "LayerSqnrPanel",
-    "LayersPanel", "LevelsPanel", "LossPanel", "NumberLinePanel", "Panel", "ParetoPanel", "Picture", "RangesPanel",
-    "RatioPanel", "RequantizePanel", "RooflinePanel", "SaturationPanel", "SharesPanel", "ShiftPanel", "SlopePanel",
-    "SqnrPanel", "StaircasePanel", "TermsPanel", "TimedPanel", "VerdictPanel", "WalkPanel", "accuracy_by_bits",
-    "before_and_after", "channels", "compare_accuracies", "compare_calibrators", "cropped", "draw",
-    "error_histogram", "number_line", "pareto", "photograph_at", "shifts", "sqnr_of_channels", "staircase",
-    "straight_through", "timed", "training",
+    "ErrorCurvePanel", "ErrorHistogramPanel", "HistogramPanel", "ImagePanel", "LatencyPanel", "LayerErrorsPanel",
+    "LayerSqnrPanel", "LayersPanel", "LevelsPanel", "LossPanel", "NumberLinePanel", "Panel", "ParetoPanel",
+    "Picture", "RangesPanel", "RatioPanel", "RequantizePanel", "RooflinePanel", "SaturationPanel", "SharesPanel",
+    "ShiftPanel", "SlopePanel", "SqnrPanel", "StaircasePanel", "TermsPanel", "TimedPanel", "VerdictPanel",
+    "WalkPanel", "accuracy_by_bits", "before_and_after", "channels", "compare_accuracies", "compare_calibrators",
+    "cropped", "draw", "error_histogram", "number_line", "pareto", "photograph_at", "shifts", "sqnr_of_channels",
+    "staircase", "straight_through", "timed", "training",
 ]  # fmt: skip

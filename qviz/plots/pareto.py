@@ -1,17 +1,19 @@
-"""Bytes against accuracy: many networks, those that nothing beats on both sides, and where one of them stands."""
+"""Bytes and time against accuracy: many networks, those that nothing beats on both sides, and where one stands."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from ..numerics.pareto import dominating, pareto_front
 from .canvas import Picture, draw
 from .panel import Panel
 from .style import FLOAT, FONT_SIZE, QUANTIZED, QUIET, RANGE, ROUNDED, Labels, dress, legend
+from .words import Words
 
 SCORES = {"accuracy": "accuracy", "SQNR": "SQNR of the logits in dB"}
 _SHARES = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
@@ -54,10 +56,14 @@ class Cloud:
     @cached_property
     def height(self) -> np.ndarray:
         """How high each is drawn: decibels; or -log10 of the share of wrong answers, half of the least where none."""
+        return self.height_of(self.score)
+
+    def height_of(self, score):
+        """Return how high such a score is drawn."""
         if self.kind != "accuracy":
-            return self.score
+            return score
         wrong = 1 - self.score
-        return _height_of(np.maximum(wrong, wrong[wrong > 0].min(initial=1) / 2))
+        return _height_of(np.maximum(1 - score, wrong[wrong > 0].min(initial=1) / 2))
 
 
 class ParetoPanel(Panel):
@@ -131,28 +137,109 @@ class ParetoPanel(Panel):
             name, at = marked[i] if i < len(marked) else ("", 0)
             text.set(text=name, visible=bool(name))
             text.xy = x[at], y[at]
-        self._set_axes(cloud)
+        self.ax.set_xlim(*_with_margin(x))
+        _set_heights(self.ax, cloud)
         self._explain(cloud)
-
-    def _set_axes(self, cloud: Cloud) -> None:
-        for values, set_limits in ((cloud.thousands, self.ax.set_xlim), (cloud.height, self.ax.set_ylim)):
-            low, high = float(values.min()), float(values.max())
-            margin = 0.06 * (high - low) or 0.5
-            set_limits(low - margin, high + 1.5 * margin)
-        self.ax.set_ylabel(SCORES[cloud.kind], fontsize=FONT_SIZE)
-        low, high = self.ax.get_ylim()
-        ticks = {10.0 * n: str(10 * n) for n in range(-10, 20)}
-        if cloud.kind == "accuracy":
-            ticks = {float(_height_of(1 - share)): f"{100 * share:g} %" for share in _SHARES}
-        self.ax.set_yticks([t for t in ticks if low <= t <= high], [ticks[t] for t in ticks if low <= t <= high])
 
     def _explain(self, cloud: Cloud) -> None:
         shown = [self.dots, self.front, self.uniform, *([self.chosen] if cloud.chosen else []), self.star, self.box]
         legend(self.ax, loc="lower right", handles=shown)
 
 
+class LatencyPanel(Panel):
+    """The same heights over time: a line for float32, one for int8, and the star on that one.
+
+    Fewer bits run on the kernel for 8, so that its time is the time of all of them. A band is the middle half of the
+    runs.
+    """
+
+    def __init__(self, title: str = "Time on this machine"):
+        super().__init__()
+        self.title = title
+        self._shown: tuple = (None, None)
+        self._drawn = 0  # clouds and measurements so far
+
+    def build(self, ax: Axes) -> None:
+        """Create a line and a band for each kernel, the float network's square, and the star."""
+        dress(ax, Labels(self.title, "milliseconds", ""))
+        self.bands, self.lines = [], []
+        for name, color, dash in (("float32", FLOAT, "--"), ("int8, and fewer bits", QUANTIZED, "-")):
+            band = Rectangle((0, 0), 0, 1, transform=ax.get_xaxis_transform(), facecolor=color, alpha=0.3)
+            self.bands.append(ax.add_patch(band))
+            self.lines.append(ax.axvline(0, color=color, linestyle=dash, linewidth=2, label=name))
+        mark = {"linestyle": "", "markeredgecolor": "black"}
+        (self.real,) = ax.plot([], [], marker="s", color=FLOAT, markersize=9, **mark)
+        (self.star,) = ax.plot([], [], marker="*", color=RANGE, markersize=17, **mark)
+        self.moving(self.real, self.star)
+        self.words = Words(ax, ax.transAxes, FONT_SIZE)
+        self.moving(*self.words.artists)
+        legend(ax, loc="lower right", handles=self.lines)
+
+    def update(
+        self,
+        cloud: Cloud,
+        here: int,
+        times: Sequence[tuple[float, float]] | None = None,
+        float_score: float | None = None,
+    ) -> None:
+        """Show the network at this position.
+
+        `times` are the median and the spread in ms of float32, then of int8; None for not measured yet. The score of
+        the float network is left out where it has none.
+        """
+        if (cloud, times) != self._shown:
+            self._shown, self._drawn = (cloud, times), self._drawn + 1
+            _set_heights(self.ax, cloud)
+            self._show_times(times)
+        self.real.set_visible(times is not None and float_score is not None)
+        self.description = f"{self.title}: not measured yet."
+        if times is None:
+            return
+        (real, _), (integer, _) = times
+        self.star.set_data([integer], [cloud.height[here]])
+        if float_score is not None:
+            self.real.set_data([real], [cloud.height_of(float_score)])
+        self.description = (
+            f"{self.title}: float32 {real:.3f} ms, int8 {integer:.3f} ms; there the star, {cloud.kind} "
+            f"{cloud.score[here]:.3f}."
+        )
+
+    def view(self) -> tuple:
+        """Add the lines, which are still."""
+        return (*super().view(), self._drawn)
+
+    def _show_times(self, times: Sequence[tuple[float, float]] | None) -> None:
+        for artist in (*self.bands, *self.lines, self.star):
+            artist.set_visible(times is not None)
+        self.words.visible = times is None
+        self.words.say("not measured yet", 0.85, 0.5)
+        self.ax.xaxis.set_major_locator(NullLocator() if times is None else MaxNLocator(4))
+        if times is not None:
+            for line, band, (median, spread) in zip(self.lines, self.bands, times, strict=True):
+                line.set_xdata([median, median])
+                band.set_bounds(median - spread / 2, 0, spread, 1)
+            self.ax.set_xlim(0, 1.3 * max(median + spread / 2 for median, spread in times))
+
+
 def _height_of(wrong):
     return -np.log10(wrong)
+
+
+def _with_margin(values: np.ndarray) -> tuple[float, float]:
+    low, high = float(values.min()), float(values.max())
+    margin = 0.06 * (high - low) or 0.5
+    return low - margin, high + 1.5 * margin
+
+
+def _set_heights(ax: Axes, cloud: Cloud) -> None:
+    """Give the upright axis the limits, the ticks and the name that the heights of a cloud need."""
+    low, high = _with_margin(cloud.height)
+    ax.set_ylim(low, high)
+    ax.set_ylabel(SCORES[cloud.kind], fontsize=FONT_SIZE)
+    ticks = {10.0 * n: str(10 * n) for n in range(-10, 20)}
+    if cloud.kind == "accuracy":
+        ticks = {float(_height_of(1 - share)): f"{100 * share:g} %" for share in _SHARES}
+    ax.set_yticks([t for t in ticks if low <= t <= high], [ticks[t] for t in ticks if low <= t <= high])
 
 
 def pareto(cloud: Cloud, here: int | None = None, size=(900, 430)) -> Picture:

@@ -83,14 +83,14 @@ def save_packed(model: nn.Module, path: str | PathLike) -> None:
     Parameters
     ----------
     model : nn.Module
-        From `quantize_model`, with symmetric weights.
+        From `quantize_model` or `convert.convert`, with symmetric weights.
     path : str or path
         Of the file, by exactly this name.
 
     Raises
     ------
     ValueError
-        The network is not one of `quantize_model`, or a zero point of its weights is not 0.
+        The network is of neither, or a zero point of its weights is not 0.
 
     Examples
     --------
@@ -103,7 +103,7 @@ def save_packed(model: nn.Module, path: str | PathLike) -> None:
     [(16, 1, 3, 3), (16,), (16,)]
     """
     if not hasattr(model, "made") or not weighted(model):
-        raise ValueError(f"model must come from quantize_model: got {type(model).__name__}")
+        raise ValueError(f"model must come from quantize_model or convert: got {type(model).__name__}")
     fmt, arrays = model.made.config.weight_format, {"bits": np.uint8(model.made.config.weight_bits)}
     for name, layer in weighted(model).items():
         weight, bias = layer.weight(), layer.bias()
@@ -131,7 +131,7 @@ def packed_bytes(model: nn.Module) -> int:
     >>> packed_bytes(nn.Linear(2, 2))
     Traceback (most recent call last):
         ...
-    ValueError: model must come from quantize_model: got Linear
+    ValueError: model must come from quantize_model or convert: got Linear
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.npz"

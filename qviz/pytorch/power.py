@@ -1,6 +1,7 @@
 """Energy measured, where the machine has a counter that may be read: RAPL, through Linux's powercap files.
 
-The counter is that of the whole processor, so that it counts all that runs at the time. Since 2020 most systems let
+The counter is that of the whole processor, so that it counts all that runs at the time. Many laptops have a second
+one, "psys", for the whole board: the processor is in it, so that it is left out. Since 2020 most systems let
 only the administrator read it, because it tells an attacker too much (CVE-2020-8694); virtual machines have none.
 """
 
@@ -31,7 +32,7 @@ class Counter:
 
     def __init__(self, folder: Path = POWERCAP):
         found = sorted(folder.glob("intel-rapl:*")) if folder.is_dir() else []
-        self.zones = [zone for zone in found if zone.name.count(":") == 1 and _readable(zone)]  # two are a part of one
+        self.zones = [zone for zone in found if _is_processor(zone) and _readable(zone)]
 
     def joules(self, act: Callable[[], object], seconds: float = 0.5) -> tuple[float, int]:
         """Run `act` for so many seconds, and return the energy of all runs, and how many there were.
@@ -73,6 +74,14 @@ class Counter:
 
     def _read(self) -> list[int]:
         return [_number(zone, "energy_uj") for zone in self.zones]
+
+
+def _is_processor(zone: Path) -> bool:
+    """Whether it is one whole processor, "package-0" and so on: parts of one have other names, as has the board."""
+    try:
+        return (zone / "name").read_text(encoding="ascii").startswith("package")
+    except (OSError, ValueError):
+        return False
 
 
 def _number(zone: Path, name: str) -> int:

@@ -16,8 +16,9 @@ from torch.ao.quantization import DeQuantStub, QuantStub
 
 from qviz.numerics.roofline import BATCHES, WIDTHS, Roof
 
+from . import models
 from .cost import Latency, latency
-from .ptq import PTQConfig, quantize_model
+from .ptq import SIMULATED, PTQConfig, quantize_model
 
 REPEATS = 30
 COPIED_BYTES = 24 << 20  # read, and as many written: more than most caches hold
@@ -145,6 +146,58 @@ class SpeedLab:
         model = Stack(sizes, between).eval()
         integer = quantized(model, x)
         return (model, x), (integer, x), integer.made.engine
+
+
+@dataclass(frozen=True)
+class Timed:
+    """One network, measured.
+
+    Attributes
+    ----------
+    real, integer : Latency: float32, and int8
+    engine : str: whose integer kernels ran
+    """
+
+    real: Latency
+    integer: Latency
+    engine: str
+
+
+class DigitsSpeed:
+    """Times the network of the course when it is called; what the ParetoExplorer takes its times from.
+
+    Parameters
+    ----------
+    repeats : int
+        How often each network runs, after warming up.
+    batch : int
+        Test images at a time.
+
+    Examples
+    --------
+    >>> found = DigitsSpeed(repeats=3)()
+    >>> found.real.batch, found.integer.repeats, found.integer.threads
+    (32, 3, 1)
+    """
+
+    def __init__(self, repeats: int = 100, batch: int = 32):
+        self.repeats, self.batch = repeats, batch
+
+    def __call__(self) -> Timed:
+        """Measure float32 and int8, one after the other, in less than a second.
+
+        Raises
+        ------
+        OSError
+            This machine has no kernels for integers.
+        """
+        sample, _, x, _ = models.digits_tensors()
+        real = models.digits_cnn()
+        integer = quantize_model(real, PTQConfig(), sample)
+        if integer.made.engine == SIMULATED:
+            raise OSError("this build of torch has no kernels for integers on this machine")
+        times = (latency(model, x[: self.batch], repeats=self.repeats) for model in (real, integer))
+        return Timed(*times, integer.made.engine)
 
 
 def copy_bandwidth(size: int = COPIED_BYTES, repeats: int = 10) -> float:

@@ -72,8 +72,8 @@ class DecisionExplorer(Explorer):
         what = WAYS[result.way].what
         lines = [f"Take: {result.way}. {what[0].upper()}{what[1:]}.", _loss_told(result)]
         lines += [f"  {way:<19}{_told(result, way)}" for way in WAYS]
-        code = "\n".join(f"    {line}" for line in result.code.splitlines())
-        return "\n".join([*lines, "Code, for a torch model, and images and labels to learn from:", code])
+        lines.append(f"Code, for a torch model, and images and labels to learn from. {result.elsewhere}".rstrip())
+        return "\n".join([*lines, *(f"    {line}" for line in result.code.splitlines())])
 
 
 def _loss_told(result: Decision) -> str:

@@ -1,12 +1,13 @@
-"""Bits for each layer: where that network stands among all the others, by bytes and accuracy."""
+"""Bits for each layer: where that network stands among all the others, by bytes, accuracy and time."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
+import ipywidgets as widgets
 import numpy as np
 
 from ..data.mixed import BITS, FLOAT, every_network, place, size_bytes
-from ..plots import Canvas, Cloud, ParetoPanel
+from ..plots import Canvas, Cloud, LatencyPanel, ParetoPanel
 from ..plots.pareto import SCORES
 from .controls import choice, slider
 from .explorer import Explorer
@@ -50,6 +51,7 @@ class Result:
     beater : tuple of bits, or None: of those the one with the highest score, then the smallest
     fits : int, or 0: the most bits that a uniform network has in no more bytes
     fits_right : int: its test images that are named right
+    times : what the source measured: `real` and `integer`, each with `median_ms` and `spread_ms`, and `engine`; or None
     """
 
     size_bytes: int
@@ -64,6 +66,7 @@ class Result:
     beater: tuple[int, ...] | None
     fits: int
     fits_right: int
+    times: object | None = None
 
     @property
     def on_front(self) -> bool:
@@ -115,6 +118,14 @@ class ParetoExplorer(Explorer):
     Weights only: activations stay float32. All networks are measured on the test images when the explorer is made,
     which takes about a second for each way to choose the range.
 
+    Parameters
+    ----------
+    source : callable, first and without a name, or None
+        Times the network in float32 and in int8 when the reader presses Measure speed, such as
+        `qviz.pytorch.speed.DigitsSpeed()`. Without one there is no panel for time, and no torch is needed.
+    **settings
+        The start value of any control.
+
     Examples
     --------
     >>> explorer = ParetoExplorer(conv1=5, fc1=3, fc2=5)
@@ -125,17 +136,34 @@ class ParetoExplorer(Explorer):
 
     State = State
 
+    def __init__(self, source=None, /, **settings):
+        self._times = None
+        if source is not None:
+            self.source = "qviz.pytorch.speed.DigitsSpeed"  # of this explorer alone
+        super().__init__(source, **settings)
+
+    def measure(self) -> None:
+        """Time float32 and int8 here and now; what the button does."""
+        self._times = self._source()
+        self.refresh()
+
     def compute(self, state: State) -> Result:
         """Look it up."""
-        return compute(state)
+        return replace(compute(state), times=self._times)
 
     def canvas(self) -> Canvas:
-        """One picture."""
-        return Canvas({"pareto": ParetoPanel()}, size=(900, 430))
+        """Bytes; and time beside them, where it can be measured."""
+        if not self._source:
+            return Canvas({"pareto": ParetoPanel()}, size=(900, 430))
+        return Canvas({"pareto": ParetoPanel(), "latency": LatencyPanel()}, size=(940, 430), width_ratios=[5, 2])
 
     def views(self, state: State, result: Result) -> dict[str, tuple]:
         """Show all networks, and a star at this one."""
-        return {"pareto": (result.cloud, result.here)}
+        views = {"pareto": (result.cloud, result.here)}
+        if self._source:
+            float_score = result.float_right / result.images if state.score == "accuracy" else None
+            views["latency"] = (result.cloud, result.here, _pairs(result.times), float_score)
+        return views
 
     def describe(self, state: State, result: Result) -> str:
         """Say what it costs, what it can, and what beats it."""
@@ -148,7 +176,43 @@ class ParetoExplorer(Explorer):
             f"same bits everywhere, in no more bytes: {result.fits} bits, {result.fits_right} right",
             "time: kernels exist for float32 and 8 bits; fewer bits save bytes here, not time",
         ]
+        if self._source:
+            lines += _timed(result.times)
         return "\n".join(lines)
+
+    def _build_controls(self, settings: dict) -> None:
+        super()._build_controls(settings)
+        if self._source:
+            button = widgets.Button(description="Measure speed", tooltip="Time float32 and int8 here and now")
+            button.on_click(self._on_measure)
+            buttons = self._panel_of_controls.children[-2]
+            buttons.children = (button, *buttons.children)
+
+    def _on_measure(self, _button) -> None:
+        try:
+            self.measure()
+        except KeyboardInterrupt:
+            self._say(f"{self.readout}\nMeasuring was interrupted.")
+        except Exception as error:  # of torch, whatever it is: it must not vanish in a log
+            self.last_error = error
+            self._say(f"Not measured: {error}")
+
+
+def _pairs(times) -> tuple[tuple[float, float], ...] | None:
+    return times and tuple((time.median_ms, time.spread_ms) for time in (times.real, times.integer))
+
+
+def _timed(times) -> list[str]:
+    """Return the lines on time."""
+    if times is None:
+        return ["not measured yet: press Measure speed"]
+    told = (
+        f"{name} {time.median_ms:.3f} ms (middle half within {time.spread_ms:.3f})"
+        for name, time in (("float32", times.real), ("int8", times.integer))
+    )
+    ratio = times.real.median_ms / times.integer.median_ms
+    head = f"measured here, {times.real.batch} images at once, one thread, {times.engine}: "
+    return [head + ", ".join(told), f"this network takes as long as int8: {ratio:.2f} times as fast as float32"]
 
 
 def _beaten(result: Result) -> str:

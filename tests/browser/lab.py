@@ -126,10 +126,10 @@ class LabPage:
         return sum("".join(cell["source"]).count(f"{name}(") for cell in cells if cell["cell_type"] == "code")
 
     def prompts(self) -> list[str]:
-        """Return what stands before each code cell that holds code: [3]: where it ran."""
-        return self.page.evaluate("""() => [...document.querySelectorAll('.jp-Notebook .jp-CodeCell')]
-            .filter(cell => cell.querySelector('.cm-content').textContent.trim())
-            .map(cell => cell.querySelector('.jp-InputPrompt').textContent)""")
+        """Return what stands before each code cell that holds code, folded or not: [3]: where it ran."""
+        return self.page.evaluate("""() => jupyterapp.shell.currentWidget.content.widgets
+            .filter(cell => cell.model.type === 'code' && cell.model.sharedModel.source.trim())
+            .map(cell => `[${cell.model.executionCount ?? ' '}]:`)""")
 
     def wrong_outputs(self) -> list[str]:
         """Return each output that is an error, that went to stderr, or that ipywidgets could not show."""

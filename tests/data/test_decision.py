@@ -61,7 +61,8 @@ def test_cases_worked_by_hand():
     sensor = START | {"target": "microcontroller", "inputs": "labelled training set", "bits": 2}
     assert decide(sensor | {"retrain": True}).way == "QAT"
     assert decide(sensor).way == "stay float"
-    assert decide(sensor, tolerated=5.0).way == "mixed precision"
+    assert decide(sensor | {"target": "x86 server"}, tolerated=5.0).way == "mixed precision"
+    assert decide(sensor, tolerated=5.0).way == "stay float"  # its kernels take no floats
     speech = START | {"model": "linear or recurrent", "inputs": "none", "bits": 8, "goal": "latency"}
     assert decide(speech).way == "dynamic"
 
@@ -72,6 +73,29 @@ def test_verdicts_by_hand():
     assert d.verdict("static", LOSS) == OUT and d.verdict("weight-only", LOSS) == ""
     assert d.verdict("static", "bits") == COSTS and d.verdict("dynamic", "bits") == OUT
     assert d.verdict("QAT", LOSS) == ""  # not measured
+
+
+def test_what_runs_as_floats_is_no_answer_to_latency_or_to_kernels_of_integers():
+    for answers in ALL:
+        if answers["goal"] == "latency" or answers["target"] == "microcontroller":
+            assert decide(answers, 20.0).is_out("mixed precision")
+        if answers["target"] == "GPU" and answers["goal"] == "size" and answers["inputs"] != "none":
+            assert not decide(answers, 100.0).is_out("mixed precision")  # a GPU takes floats
+
+
+def test_few_bits_for_size_must_be_packed_and_the_way_that_is_left_says_so():
+    for answers in ALL:
+        d = decide(answers, 3.0)
+        few = answers["goal"] == "size" and answers["bits"] < 8 and d.way != "stay float"
+        costs = [rule.reason for rule in d.against[d.way]]
+        assert any("packed saving is needed" in reason for reason in costs) == (few or d.way == "mixed precision")
+        assert ("model.npz" in d.code) == (few or d.way == "mixed precision")
+
+
+def test_where_the_code_does_not_run_is_said():
+    told = {target: decide(START | {"target": target}).elsewhere for target in QUESTIONS["target"]}
+    assert told["x86 server"] == told["GPU"] == ""
+    assert all("It runs on x86: " in told[target] for target in ("ARM phone", "microcontroller"))
 
 
 def test_more_may_be_lost_and_no_way_is_ruled_out_by_it():

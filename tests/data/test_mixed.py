@@ -1,9 +1,11 @@
 """4,096 networks at once, against one at a time; their bytes, against a count by hand."""
 
 import itertools
+import sys
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from qviz.data import cnn_accuracy, cnn_forward, cnn_weights, digits
 from qviz.data.mixed import (
@@ -83,6 +85,23 @@ def test_parts_joined_are_all_of_it():
         joined([part] * 3)
 
 
+def test_the_same_bits_with_one_thread_and_two():
+    """And with as many as there are, where nothing holds them: each sum is then taken in an order of its own."""
+    found = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            found.append([networks_of(bits, method="mse").noise.tobytes() for bits in WIDTHS])
+    assert found[0] == found[1]
+
+
+def test_nothing_holds_blas_and_the_networks_are_the_same(monkeypatch):
+    whole = networks_of(5)
+    monkeypatch.setitem(sys.modules, "threadpoolctl", None)
+    found = networks_of(5)
+    np.testing.assert_array_equal(found.right, whole.right)
+    np.testing.assert_allclose(found.noise, whole.noise, rtol=1e-4)  # float32 sums in another order
+
+
 def test_bytes_by_hand():
     """Weights 144 + 4,608 + 32,768 + 640; output channels 16 + 32 + 64 + 10, each with a bias and a scale."""
     size = size_bytes()
@@ -106,6 +125,7 @@ def test_places():
     [
         (lambda: place((8, 8, 8)), r"bits must be one or four of .*: got \(8, 8, 8\)"),
         (lambda: place(9), r"got \(9, 9, 9, 9\)"),
+        (lambda: networks_of(9), r"conv1_bits must be one of \(2, .* 8, 32\), where 32 is float32: got 9"),
         (
             lambda: every_network("mine"),
             r"images must be one of 'test', 'training', 'calibration': got 'mine'",

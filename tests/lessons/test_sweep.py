@@ -1,19 +1,23 @@
 """A sweep gives what a plain loop gives, on any number of workers; it tells how far it is, and stops when told."""
 
+import math
 import os
 import sys
+import threading
 from functools import partial
 
 import joblib
 import numpy as np
 import pytest
+from joblib._parallel_backends import ThreadingBackend
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from qviz.data.mixed import networks_of
-from qviz.lessons import ProgressBar, sweep
+from qviz.data.mixed import every_network, networks_of
+from qviz.lessons import ProgressBar, Sweep, sweep
 
 # loky, told to end its processes at once, may look for one that has just gone (KeyError in a thread of its own)
 ends_processes = pytest.mark.filterwarnings("ignore:Exception in thread ExecutorManager")
+forks = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # is multi-threaded: Python 3.12 and later
 
 
 def drawn(seed):
@@ -89,6 +93,44 @@ def test_a_back_end_named_outside_is_used():
         assert os.getpid() not in sweep(where, range(4), workers=2).results
 
 
+@forks
+def test_a_back_end_that_returns_lists_alone(told):
+    """As Ray's, which is a subclass of this one; it gets as many settings at a time as there are workers."""
+    with joblib.parallel_config(backend="multiprocessing"):
+        done = sweep(math.sqrt, range(7), workers=2, progress=told)
+        stopped = sweep(math.sqrt, range(50), workers=2, should_stop=lambda: True)
+    assert done.results == [math.sqrt(n) for n in range(7)]
+    assert told == [(n, 7) for n in range(8)]
+    assert stopped.results == [0.0] and stopped.stopped
+
+
+@forks
+@ends_processes
+@pytest.mark.parametrize("at", [0, 3])
+def test_an_interrupt_of_a_back_end_that_returns_lists(at):
+    def progress(done, total):
+        if done == at:
+            raise KeyboardInterrupt
+
+    with joblib.parallel_config(backend="multiprocessing"):
+        done = sweep(math.sqrt, range(9), workers=2, progress=progress)
+    assert done.results == [math.sqrt(n) for n in range(at)]
+
+
+class EightPlaces(ThreadingBackend):
+    """A cluster with eight places, whatever this machine has; Dask's back end counts them likewise."""
+
+    def effective_n_jobs(self, n_jobs):
+        return 8
+
+
+def test_all_places_of_a_cluster_are_used():
+    all_there = threading.Barrier(8)
+    with joblib.parallel_config(backend=EightPlaces()):
+        done = sweep(lambda _: all_there.wait(timeout=20), range(8))  # each waits for the other seven
+    assert sorted(done.results) == list(range(8))
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_progress_is_told_from_none_to_all(workers, told):
     sweep(drawn, range(5), workers=workers, progress=told)
@@ -117,6 +159,24 @@ def test_an_interrupt_between_two_results_of_processes(told):
 
     done = sweep(drawn, range(50), workers=2, progress=progress)
     assert len(done.results) == 2 and done.stopped
+
+
+@pytest.mark.parametrize("done", [0, 3])
+def test_lesson_9_goes_on_after_an_interrupt(done, root, monkeypatch, capsys):
+    """Its cell, as it stands, interrupted after so many widths of the first layer."""
+    page = (root / "course" / "09_benefits_and_trade_offs.py").read_text(encoding="utf-8")
+    (cell,) = (cell for cell in page.split("# %%") if "sweep(networks, WIDTHS" in cell)
+
+    def interrupted(function, settings, **_options):
+        return Sweep(list(settings), [function(setting) for setting in settings[:done]])
+
+    names = {"sweep": interrupted}
+    exec(cell.replace('"training"', '"calibration"'), names)
+    whole = every_network("calibration", "mse")
+    assert names["training"].divergence.tobytes() == whole.divergence.tobytes()
+    assert (
+        f"{done} of 8 settings done, stopped early - the rest came after it: 4096 networks" in capsys.readouterr().out
+    )
 
 
 @ends_processes

@@ -89,6 +89,7 @@ DATA = {
     "SharesPanel": shares,
     "AnswersLostPanel": lambda bits: ({"one": 10.0 / bits, "two": np.nan, "three": 90 / bits}, 0.5 * bits, "one"),
     "ParetoPanel": lambda bits: (CLOUD, bits),
+    "LatencyPanel": lambda bits: (CLOUD, bits, ((1.0, 0.2), (0.8, 0.1)), 0.9),
     "RangesPanel": lambda bits: (X, found(bits)),
     "SlopePanel": lambda bits: (per_tensor(bits), bits - 3.0, "straight-through", (-5.0, 5.0)),
     "SaturationPanel": lambda bits: ((211 * 9 * bits, 171 * 13 * bits), min(4122 * bits, 32767)),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from qviz.plots import Canvas, Cloud, ParetoPanel, pareto
+from qviz.plots import Canvas, Cloud, LatencyPanel, ParetoPanel, pareto
 
 SIZES = np.array([10_000, 20_000, 20_000, 30_000, 40_000])
 SHARES = np.array([0.5, 0.9, 0.8, 0.99, 0.99])  # by hand: numbers 0, 1 and 3 are the front
@@ -74,3 +74,38 @@ def test_another_cloud_is_drawn_anew():
 
 def test_a_static_picture():
     assert pareto(Cloud(SIZES, SHARES)).description == "accuracy against size: 5 networks, 3 on the front."
+
+
+TIMES = ((2.0, 0.4), (1.0, 0.2))  # float32, int8
+
+
+def latency_of(cloud, *arguments):
+    canvas = Canvas({"pareto": ParetoPanel(), "panel": LatencyPanel()})
+    canvas.update({"pareto": (cloud, 0), "panel": (cloud, 2, *arguments)})
+    canvas.png()
+    return canvas.panels["panel"], canvas.panels["pareto"]
+
+
+def test_time_by_hand():
+    """The star stands at int8's time, as high as beside it; bands are half a spread to each side."""
+    panel, beside = latency_of(Cloud(SIZES, SHARES), TIMES, 0.9)
+    assert (panel.star.get_xdata()[0], panel.star.get_ydata()[0]) == (1.0, pytest.approx(0.69897, abs=1e-5))
+    assert (panel.real.get_xdata()[0], panel.real.get_ydata()[0]) == (2.0, pytest.approx(1.0))
+    assert [line.get_xdata()[0] for line in panel.lines] == [2.0, 1.0]
+    assert [(b.get_x(), b.get_width()) for b in panel.bands] == [(1.8, 0.4), (0.9, 0.2)]
+    assert panel.ax.get_xlim() == (0, pytest.approx(1.3 * 2.2))
+    assert panel.ax.get_ylim() == beside.ax.get_ylim()
+    assert [t.get_text() for t in panel.ax.get_yticklabels()] == [t.get_text() for t in beside.ax.get_yticklabels()]
+    assert panel.description == "Time on this machine: float32 2.000 ms, int8 1.000 ms; there the star, accuracy 0.800."
+
+
+def test_no_time_is_said_and_none_is_drawn():
+    panel, _ = latency_of(Cloud(SIZES, SHARES))
+    assert panel.words.visible and panel.words.text == "not measured yet"
+    assert not any(a.get_visible() for a in (*panel.lines, *panel.bands, panel.star, panel.real))
+    assert len(panel.ax.get_xticks()) == 0 and panel.description.endswith("not measured yet.")
+
+
+def test_the_float_network_has_no_decibels():
+    panel, _ = latency_of(Cloud(SIZES, 30 * SHARES, "SQNR"), TIMES)
+    assert panel.star.get_visible() and not panel.real.get_visible()

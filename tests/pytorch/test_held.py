@@ -99,7 +99,7 @@ def test_int8_is_at_least_3_8_times_smaller_where_weights_dominate():
 @pytest.mark.parametrize(
     ("make", "text"),
     [
-        (lambda: torch.nn.Linear(2, 2), "model must come from quantize_model: got Linear"),
+        (lambda: torch.nn.Linear(2, 2), "model must come from quantize_model or convert: got Linear"),
         (lambda: at(8, weight_scheme="affine"), "weights must be symmetric: conv1 has a zero point that is not 0"),
     ],
 )

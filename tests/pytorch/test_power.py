@@ -11,9 +11,10 @@ from qviz.pytorch.power import Counter  # standard library alone
 def powercap(tmp_path):
     """Return a function that makes a zone, and one that lets all of them count on."""
 
-    def zone(name, start, most):
+    def zone(name, start, most, of="package-0"):
         folder = tmp_path / name
         folder.mkdir()
+        (folder / "name").write_text(f"{of}\n")
         (folder / "energy_uj").write_text(f"{start}\n")
         (folder / "max_energy_range_uj").write_text(f"{most}\n")
         return folder
@@ -27,13 +28,14 @@ def spend(folder, microjoules):
     (folder / "energy_uj").write_text(f"{(now + microjoules) % (most + 1)}\n")
 
 
-def test_both_processors_are_added_and_their_parts_are_not(powercap, tmp_path):
-    zones = [powercap("intel-rapl:0", 500, 10**9), powercap("intel-rapl:1", 0, 10**9)]
-    powercap("intel-rapl:0:0", 7, 10**9)
-    powercap("dtpm:0", 7, 10**9)
+def test_both_processors_are_added_and_what_counts_them_again_is_not(powercap, tmp_path):
+    """Parts of a processor, as servers have them; "psys", the whole board, as laptops do."""
+    zones = [powercap("intel-rapl:0", 500, 10**9), powercap("intel-rapl:1", 0, 10**9, "package-1")]
+    again = [powercap("intel-rapl:0:0", 7, 10**9, "core"), powercap("intel-rapl:1:0", 7, 10**9, "dram")]
+    again += [powercap("intel-rapl:2", 7, 10**9, "psys"), powercap("dtpm:0", 7, 10**9)]
     counter = Counter(tmp_path)
     assert counter.zones == zones
-    joules, runs = counter.joules(lambda: [spend(zone, 2_000_000) for zone in zones], seconds=0)
+    joules, runs = counter.joules(lambda: [spend(zone, 2_000_000) for zone in zones + again], seconds=0)
     assert (joules, runs) == (4.0, 1)
 
 
@@ -49,6 +51,11 @@ def test_the_energy_of_one_input(powercap, tmp_path):
     lines = Counter(tmp_path).compare(named, inputs=4, seconds=0).splitlines()
     assert lines[0] == "float32: 300 \N{MICRO SIGN}J for each input, measured (RAPL)"
     assert lines[1].startswith("int8: 75 ")
+
+
+def test_a_zone_without_a_name_is_none(powercap, tmp_path):
+    (powercap("intel-rapl:0", 1, 10) / "name").unlink()
+    assert Counter(tmp_path).zones == []
 
 
 @pytest.mark.parametrize("hide", [lambda f: f.write_text("no number"), Path.unlink])

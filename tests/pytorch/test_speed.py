@@ -76,6 +76,21 @@ def test_the_ceilings_are_measured_once_and_the_calls_for_each_stack(recorded):
     assert [shape for _, shape, _, _ in recorded] == [(256, 1024)] * 2 + [(1, 4)] * 4
 
 
+@needs_engine
+def test_the_digits_network_is_timed_in_float_and_in_int8(recorded):
+    found = speed.DigitsSpeed(repeats=7)()
+    assert recorded == [(kind, (32, 1, 8, 8), 7, 1) for kind in (False, True)]
+    assert (found.real.repeats, found.engine) == (7, engines.preferred())
+
+
+def test_without_kernels_nothing_is_timed(recorded, monkeypatch):
+    """A simulated network runs in float32: its time is not that of int8."""
+    monkeypatch.setattr(engines, "preferred", lambda: None)
+    with pytest.raises(OSError, match="this build of torch has no kernels for integers on this machine"):
+        speed.DigitsSpeed()()
+    assert recorded == []
+
+
 def test_threads_are_put_back():
     before = torch.get_num_threads()
     next(speed.SpeedLab(repeats=1)(1, False))

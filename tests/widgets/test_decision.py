@@ -40,11 +40,15 @@ def test_readout(shown):
     assert lines[1].startswith("On the digits network, with 4-bit weights, it loses 0.")
     rows = {line[2:21].strip(): line[21:] for line in lines[2:10]}
     assert list(rows) == list(WAYS)
-    assert rows["static"].startswith("out: without inputs nothing can be calibrated") and rows["static"].endswith(
-        "(lesson 3)"
-    )
-    assert rows["QAT"].endswith(" +1")
-    assert lines[-1] == "    quantized = model"
+    assert rows["static"].startswith("out: without inputs nothing can be calibrated")
+    assert rows["static"].endswith("(lesson 3) +1")
+    assert rows["weight-only"].endswith(" +1") and rows["QAT"].endswith(" +2")
+    assert lines[10] == "Code, for a torch model, and images and labels to learn from."
+    assert lines[-1] == '    np.savez("model.npz", **(state | packed | scales))'
+    explorer.bits = 8
+    assert explorer.readout.splitlines()[-1] == "    quantized = model"
+    explorer.target = "ARM phone"
+    assert "to learn from. It runs on x86: a phone needs an export of its result" in explorer.readout
 
 
 def test_the_code_is_that_of_the_way(shown):

@@ -1,6 +1,7 @@
 """Each network among all of them, against loops over the tables."""
 
 import itertools
+from types import SimpleNamespace as Made
 
 import numpy as np
 import pytest
@@ -87,3 +88,87 @@ def test_clouds_are_kept(shown):
     assert pareto.cloud_of.cache_info().maxsize == 4
     assert every_network.cache_info().maxsize == 6
     assert np.isfinite(pareto.cloud_of("mse", "SQNR").score).all()
+
+
+UNMEASURED = "not measured yet: press Measure speed"
+
+
+class Clock:
+    """float32 takes 1.5 ms, int8 1.2 ms, made up by hand; or what it fails with."""
+
+    def __init__(self, error=None):
+        self.error, self.asked = error, 0
+
+    def __call__(self):
+        self.asked += 1
+        if self.error:
+            raise self.error
+        times = (Made(median_ms=ms, spread_ms=0.1, batch=32) for ms in (1.5, 1.2))
+        return Made(**dict(zip(("real", "integer"), times, strict=True)), engine="made up")
+
+
+@pytest.fixture
+def timed():
+    """Return a function that makes an explorer with a clock; each is closed at the end."""
+    made = []
+
+    def make(error=None):
+        made.append(ParetoExplorer(Clock(error)))
+        return made[-1]
+
+    yield make
+    for explorer in made:
+        explorer.close()
+
+
+def buttons(explorer):
+    return {button.description: button for button in explorer._panel_of_controls.children[-2].children}
+
+
+def test_without_a_clock_there_is_no_time(shown):
+    explorer = shown(ParetoExplorer)
+    assert "Measure speed" not in buttons(explorer) and list(explorer._canvas.panels) == ["pareto"]
+    assert explorer.readout.splitlines()[-1].startswith("time: kernels exist for float32 and 8 bits;")
+    assert explorer.code == "qviz.widgets.ParetoExplorer()" and ParetoExplorer.source == ""
+
+
+def test_nothing_is_timed_until_the_reader_asks(timed):
+    explorer = timed()
+    explorer.set(conv1=5, score="SQNR")
+    assert explorer._source.asked == 0 and explorer.readout.endswith(UNMEASURED)
+    assert explorer.code.startswith("qviz.widgets.ParetoExplorer(qviz.pytorch.speed.DigitsSpeed(), conv1=5")
+    assert "not measured yet" in explorer._canvas.description and "ms" not in explorer.readout
+
+
+def test_every_network_takes_as_long_as_int8(timed):
+    explorer = timed()
+    buttons(explorer)["Measure speed"].click()
+    lines = explorer.readout.splitlines()
+    assert lines[-2] == (
+        "measured here, 32 images at once, one thread, made up: "
+        "float32 1.500 ms (middle half within 0.100), int8 1.200 ms (middle half within 0.100)"
+    )
+    assert lines[-1] == "this network takes as long as int8: 1.25 times as fast as float32"
+    pareto, latency = explorer._canvas.panels.values()
+    for bits in SOME:
+        explorer.set(**dict(zip(("conv1", "conv2", "fc1", "fc2"), bits, strict=True)))
+        assert latency.star.get_xdata()[0] == 1.2
+        assert latency.star.get_ydata()[0] == pareto.star.get_ydata()[0]
+    assert explorer._source.asked == 1 and explorer.readout.splitlines()[-2:] == lines[-2:]
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(OSError("no kernel"), "Not measured: no kernel"), (KeyboardInterrupt(), "Measuring was interrupted.")],
+)
+def test_what_ends_a_measurement_is_told(error, told, timed):
+    explorer = timed(error)
+    buttons(explorer)["Measure speed"].click()
+    assert told in explorer.readout
+    explorer.refresh()
+    assert explorer.readout.endswith(UNMEASURED)
+
+
+def test_a_clock_must_be_called():
+    with pytest.raises(TypeError, match=r"made by .*ParetoExplorer\(qviz.pytorch.speed.DigitsSpeed\(\)\): got 3"):
+        ParetoExplorer(3)
