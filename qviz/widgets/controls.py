@@ -33,7 +33,7 @@ _KEYS_STAY = (
 
 
 class _Rounded(traitlets.Float):
-    """A float with some digits after the point: a slider in steps of 0.1 sends -1.1000000000000005."""
+    """A float with some digits after the point."""
 
     def __init__(self, default, *, digits: int, **options):
         super().__init__(default, **options)
@@ -45,7 +45,11 @@ class _Rounded(traitlets.Float):
 
 @dataclass(frozen=True)
 class Slider:
-    """A whole number or a real one between two ends."""
+    """A whole number or a real one between two ends.
+
+    The handle of a real number counts whole steps. A FloatSlider sends back what it is told, off in the last digit
+    (0.4 in steps of 0.05 from -2 as 0.3999999999999999), and sends it late: that would undo a later move.
+    """
 
     label: str
     low: float
@@ -61,15 +65,12 @@ class Slider:
 
     def build(self) -> tuple[widgets.Widget, list[widgets.Widget]]:
         """Return the row, and the widgets whose `value` is to be linked to the trait."""
-        slider_kind, box_kind = (
-            (widgets.FloatSlider, widgets.BoundedFloatText)
-            if self.digits
-            else (widgets.IntSlider, widgets.BoundedIntText)
-        )
-        limits = {"min": self.low, "max": self.high, "step": self.step}
-        limits |= {"description": self.label, "tooltip": self.label}  # without one, ipywidgets 8.1 shows "null"
-        slider = slider_kind(
-            **limits,
+        name = {"description": self.label, "tooltip": self.label}  # without one, ipywidgets 8.1 shows "null"
+        limits = {"min": self.low, "max": self.high, "step": self.step} | name
+        steps = {"min": 0, "max": self._steps(self.high), "step": 1} | name
+        box_kind = widgets.BoundedFloatText if self.digits else widgets.BoundedIntText
+        slider = widgets.IntSlider(
+            **(steps if self.digits else limits),
             readout=False,
             style={"description_width": _LABEL_WIDTH},
             layout={"flex": "1 1 auto", "width": "auto"},
@@ -78,9 +79,33 @@ class Slider:
         box = box_kind(**limits, style={"description_width": "0px"}, layout={"width": "84px"})
         return widgets.HBox([slider, box], layout=_ROW), [slider, box]
 
+    def shown_as(self, widget: widgets.Widget, value):
+        """Return what a widget holds for a value of the trait."""
+        return self._steps(value) if self._counts(widget) else value
+
+    def taken_from(self, widget: widgets.Widget, value):
+        """Return the value of the trait for what a widget holds."""
+        return self.low + value * self.step if self._counts(widget) else value
+
+    def _counts(self, widget: widgets.Widget) -> bool:
+        return bool(self.digits) and isinstance(widget, widgets.IntSlider)
+
+    def _steps(self, value: float) -> int:
+        return round((value - self.low) / self.step)
+
+
+class _AsItIs:
+    """A control whose widget holds just the value of the trait."""
+
+    def shown_as(self, _widget: widgets.Widget, value):
+        """Return the value."""
+        return value
+
+    taken_from = shown_as
+
 
 @dataclass(frozen=True)
-class Choice:
+class Choice(_AsItIs):
     """One of several names, or of several numbers."""
 
     label: str
@@ -102,7 +127,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Toggle:
+class Toggle(_AsItIs):
     """Yes or no."""
 
     label: str

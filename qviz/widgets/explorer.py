@@ -154,13 +154,8 @@ class Explorer(widgets.VBox):
 
     def save(self, path=None) -> Path:
         """Write the picture as a PNG file, named after the settings, and return its path."""
-        path = Path(
-            path
-            or re.sub(r"[^\w.=-]+", "-", self.code.removeprefix("qviz.widgets.").replace(f"{self.source}()", "")).strip(
-                "-"
-            )
-            + ".png"
-        )
+        settings = self.code.removeprefix("qviz.widgets.").replace(f"{self.source}()", "")
+        path = Path(path or re.sub(r"[^\w.=-]+", "-", settings).strip("-") + ".png")
         path.write_bytes(self.png)
         return path
 
@@ -220,18 +215,23 @@ class Explorer(widgets.VBox):
 
     def _connect(self, name: str, linked: list[widgets.Widget]) -> None:
         """Keep a trait and its widgets at one value; the trait has the last word, for instance when it rounds."""
+        control, _ = self._controls[name]
+        showing: list[bool] = []
 
-        def show(_change) -> None:
+        def show(_change=None) -> None:
+            showing.append(True)
             for widget in linked:
-                widget.value = getattr(self, name)
+                widget.value = control.shown_as(widget, getattr(self, name))
+            showing.pop()
 
         def take(change) -> None:
-            setattr(self, name, change.new)
-            show(change)
+            if not showing:  # what it was just told is no move of the reader's
+                setattr(self, name, control.taken_from(change.owner, change.new))
+                show()
 
         self.observe(show, name)
+        show()
         for widget in linked:
-            widget.value = getattr(self, name)
             widget.observe(take, "value")
 
     def _set(self, name: str, value) -> None:

@@ -74,7 +74,7 @@ def compute(state: State) -> Result:
 
 
 class IntegerWalkExplorer(Explorer):
-    """One output value in integers: the walk of its sum, its four terms, its code, and what the logits make of it.
+    """One output value in integers: the walk of its sum, its four terms, its code, and the logits.
 
     Every integer can be changed; dashed and hollow is how the digits network has it. The rest of the network then
     runs with the changed code in the place of the old one.

@@ -39,15 +39,30 @@ OTHERS = (
 )
 
 
+def stored(path, sources):
+    """Write a notebook of code cells, and return its path."""
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    cells = [new_code_cell(source) for source in sources]
+    path.write_text(nbformat.writes(new_notebook(cells=cells, metadata=kernel)), encoding="utf-8")
+    return path
+
+
 @pytest.fixture(scope="module")
 def lab(opened, tmp_path_factory):
     """Return that notebook after Run All."""
-    path = tmp_path_factory.mktemp("broken") / "broken.ipynb"
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    cells = [new_code_cell(source) for source in (BROKEN, *OTHERS)]
-    path.write_text(nbformat.writes(new_notebook(cells=cells, metadata=kernel)), encoding="utf-8")
-    lab = opened(path)
+    lab = opened(stored(tmp_path_factory.mktemp("broken") / "broken.ipynb", [BROKEN, *OTHERS]))
     yield lab
+    lab.close()
+
+
+def test_moves_from_code_are_not_undone_by_late_answers(opened, tmp_path):
+    """A slider may answer the first of two moves after the second was made; it must not bring the first one back."""
+    moves = "explorer.set(weight=0.4)\nexplorer.set(weight=-0.8)"
+    cells = ["from qviz.widgets import STEExplorer\nexplorer = STEExplorer()\nexplorer", moves]
+    lab = opened(stored(tmp_path / "moves.ipynb", cells))
+    (explorer,) = lab.explorers
+    assert explorer.values()["Weight at first"] == "-0.8"
+    assert "weight -0.8000" in explorer.look().readout
     lab.close()
 
 

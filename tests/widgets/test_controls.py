@@ -33,19 +33,20 @@ def test_the_data_control_offers_every_tensor_and_the_readers_own():
 
 
 @pytest.mark.parametrize(
-    ("control", "kinds"),
+    ("control", "limits", "box_kind"),
     [
-        (Slider("Bits", 2, 8, 1, 0), (ipywidgets.IntSlider, ipywidgets.BoundedIntText)),
-        (Slider("Share", 0.0, 1.0, 0.25, 2), (ipywidgets.FloatSlider, ipywidgets.BoundedFloatText)),
+        (Slider("Bits", 2, 8, 1, 0), (2, 8, 1), ipywidgets.BoundedIntText),
+        (Slider("Share", 0.5, 1.5, 0.25, 2), (0, 4, 1), ipywidgets.BoundedFloatText),  # the handle counts steps
     ],
 )
-def test_a_slider_has_a_number_box_of_the_same_name_and_limits(control, kinds):
+def test_a_slider_has_a_number_box_of_the_same_name(control, limits, box_kind):
     row, linked = control.build()
-    assert [type(widget) for widget in linked] == list(kinds)
+    assert [type(widget) for widget in linked] == [ipywidgets.IntSlider, box_kind]
     assert list(row.children) == linked
-    for widget in linked:
-        assert (widget.description, widget.min, widget.max) == (control.label, control.low, control.high)
-        assert widget.step == control.step
+    handle, box = linked
+    assert (handle.min, handle.max, handle.step) == limits
+    assert (box.min, box.max, box.step) == (control.low, control.high, control.step)
+    assert handle.description == box.description == control.label
     assert not linked[0].readout  # the box shows the number, and takes it too
     for widget in [row, *linked]:
         widget.close()

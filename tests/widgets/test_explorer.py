@@ -109,9 +109,19 @@ def test_a_typed_number_is_rounded_and_kept_in_range(shown):
         assert explorer.percentile == box.value == kept
 
 
+def test_the_handle_of_a_real_number_counts_steps_and_changes_no_typed_number(shown):
+    explorer = shown(CalibrationExplorer)
+    handle = control(explorer, "Outliers (%)", ipywidgets.IntSlider)
+    handle.value = 3
+    assert explorer.outliers == 0.15
+    explorer.outliers = 0.13  # between two steps of the handle
+    assert explorer.outliers == 0.13 and handle.value == 3
+    assert control(explorer, "Outliers (%)", ipywidgets.BoundedFloatText).value == 0.13
+
+
 def test_every_control_has_a_name(explorer_type, shown):
     explorer = shown(explorer_type)
-    kinds = (ipywidgets.IntSlider, ipywidgets.FloatSlider, ipywidgets.BoundedIntText, ipywidgets.BoundedFloatText)
+    kinds = (ipywidgets.IntSlider, ipywidgets.BoundedIntText, ipywidgets.BoundedFloatText)
     kinds += (ipywidgets.Dropdown, ipywidgets.Checkbox, ipywidgets.Button, ipywidgets.Textarea)
     widgets = [w for w in family(explorer) if isinstance(w, kinds)]
     assert all(w.description for w in widgets)
