@@ -52,7 +52,7 @@ print(explorer.code)
 # %% [markdown]
 # ## 4. Guess first
 #
-# Before each finding the course asks for your guess. People learn more from a result that they expected to be otherwise. Nobody sees your answer.
+# Before each finding the course asks for your guess. People learn more from a result that they expected to be otherwise. Nobody sees your answer. After Run All the results stand on the page, so guess before you read on; or run a page cell by cell, with Shift+Enter.
 
 # %%
 guess = Prediction("With one bit more, how many times as many levels are there?", {"1.5 times": 1.5, "2 times": 2, "4 times": 4})

@@ -3,7 +3,7 @@
 #
 # **The question of this page: which integer stands for which real number?**
 #
-# *Before it: [1. What is quantization?](01_what_is_quantization.ipynb). Time: 15 minutes, exercises 25 more. Next: [3. Calibration](03_calibration.ipynb).*
+# *Before it: [1. What is quantization?](01_what_is_quantization.ipynb). Time: 20 minutes, exercises 25 more. Next: [3. Calibration](03_calibration.ipynb).*
 #
 # Two numbers decide it. The **scale** is the distance between neighbouring levels. The **zero point** is the integer that stands for 0.0. On this page you derive both, test the formula against 100,000 numbers, and see how many values should share one scale.
 

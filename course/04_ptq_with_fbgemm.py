@@ -3,7 +3,7 @@
 #
 # **The question of this page: how does one turn a trained network into integers with PyTorch, and what decides how much is lost?**
 #
-# *Before it: [3. Calibration](03_calibration.ipynb). Time: 20 minutes, exercises 10 more. Next: [5. Quantization-aware training with fbgemm](05_qat_with_fbgemm.ipynb).*
+# *Before it: [3. Calibration](03_calibration.ipynb). Time: 25 minutes, exercises 10 more. Next: [5. Quantization-aware training with fbgemm](05_qat_with_fbgemm.ipynb).*
 #
 # **Post-training quantization**, PTQ, takes a network that is trained already, and a few of its inputs. It needs no labels and no further training. **fbgemm** is the library that multiplies the integers on x86 processors. PyTorch calls such a library an **engine**.
 
@@ -24,7 +24,7 @@ from qviz.widgets import PTQExplorer
 #
 # So far we rounded one tensor. Now it is all of them: the weights of four layers, and what each layer gives out. The network reads handwritten digits, and 359 test images judge it.
 #
-# In the explorer below each move quantizes the network and runs it. **SQNR** is the signal that is left, in decibels: 6 dB more is half the error. The ranges come from **Samples**, images of the training set. Make your guess, and then move **Weight bits** and **Activation bits** down. Where does it break? (**Reduce range** gives up one bit of the activations. Processors without a certain instruction need that; more in lesson 6.)
+# In the explorer below each move quantizes the network and runs it. **SQNR** is the signal that is left, in decibels: 6 dB more is half the error. The ranges come from **Samples**, images of the training set. Make your guess, and then move **Weight bits** and **Activation bits** down. Where does it break? (**Reduce range** gives up one bit of the activations. Processors without VNNI, a certain instruction, need that; more in lesson 6.)
 
 # %%
 guess_easy = Prediction("In float32 the network gets 4 of 359 images wrong. With 8 bits for everything: how many?", {"about 5": 5, "about 20": 20, "about 100": 100})
@@ -40,12 +40,16 @@ explorer.reset()
 guess_easy.reveal(round(359 * (1 - explorer.result.accuracy)), "Eight bits are plenty for this network, even with the simplest ranges.")
 
 # %% [markdown]
-# **Notice** the size on disk. The integers are a quarter of the floats, and scales and file headers come on top. Fewer bits do not make the file smaller: fbgemm keeps each weight in a whole byte, and 2 bits use only 4 of its 256 values.
+# **Notice** the size on disk. The integers are a quarter of the floats; scales, float32 biases and file headers come on top. Fewer bits do not make the file smaller: fbgemm keeps each weight in a whole byte, and 2 bits use only 4 of its 256 values.
 
 # %%
 for bits in (8, 4, 3, 2):
-    explorer.reset(weight_bits=bits, activation_bits=bits)
-    print(f"{bits} bits: {explorer.result.accuracy:6.1%} right, {explorer.result.size_bytes:,} bytes")
+    right = []
+    for move in ({"weight_bits": bits}, {"activation_bits": bits}, {"weight_bits": bits, "activation_bits": bits}):
+        explorer.reset(**move)
+        right.append(f"{explorer.result.accuracy:6.1%}")
+    print(f"{bits} bits: weights alone {right[0]}, activations alone {right[1]}, both {right[2]}", end="; ")
+    print(f"{explorer.result.size_bytes:,} bytes")
 explorer.reset()
 
 # %% [markdown]
@@ -80,6 +84,8 @@ with engines.needed(), engines.using(), engines.quiet():
     print(f"output: scale {quantized.conv1.scale:.4f}, zero point {quantized.conv1.zero_point}; {models.accuracy(quantized, x, y):.2%} right")
 
 # %% [markdown]
+# (The largest value seen, over 255 steps, would be half of this scale. But fbgemm's default has *reduce range* on: 127 steps. And its histogram observer keeps a little less than it saw.)
+#
 # ## The example that everybody starts from
 #
 # This is how it is commonly written, and it runs to the end:
@@ -107,7 +113,7 @@ guess_written.reveal(str(written.quantized.fc.scale) if engines.supported() else
 
 # %% [markdown]
 # * **Never calibrated.** Scale 1.0 and zero point 0 round each output to a whole number, and all below zero to 0.
-# * **Old names.** `torch.quantization` is `torch.ao.quantization` today, and that is deprecated too (lesson 10).
+# * **Old names.** `torch.quantization` is `torch.ao.quantization` today, and that is deprecated too. Release 2.10 has passed, and it still runs; more in lesson 10. (Notes that say the same of single arguments and types are left out above.)
 # * **No way in.** The layer wants integers, and a float input is refused. Nobody said where numbers become integers.
 #
 # Here is the refusal. Below it we make the integers by hand, and see what the missing calibration does:
@@ -138,6 +144,7 @@ class Mended(examples.SimpleModel):
 # Two: train it. Three: calibrate. That is one line more:
 #
 # ```python
+# model.qconfig = quantization.get_default_qconfig("fbgemm")
 # prepared = quantization.prepare(model)
 # prepared(inputs)                         # the line that was missing
 # quantized = quantization.convert(prepared)
@@ -152,15 +159,16 @@ with engines.needed():
     print(f"scale {mended.quantized.fc.scale:.2f}, off by {(mended.quantized(new) - mended.model(new)).abs().mean():.3f} on average")
 
 # %% [markdown]
-# Four: save and load. The example saves a state dict, and no `SimpleModel` can load it: it has the names of integer layers. Its `fc.weight` is in a packed form, with scales. The first line below shows the refusal.
+# Four: save and load. The example saves a state dict, and no float `SimpleModel` can load it: it has the names of integer layers. The first line below shows the refusal. One that was prepared and converted in the same way can.
 #
-# A file of PyTorch may hold any Python object, and to load one is to run it. `torch.load(..., weights_only=True)` takes tensors and plain values alone. `files.load` does that, builds the layers anew, and checks each number before it goes in.
+# With `weights_only=False`, loading a file can run code that somebody put into it. `torch.load(..., weights_only=True)`, the default since PyTorch 2.6, takes tensors and plain values alone. `files.load` does that, builds the layers anew, and checks each number before it goes in.
 
 # %%
 with engines.needed(), engines.quiet(), TemporaryDirectory() as folder:
     torch.save(written.quantized.state_dict(), f"{folder}/model_quantized.pth")
     state = torch.load(f"{folder}/model_quantized.pth", weights_only=True)
     print(examples.error_line(examples.SimpleModel().load_state_dict, state))
+    print(examples.as_written_ptq().quantized.load_state_dict(state))
     files.save(mended.quantized, f"{folder}/mended.pt")
     loaded = files.load(f"{folder}/mended.pt", Mended(), new)
     print("the same bits:", torch.equal(loaded(new), mended.quantized(new)))
@@ -170,7 +178,7 @@ with engines.needed(), engines.quiet(), TemporaryDirectory() as folder:
 #
 # * **Eager**, as above: the network says with stubs where integers begin and end.
 # * **FX** reads that off the network's graph, and needs no stubs.
-# * **Dynamic**: only the weights of linear layers are converted beforehand. The range of each input is found when it comes, so nothing is calibrated. The other two are **static**.
+# * **Dynamic**: only the weights of linear layers (and of recurrent ones) are converted beforehand. The range of each input is found when it comes, so nothing is calibrated. The other two are **static**.
 
 # %%
 ways = {"eager": ptq.PTQConfig(), "FX": ptq.PTQConfig(flow="fx"), "dynamic": ptq.PTQConfig(dynamic=True)}
@@ -184,13 +192,13 @@ print("eager and FX give the same bits:", torch.equal(made["eager"](x), made["FX
 #
 # ## What each observer saw
 #
-# All saw the same 256 images at the output of `conv2`, and keep different ranges. The last three are PyTorch's own. The others are the calibrators of lesson 3: `qviz.pytorch.observer.CalibratorObserver` makes an observer of any of them. Activations have 4 bits:
+# All saw the same 256 images at the output of `conv2`, and keep different ranges. The method chooses the ranges of the weights, too. The last three are PyTorch's own. The others are the calibrators of lesson 3: `qviz.pytorch.observer.CalibratorObserver` makes an observer of any of them. Activations have 4 bits:
 
 # %%
 lab.vary("method", ptq_config.METHODS, activation_bits=4)
 
 # %% [markdown]
-# The signal differs by 2 dB, and the answers hardly do. One image is 0.28 %: two or three images are chance. To tell the methods apart we need a harder case; it comes below.
+# The outputs of `conv2` differ by 2 dB, the weights by more, and the answers lie within four images of each other. One image is 0.28 %: a few are chance. To tell the methods apart we need a harder case; it comes below.
 #
 # ## Symmetric, PyTorch's way
 #
@@ -198,8 +206,10 @@ lab.vary("method", ptq_config.METHODS, activation_bits=4)
 
 # %%
 for bits in (8, 4, 2):
-    ours, theirs = (lab(weight_bits=bits, per_channel=False, method=m).layer("fc1").weights for m in ("min-max", "torch min-max"))
-    print(f"{bits} bits: scale {np.unique(abs(ours.quantized))[1]:.5f} and {np.unique(abs(theirs.quantized))[1]:.5f}, {ours.sqnr_db:.1f} and {theirs.sqnr_db:.1f} dB")
+    moves = (lab(weight_bits=bits, per_channel=False, method=method) for method in ("min-max", "torch min-max"))
+    ours, theirs = (move.layer("fc1").weights for move in moves)
+    steps = [np.unique(abs(weights.quantized))[1] for weights in (ours, theirs)]
+    print(f"{bits} bits: scale {steps[0]:.5f} and {steps[1]:.5f}, {ours.sqnr_db:.1f} and {theirs.sqnr_db:.1f} dB")
 
 # %% [markdown]
 # PyTorch's steps are finer, and the largest positive weight is clipped by half a step. With few bits more signal is left. Neither is wrong, but a scale means nothing without its rule.
@@ -221,7 +231,7 @@ explorer.reset(network="channels rescaled", weight_bits=8, activation_bits=8)
 print(explorer.readout)
 steps = {"float32": explorer.result.float_accuracy, "per tensor, min-max": explorer.result.accuracy}
 explorer.reset()
-guess_hard.reveal(steps["per tensor, min-max"], "One scale serves channels of very different size. The small ones are left with one or two levels.")
+guess_hard.reveal(steps["per tensor, min-max"], "One scale serves channels of very different size. Of the smallest, all weights become 0.")
 
 # %% [markdown]
 # A scale for each channel of the weights is the first mend. Will more calibration images help as well?
@@ -231,9 +241,9 @@ guess_samples = Prediction("One scale per channel, ranges by min-max. From 1 cal
 guess_samples
 
 # %%
-varied = lab.vary("samples", (1, 32, 256, 1000), network="channels rescaled")
-print(varied)
-guess_samples.reveal("fewer are right" if varied.accuracies[1000] < varied.accuracies[1] else "more are right", "The more images, the larger the largest value that min-max keeps, and the coarser its steps.")
+print(varied := lab.vary("samples", (1, 32, 256, 1000), network="channels rescaled"))
+fewer = varied.accuracies[1000] < varied.accuracies[1]
+guess_samples.reveal("fewer are right" if fewer else "more are right", "The more images, the larger the largest value, and the coarser the steps.")
 
 # %% [markdown]
 # ## The staircase
@@ -253,7 +263,7 @@ steps["per channel, QAT"] = models.accuracy(convert(run.model), x, y)
 compare_accuracies(steps, "The same function, always in 8 bits")
 
 # %% [markdown]
-# **Notice:** all have the same bits to spend. What differs is where the ranges lie, and whether the weights could move. In the table the best method has *less* signal left than others: large channels hold nearly all of the squared error, and small ones may decide the digit. (We chose the method by its test images, which flatters it a little. In earnest one keeps images apart for that.)
+# **Notice:** all have the same bits to spend. What differs is where the ranges lie, and whether the weights could move. In the table the best method has *less* signal left than others: large channels hold most of the squared error, and small ones may decide the digit. (We chose the method by its test images, which flatters it a little. In earnest one keeps images apart for that.)
 #
 # ## What you expected
 
@@ -275,7 +285,7 @@ record(guess_easy, guess_written, guess_hard, guess_samples)
 # Each check answers at once. A wrong answer gets a hint; an empty one stops nothing.
 
 # %% [markdown]
-# **4.1.** One scale for each output channel of the weights: how many scales does our network keep, in its four layers?
+# **4.1.** One scale for each output channel of the weights: how many scales does our network keep, in its four layers? (`print(models.digits_cnn())` shows them.)
 
 # %%
 scales = None

@@ -8,7 +8,6 @@
 # **Post-training quantization** (PTQ) rounds a network that is finished. **Quantization-aware training** (QAT) trains it a little more, while it already rounds.
 
 # %%
-import inspect
 import tempfile
 import numpy as np
 from qviz import IntFormat, choose_qparams, fake_quantize, plots
@@ -22,7 +21,7 @@ from qviz.widgets import QATExplorer, STEExplorer
 # %% [markdown]
 # ## Why rounding afterwards fails
 #
-# Our network names 98.89 % of the digits right. Here it is rounded after training. **W4A8** means 4 bits for weights and 8 bits for activations.
+# Our network names 98.89 % of the digits right. Here it is rounded after training. **W4A8** means 4 bits for weights and 8 bits for activations. (Each channel of the weights has a scale of its own here, so some figures differ from those of the explorer of lesson 4.)
 
 # %%
 lab = QATLab()
@@ -76,7 +75,7 @@ ste.reset()
 guess_slope.reveal("nowhere" if way[0] == way[-1] else "to the target", "The true slope is 0, and so is every step.")
 
 # %% [markdown]
-# Two more things to try. A weight that begins beyond the last level is clipped. Its slope is 0, and it is lost. A target between two levels is never reached: the weight swings across the edge for ever.
+# Two more things to try. A weight that begins more than half a step beyond the last level is clipped. Its slope is 0, and it is lost. A target between two levels is never reached: the weight swings across the edge for ever.
 
 # %%
 ste.reset(bits=2, weight=1.6, target=0.0)
@@ -115,7 +114,7 @@ for name, network in (("not frozen", prepared.eval()), ("frozen", run.model)):
     print(f"{name}: the scale of the input is {before:.4f}, and {after:.4f} after brighter images")
 
 # %% [markdown]
-# **Step 3: convert.** The fake-quantized network still computes with real numbers. `convert` makes the network of integers, which runs on the engine's kernels. Both must answer alike.
+# **Step 3: convert.** The fake-quantized network still computes with real numbers. `convert` makes the network of integers, which runs on the engine's kernels. Both must answer alike. The table compares them, layer by layer: how many weights and outputs differ, by how many steps, and how many outputs left their range.
 
 # %%
 converted = convert(run.model)
@@ -123,7 +122,7 @@ print(agreement(run.model, converted, images))
 print(f"converted, on {converted.engine}: {models.accuracy(converted, images, labels):.2%} right")
 
 # %% [markdown]
-# The table compares the two networks, layer by layer: how many weights and outputs differ, by how many steps, and how many outputs left their range. Nothing differs. (On a processor without VNNI that does not hold for W8A8, where sums overflow. There `QATConfig(reduce_range=True)` gives up one bit of the activations, and it holds again; more in lesson 6.)
+# Nothing differs. (On a processor without VNNI that does not hold for W8A8, where sums overflow. There `QATConfig(reduce_range=True)` gives up one bit of the activations, and it holds again; more in lesson 6.)
 #
 # ## How many weights does it take?
 
@@ -134,7 +133,7 @@ guess_share
 # %%
 for name in run.snapshots[0]:
     print(f"{name}: {run.changed(name):.2%} of the weights")
-guess_share.reveal(100 * run.changed(), "Most weights stay in their bins. Those that crossed an edge, and the biases, were enough.")
+guess_share.reveal(100 * run.changed(), "Most weights stay in their bins. Those that crossed did most; scales and biases moved, too.")
 
 # %% [markdown]
 # Follow two weights of the last layer, in steps of their grid. The edge lies at 0.5. The one on the left swings across it: both levels are a little wrong. The one on the right crosses once, and stays.
@@ -168,7 +167,7 @@ plots.accuracy_by_bits(list(bits), found, ptq["W8A8"].float_accuracy)
 #
 # Train for yourself. Choose other settings, and press **Train**. The curves grow epoch by epoch, and **Stop** ends it. What was trained above is known, and is shown at once.
 #
-# Two things to try: one scale per layer in place of one per channel, and three epochs with a learning rate of 0.02. Watch how many weights get another code then.
+# Two things to try: one scale per layer in place of one per channel, and three epochs with a learning rate of 0.02. Watch how many weights get another code then. With one scale per layer training gets less far. With large steps the codes have not settled when the training ends.
 #
 # From code, `train()` does what the button does. The cell below tries 2 bits for activations too: training helps much, and does not heal everything.
 
@@ -208,9 +207,18 @@ guess_torch.reveal(100 * right["torch"], "It was trained on one grid, and conver
 # ## The example that everybody starts from
 #
 # This is how QAT is commonly shown. It runs to the end. Then give it numbers:
+#
+# ```python
+# model = SimpleModel()                    # one layer: self.fc = nn.Linear(10, 5)
+# model.train()
+# model.qconfig = torch.quantization.get_default_qat_qconfig('fbgemm')
+# model_prepared = torch.quantization.prepare_qat(model)
+# # Example training code here...
+# model_quantized = torch.quantization.convert(model_prepared)
+# torch.save(model_quantized.state_dict(), 'model_quantized_qat.pth')
+# ```
 
 # %%
-print(inspect.getsource(examples.as_written_qat).partition("deprecated):\n")[2].partition("    return")[0])
 x = examples.inputs(seed=1)
 with engines.needed():
     written = examples.as_written_qat()
@@ -224,17 +232,18 @@ with engines.needed():
 #
 # 1. *No kernel for a float input.* A `QuantStub` at the input turns real numbers into codes. A `DeQuantStub` at the output turns them back.
 # 2. *Scale 1 and zero point 0.* Nothing was trained, so no observer saw anything; the message says so. Train between `prepare_qat` and `convert`.
-# 3. *Train mode.* The ranges may still move. Freeze the observers and call `eval()` before `convert`.
+# 3. *Train mode.* Until `convert`, each prediction moves the ranges; freeze them. And call `eval()`: in this small model only a flag changes, but batch norm or dropout would do harm (lesson 6, failure 3).
 #
 # ```python
 # model = MendedModel()                                        # 1: SimpleModel with stubs, as in lesson 4
+# model.qconfig = quantization.get_default_qat_qconfig('fbgemm')
 # model_prepared = prepare_qat(model.train())
 # train(model_prepared)                                        # 2: the line that was missing
 # model_prepared.apply(quantization.disable_observer).eval()   # 3
 # model_quantized = convert(model_prepared)
 # ```
 #
-# See the faults go, one after the other. Then save the model. The example ends in `torch.save(model_quantized.state_dict(), ...)`, which no `SimpleModel` can load (lesson 4). A file of `files.save` holds codes, scales, zero points and the engine, and loading runs nothing that is in it.
+# See the faults go, one after the other. Then save the model. The example ends in `torch.save(model_quantized.state_dict(), ...)`, which no float `SimpleModel` can load (lesson 4). A file of `files.save` holds codes, scales, zero points and the engine, and loading runs nothing that is in it.
 
 # %%
 steps = {"1. stubs": (False, False), "2. trained": (True, False), "3. frozen, eval()": (True, True)}
@@ -265,7 +274,7 @@ record(guess_learn, guess_slope, guess_share, guess_torch)
 # 1. PTQ rounds a finished network; with few bits it cannot bear that.
 # 2. QAT puts a fake-quantize behind each weight and activation, and trains on.
 # 3. The straight-through estimator takes a slope of 1 for a staircase that has none.
-# 4. Weights creep, and only a crossed edge changes what the network computes with.
+# 4. Weights creep; most of the change comes from the few that cross an edge.
 # 5. Prepare, train, freeze, `eval()`, convert; then measure the converted network.
 
 # %% [markdown]

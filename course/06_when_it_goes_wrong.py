@@ -163,7 +163,7 @@ calibrator = Percentile(0.01)
 failures.check("percentile", calibrator)
 
 # %% [markdown]
-# **Cause.** The number is the percentage to *keep*. After this ReLU all but the clipped values are zero, more than half. So the middle 0.01 % reach from 0 to 0. A library had this very mix-up in its own code (onnxruntime issue 10846).
+# **Cause.** The number is the percentage to *keep*. More than half of the values after this ReLU are exactly 0. So the middle 0.01 % reach from 0 to 0, and all others are clipped. A library had this very mix-up in its own code (onnxruntime issue 10846).
 #
 # **Cure.** Keep 99.9 % or more, and look at the range before you trust it. *Mend it. From which percentage on is the verdict satisfied?*
 #
@@ -179,7 +179,7 @@ layer = nn.Linear(10, 5)
 failures.check("slower", layer)
 
 # %% [markdown]
-# **Cause.** Making integers, and real numbers again, costs a fixed time. A tiny layer never earns that back.
+# **Cause.** Making integers, and real numbers again, costs a fixed time for the calls and a little for each value. The sums grow faster than that. A tiny layer never earns it back.
 #
 # **Cure.** Quantize where there is much to compute. *Make the layer wider until int8 wins. Where is the turning point on your machine?*
 #
@@ -221,9 +221,9 @@ for spread in ("even", "bell-shaped"):
 explorer.reset()
 
 # %% [markdown]
-# **Notice:** few large codes hardly ever meet. So many networks run well on old processors, until one does not.
+# **Notice:** where large codes are rare, two of them seldom fall into one pair. So many networks run well on old processors, until one does not.
 #
-# The explorer *emulates* the addition. Here is the real kernel: on your processor as it is, and once more in a process of its own that is told to do without VNNI. If the emulation is right, each sum there is its own.
+# The explorer *emulates* the addition. Here is the real kernel: on your processor as it is, and once more in a process of its own that is told to do without VNNI. If the emulation is right, each sum of that process equals the emulated one.
 
 # %%
 Here("What does this processor do?", saturation.report)
@@ -240,7 +240,7 @@ record(guess_default, guess_norm, guess_codes, guess_sum)
 # %% [markdown]
 # ## In five lines
 #
-# 1. A message about a *backend* means that real numbers and integers met in the wrong place: look at stubs, modes and fusing.
+# 1. `'CPU' backend` in a message: real numbers reached an integer kernel. `'QuantizedCPU' backend`: integers reached something that has no kernel for them. Look at stubs and modes.
 # 2. Scale 1 and zero point 0 mean that nothing was calibrated.
 # 3. No message does not mean that all is well: compare the accuracy with the float network, and look at the ranges.
 # 4. Activations are unsigned and affine, weights signed and symmetric; one engine from start to end.
@@ -264,7 +264,7 @@ largest_weight = 64
 check("06.1", largest_weight)
 
 # %% [markdown]
-# **6.2.** One more from the gallery. A **skip connection** adds the input of a layer to its output. Read what torch says, and mend it. `print(failures.case("skip-connection"))` has a cure.
+# **6.2.** One more from the gallery. A **skip connection** adds the input of a layer to its output. `Residual(...)` takes what adds the two. Read what torch says, and mend it. `print(failures.case("skip-connection"))` has a cure.
 
 # %%
 with failures.workbench() as bench:

@@ -111,7 +111,7 @@ explorer.reset()
 # %%
 right = (affine.without_weight_zero_points().predict(images) == labels).sum()
 print(f"with them {(affine.predict(images) == labels).sum()} of {labels.size} right, without {right}")
-guess_forgotten.reveal(int(right), "Each sum is off by the zero point times the sum of all its inputs. After a ReLU these are never negative, so nothing cancels.")
+guess_forgotten.reveal(int(right), "Each sum is off by the zero point times the sum of its inputs; after a ReLU nothing in that cancels.")
 
 # %% [markdown]
 # ## The bias joins the sum
@@ -139,7 +139,7 @@ print(f"{high} / 2**{shift}, rounded: {(high + 2 ** (shift - 1)) >> shift}")
 print(f"in float: {total * float(layer.multiplier[7]):.4f}; in the network: {codes['conv1'][0, 7, 1, 3]}")
 
 # %% [markdown]
-# Two roundings in place of one. Choose **Way** *gemmlowp* in the explorer to see both, and change its integers with **Mantissa +/-** and **Shift +/-**. Does the second rounding change anything?
+# Two roundings in place of one, and a rounded bias before them. Choose **Way** *gemmlowp* in the explorer to see all of it, and change its integers with **Mantissa +/-** and **Shift +/-**. Do these roundings change anything?
 
 # %%
 guess_ways = Prediction("The layer conv2 gives out 735,232 codes for all test images. How many of them are others, if the bias is rounded and the multiplier is an int32 and a shift?", {"none": 0, "about 300": 300, "about 30,000": 30_000})
@@ -154,9 +154,9 @@ for way in WAYS:
 guess_ways.reveal(int((difference != 0).sum()), "Only values that lie almost halfway between two codes can fall to the other side, and then by one.")
 
 # %% [markdown]
-# ## A ReLU for nothing
+# ## A ReLU for free
 #
-# Codes below 0 do not exist, so the kernel must clip. Where $z_y = 0$, that clip *is* the ReLU. Lower the **Bias**, and watch the mark slide into the hatched zone. **z_y +/-** moves the whole ramp.
+# Codes below 0 do not exist, so the kernel must clip. Where $z_y = 0$, that clip *is* the ReLU. Lower the **Bias**, and watch the mark slide into the hatched zone. **z_y +/-** moves the whole ramp: the clip is then at z_y.
 
 # %%
 explorer.reset(bias=-100_000)
@@ -165,7 +165,7 @@ explorer.reset()
 print(f"{(codes['conv2'] == 0).mean():.1%} of the codes of conv2 are 0")
 
 # %% [markdown]
-# The kernel has one blind spot. A float of $2^{31}$ or more has no int32, and the processor then answers with the *lowest* one. fbgemm does exactly this, and so does qviz:
+# The kernel has one blind spot. A float of $2^{31}$ or more has no int32, and the processor then answers with the *lowest* one. fbgemm does exactly this, and so does qviz. (64 less is the next smaller float32.)
 
 # %%
 print(requantize_float(np.array([2**30 - 64, 2**30]), 2.0))
@@ -175,7 +175,7 @@ print(requantize_float(np.array([2**30 - 64, 2**30]), 2.0))
 #
 # ## From pixels to the answer
 #
-# Our value is one of 144 inputs of conv2. Its output wins a max pool, is one of 512 inputs of fc1, and that is one of 64 inputs of the logit "5". Codes go in, codes come out, and nobody divides by a scale on the way:
+# Our value, the tap in the middle of input channel 7, is one of 144 inputs of conv2: number 7 * 9 + 4, counted from 0. Its output wins a max pool, is one of 512 inputs of fc1, and that is one of 64 inputs of the logit "5". Codes go in, codes come out, and no code becomes a real number on the way:
 
 # %%
 path = [("conv1", 7, 4), ("conv2", 6, 68), ("fc1", 3, 98), ("fc2", 5, 4)]
@@ -186,7 +186,7 @@ for name, channel, pick in path:
 explorer.reset()
 
 # %% [markdown]
-# A code that you change goes the same way. Test image 310 is a 5 that is almost an 8. Put out one pixel, and let a single one of the 1,024 values of conv1 see it:
+# A code that you change goes the same way. Test image 310 is a 5 that is almost an 8. Set one pixel from 239 to 0, but for a single one of the 1,024 values of conv1:
 
 # %%
 explorer.reset(image=310, channel=11, place=41, pick=3, activation=-255)
@@ -219,12 +219,12 @@ named = both.theirs.get("logits", both.mine["logits"]).argmax(1)
 print(f"{sum(mine.size for mine in both.mine.values()):,} codes, {differ} differ; {(named == labels).sum()} of {labels.size} digits right")
 for way in WAYS:
     print(f"NumPy, {way:10} names {(both.net.predict(images, way) == named).sum()} of {labels.size} digits as fbgemm does")
-guess_equal.reveal(differ, "Integers have no last bits to lose. Whoever does the same steps in the same order gets the same codes.")
+guess_equal.reveal(differ, "Sums of integers are exact, and the two steps with floats are done in the kernel's own order.")
 
 # %% [markdown]
 # The order matters, because two steps are still floats: the bias joins the sum, then the sum is multiplied. A bias rounded first would part from the kernel now and then, as you saw.
 #
-# Even this is not all. Where each channel has its own scale, fbgemm divides the bias by it. Where all share one, it multiplies by 1 over it, and rounds once less. Thousands of random layers did not tell the two apart. Sums made to lie next to a tie did at once.
+# Even this is not all. Where each channel has its own scale, fbgemm divides the bias by it, adds it to the sum, and rounds after each. Where all share one, it multiplies by 1 over it, and adds in the same instruction, with one rounding. Thousands of random layers did not tell the two apart. Sums made to lie next to a tie did at once.
 #
 # For the answer it does not matter. The way of gemmlowp has no float left between the pixels and the logits, and names every digit as fbgemm does.
 #
@@ -293,7 +293,7 @@ def to_codes(total, multiplier, zero_point):
 check("08.3", to_codes)
 
 # %% [markdown]
-# **8.4.** Multiply without a float: return `total * mantissa / 2**31 / 2**shift`, rounded after each of the two divisions. All four are Python's whole numbers, and `total` may be negative. What lies exactly halfway may go either way.
+# **8.4.** Multiply without a float: return `total * mantissa / 2**31 / 2**shift`, rounded after each of the two divisions. All four are Python's whole numbers, and `total` may be negative. What lies exactly halfway goes up, as in the cell above.
 
 # %%
 def multiply(total, mantissa, shift):

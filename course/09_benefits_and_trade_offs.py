@@ -3,7 +3,7 @@
 #
 # **The question of this page: what does one gain by quantization, what does it cost, and how do I choose?**
 #
-# *Before it: [8. Integers all the way](08_integers_all_the_way.ipynb). Time: 30 minutes, exercises 10 more. Next: [10. Moving on](10_moving_on.ipynb).*
+# *Before it: [8. Integers all the way](08_integers_all_the_way.ipynb). Time: 35 minutes, exercises 10 more. Next: [10. Moving on](10_moving_on.ipynb).*
 #
 # Three things are promised: a smaller model, faster answers, less power. Two things are paid: some accuracy, and a more complex way to the model. On this page nothing of that is taken on trust. You count it, measure it, or see where the figure comes from.
 
@@ -119,7 +119,8 @@ guess_power.reveal(saved, "Nearly all energy goes into moving bytes, and int8 ha
 # %%
 from qviz.pytorch.power import Counter
 x = images[:256].flatten(1)
-Here("What does the wide network take, by a counter of energy?", lambda: Counter().compare({"float32": lambda: wide(x), "int8": lambda: wide_int8(x)}, inputs=256))
+both = {"float32": lambda: wide(x), "int8": lambda: wide_int8(x)}
+Here("What does the wide network take, by a counter of energy?", lambda: Counter().compare(both, inputs=256))
 
 # %% [markdown]
 # ## Accuracy: what fewer bits cost
@@ -170,7 +171,7 @@ for layer in LAYERS:
     decibels = " ".join(f"{db:5.1f}" for db in alone(test.sqnr_db, layer)[:4])
     print(f"2, 3, 4, 5 bits: {layer:5} alone {right} right, {decibels} dB; all but {layer:5} {rest} right")
 worst = min(LAYERS, key=lambda layer: alone(test.right, layer)[0])
-guess_layer.reveal(next(c for c in guess_layer.choices if c.startswith(worst)), "Neither the first layer nor the largest. Sensitivity must be measured.")
+guess_layer.reveal(next(c for c in guess_layer.choices if c.startswith(worst)), "Neither the first layer nor the largest: measure it.")
 
 # %% [markdown]
 # Size and accuracy pull in two directions. Each dot below is a network with 2 to 8 bits in each layer. A network is on the **Pareto front** if no other is both smaller and better. What beats yours lies in the box.
@@ -214,10 +215,12 @@ guess_percent
 size, loss = size_bytes(), training.divergence
 for bits in (4, 3):
     budget = size[place(bits)]
-    rows = {"uniform": (bits,) * 4, "greedy": take_bits(loss, budget)[-1], "exact": best_that_fits(loss, budget), "exact, and 1 %": best_that_fits(loss, 1.01 * budget)}
+    rows = {"uniform": (bits,) * 4, "greedy": take_bits(loss, budget)[-1]}
+    rows |= {"exact": best_that_fits(loss, budget), "exact, and 1 %": best_that_fits(loss, 1.01 * budget)}
     for name, mixed in rows.items():
         at = place(mixed)
-        print(f"{name:14} {mixed}: {size[at]:6,} bytes, {test.right[at]} of 359 right, divergence {test.divergence[at]:.4f}, {test.sqnr_db[at]:4.1f} dB")
+        print(f"{name:14} {mixed}: {size[at]:6,} bytes, {test.right[at]} of 359 right", end=", ")
+        print(f"divergence {test.divergence[at]:.4f}, {test.sqnr_db[at]:4.1f} dB")
 guess_percent.reveal(int(test.right[at] - test.right[place(3)]), "Small layers can be sensitive, and their bits cost next to nothing.")
 
 # %% [markdown]

@@ -21,6 +21,7 @@ CHECK = re.compile(r'check\("(\d\d)\.(\d+)", (\w+)\)')
 RESET = r"\w+\.reset\(.*\)"
 STAGING = re.compile(rf"(?:{RESET}\n)?(?:(?P<question>\w+ = Prediction\(.*\)\n\w+)|\w+\.reveal\(.*\))(?:\n{RESET})?")
 QUESTION, ANSWER = "A question: unfold to see the call", "The answer: unfold to see the call"
+LONG = 300  # characters of a text that leave no room for an explorer below it on a slide
 AUTHORS = ("tags",)  # the metadata that a source may set
 
 
@@ -66,13 +67,15 @@ def build(source, solutions=False):
 
 
 def _slide(cells, index, exercises):
-    """Say where a slide begins: at a heading, and below it at each claim and at each further call."""
+    """Say where a slide begins: at a heading, at each claim, at each further call, at an explorer below a long text."""
     cell, before = cells[index], cells[max(0, index - 1)]
     if exercises or cell.source.startswith("## Sources"):
         return "skip"
     if re.search("^##? ", cell.source, re.MULTILINE) and cell.cell_type == "markdown":
         return "slide"
-    return "-" if (before.cell_type, cell.cell_type) == ("markdown", "code") else "subslide"
+    explained = (before.cell_type, cell.cell_type) == ("markdown", "code")
+    crowded = "Explorer(" in cell.source and len(before.source) > LONG
+    return "-" if explained and not crowded else "subslide"
 
 
 def _for_nbgrader(answer, check, name):

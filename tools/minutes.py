@@ -41,6 +41,11 @@ class Page:
     exercises: int
 
     @property
+    def hands_on(self):
+        """Explorers to move and cells to repair."""
+        return self.explorers + self.repairs
+
+    @property
     def reading(self):
         """Minutes to read the page and to move what is there."""
         read = self.words / WORDS_A_MINUTE + self.lines * SECONDS_A_LINE / 60
@@ -65,13 +70,14 @@ def page(path):
     body = [cell for cell in cells if "exercise" not in cell["metadata"].get("tags", [])]
     prose = " ".join(source[id(cell)] for cell in body if cell["cell_type"] == "markdown").split("## Sources")[0]
     code = [source[id(cell)] for cell in body if cell["cell_type"] == "code"]
+    folded = [source[id(cell)] for cell in body if cell["metadata"].get("jupyter", {}).get("source_hidden")]
     printed = [output for cell in body for output in cell.get("outputs", [])]
     texts = ["".join(output.get("text", output.get("data", {}).get("text/plain", ""))) for output in printed]
     return Page(
         title=re.match("# (.*?)(?: with fbgemm)?\n", source[id(cells[0])])[1],
         link=f"../notebooks/{path.name}",
         words=len(re.findall(r"\w[\w'-]*", re.sub(r"\]\([^)]*\)", "]", prose))),
-        lines=sum(len(text.splitlines()) for text in [*code, *texts]),
+        lines=sum(len(text.splitlines()) for text in [*code, *texts]) - sum(len(text.splitlines()) for text in folded),
         explorers=sum(len(re.findall(r"\b\w+Explorer\(", text)) for text in code),
         repairs=sum(text.count("failures.check(") for text in code),
         questions=sum(text.count("Prediction(") for text in code) + 9 * sum("_the_course()" in text for text in code),
@@ -84,8 +90,8 @@ def pages():
     return [page(path) for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
 
 
-COUNTED = ("words", "lines", "explorers", "repairs", "questions", "reading", "exercises", "exercising")
-HEAD = ("words", "lines", "explorers", "repairs", "questions", "**minutes**", "exercises", "**more**")
+COUNTED = ("words", "lines", "hands_on", "questions", "reading", "exercises", "exercising")
+HEAD = ("words", "lines", "hands-on", "questions", "**minutes**", "exercises", "**more**")
 
 
 def table():

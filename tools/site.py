@@ -15,13 +15,18 @@ SOURCE, OUT = ROOT / "build" / "site-source", ROOT / "build" / "site"
 
 
 def described(notebook):
-    """Give each picture its words, which the notebook holds beside it, as its alternative text."""
+    """Fold what is folded, wrap what is prose, and give each picture its words: below it, their first line as alt."""
     for cell in notebook["cells"]:
+        tags, source = cell["metadata"].setdefault("tags", []), "".join(cell["source"])
         if cell["metadata"].get("jupyter", {}).get("source_hidden"):
-            cell["metadata"].setdefault("tags", []).append("hide-input")  # folded there, so folded here
-        words = ["".join(output["data"].get("text/plain", "")) for output in pictures(cell)]
-        if words:
-            cell["metadata"]["mystnb"] = {"image": {"alt": " ".join(words[-1].split())}}
+            tags.append("hide-input")
+        if any(call in source for call in ("Prediction(", ".reveal(", "record(", "check(")):
+            tags.append("prose")
+        for picture in pictures(cell):
+            words = "".join(picture["data"].pop("text/plain", ""))
+            cell["metadata"]["mystnb"] = {"image": {"alt": f"Picture: {words.splitlines()[0]}"}}
+            below = {"output_type": "display_data", "metadata": {}, "data": {"text/plain": words}}
+            cell["outputs"].insert(cell["outputs"].index(picture) + 1, below)
     return notebook
 
 

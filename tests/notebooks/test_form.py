@@ -115,6 +115,13 @@ def test_it_is_short(path):
     assert statistics.median(lines) <= 3
 
 
+@each
+def test_no_line_runs_off_the_edge(path):
+    """JupyterLab shows about 150 characters in a window of 1,400 pixels; what is folded away needs none."""
+    shown = [c for c in code(path) if not c["metadata"].get("jupyter", {}).get("source_hidden")]
+    assert [line for cell in shown for line in source(cell).splitlines() if len(line) > 150] == []
+
+
 def definitions(cell):
     """Return the functions and classes that this cell defines outside an exercise in building."""
     if "build-it" in cell["metadata"].get("tags", []):
