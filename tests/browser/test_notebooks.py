@@ -12,6 +12,7 @@ from .conftest import ARTIFACTS, ROOT
 from .explorers import NOT_YET
 
 MOST_MIB = 476  # 500 MB: 500e6 bytes are 476.8 MiB
+MOST_WITH_COMPILER_MIB = 524  # 550 MB: lowering a graph loads torch's inductor and dynamo, 130 MB of Python modules
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
@@ -45,7 +46,8 @@ def test_run_all_ends_well(lab):
 
 def test_the_kernel_needs_little_memory(lab):
     """A public Binder gives 1 to 2 GB to a reader, and a course's server as little: the whole notebook, all moved."""
-    assert 20 < lab.kernel_peak_mib() < MOST_MIB
+    most = MOST_WITH_COMPILER_MIB if lab.path.stem == "10_moving_on" else MOST_MIB
+    assert 20 < lab.kernel_peak_mib() < most
 
 
 def test_the_tab_key_goes_from_control_to_control(lab):

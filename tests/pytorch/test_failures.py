@@ -12,8 +12,11 @@ from torch import nn  # noqa: E402
 from torch.ao.nn.quantized import FloatFunctional  # noqa: E402
 from torch.ao.quantization import (  # noqa: E402
     DeQuantStub,
+    FixedQParamsObserver,
     HistogramObserver,
     MinMaxObserver,
+    PerChannelMinMaxObserver,
+    PlaceholderObserver,
     QConfig,
     QuantStub,
     convert,
@@ -83,6 +86,41 @@ def converted(model, samples=None, *, fuse=False, late=False, with_samples=True)
     return bench
 
 
+def shown_in_vain(model, when):
+    """Show the images to a model where no observer is: before prepare, after it to the original, or after convert."""
+    with failures.workbench() as bench:
+        if when == "before prepare":
+            model(failures.images())
+        prepared = prepare(model)
+        if when == "to the original":
+            model(failures.images())
+        bench.model = convert(prepared)
+        if when == "after convert":
+            bench.model(failures.images())
+    return bench
+
+
+def fused_late(when):
+    with failures.workbench() as bench:
+        model = failures.with_batch_norm()
+        prepared = prepare(model)
+        prepared(failures.images())
+        bench.model = convert(prepared)
+        (bench.model if when == "after convert" else model).fuse()
+    return bench
+
+
+def beside():
+    """Give a FloatFunctional to a skip connection that still adds with torch.add."""
+    model = failures.Residual(torch.add)
+    model.add = FloatFunctional()
+    return converted(model, failures.numbers())
+
+
+def skip(adder, **steps):
+    return converted(failures.Residual(adder), failures.numbers(), **steps)
+
+
 def on_bench(make):
     with failures.workbench() as bench:
         bench.model = make()
@@ -142,6 +180,9 @@ WRONG = [
     ("missing-stub", lambda: on_bench(lambda: with_stubs_of_no_use("on the layer only")), "stubs were not converted"),
     ("missing-stub", lambda: on_bench(lambda: with_stubs_of_no_use("around")), "stubs were not converted"),
     ("missing-stub", lambda: on_bench(lambda: quantize_dynamic(nn.Sequential(linear()))), "No layer of it"),
+    ("uncalibrated", lambda: shown_in_vain(failures.digits_network(), "before prepare"), "no observer was there"),
+    ("uncalibrated", lambda: shown_in_vain(failures.digits_network(), "to the original"), "no observer was there"),
+    ("uncalibrated", lambda: shown_in_vain(failures.digits_network(), "after convert"), "no observer was there"),
     ("uncalibrated", lambda: converted(failures.digits_network(), 100 * failures.images()), "not what the network"),
     ("train-mode", lambda: converted(failures.after_training(), fuse=True, late=True), "in eval mode too late"),
     ("train-mode", lambda: converted(failures.after_training().eval()), "not fused any more"),
@@ -149,15 +190,35 @@ WRONG = [
     ("unfused-batch-norm", lambda: converted(half_fused()), "bn2 still stands alone"),
     ("unfused-batch-norm", lambda: converted(without_norms()), "it is another network"),
     ("unfused-batch-norm", lambda: converted(failures.after_training(), fuse=True), "is it in eval mode"),
+    ("unfused-batch-norm", lambda: fused_late("after convert"), "fused too late"),
+    ("unfused-batch-norm", lambda: fused_late("on the original"), "fused too late"),
+    ("unfused-batch-norm", lambda: shown_in_vain(failures.with_batch_norm(), "after convert"), "no observer was there"),
+    ("unfused-batch-norm", lambda: converted(failures.with_batch_norm(), fuse=True, with_samples=False), "No image"),
+    ("skip-connection", lambda: skip(FloatFunctional().add), "the FloatFunctional itself, not its method"),
+    ("skip-connection", lambda: skip(FloatFunctional(), with_samples=False), "Did the observers see numbers"),
+    ("skip-connection", lambda: skip(lambda a, b: a), "Does it add both"),
+    ("skip-connection", lambda: skip(lambda a, b: a.dequantize() + b.dequantize()), "No QFunctional is in it"),
+    ("skip-connection", beside, "but torch.add still adds"),
     ("skip-connection", lambda: converted(failures.Residual(torch.sub), failures.numbers()), "Torch adds no integers"),
     ("skip-connection", lambda: on_bench(lambda: quantize_dynamic(failures.Residual(torch.add))), "what convert made"),
     ("engine", lambda: "none", "This build of torch has"),
     ("engine", lambda: "fbgemn", "This build of torch has"),
     ("wrong-dtype", lambda: QConfig(observer(qint8), observer(qint8)), "Look at the activations"),
     ("wrong-dtype", lambda: QConfig(observer(quint8), observer(quint8)), "Look at the weights"),
-    ("symmetric", lambda: observer(qint8, torch.per_tensor_symmetric), "The kernels want quint8"),
+    ("symmetric", lambda: observer(qint8, torch.per_tensor_symmetric), "quint8 activations, and many"),
+    ("symmetric", lambda: observer(qint8), r"The kernels want quint8 activations\.$"),
+    ("symmetric", lambda: PerChannelMinMaxObserver, "One scale for each channel is for weights"),
+    ("symmetric", lambda: PerChannelMinMaxObserver.with_args(dtype=quint8), "One scale for each channel"),
+    ("symmetric", lambda: PlaceholderObserver, "Torch refuses this observer"),
+    ("symmetric", lambda: FixedQParamsObserver.with_args(scale=1.0, zero_point=0), "Many codes are still idle"),
+    ("symmetric", lambda: MinMaxObserver(), "an observer's class, or what"),
+    ("symmetric", lambda: MinMaxObserver.with_args(dtype=quint8, quant_min=0, quant_max=15), "16 codes are fewer"),
     ("percentile", lambda: Percentile(50.0), "clips too much"),
     ("percentile", lambda: Percentile(98.0), "clips too much"),
+    ("percentile", lambda: Percentile(0.9999), r"0\.9999 is 0\.9999 percent; did you mean 99\.99\?"),
+    ("percentile", lambda: 50, "clips too much"),
+    ("percentile", lambda: 0, "above 0 and at most 100: got 0"),
+    ("percentile", lambda: float("nan"), "above 0 and at most 100: got nan"),
     ("double-input", lambda: torch.zeros(2, 10, dtype=torch.int32), "Which dtype"),
     ("double-input", lambda: np.zeros((2, 10)), "Hand over a tensor: got ndarray"),
 ]
@@ -303,6 +364,23 @@ def test_without_an_engine_nothing_is_judged(monkeypatch):
 def test_a_histogram_observer_is_a_repair_too():
     assert failures.check("symmetric", HistogramObserver).works
     assert failures.check("percentile", MSE()).works
+
+
+@pytest.mark.parametrize("kind", [MinMaxObserver, HistogramObserver])
+def test_reduce_range_uses_all_codes_it_has(kind):
+    verdict = failures.check("symmetric", kind.with_args(dtype=quint8, reduce_range=True))
+    assert verdict.works and "reach 128 of 128 codes" in verdict.effect
+
+
+def test_a_percentage_may_be_a_number():
+    assert failures.check("percentile", 99.9).works
+    assert not failures.check("percentile", 0.01).attempted
+
+
+def test_what_is_done_after_the_workbench_changes_no_verdict():
+    bench = failures.case("uncalibrated").broken()
+    failures.right(bench.model)
+    assert not failures.check("uncalibrated", bench).attempted
 
 
 def test_each_case_is_explained():

@@ -5,7 +5,7 @@ import numpy as np
 from ...data import cnn_weights
 from ...numerics import IntFormat
 from ..answers import number_of, refuse_unchanged, result_of
-from ..exercises import Hint, NotAttempted, exercise
+from ..exercises import Hint, exercise
 
 LAYERS = ("conv1", "conv2", "fc1", "fc2")
 RNG = np.random.default_rng(0)
@@ -49,20 +49,39 @@ def rescaled(answer) -> None:
     """Ask for a function that rescales the channels between two layers, and leaves what they compute."""
     refuse_unchanged(answer, lambda w1, b1, w2, s: (w1 * s[:, None], b1, w2 / s), JOINTS)
     for w1, b1, w2, s in JOINTS:
-        x = np.random.default_rng(1).standard_normal((20, 4))
-        made = result_of(answer, w1, b1, w2, s)
+        made = _made(answer, w1, b1, w2, s)
         if not isinstance(made, tuple | list) or len(made) != 3:
             raise Hint("The answer must be a function that returns three arrays: w1, b1 and w2.")
         parts = [np.asarray(part, float) for part in made]
         if [part.shape for part in parts] != [w1.shape, b1.shape, w2.shape]:
             raise Hint("Each array must keep its shape: w1 (5, 4), b1 (5,) and w2 (3, 5).")
         if np.array_equal(parts[0], w1):
-            raise NotAttempted
+            raise Hint("w1 comes back as it was, without its factors: channel i is to get the factor s[i].")
         if not np.allclose(parts[0], w1 * s[:, None]):
             raise Hint("Each row of w1 makes one channel, and is multiplied by the factor of that channel.")
+        x = np.random.default_rng(1).standard_normal((20, 4))
         off = np.abs(_two_layers(x, *parts) - _two_layers(x, w1, b1, w2)).max()
         if off > 1e-9:
-            raise Hint(f"The two layers compute something else: an output is off by {off:.2f}. What else is added?")
+            raise Hint(
+                f"The two layers compute something else: an output is off by {off:.2f}. {_why(parts, b1, w2, s)}"
+            )
+
+
+def _made(answer, *arrays):
+    """Call the function; where two shapes do not fit, say which way s lies."""
+    try:
+        return result_of(answer, *arrays)
+    except Hint as hint:
+        which = " A factor for each row is s[:, None], one for each column is s." if "broadcast" in str(hint) else ""
+        raise Hint(f"{hint}{which}") from None
+
+
+def _why(parts, b1, w2, s) -> str:
+    if not np.allclose(parts[2], w2 / s):
+        return "Each column of w2 reads one channel, and must be divided by its factor."
+    if np.allclose(parts[1], b1 / s):
+        return "The bias is divided, where its row of w1 is multiplied."
+    return "What else is added?"
 
 
 def _two_layers(x, w1, b1, w2):

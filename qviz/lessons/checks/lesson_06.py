@@ -9,6 +9,7 @@ from ..exercises import Hint, NotAttempted, exercise
 RANGES = [(np.linspace(0.0, hi, 40), hi) for hi in (1.0, 6.3, 50.0)]
 ROW = np.array([255, 255, 200, 3, 7, 250, 255, 255])
 COLUMN = np.array([127, 127, -128, 5, 90, 100, 127, 127])
+LOWEST = np.array([255, 255]), np.array([-128, -128])
 
 
 def _pairs(k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -22,6 +23,8 @@ def weights_that_fit(answer) -> None:
     weight = number_of(answer, "a weight")
     if weight != np.rint(weight) or not -128 <= weight <= 127:
         raise Hint("A weight is a whole number from -128 to 127.")
+    if weight < 0:
+        raise Hint("Look for the largest positive one.")
     full, larger = (
         int(pair_sums([255, 255], [w, w], saturate=False)[0]) for w in (int(weight), min(int(weight) + 1, 127))
     )
@@ -54,26 +57,42 @@ def reduced_range(answer) -> None:
         scale = number_of(result[1], "a scale")
         if codes.max() > 127 or codes.min() < 0 or (codes != np.rint(codes)).any():
             raise Hint(f"Codes of 7 bits are whole, from 0 to 127: got {codes.min():g} to {codes.max():g}.")
-        error = np.abs(codes * scale - x)
-        if error[-1] > hi / 127:
-            raise Hint(f"{hi:g} comes back as {codes[-1] * scale:.4g}: the largest value is cut off.")
-        if error.max() > hi / 127 / 2 * 1.001:
-            raise Hint("A value moves further than half a step of 7 bits: the scale is coarser than need be.")
+        if hint := _hint_for_scale(scale, hi):
+            raise Hint(hint)
+        back = codes * scale
+        at = int(np.argmax(np.abs(back - x)))
+        off = abs(back[at] - x[at]) / scale
+        if off > 1.001:
+            raise Hint(f"{x[at]:.4g} comes back as {back[at]:.4g}: were its code and the scale made alike?")
+        if off > 0.501:
+            raise Hint(f"The scale is right, but {x[at]:.4g} comes back as {back[at]:.4g}: round to the nearest code.")
+
+
+def _hint_for_scale(scale: float, hi: float) -> str:
+    """Say what is wrong with a scale of 7 bits for values from 0 to `hi`; nothing where it is right."""
+    if np.isclose(scale, hi / 127, rtol=1e-6, atol=0):
+        return ""
+    if scale < hi / 127:
+        return f"127 steps of {scale:.4g} reach {127 * scale:.4g}, not {hi:g}: the largest value is cut off."
+    if scale > hi:
+        return f"One step of {scale:.4g} is longer than the whole range, 0 to {hi:g}: is the scale upside down?"
+    return f"{hi:g} is {hi / scale:.4g} steps of {scale:.4g}, and 7 bits have 127: the scale is coarser than need be."
 
 
 @exercise("06.4", "That is fbgemm's kernel without VNNI, bit for bit.")
 def saturating_dot(answer) -> None:
     """Ask for a function of two rows of codes that adds neighbours in 16 bits, and then all in 32."""
-    for x, w in ((ROW, COLUMN), *map(_pairs, (2, 16, 64))):
+    for x, w in ((ROW, COLUMN), *map(_pairs, (2, 16, 64)), LOWEST):
         got = number_of(result_of(answer, x, w), "a function that returns one number")
         if got == dot(x[None], w[None])[0, 0]:
             continue
         pairs, total = pair_sums(x, w, saturate=False), int(x @ w)
         half = x.size // 2
         other = {
-            total: "nothing saturates in it",
+            total: f"nothing saturates at {-32768 if total < 0 else 32767:,} in it",
             int(np.clip(total, -32768, 32767)): "each pair saturates, not the sum of all",
             int(np.sum((pairs + 32768) % 65536 - 32768)): "a pair that does not fit stops at the end, it does not wrap",
             int(np.clip(x[:half] * w[:half] + x[half:] * w[half:], -32768, 32767).sum()): "neighbours are a pair",
+            -32767: "16 bits reach one further down than up",
         }
         raise Hint(f"For x = {x[:8]} ... the sum is {got:,.0f}: {other.get(int(got), 'another number is right')}.")

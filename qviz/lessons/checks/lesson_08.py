@@ -71,20 +71,52 @@ def _as_given(total, multiplier, zero_point):
     return np.clip(q, 0, 255)
 
 
+def _drawn(sign: int) -> list[tuple[int, int, int]]:
+    """Draw totals of a sign, mantissas and shifts: products fit a float, and none lies halfway when it is shifted."""
+    rng = np.random.default_rng(0)
+    rows = zip(rng.integers(1, 10**6, 200), rng.integers(2**30, 2**31, 200), rng.integers(1, 12, 200), strict=True)
+    cases = [(sign * int(total), int(mantissa), int(shift)) for total, mantissa, shift in rows]
+    return [case for case in cases if _first(*case[:2]) % 2 ** case[2] != 2 ** (case[2] - 1)]
+
+
+def _first(total: int, mantissa: int) -> int:
+    return (total * mantissa + 2**30) >> 31
+
+
+def _twice(total: int, mantissa: int, shift: int) -> int:
+    return (_first(total, mantissa) + 2 ** (shift - 1)) >> shift
+
+
+SLIPS = {
+    "It rounds down, both times.": lambda total, mantissa, shift: total * mantissa >> (31 + shift),
+    "The second division rounds down.": lambda total, mantissa, shift: _first(total, mantissa) >> shift,
+    "It is rounded once: the first quotient must become the nearest whole number, too.": (
+        lambda total, mantissa, shift: (total * mantissa + 2 ** (30 + shift)) >> (31 + shift)
+    ),  # to cut off the first quotient comes to the same
+}
+NEARLY_HALFWAY = [(3000, 1535.6, 10), (4, 2.6, 1), (20, 11.6, 3)]  # total, first quotient, shift
+ROUNDED_UP = [(total, int(quotient / total * 2**31), shift) for total, quotient, shift in NEARLY_HALFWAY]
+HALFWAY = [(total, 2**30, shift) for total in range(-12, 13) for shift in (1, 2)]
+WIDE = [(2**k + 1, 2**30 + 2**k - 1, 1) for k in range(24, 30)]  # 1 / 2**31 below halfway, which a float cannot see
+
+
 @exercise(
     "08.4", "That is all a chip without floats needs: one wide product, two shifts, and half of each added before."
 )
 def no_float(answer) -> None:
     """Ask for a function from three whole numbers to one."""
-    rng = np.random.default_rng(0)
-    for _ in range(200):
-        total, mantissa = int(rng.integers(-(10**6), 10**6)), int(rng.integers(2**30, 2**31))
-        shift = int(rng.integers(1, 12))
-        (mine,) = numbers_of(result_of(answer, total, mantissa, shift), 1, "a function that returns one number")
-        high = round(total * mantissa / 2**31)
-        nearest = {-(-(2 * high - 2**shift) // 2 ** (shift + 1)), (2 * high + 2**shift) // 2 ** (shift + 1)}
-        if mine not in nearest:
+    _compare(answer, _drawn(1) + ROUNDED_UP, "")
+    _compare(answer, _drawn(-1), "Negative totals alone go wrong: int() cuts towards 0; >> rounds down.")
+    _compare(answer, HALFWAY, "What lies exactly halfway goes up.")
+    _compare(answer, WIDE, "A float has 53 bits, and this product needs more: it is off.")
+
+
+def _compare(answer, cases: list[tuple[int, int, int]], why: str) -> None:
+    """Raise a Hint for the first case that goes wrong, with the slip that explains all of them, or else with `why`."""
+    mine = [number_of(result_of(answer, *case), "a function that returns one number") for case in cases]
+    for (total, mantissa, shift), got in zip(cases, mine, strict=True):
+        if got != _twice(total, mantissa, shift):
+            slip = next((words for words, slip in SLIPS.items() if mine == [slip(*case) for case in cases]), why)
             exact = total * mantissa / 2**31
-            told = f"{total} * {mantissa} / 2**31 is {exact:.2f}, and that over 2**{shift} is {exact / 2**shift:.2f}"
-            rounding = "rounds down" if mine == np.floor(exact / 2**shift) else "gives"
-            raise Hint(f"{told}; the function {rounding}{'' if rounding == 'rounds down' else f' {mine:g}'}.")
+            told = f"{total} * {mantissa} / 2**31 is {exact:.4f}, and that over 2**{shift} is {exact / 2**shift:.4f}"
+            raise Hint(f"{told}; the function gives {got:.16g}. {slip}".rstrip())

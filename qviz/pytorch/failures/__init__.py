@@ -11,12 +11,14 @@ works. `check` runs what the reader hands over. It raises nothing, and leaves no
 trial.py      what torch says, on one line; the workbench; the verdict
 networks.py   networks to break
 flow.py       cases of the steps: stubs, calibration, modes, fusing, adding
-settings.py   cases of the choices: engine, dtypes, schemes, ranges, sizes, inputs
+ranges.py     cases of ranges: codes that no value reaches, values that no code reaches
+settings.py   cases of the choices: engine, dtypes, sizes, inputs
 """
 
-from . import flow, settings
+from . import flow, ranges, settings
 from .networks import Residual, after_training, digits_network, images, numbers, right, with_batch_norm
-from .settings import codes_used, race
+from .ranges import codes_used
+from .settings import race
 from .trial import Case, Verdict, Workbench, workbench
 
 __all__ = [
@@ -24,7 +26,7 @@ __all__ = [
     "digits_network", "images", "numbers", "race", "right", "with_batch_norm", "workbench",
 ]  # fmt: skip
 
-CASES = {case.name: case for case in (*flow.CASES, *settings.CASES)}
+CASES = {case.name: case for case in (*flow.CASES, *ranges.CASES, *settings.CASES)}
 
 
 def case(name: str) -> Case:
@@ -52,7 +54,7 @@ def check(name: str, repair) -> Verdict:
     ----------
     name : str
         Of a case in `CASES`.
-    repair : what the case is about: a Workbench with a model, an observer, a layer, the name of an engine ...
+    repair : what the case is about: a Workbench with a model, an observer, a percentage, the name of an engine ...
         As commonly written it counts as "not attempted yet".
 
     Raises

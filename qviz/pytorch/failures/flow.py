@@ -22,7 +22,10 @@ from .networks import (
 from .trial import Case, Verdict, Workbench, attempt, workbench
 
 ENOUGH = 0.02  # how far below the float network a mended one may be: 7 images of 359
+SUM_OFF = 0.1  # of the length of the sum in float: rounding takes 0.03 with 7 bits, any other sum more than 0.5
 NOT_QUANTIZED = "No convolution of it is quantized: hand over what convert returned."
+NO_OBSERVER = "The images came after convert, or before prepare: no observer was there."
+FUSED_LATE = "It was fused too late: prepare and convert take the layers as they stand."
 
 
 def _broken_stub() -> Workbench:
@@ -69,15 +72,21 @@ def _judge_calibration(bench: Workbench) -> Verdict:
         return model
     if not _has(model, quantized.Conv2d):
         return Verdict(bench.says, hint=NOT_QUANTIZED)
-    places = [m for m in model.modules() if gives_codes(m)]
-    default = [m for m in places if float(m.scale) == 1 and int(m.zero_point) == 0]
+    default, places = _uncalibrated(model)
     share = right(model)
-    effect = f"scale 1 and zero point 0 in {len(default)} of {len(places)} places; {told(share)}"
-    if len(default) == len(places):
-        return Verdict(bench.says, effect, attempted=False)
+    effect = f"scale 1 and zero point 0 in {default} of {places} places; {told(share)}"
+    if default == places:
+        shown = "shown" in bench.steps
+        return Verdict(bench.says, effect, attempted=shown, hint=NO_OBSERVER if shown else "")
     if share < float_right() - ENOUGH:
         return Verdict(bench.says, effect, hint="The observers saw something, but not what the network will see.")
     return Verdict(bench.says, effect)
+
+
+def _uncalibrated(model: nn.Module) -> tuple[int, int]:
+    """Return in how many places the scale is 1 and the zero point 0, and how many places there are."""
+    places = [m for m in model.modules() if gives_codes(m)]
+    return sum(float(m.scale) == 1 and int(m.zero_point) == 0 for m in places), len(places)
 
 
 def _broken_mode() -> Workbench:
@@ -120,8 +129,13 @@ def _judge_norm(bench: Workbench) -> Verdict:
         return Verdict(says, hint="It does not run: is it in eval mode when it is fused, and fused before prepare?")
     if not _has(model, quantized.Conv2d):
         return Verdict(says, told(share), hint=NOT_QUANTIZED)
+    default, places = _uncalibrated(model)
+    if default == places:
+        hint = NO_OBSERVER if "shown" in bench.steps else "No image was shown to the observers."
+        return Verdict(bench.says, told(share), hint=hint)
     if len(norms) == 2:
-        return Verdict(says, told(share), attempted=False)
+        late = "fused" in bench.steps
+        return Verdict(says, told(share), attempted=late, hint=FUSED_LATE if late else "")
     if norms:
         return Verdict(says, told(share), hint=f"{norms[0]} still stands alone.")
     if share < float_right() - ENOUGH:
@@ -143,11 +157,30 @@ def _judge_skip(bench: Workbench) -> Verdict:
         return Verdict(bench.says, hint="Hand over what convert made of a Residual.")
     y, says = attempt(lambda: model(numbers()))
     if y is None:
-        changed = model.adder is not torch.add
-        hint = "Torch adds no integers of different scales with it: what in torch.ao.nn.quantized does?"
-        return Verdict(says, attempted=changed, hint=hint if changed else "")
-    step = float(getattr(model.adder, "scale", 1))
-    return Verdict(says, f"the sum has a scale of its own, {step:.3f}")
+        hint = _why_no_sum(model)
+        return Verdict(says, attempted=bool(hint), hint=hint)
+    truth, observed = Residual(torch.add)(numbers()), isinstance(model.adder, quantized.QFunctional)
+    off = float((y - truth).norm() / truth.norm())
+    if off > SUM_OFF:
+        hint = "Did the observers see numbers?" if observed else "Does it add both?"
+        return Verdict(says, f"it is {off:.0%} away from the sum in float", hint=hint)
+    if not observed:
+        return Verdict(says, "no integers are added", hint="No QFunctional is in it: nobody observed the sum.")
+    return Verdict(says, f"the sum has a scale of its own, {float(model.adder.scale):.3f}")
+
+
+def _why_no_sum(model: Residual) -> str:
+    """Say why torch does not add; nothing for the model as it was."""
+    if isinstance(getattr(model.adder, "__self__", None), quantized.FloatFunctional):
+        return (
+            "Hand over the FloatFunctional itself, not its method: a bound method hides the module from prepare and "
+            "convert."
+        )
+    if model.adder is not torch.add:
+        return "Torch adds no integers of different scales with it: what in torch.ao.nn.quantized does?"
+    if any(isinstance(m, quantized.FloatFunctional | quantized.QFunctional) for m in model.modules()):
+        return "A FloatFunctional is there, but torch.add still adds: a Residual uses what it was made with."
+    return ""
 
 
 def _model(bench) -> nn.Module | Verdict:
@@ -204,7 +237,7 @@ CASES = (
         "unfused-batch-norm",
         "A batch norm on its own",
         "The convolution's output is rounded to one scale before the batch norm evens its channels out. Behind a "
-        "linear layer there is not even a kernel.",
+        "linear layer, convert has no quantized layer for it.",
         "Fuse convolution, batch norm and ReLU before prepare: the batch norm goes into the weights.",
         ("https://github.com/pytorch/pytorch/issues/28404", "https://github.com/pytorch/pytorch/issues/41642"),
         _broken_norm,
@@ -214,7 +247,8 @@ CASES = (
         "skip-connection",
         "Adding two quantized tensors",
         "Two tensors of integers have two scales, and their sum needs a third, which nobody observed.",
-        "A FloatFunctional, made once in __init__: it is observed in calibration, and convert makes it a QFunctional.",
+        "A FloatFunctional in place of torch.add, a module of the network: it is observed in calibration, and convert "
+        "makes it a QFunctional. A network of your own makes it once, in __init__.",
         ("https://github.com/pytorch/pytorch/issues/98596", "https://github.com/pytorch/tutorials/issues/1227"),
         _broken_skip,
         _judge_skip,

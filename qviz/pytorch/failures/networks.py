@@ -35,7 +35,39 @@ def images() -> torch.Tensor:
     return digits_tensors()[0][:SAMPLES]
 
 
-def digits_network() -> DigitsCNN:
+class Steps(list):
+    """What was done with a network: one list for all the copies that prepare and convert make of it."""
+
+    def __deepcopy__(self, memo):
+        return self
+
+
+class DigitsNetwork(DigitsCNN):
+    """The network of the course. It remembers whether images were shown to it or to a copy, and whether it was fused.
+
+    Examples
+    --------
+    >>> digits_network().steps
+    ['fused']
+    """
+
+    def __init__(self, batch_norm: bool = False):
+        with torch.random.fork_rng(devices=[]):
+            super().__init__(batch_norm)
+        self.steps = Steps()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the logits (n, 10) of images (n, 1, 8, 8), ink 0 to 1."""
+        self.steps.append("shown")
+        return super().forward(x)
+
+    def fuse(self) -> "DigitsNetwork":
+        """Join each layer with its batch norm and ReLU, in place."""
+        self.steps.append("fused")
+        return super().fuse()
+
+
+def digits_network() -> DigitsNetwork:
     """Return the trained network of the course, fused, with a qconfig: ready for `prepare`.
 
     Examples
@@ -43,10 +75,12 @@ def digits_network() -> DigitsCNN:
     >>> digits_network().qconfig is not None, digits_network().training
     (True, False)
     """
-    return with_qconfig(digits_cnn().fuse())
+    model = DigitsNetwork().eval()
+    model.load_state_dict(digits_cnn().state_dict())
+    return with_qconfig(model.fuse())
 
 
-def with_batch_norm(seed: int = 0) -> DigitsCNN:
+def with_batch_norm(seed: int = 0) -> DigitsNetwork:
     """Return a network with batch norms that answers as that of the course does, in eval mode, with a qconfig.
 
     The outputs of a convolution may be of any size, channel by channel: its batch norm makes them even again. Here
@@ -59,8 +93,7 @@ def with_batch_norm(seed: int = 0) -> DigitsCNN:
     True
     """
     plain, generator = digits_cnn(), torch.Generator().manual_seed(seed)
-    with torch.random.fork_rng(devices=[]):
-        model = DigitsCNN(batch_norm=True)
+    model = DigitsNetwork(batch_norm=True)
     model.load_state_dict(plain.state_dict(), strict=False)
     with torch.no_grad():
         seen = plain.conv1(images())
@@ -69,7 +102,7 @@ def with_batch_norm(seed: int = 0) -> DigitsCNN:
     return with_qconfig(model.eval())
 
 
-def after_training() -> DigitsCNN:
+def after_training() -> DigitsNetwork:
     """Return the network with batch norms as a training loop leaves it: in train mode.
 
     Examples

@@ -1,4 +1,4 @@
-"""Failures of the choices: engine, dtypes, scheme, range, size of the layer, dtype of the input."""
+"""Failures of the choices: engine, dtypes, size of the layer, dtype of the input."""
 
 from functools import cache
 
@@ -6,9 +6,6 @@ import numpy as np
 import torch
 from torch import nn
 from torch.ao.quantization import DeQuantStub, MinMaxObserver, QConfig, QuantStub
-
-from qviz import data
-from qviz.numerics import UINT8, Percentile, choose_qparams, error_parts, fake_quantize, observe
 
 from .. import engines
 from ..cost import latency
@@ -93,59 +90,6 @@ def _judge_dtypes(qconfig: QConfig) -> Verdict:
         wrong = "weights" if dtypes[1] != torch.qint8 else "activations"
         return Verdict(says, hint=f"Look at the {wrong}: are they signed, or never negative?")
     return Verdict(says, told(share), hint="" if share > float_right() - ENOUGH else "It runs, but badly.")
-
-
-def _broken_scheme():
-    return MinMaxObserver.with_args(dtype=torch.quint8, qscheme=torch.per_tensor_symmetric)
-
-
-def codes_used(make) -> int:
-    """Return how many codes an observer leaves to values after a ReLU, from the lowest in use to the highest.
-
-    Parameters
-    ----------
-    make : class of observers, or what its `with_args` returns
-
-    Examples
-    --------
-    >>> codes_used(MinMaxObserver)
-    256
-    """
-    x, observer = torch.tensor(data.tensor("conv1 activations")), make()
-    observer(x)
-    scale, zero_point = observer.calculate_qparams()
-    with engines.quiet():
-        codes = torch.quantize_per_tensor(x, float(scale), int(zero_point), observer.dtype).int_repr()
-    return int(codes.max()) - int(codes.min()) + 1
-
-
-def _judge_scheme(make) -> Verdict:
-    used, says = attempt(lambda: codes_used(make))
-    if used is None:
-        return Verdict(says, hint="Hand over an observer's class, or what its with_args returns.")
-    observer = make()
-    observer(torch.tensor(data.tensor("conv1 activations")))
-    zero, dtype = int(observer.calculate_qparams()[1]), observer.dtype
-    effect = f"zero point {zero}; values after ReLU reach {used} of 256 codes"
-    if dtype == torch.quint8 and observer.qscheme == torch.per_tensor_symmetric:
-        return Verdict(says, effect, attempted=False)
-    if dtype != torch.quint8:
-        return Verdict(says, effect, hint="The kernels want quint8 activations, and half of the codes are still idle.")
-    return Verdict(says, effect, hint="" if used > 200 else "Many codes are still idle.")
-
-
-def _judge_percentile(calibrator) -> Verdict:
-    x = data.tensor("conv2 activations")
-    lo, hi = calibrator.choose_range(observe(x)[0], UINT8, "affine")
-    qparams = choose_qparams(lo, hi, UINT8)
-    clipped = error_parts(x, qparams).clipped_fraction
-    share = data.cnn_accuracy(change={"conv2": lambda a: fake_quantize(a, qparams)})
-    effect = f"keeps {lo:.2f} to {hi:.2f} of {x.min():.2f} to {x.max():.2f}, clips {clipped:.1%}; {told(share)}"
-    if calibrator == Percentile(0.01):
-        return Verdict("nothing", effect, attempted=False)
-    if clipped > 0.005:
-        return Verdict("nothing", effect, hint="It still clips too much: more than 1 value in 200.")
-    return Verdict("nothing", effect)
 
 
 def race(layer: nn.Linear | None = None, batch: int = 1) -> str:
@@ -235,28 +179,6 @@ CASES = (
         ("https://github.com/pytorch/pytorch/issues/83156", "https://github.com/pytorch/pytorch/issues/31868"),
         _broken_dtypes,
         _judge_dtypes,
-    ),
-    Case(
-        "symmetric",
-        "Symmetric, and the zero point is 128",
-        "On unsigned codes torch puts a symmetric zero in the middle, at 128. After a ReLU the lower half stays empty.",
-        "Affine for activations; symmetric for weights, which are signed.",
-        ("https://github.com/pytorch/pytorch/issues/48473", "https://github.com/pytorch/pytorch/issues/133552"),
-        _broken_scheme,
-        _judge_scheme,
-    ),
-    Case(
-        "percentile",
-        "A percentile that keeps nearly nothing",
-        "The percentage to keep and the percentage to give up were confused. The middle 0.01 % of values after a ReLU "
-        "are all zero.",
-        "Keep 99.9 % and more, and look at the range before you trust it.",
-        (
-            "https://github.com/microsoft/onnxruntime/issues/10846",
-            "https://github.com/microsoft/onnxruntime/issues/10571",
-        ),
-        lambda: Percentile(0.01),
-        _judge_percentile,
     ),
     Case(
         "slower",

@@ -94,12 +94,14 @@ class Workbench:
     engine : str or None: whose kernels it is made for
     warned : list of str: what torch warned of, each once, but for what is deprecated
     error : str: the error that ended the work, on one line; empty where there was none
+    steps : tuple of str: what was done with the model by then, where it remembers that
     """
 
     engine: str | None
     model: nn.Module | None = None
     warned: list[str] = field(default_factory=list)
     error: str = ""
+    steps: tuple[str, ...] = ()
 
     @property
     def says(self) -> str:
@@ -128,6 +130,7 @@ def workbench() -> Iterator[Workbench]:
             bench.error = one_line(error)
     lines = [one_line(warning.message) for warning in seen if not engines.is_expected(warning)]
     bench.warned += list(dict.fromkeys(lines))
+    bench.steps = tuple(getattr(bench.model, "steps", ()))
 
 
 def attempt(step: Callable[[], Any]) -> tuple[Any, str]:

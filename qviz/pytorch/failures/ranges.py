@@ -1,0 +1,115 @@
+"""Failures of ranges: codes that no value reaches, values that no code reaches."""
+
+import torch
+from torch import nn
+from torch.ao.quantization import MinMaxObserver
+
+from qviz import data
+from qviz.numerics import UINT8, Percentile, choose_qparams, error_parts, fake_quantize, observe
+
+from .. import engines
+from .networks import told
+from .trial import Case, Verdict, attempt
+
+FEWEST = 128  # codes: as many as reduce_range leaves
+
+
+def _broken_scheme():
+    return MinMaxObserver.with_args(dtype=torch.quint8, qscheme=torch.per_tensor_symmetric)
+
+
+def codes_used(make) -> int:
+    """Return how many codes an observer leaves to values after a ReLU, from the lowest in use to the highest.
+
+    Parameters
+    ----------
+    make : class of observers, or what its `with_args` returns
+
+    Examples
+    --------
+    >>> codes_used(MinMaxObserver)
+    256
+    """
+    x, observer = torch.tensor(data.tensor("conv1 activations")), make()
+    observer(x)
+    scale, zero_point = observer.calculate_qparams()
+    with engines.quiet():
+        codes = torch.quantize_per_tensor(x, float(scale), int(zero_point), observer.dtype).int_repr()
+    codes = codes.clamp(observer.quant_min, observer.quant_max)
+    return int(codes.max()) - int(codes.min()) + 1
+
+
+def _judge_scheme(make) -> Verdict:
+    used, says = attempt(lambda: codes_used(make))
+    if used is None:
+        return Verdict(says, hint=_why_no_codes(make))
+    observer = make()
+    observer(torch.tensor(data.tensor("conv1 activations")))
+    zero, codes = int(observer.calculate_qparams()[1]), observer.quant_max - observer.quant_min + 1
+    effect = f"zero point {zero}; values after ReLU reach {used} of {codes} codes"
+    idle = used < 0.8 * codes
+    if observer.dtype == torch.quint8 and observer.qscheme == torch.per_tensor_symmetric:
+        return Verdict(says, effect, attempted=False)
+    if observer.dtype != torch.quint8:
+        also = ", and many codes are still idle" if idle else ""
+        return Verdict(says, effect, hint=f"The kernels want quint8 activations{also}.")
+    if codes < FEWEST:
+        return Verdict(says, effect, hint=f"{codes} codes are fewer than need be: reduce_range leaves {FEWEST}.")
+    return Verdict(says, effect, hint="Many codes are still idle." if idle else "")
+
+
+def _why_no_codes(make) -> str:
+    """Say why no scale and zero point come from what was handed over for an observer."""
+    if isinstance(make, nn.Module) or not hasattr(make, "with_args"):  # an observer, made already, has it too
+        return "Hand over an observer's class, or what its with_args returns."
+    observer, _ = attempt(make)
+    if getattr(observer, "qscheme", None) in (torch.per_channel_affine, torch.per_channel_symmetric):
+        return "One scale for each channel is for weights: the kernels take one for all activations of a layer."
+    return "Torch refuses this observer: what does it say?"
+
+
+def _judge_percentile(calibrator) -> Verdict:
+    if isinstance(calibrator, int | float):
+        if not 0 < calibrator <= 100:
+            return Verdict("nothing", hint=f"A percentage is above 0 and at most 100: got {calibrator:g}.")
+        calibrator = Percentile(calibrator)
+    x = data.tensor("conv2 activations")
+    lo, hi = calibrator.choose_range(observe(x)[0], UINT8, "affine")
+    qparams = choose_qparams(lo, hi, UINT8)
+    clipped = error_parts(x, qparams).clipped_fraction
+    share = data.cnn_accuracy(change={"conv2": lambda a: fake_quantize(a, qparams)})
+    effect = f"keeps {lo:.2f} to {hi:.2f} of {x.min():.2f} to {x.max():.2f}, clips {clipped:.1%}; {told(share)}"
+    if calibrator == Percentile(0.01):
+        return Verdict("nothing", effect, attempted=False)
+    kept = getattr(calibrator, "percentile", 100)
+    if 0.9 <= kept < 1:
+        return Verdict("nothing", effect, hint=f"{kept:g} is {kept:g} percent; did you mean {100 * kept:g}?")
+    if clipped > 0.005:
+        return Verdict("nothing", effect, hint="It still clips too much: more than 1 value in 200.")
+    return Verdict("nothing", effect)
+
+
+CASES = (
+    Case(
+        "symmetric",
+        "Symmetric, and the zero point is 128",
+        "On unsigned codes torch puts a symmetric zero in the middle, at 128. After a ReLU the lower half stays empty.",
+        "Affine for activations; symmetric for weights, which are signed.",
+        ("https://github.com/pytorch/pytorch/issues/48473", "https://github.com/pytorch/pytorch/issues/133552"),
+        _broken_scheme,
+        _judge_scheme,
+    ),
+    Case(
+        "percentile",
+        "A percentile that keeps nearly nothing",
+        "The percentage to keep and the percentage to give up were confused. The middle 0.01 % of values after a ReLU "
+        "are all zero.",
+        "Keep 99.9 % and more, and look at the range before you trust it.",
+        (
+            "https://github.com/microsoft/onnxruntime/issues/10846",
+            "https://github.com/microsoft/onnxruntime/issues/10571",
+        ),
+        lambda: Percentile(0.01),
+        _judge_percentile,
+    ),
+)
