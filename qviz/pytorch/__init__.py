@@ -1,7 +1,7 @@
 """Post-training quantization and quantization-aware training with torch, on the fbgemm engine.
 
 engines.py    which engines there are, and the one place that silences what torch says about deprecated calls
-models.py     the network of the course, and its seeded training
+models.py, optimizer.py    the network of the course, and its seeded training
 bridge.py     tensors and arrays, torch's qparams and qviz's
 observer.py   any of qviz's calibrators inside torch's flows
 ptq_config.py, ptq.py    post-training quantization, eager and FX, static and dynamic, on an engine or simulated

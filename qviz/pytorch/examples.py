@@ -15,6 +15,7 @@ from torch.ao import quantization
 from torch.ao.quantization import DeQuantStub, QuantStub
 
 from . import engines
+from .optimizer import AdamW
 
 
 class SimpleModel(nn.Module):
@@ -217,7 +218,7 @@ def _seeded(network: type[nn.Module]) -> nn.Module:
 def _train(model: nn.Module, steps: int = 200, lr: float = 0.03) -> None:
     """Stand in for the examples' "training code here": learn the targets, all inputs in each step."""
     x = inputs()
-    optimizer = torch.optim.Adam(model.parameters(), lr=lr)
+    optimizer = AdamW(model.parameters(), lr)
     for _ in range(steps):
         optimizer.zero_grad()
         nn.functional.mse_loss(model(x), targets(x)).backward()

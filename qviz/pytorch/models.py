@@ -17,6 +17,7 @@ from torch.nn.functional import cross_entropy, pad
 from qviz.data import cnn_weights, digits
 
 from .engines import quiet, threads
+from .optimizer import AdamW
 
 BATCH = 64
 WEIGHT_DECAY = 5e-2
@@ -187,15 +188,14 @@ def train_by_epoch(
         raise ValueError(f"epochs must be at least 0: got {epochs}")
     images, labels, _, _ = digits_tensors()
     generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=lr, weight_decay=WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(epochs, 1))
+    optimizer = AdamW(model.parameters(), lr, WEIGHT_DECAY)
     model.train()
     try:
-        for _ in range(epochs):
+        for epoch in range(epochs):
             loss = _one_epoch(model, optimizer, images, labels, generator, should_stop or (lambda: False))
             if loss is None:
                 return
-            schedule.step()
+            optimizer.cool(epoch + 1, epochs)
             yield loss
     finally:
         model.eval()
