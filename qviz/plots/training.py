@@ -35,7 +35,7 @@ class AccuracyPanel(Panel):
         self.converted = self.moving(
             *ax.plot([], [], "D", color="white", markersize=11, markeredgecolor="black", label="QAT, converted")
         )
-        self.notes = [Words(ax, ax.transAxes, FONT_SIZE - 1, cover="none") for _ in range(MOST_NOTES)]
+        self.notes = [Words(ax, ax.transAxes, FONT_SIZE - 1) for _ in range(MOST_NOTES)]
         for words in self.notes:
             self.moving(*words.artists)
         legend(ax, loc="upper left", bbox_to_anchor=(1, 1))
@@ -58,7 +58,7 @@ class AccuracyPanel(Panel):
         for row, words in enumerate(self.notes):
             words.visible = row < len(notes)
             if words.visible:
-                words.say(notes[row], 0.985, 0.06 * (len(notes) - row) - 0.02)
+                words.say(notes[row], 1.4, 0.64 - 0.06 * row)  # below the legend, where no curve runs
         self.description = (
             f"{self.title}: {accuracies[0]:.2%} by PTQ, {accuracies[-1]:.2%} after {done} of {epochs} epochs; "
             + (f"{converted:.2%} converted; " if np.isfinite(converted) else "")
