@@ -36,27 +36,6 @@ def saved(tmp_path_factory):
     return path
 
 
-@pytest.fixture
-def content(saved):
-    return torch.load(saved, weights_only=True)
-
-
-@pytest.fixture
-def refused(tmp_path):
-    """Write content to a file, and return the message that loading it ends with."""
-
-    def message(content):
-        path = tmp_path / "changed.pt"
-        torch.save(content, path) if not isinstance(content, bytes) else path.write_bytes(content)
-        with pytest.raises(ValueError) as caught:
-            files.load(path)
-        text = str(caught.value)
-        assert text.startswith(str(path)) and "\n" not in text and len(text) < 500
-        return text
-
-    return message
-
-
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
 def test_a_loaded_network_is_the_same_bit_for_bit(config, tmp_path):
     model = quantize_model(FLOAT, config, TRAIN)
