@@ -94,7 +94,7 @@ timing.reset()
 #
 # What follows is an *estimate* from those figures. It leaves out all that is the same for both, such as reading instructions. So the true saving is smaller.
 #
-# Below, choose other places under **Data live in**, then take **Weight bits** down.
+# Below, move **Data live in** from DRAM to the caches, then take **Weight bits** down.
 
 # %%
 guess_power = Prediction("All data in DRAM: how many times less energy than float32 does int8 take in all?", {"4 times": 4, "8 times": 8, "15 times": 15})
@@ -138,7 +138,7 @@ found = {"PTQ": [run.accuracies[0] for run in runs], "QAT": [run.accuracies[-1] 
 accuracy_by_bits(list(formats), found, runs[0].float_accuracy)
 
 # %% [markdown]
-# The fewer the bits, the more rounding costs, and the more training gives back. Each mark is one run: that W3A4 ends above W4A4 is luck. [Lesson 5](05_qat_with_fbgemm.ipynb) says how.
+# The fewer the bits, the more rounding costs, and the more training gives back; [lesson 5](05_qat_with_fbgemm.ipynb) says how. Each mark is one run: that W3A4 ends above W4A4 is luck.
 #
 # ## Which layer needs its bits?
 #

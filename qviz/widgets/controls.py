@@ -127,6 +127,34 @@ class Choice(_AsItIs):
 
 
 @dataclass(frozen=True)
+class Ladder(Choice):
+    """One of several names that have an order, such as memories from near to far: a slider, and its list of names."""
+
+    def build(self) -> tuple[widgets.Widget, list[widgets.Widget]]:
+        """Return the row, and the widgets to be linked."""
+        name = {"description": self.label, "tooltip": self.label}
+        slider = widgets.IntSlider(
+            **name,
+            max=len(self.options) - 1,
+            readout=False,
+            style={"description_width": _LABEL_WIDTH},
+            layout={"flex": "1 1 auto", "width": "auto"},
+        )
+        names = widgets.Dropdown(
+            options=self.options, **name, style={"description_width": "0px"}, layout={"width": "124px"}
+        )
+        return widgets.HBox([slider, names], layout=_ROW), [slider, names]
+
+    def shown_as(self, widget: widgets.Widget, value):
+        """Return the place of a name for the slider, and the name for the list."""
+        return self.options.index(value) if isinstance(widget, widgets.IntSlider) else value
+
+    def taken_from(self, widget: widgets.Widget, value):
+        """Return the name."""
+        return self.options[value] if isinstance(widget, widgets.IntSlider) else value
+
+
+@dataclass(frozen=True)
 class Toggle(_AsItIs):
     """Yes or no."""
 
@@ -154,6 +182,11 @@ def choice(label: str, options: Iterable[str | int], default: str | int | None =
     """Declare a field chosen from a list; the default is the first."""
     options = tuple(options)
     return dataclasses.field(default=default or options[0], metadata={"control": Choice(label, options)})
+
+
+def ladder(label: str, options: Iterable[str], default: str):
+    """Declare a field chosen from names that have an order."""
+    return dataclasses.field(default=default, metadata={"control": Ladder(label, tuple(options))})
 
 
 def tensor_choice(default: str, names: Iterable[str] = tuple(TENSORS)):

@@ -8,7 +8,7 @@ from ..data.networks import NETWORKS
 from ..numerics.energy import ACCESS_PJ, FLOAT16, FLOAT32, Energy, energy, integers
 from ..numerics.layers import LayerShape
 from ..plots import Canvas, SharesPanel
-from .controls import choice, slider
+from .controls import choice, ladder, slider
 from .explorer import Explorer
 
 PARTS = ("arithmetic", "moving weights", "moving activations")
@@ -24,7 +24,7 @@ class State:
     """What runs, in which numbers, and where they live."""
 
     what: str = choice("What runs", WHAT)
-    place: str = choice("Data live in", ACCESS_PJ, "DRAM")
+    place: str = ladder("Data live in", ACCESS_PJ, "DRAM")
     bits: int = slider("Weight bits", 8, 2, 8)
     batch: int = slider("Inputs at once", 1, 1, 64)
 

@@ -114,7 +114,11 @@ class Explorer:
 
     @cached_property
     def sliders(self) -> list["Slider"]:
-        return [Slider(row) for row in self.root.locator(".widget-box:has(> .widget-slider)").all()]
+        return [Slider(row) for row in self.root.locator(".widget-box:has(> .widget-slider):has(input)").all()]
+
+    @cached_property
+    def ladders(self) -> list["Ladder"]:
+        return [Ladder(row) for row in self.root.locator(".widget-box:has(> .widget-slider):has(select)").all()]
 
     @cached_property
     def drop_downs(self) -> list["DropDown"]:
@@ -171,6 +175,19 @@ class Slider:
         self.box.press("ControlOrMeta+a")
         self.box.press_sequentially(number)
         self.box.press("Enter")
+
+
+class Ladder(Slider):
+    """A handle, and the list of names beside it, which is a drop-down too."""
+
+    def __init__(self, row):
+        super().__init__(row)
+        self.box = row.locator("select")
+
+    @property
+    def arrows(self) -> tuple[str, str]:
+        keys = ("ArrowRight", "ArrowLeft")
+        return keys[::-1] if self.value == self.box.locator("option").last.get_attribute("value") else keys
 
 
 class DropDown:

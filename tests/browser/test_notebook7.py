@@ -81,6 +81,7 @@ def test_run_all_ends_well(lab):
 
 def test_every_slider_moves_by_arrow_key(lab):
     assert checks.each(lab.explorers, "sliders", checks.slider) == []
+    assert checks.each(lab.explorers, "ladders", checks.slider) == []
 
 
 def test_keys_stay_with_the_control(lab):

@@ -51,6 +51,7 @@ def test_the_tab_key_goes_from_control_to_control(lab):
 
 def test_every_slider_moves_by_arrow_key(lab):
     assert checks.each(lab.explorers, "sliders", checks.slider) == []
+    assert checks.each(lab.explorers, "ladders", checks.slider) == []
 
 
 def test_every_number_box_moves_its_slider(lab):

@@ -7,7 +7,18 @@ import pytest
 import traitlets
 
 from qviz.data import TENSORS
-from qviz.widgets.controls import YOURS, Choice, Slider, Toggle, choice, controls_of, slider, tensor_choice, toggle
+from qviz.widgets.controls import (
+    YOURS,
+    Choice,
+    Ladder,
+    Slider,
+    Toggle,
+    choice,
+    controls_of,
+    slider,
+    tensor_choice,
+    toggle,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +70,18 @@ def test_other_controls_are_one_labelled_widget(control):
     assert row.description == control.label
     assert getattr(row, "options", control_options(control)) == control_options(control)
     row.close()
+
+
+def test_a_ladder_has_a_list_of_the_same_name_and_both_hold_one_value():
+    control = Ladder("Memory", ("cache", "DRAM", "disk"))
+    row, (handle, names) = control.build()
+    assert list(row.children) == [handle, names] and handle.description == names.description == "Memory"
+    assert (handle.min, handle.max, handle.step) == (0, 2, 1) and names.options == control.options
+    for place, name in enumerate(control.options):
+        assert (control.shown_as(handle, name), control.shown_as(names, name)) == (place, name)
+        assert control.taken_from(handle, place) == control.taken_from(names, name) == name
+    for widget in (row, handle, names):
+        widget.close()
 
 
 def control_options(control):

@@ -47,3 +47,17 @@ def test_float32_is_always_a_hundred_per_cent(shown):
 def test_it_says_that_it_is_an_estimate(shown):
     text = shown(EnergyExplorer).readout
     assert "Estimate" in text and text.splitlines()[-1] == "float32 takes 4.1 times the energy of W8A8."
+
+
+def test_the_slider_goes_from_no_memory_to_dram():
+    explorer = EnergyExplorer()
+    rows = [getattr(row, "children", ()) for row in explorer._panel_of_controls.children[0].children]
+    handle, names = next(row for row in rows if row and row[0].description == "Data live in")
+    assert handle.value == handle.max == len(ACCESS_PJ) - 1
+    spent = []
+    for place, name in enumerate(ACCESS_PJ):
+        handle.value = place
+        assert explorer.place == names.value == name
+        spent.append(explorer.result.estimates["float32"].total_pj)
+    assert spent == sorted(spent) and len(set(spent)) == len(spent)
+    explorer.close()
