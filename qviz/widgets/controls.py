@@ -8,7 +8,8 @@ A State is a frozen dataclass; each field says its default, and which control mo
         scheme: str = choice("Scheme", ("affine", "symmetric"))
 
 Every control has a label. A slider comes with a number box of the same label, because the handle of a slider has no
-name that a screen reader could say (ipywidgets issue 2650), and because a number can be typed.
+name that a screen reader could say (ipywidgets issue 2650), and because a number can be typed. A ladder, a slider over
+names, comes with their list for the same reason.
 """
 
 import dataclasses
@@ -30,6 +31,12 @@ _KEYS_STAY = (
     "if (e.type === 'keydown' && !command) e.stopPropagation(); }; "
     "for (const type of ['focusin', 'keydown', 'keyup']) output?.addEventListener(type, keep)"
 )
+
+
+def _handle(**options) -> widgets.IntSlider:
+    """Return a labelled slider without its own readout: what stands beside it shows the value."""
+    style, layout = {"description_width": _LABEL_WIDTH}, {"flex": "1 1 auto", "width": "auto"}
+    return widgets.IntSlider(**options, readout=False, style=style, layout=layout)
 
 
 class _Rounded(traitlets.Float):
@@ -69,12 +76,7 @@ class Slider:
         limits = {"min": self.low, "max": self.high, "step": self.step} | name
         steps = {"min": 0, "max": self._steps(self.high), "step": 1} | name
         box_kind = widgets.BoundedFloatText if self.digits else widgets.BoundedIntText
-        slider = widgets.IntSlider(
-            **(steps if self.digits else limits),
-            readout=False,
-            style={"description_width": _LABEL_WIDTH},
-            layout={"flex": "1 1 auto", "width": "auto"},
-        )
+        slider = _handle(**(steps if self.digits else limits))
         # Its label takes no room: the eye reads the slider's, a screen reader needs this one.
         box = box_kind(**limits, style={"description_width": "0px"}, layout={"width": "84px"})
         return widgets.HBox([slider, box], layout=_ROW), [slider, box]
@@ -133,13 +135,7 @@ class Ladder(Choice):
     def build(self) -> tuple[widgets.Widget, list[widgets.Widget]]:
         """Return the row, and the widgets to be linked."""
         name = {"description": self.label, "tooltip": self.label}
-        slider = widgets.IntSlider(
-            **name,
-            max=len(self.options) - 1,
-            readout=False,
-            style={"description_width": _LABEL_WIDTH},
-            layout={"flex": "1 1 auto", "width": "auto"},
-        )
+        slider = _handle(**name, max=len(self.options) - 1)
         names = widgets.Dropdown(
             options=self.options, **name, style={"description_width": "0px"}, layout={"width": "124px"}
         )
