@@ -23,6 +23,7 @@ CNN_SHAPES = MappingProxyType(
 )
 
 ACTIVATIONS = ("input", "conv1", "conv2", "pool", "fc1", "logits")
+BATCH = 60  # images at a time through a convolution, so that its windows take at most 12 MB
 
 
 @cache
@@ -70,8 +71,8 @@ def cnn_forward(images, weights=None, change=None) -> dict[str, np.ndarray]:
     ValueError : a wrong shape, a weight that is missing or unknown, or a change of no known activation
     TypeError : images or weights that are not real numbers
 
-    Source: the layers follow torch.nn.functional conv2d, relu, max_pool2d and linear. Sums are taken in
-    another order than torch's, so the last bits differ, and may differ between machines.
+    Source: the layers follow torch.nn.functional conv2d, relu, max_pool2d and linear. Sums are taken in float64
+    and rounded once, so the results are the same on every processor; torch's float32 sums differ in the last bits.
 
     >>> d = digits()
     >>> out = cnn_forward(d.images[d.test])
@@ -95,8 +96,8 @@ def cnn_forward(images, weights=None, change=None) -> dict[str, np.ndarray]:
     x = keep("conv1", _relu(_conv3x3(x, w["conv1.weight"], w["conv1.bias"])))
     x = keep("conv2", _relu(_conv3x3(x, w["conv2.weight"], w["conv2.bias"])))
     x = keep("pool", max_pool(x))
-    x = keep("fc1", _relu(x.reshape(len(x), 512) @ w["fc1.weight"].T + w["fc1.bias"]))
-    keep("logits", x @ w["fc2.weight"].T + w["fc2.bias"])
+    x = keep("fc1", _relu(linear(x.reshape(len(x), 512), w["fc1.weight"], w["fc1.bias"])))
+    keep("logits", linear(x, w["fc2.weight"], w["fc2.bias"]))
     return seen
 
 
@@ -134,15 +135,28 @@ def training_activations() -> dict[str, np.ndarray]:
     return {name: read_only(array) for name, array in cnn_forward(d.images[d.train]).items()}
 
 
+def linear(x, weight, bias):
+    """Return x @ weight.T + bias for (n, in) and (out, in): summed in float64 and rounded once, to float32.
+
+    Each BLAS and each processor adds in an order of its own. In float32 the last bits would tell which one it was;
+    in float64 the products are exact and the sums so close that rounding to float32 hides the order.
+    """
+    return (x.astype(np.float64) @ weight.T.astype(np.float64) + bias).astype(np.float32)
+
+
 def _conv3x3(x, weight, bias):
     """Convolve (n, c, h, w) with (o, c, 3, 3), padded by 1, to (n, o, h, w)."""
     n, channels, height, width = x.shape
-    padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
-    # Nine shifted copies of the image, one for each tap of the kernel: the convolution is then one matmul.
-    shifted = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(2, 3))
-    columns = shifted.reshape(n, channels * 9, height * width)
-    summed = weight.reshape(len(weight), channels * 9) @ columns + bias[:, np.newaxis]
-    return summed.reshape(n, len(weight), height, width)
+    weight = weight.reshape(len(weight), channels * 9).astype(np.float64)
+    output = np.empty((n, len(weight), height, width), np.float32)
+    for at in range(0, n, BATCH):
+        padded = np.pad(x[at : at + BATCH].astype(np.float64), ((0, 0), (0, 0), (1, 1), (1, 1)))
+        # Nine shifted copies of the image, one for each tap of the kernel: the convolution is then one matmul.
+        shifted = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(2, 3))
+        columns = shifted.reshape(len(padded), channels * 9, height * width)
+        summed = weight @ columns + bias[:, np.newaxis]
+        output[at : at + BATCH] = summed.reshape(len(padded), len(weight), height, width)
+    return output
 
 
 def _relu(x):

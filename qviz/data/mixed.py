@@ -14,7 +14,7 @@ from numbers import Integral
 import numpy as np
 
 from qviz.data._files import read_only
-from qviz.data.cnn import _relu, cnn_forward, cnn_weights, max_pool
+from qviz.data.cnn import BATCH, _relu, cnn_forward, cnn_weights, linear, max_pool
 from qviz.data.images import digits
 from qviz.numerics import CALIBRATORS, IntFormat, PerChannel, calibrate, fake_quantize
 from qviz.numerics.packing import packed_bytes
@@ -25,7 +25,6 @@ FLOAT = 32
 WIDTHS = (*BITS, FLOAT)  # position on each axis of a table
 IMAGES = ("test", "training", "calibration")
 CALIBRATION = 360  # so many training images, the first ones
-_BATCH = 60  # images at a time, so that all widths of conv2 take 12 MB
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +127,7 @@ def networks_of(conv1_bits: int, images: str = "test", method: str = "min-max") 
     chosen = _chosen(images)
     weights = {(n, b): _weights(n, b, method) for n in LAYERS for b in WIDTHS}
     with one_thread():
-        parts = [_measure(conv1_bits, chosen[at : at + _BATCH], weights) for at in range(0, len(chosen), _BATCH)]
+        parts = [_measure(conv1_bits, chosen[at : at + BATCH], weights) for at in range(0, len(chosen), BATCH)]
     right, noise, divergence = (np.sum(part, axis=0)[None] for part in zip(*(p[:3] for p in parts), strict=True))
     return Networks(right, noise, divergence / len(chosen), float(sum(p[3] for p in parts)), len(chosen))
 
@@ -234,24 +233,22 @@ def _measure(conv1_bits: int, chosen: np.ndarray, weights: dict) -> tuple[np.nda
     second = max_pool(_convolve(first, conv2, conv2_bias)).reshape(k, -1, n, 16).transpose(0, 2, 1, 3)
     found = []
     for features in second.reshape(k, n, -1):  # one width of conv2
-        third = _relu(features @ fc1.T + fc1_bias).reshape(n * k, -1)
-        logits = (third @ fc2.T + fc2_bias).reshape(n, k, k, -1)
+        third = _relu(linear(features, fc1, fc1_bias)).reshape(n * k, -1)
+        logits = linear(third, fc2, fc2_bias).reshape(n, k, k, -1)
         right = (logits.argmax(axis=3) == labels[:, None, None]).sum(axis=0)
         noise = np.square(logits - reference[:, None, None]).sum(axis=(0, 3), dtype=np.float64)
         found.append((right, noise, _divergence(reference, logits)))
     right, noise, divergence = (np.stack(tables) for tables in zip(*found, strict=True))
-    if conv1_bits == FLOAT:  # the float network itself; its sums are taken in another order here
-        noise[-1, -1, -1] = divergence[-1, -1, -1] = 0
     return right, noise, divergence, float(np.square(reference).sum(dtype=np.float64))
 
 
 def _convolve(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
     """Convolve (c, n, h, w) with (o, c, 3, 3), padded by 1, to (o, n, h, w), in one product; then ReLU."""
-    padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    padded = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (1, 1), (1, 1)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(2, 3))
     columns = windows.transpose(0, 4, 5, 1, 2, 3).reshape(9 * len(x), -1)
-    summed = weight.reshape(len(weight), -1) @ columns + bias[:, None]
-    return _relu(summed).reshape(len(weight), *x.shape[1:])
+    summed = weight.reshape(len(weight), -1).astype(np.float64) @ columns + bias[:, None]
+    return _relu(summed.astype(np.float32)).reshape(len(weight), *x.shape[1:])
 
 
 def _divergence(reference: np.ndarray, logits: np.ndarray) -> np.ndarray:
@@ -261,5 +258,6 @@ def _divergence(reference: np.ndarray, logits: np.ndarray) -> np.ndarray:
 
 
 def _log_softmax(logits: np.ndarray) -> np.ndarray:
+    logits = logits.astype(np.float64)  # exp and log of float32 differ between processors
     shifted = logits - logits.max(axis=-1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from . import engines
+from .float64_sums import Float64Sums
 from .ptq import SIMULATED
 from .snapshots import fake_quantizes, observers_off, output_fakes, weight_snapshots
 
@@ -108,7 +109,8 @@ def _outputs(model, fake, x) -> dict[str, torch.Tensor]:
     modules = ((n, m) for n, m in model.named_modules() if n == "" or n in output_fakes(fake))
     handles = [m.register_forward_hook(lambda m, i, y, n=n: seen.__setitem__(n, y)) for n, m in modules]
     try:
-        model(x)
+        with Float64Sums():
+            model(x)
     finally:
         for handle in handles:
             handle.remove()

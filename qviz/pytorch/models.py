@@ -8,15 +8,18 @@ import copy
 import math
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from itertools import chain
 
 import torch
 from torch import nn
-from torch.ao.quantization import DeQuantStub, QuantStub, fuse_modules, fuse_modules_qat
+from torch.ao.quantization import DeQuantStub, FakeQuantizeBase, QuantStub, fuse_modules, fuse_modules_qat
+from torch.ao.quantization.observer import ObserverBase
 from torch.nn.functional import cross_entropy, pad
 
 from qviz.data import cnn_weights, digits
 
 from .engines import quiet, threads
+from .float64_sums import Float64Sums
 from .optimizer import AdamW
 
 BATCH = 64
@@ -126,8 +129,9 @@ def train(
     """Train a network on the digits, in place, with or without fake-quantization in it.
 
     AdamW, batches of 64, each image moved by up to one pixel, and a learning rate that falls to 0 along a cosine.
-    The model ends in eval mode, however training ends. The same seed gives the same weights, because one thread
-    computes them; no global random state is read or changed, and the number of threads is put back.
+    The model ends in eval mode, however training ends. The same seed gives the same weights on every processor: one
+    thread computes them, in float64, because a last bit of float32 grows into another network within a few epochs.
+    They are float32 before and after. No global random state is read or changed, and the number of threads is put back.
 
     Parameters
     ----------
@@ -175,7 +179,8 @@ def train_by_epoch(
     Yields
     ------
     float
-        The mean loss of an epoch. The model is in train mode meanwhile; at the end, or when closed, in eval mode.
+        The mean loss of an epoch. The model is in train mode and float64 meanwhile; at the end, or when closed, in
+        eval mode and float32.
 
     Examples
     --------
@@ -188,16 +193,18 @@ def train_by_epoch(
         raise ValueError(f"epochs must be at least 0: got {epochs}")
     images, labels, _, _ = digits_tensors()
     generator = torch.Generator().manual_seed(seed)
-    optimizer = AdamW(model.parameters(), lr, WEIGHT_DECAY)
     model.train()
     try:
+        _cast(model, torch.float64)
+        optimizer = AdamW(model.parameters(), lr, WEIGHT_DECAY)
         for epoch in range(epochs):
-            loss = _one_epoch(model, optimizer, images, labels, generator, should_stop or (lambda: False))
+            loss = _one_epoch(model, optimizer, images.double(), labels, generator, should_stop or (lambda: False))
             if loss is None:
                 return
             optimizer.cool(epoch + 1, epochs)
             yield loss
     finally:
+        _cast(model, torch.float32)
         model.eval()
 
 
@@ -210,8 +217,9 @@ def accuracy(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> float:
     >>> accuracy(digits_cnn(), x[:10], y[:10])
     1.0
     """
-    with torch.inference_mode():
-        return float((model(x).argmax(1) == y).double().mean())
+    floats = next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
+    with torch.inference_mode(), Float64Sums():
+        return float((model(x.to(floats)).argmax(1) == y).double().mean())
 
 
 def rescale_channels(model: DigitsCNN, factor: float = 16.0, seed: int = 0) -> DigitsCNN:
@@ -270,6 +278,14 @@ def _rescale(layer: nn.Module, follower: nn.Module, s: torch.Tensor) -> None:
     layer.bias *= s
     inputs = follower.weight.view(len(follower.weight), len(s), -1)  # one channel, and all places it is read at
     inputs /= s[:, None]
+
+
+def _cast(model: nn.Module, dtype: torch.dtype) -> None:
+    """Change the precision of the weights and of batch norm, in place; kernels of fake-quantize want float32 scales."""
+    for module in model.modules():
+        if not isinstance(module, FakeQuantizeBase | ObserverBase):
+            for tensor in chain(module.parameters(recurse=False), module.buffers(recurse=False)):
+                tensor.data = tensor.to(dtype) if tensor.is_floating_point() else tensor
 
 
 def _one_epoch(model, optimizer, images, labels, generator, should_stop) -> float | None:

@@ -9,11 +9,22 @@ from qviz.numerics import IntFormat
 
 from .ste import FakeQuantize
 
-FAKE_QUANTIZES = {
-    "torch": quantization.FakeQuantize,
-    "qviz": FakeQuantize,
-    "torch_fused": quantization.FusedMovingAvgObsFakeQuantize,
-}
+
+class TorchFused(quantization.FusedMovingAvgObsFakeQuantize):
+    """torch's default for QAT, whose kernel takes float32 alone, for a network that trains in float64.
+
+    Examples
+    --------
+    >>> TorchFused()(torch.tensor([0.0, 1.0], dtype=torch.float64)).dtype
+    torch.float64
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return `x` fake-quantized, in its own precision."""
+        return super().forward(x.float()).to(x.dtype)
+
+
+FAKE_QUANTIZES = {"torch": quantization.FakeQuantize, "qviz": FakeQuantize, "torch_fused": TorchFused}
 
 
 @dataclass(frozen=True)
