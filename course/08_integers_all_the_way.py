@@ -11,11 +11,12 @@
 import numpy as np
 
 from qviz import data
-from qviz.lessons import Prediction, check, record
+from qviz.lessons import Here, Prediction, check, record
 from qviz.numerics import requantize_float
 from qviz.numerics.integer_layer import WAYS
 from qviz.pytorch.integer import side_by_side
 from qviz.pytorch.models import digits_tensors
+from qviz.pytorch.ptq import PTQConfig
 from qviz.widgets import IntegerWalkExplorer
 
 # %% [markdown]
@@ -203,14 +204,14 @@ print("floats  ", np.round(floats, 1), "so it is a", floats.argmax())
 # %% [markdown]
 # ## NumPy beside fbgemm
 #
-# Now the whole network, and all 359 images. On one side fbgemm, compiled code with instructions made for it. On the other side NumPy, with the integers of the same converted model.
+# Now the whole network, and all 359 images. On one side fbgemm, compiled code with instructions made for it. On the other side NumPy, with the integers of the same converted model. (Activations get 7 bits here, which is *reduce range*: then the sums are the same on every processor, as you will see.)
 
 # %%
 guess_equal = Prediction("The two compute more than a million codes each. How many differ?", {"none": 0, "a few hundred": 300, "one in a hundred": 15_000})
 guess_equal
 
 # %%
-both = side_by_side(digits_tensors()[2])
+both = side_by_side(digits_tensors()[2], PTQConfig(reduce_range=True))
 print(both)
 
 # %%
@@ -228,7 +229,10 @@ guess_equal.reveal(differ, "Sums of integers are exact, and the two steps with f
 #
 # For the answer it does not matter. The way of gemmlowp has no float left between the pixels and the logits, and names every digit as fbgemm does.
 #
-# A processor without VNNI adds two products in 16 bits first. There, and only there, the table above may show differences. [6. When it goes wrong](06_when_it_goes_wrong.ipynb) shows why.
+# And with all 8 bits? A processor without VNNI adds two products in 16 bits first, and large sums do not fit. [6. When it goes wrong](06_when_it_goes_wrong.ipynb) shows why. Whether that happens on your machine, only your machine can tell:
+
+# %%
+Here("NumPy beside the kernel, with activations of 8 bits.", lambda: side_by_side(digits_tensors()[2]))
 
 # %% [markdown]
 # ## What you expected, and what was so

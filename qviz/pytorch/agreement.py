@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from . import engines
-from .float64_sums import Float64Sums
 from .ptq import SIMULATED
+from .reproducible import ReproducibleSums
 from .snapshots import fake_quantizes, observers_off, output_fakes, weight_snapshots
 
 
@@ -109,7 +109,7 @@ def _outputs(model, fake, x) -> dict[str, torch.Tensor]:
     modules = ((n, m) for n, m in model.named_modules() if n == "" or n in output_fakes(fake))
     handles = [m.register_forward_hook(lambda m, i, y, n=n: seen.__setitem__(n, y)) for n, m in modules]
     try:
-        with Float64Sums():
+        with ReproducibleSums():
             model(x)
     finally:
         for handle in handles:

@@ -14,10 +14,10 @@ from qviz.numerics import Histogram, HistogramObserver, IntFormat, QParams
 from . import engines
 from .bridge import from_torch, qparams_of, quantize_tensor, to_array
 from .cost import latency, size_bytes
-from .float64_sums import Float64Sums
 from .narrow import gives_codes, weighted
 from .ptq import SIMULATED, Rounded
 from .ptq_config import check_float, check_labelled
+from .reproducible import ReproducibleSums
 from .results import Layer, PTQResult, Weights
 from .snapshots import grid_of, weight_used, weighted_layers
 
@@ -236,7 +236,7 @@ def outputs_of(model: nn.Module, x: torch.Tensor, names: list[str]) -> dict[str,
         for n in (*names, "")
     ]
     try:
-        with torch.inference_mode(), Float64Sums():
+        with torch.inference_mode(), ReproducibleSums():
             model(x)
     finally:
         for handle in handles:

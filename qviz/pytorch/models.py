@@ -19,8 +19,8 @@ from torch.nn.functional import cross_entropy, pad
 from qviz.data import cnn_weights, digits
 
 from .engines import quiet, threads
-from .float64_sums import Float64Sums
 from .optimizer import AdamW
+from .reproducible import ReproducibleSums
 
 BATCH = 64
 WEIGHT_DECAY = 5e-2
@@ -218,7 +218,7 @@ def accuracy(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> float:
     1.0
     """
     floats = next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
-    with torch.inference_mode(), Float64Sums():
+    with torch.inference_mode(), ReproducibleSums():
         return float((model(x.to(floats)).argmax(1) == y).double().mean())
 
 

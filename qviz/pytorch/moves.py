@@ -16,6 +16,7 @@ from . import engines, pt2e, torchao_here
 from .models import DigitsCNN
 from .moving import MovingLab
 from .ptq import BATCH, PTQConfig, quantize_model
+from .reproducible import ReproducibleSums
 from .ways import WAYS
 
 
@@ -76,7 +77,8 @@ def table(lab: MovingLab) -> str:
 
 def _all(model: nn.Module, x: torch.Tensor) -> torch.Tensor:
     """Return what a model answers to all inputs, in batches, which take less memory."""
-    return torch.cat([model(batch) for batch in x.split(BATCH)])
+    with ReproducibleSums():
+        return torch.cat([model(batch) for batch in x.split(BATCH)])
 
 
 def _answers(old: torch.Tensor, new: torch.Tensor) -> tuple[int, int]:

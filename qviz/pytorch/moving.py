@@ -28,6 +28,7 @@ from .bridge import from_torch, qparams_of, quantize_tensor, to_array
 from .cost import size_bytes
 from .models import digits_cnn, digits_tensors
 from .ptq import BATCH
+from .reproducible import ReproducibleSums
 from .ways import WAYS
 
 NAN = float("nan")
@@ -165,9 +166,11 @@ class MovingLab:
     def _run(self, name: str) -> tuple[torch.Tensor, tuple[str, ...]]:
         """Return the logits, and the operations of one batch."""
         filled = torch.cat([self.x, self.x[: -len(self.x) % BATCH]])  # a lowered network takes whole batches only
-        with torchao_here.quiet():
-            ran = [arithmetic.run(self.model(name), batch) for batch in filled.split(BATCH)]
-        return torch.cat([logits for logits, _ in ran])[: len(self.x)], ran[0][1]
+        model, batches = self.model(name), filled.split(BATCH)
+        with torchao_here.quiet(), torch.no_grad():
+            with ReproducibleSums():
+                logits = torch.cat([model(batch) for batch in batches])
+            return logits[: len(self.x)], arithmetic.run(model, batches[0])[1]
 
     def _measure(self, name: str) -> WayResult:
         _check(name)

@@ -21,6 +21,7 @@ from qviz.numerics import UINT8, QParams
 from . import torchao_here
 from .bridge import from_torch
 from .ptq import BATCH
+from .reproducible import ReproducibleSums
 
 OBSERVERS = ("min-max", "histogram")
 _EPS = torch.finfo(torch.float32).eps  # as in torch.ao; torchao's configuration for x86 says 2**-12
@@ -73,8 +74,9 @@ def quantize(
     with torchao_here.quiet(), torch.no_grad():
         graph = export(model, calibration_x[:BATCH])
         prepared = pt2e.quantize_pt2e.prepare_pt2e(graph, _quantizer(pt2e, observers))
-        for batch in calibration_x[:samples].split(BATCH):
-            prepared(batch)
+        with ReproducibleSums():
+            for batch in calibration_x[:samples].split(BATCH):
+                prepared(batch)
         return pt2e.quantize_pt2e.convert_pt2e(prepared)
 
 

@@ -18,9 +18,9 @@ from torch.ao.quantization import quantize_fx
 
 from . import engines
 from .bridge import qparams_of, quantize_tensor
-from .float64_sums import Float64Sums
 from .narrow import narrow
 from .ptq_config import PTQConfig, check_float, check_inputs
+from .reproducible import ReproducibleSums
 
 BATCH = 32
 SIMULATED = "simulated"
@@ -229,7 +229,7 @@ def _prepared(model: nn.Module, config: PTQConfig, samples: torch.Tensor) -> nn.
     else:
         mapping = quantization.QConfigMapping().set_global(config.qconfig())
         model = quantize_fx.prepare_fx(model, mapping, (samples[:1],))
-    with Float64Sums():
+    with ReproducibleSums():
         for batch in samples.split(BATCH):
             model(batch)
     return model

@@ -17,10 +17,10 @@ from torch.ao import quantization
 from torch.ao.quantization.observer import ObserverBase
 
 from . import engines, models
-from .float64_sums import Float64Sums
 from .measure import Reference
 from .observer import CalibratorObserver
 from .ptq import BATCH, PTQConfig, convert_prepared
+from .reproducible import ReproducibleSums
 from .results import Layer, PTQResult
 
 NETWORKS = {"as trained": models.digits_cnn, "channels rescaled": lambda: models.rescale_channels(models.digits_cnn())}
@@ -184,7 +184,7 @@ class PTQLab:
     def _observe(self, network: str, samples: int, method: str) -> dict[str, ObserverBase]:
         """Return, for each activation, an observer that has seen the samples; its format does not matter yet."""
         model = deepcopy(self._reference(network).model)
-        with engines.quiet(), torch.no_grad(), Float64Sums():
+        with engines.quiet(), torch.no_grad(), ReproducibleSums():
             model.qconfig = PTQConfig(method=method).qconfig()
             quantization.prepare(model, inplace=True)
             for batch in self.calibration_x[:samples].split(BATCH):

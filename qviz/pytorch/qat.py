@@ -23,8 +23,8 @@ from torch.ao.nn.intrinsic import _FusedModule
 from torch.ao.nn.intrinsic import qat as intrinsic_qat
 
 from . import engines, models
-from .float64_sums import Float64Sums
 from .qat_config import QATConfig
+from .reproducible import ReproducibleSums
 from .snapshots import WeightSnapshot, fake_quantizes, observers_off, weight_behind, weight_snapshots, weighted_layers
 
 PART = 256  # images that are observed at a time
@@ -278,7 +278,7 @@ def _observe(model: nn.Module) -> None:
     parts = []
     model.eval()
     model.apply(quantization.disable_fake_quant)
-    with torch.no_grad(), engines.threads(1), Float64Sums():
+    with torch.no_grad(), engines.threads(1), ReproducibleSums():
         for images in models.digits_tensors()[0].split(PART):
             for observer in observers:
                 observer.reset_min_max_vals()

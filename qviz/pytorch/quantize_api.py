@@ -15,6 +15,7 @@ from qviz.numerics import PerChannel, PerGroup, PerTensor, QParams
 from . import torchao_here
 from .bridge import format_of
 from .ptq import BATCH
+from .reproducible import ReproducibleSums
 
 SCHEMES = {"symmetric": "SYMMETRIC", "symmetric unclipped": "SYMMETRIC_NO_CLIPPING_ERR", "affine": "ASYMMETRIC"}
 
@@ -199,7 +200,7 @@ def _input_qparams(model: nn.Module, x: torch.Tensor, ao) -> dict[str, tuple[tor
                 module.register_forward_pre_hook(lambda m, inputs, name=name: (observers[name](*inputs), None)[1])
             )
     try:
-        with torch.no_grad():
+        with torch.no_grad(), ReproducibleSums():
             for batch in x.split(BATCH):
                 model(batch)
     finally:

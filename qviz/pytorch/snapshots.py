@@ -122,4 +122,5 @@ def observers_off(model: nn.Module) -> Iterator[None]:
 def _snapshot(layer):
     qparams = grid_of(layer.weight_fake_quant)
     # quantized again: what lies on the grid is no tie, so nothing changes
-    return WeightSnapshot(to_array(weight_behind(layer).float()), quantize(to_array(weight_used(layer)), qparams), qparams)
+    codes = quantize(to_array(weight_used(layer)), qparams)
+    return WeightSnapshot(to_array(weight_behind(layer).float()), codes, qparams)
