@@ -13,7 +13,7 @@ import numpy as np
 from qviz import data
 from qviz.data import SwitchedCNN, Switches
 from qviz.data.switched import INPUT_OF, activation_qparams, bias_scale, weight_qparams
-from qviz.lessons import Prediction, check, record
+from qviz.lessons import Here, Prediction, check, record
 from qviz.numerics import bias_bits, quantize_bias
 from qviz.plots import shifts
 from qviz.widgets import SwitchesExplorer
@@ -222,16 +222,15 @@ from qviz.pytorch.kernel_bias import bias_in_kernel
 from qviz.pytorch.ptq import PTQConfig, quantize_model
 from qviz.pytorch.models import accuracy, digits_cnn, digits_tensors
 
-for steps in (0.25, 0.5, 0.75) if engines.preferred() else ():
-    print(f"{engines.preferred()}: a bias of {steps} steps comes out as {bias_in_kernel(steps)}")
+Here("A bias of 0.25, 0.5 and 0.75 steps comes out as:", lambda: f"{[bias_in_kernel(n / 4) for n in (1, 2, 3)]} on {engines.preferred()}")
 
 # %% [markdown]
-# fbgemm does not round it at all: such fractions come out as they went in. (qnnpack, on phones, does round.) And our simulation in NumPy, beside the kernel:
+# fbgemm does not round it at all: such fractions come out as they went in. (qnnpack, the engine of phones and Macs, does round.) And our simulation in NumPy, beside the kernel:
 
 # %%
 train_x, _, test_x, test_y = digits_tensors()
 converted = quantize_model(digits_cnn(), PTQConfig(samples=len(train_x)), train_x)
-print(f"{converted.made.engine}: {accuracy(converted, test_x, test_y):.1%} right, the bias is {converted.conv1.bias().dtype}")
+print(f"converted: {accuracy(converted, test_x, test_y):.1%} right, the bias is {converted.conv1.bias().dtype}")
 print(f"ours, int32 biases: {cnn.outcome(Switches()).accuracy:.1%} right")
 
 # %% [markdown]

@@ -4,6 +4,7 @@ The engine is a setting of the whole process. It decides how weights are packed 
 which kernel runs afterwards; the two must be the same. Here it changes only inside a `with`.
 """
 
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,12 +28,16 @@ _EXPECTED = (
 def supported() -> tuple[str, ...]:
     """Return the engines that this build of torch can run on this machine, the preferred one first.
 
+    With QVIZ_ENGINE in the environment only that one counts: the course as it runs on another machine, such as a Mac,
+    where there is qnnpack alone.
+
     Examples
     --------
     >>> set(supported()) <= set(torch.backends.quantized.supported_engines)
     True
     """
-    found = [name for name in torch.backends.quantized.supported_engines if name != "none"]
+    only = os.environ.get("QVIZ_ENGINE")
+    found = [name for name in torch.backends.quantized.supported_engines if name != "none" and only in (None, name)]
     return tuple(sorted(found, key=lambda name: (*PREFERENCE, name).index(name)))
 
 

@@ -168,7 +168,7 @@ def mended_ptq(network: type[nn.Module] = MendedModel) -> Written:
     _train(model)
     with _recorded() as (messages, deprecated), engines.using() as engine:
         model.eval()
-        model.qconfig = quantization.get_default_qconfig(engine)
+        model.qconfig = quantization.get_default_qconfig("fbgemm")
         prepared = quantization.prepare(model)
         prepared(inputs())
         quantized = quantization.convert(prepared)
@@ -197,7 +197,7 @@ def mended_qat(train: bool = True, freeze: bool = True) -> Written:
     _train(model)
     with _recorded() as (messages, deprecated), engines.using() as engine:
         model.train()
-        model.qconfig = quantization.get_default_qat_qconfig(engine)
+        model.qconfig = quantization.get_default_qat_qconfig("fbgemm")
         prepared = quantization.prepare_qat(model)
         if train:
             _train(prepared, steps=100, lr=1e-3)

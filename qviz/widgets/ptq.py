@@ -90,10 +90,11 @@ class PTQExplorer(Explorer):
 
     def describe(self, state: State, result) -> str:
         """Say it as a table, a row a layer."""
+        simulated = "; simulated" if result.engine == "simulated" else ""
         head = (
             f"W{state.weight_bits}A{state.activation_bits}: {result.accuracy:.2%} right "
             f"(float {result.float_accuracy:.2%}), same answer as float on {result.agreement:.2%} of the images\n"
-            f"{result.size_bytes:,} bytes on disk (float {result.float_size_bytes:,}); engine: {result.engine}\n"
+            f"{result.size_bytes:,} bytes on disk (float {result.float_size_bytes:,}){simulated}\n"
             f"  {'layer':<8}{'weights dB':>11}{'outputs dB':>11}{'lo':>10}{'hi':>10}{'scale':>11}{'clipped':>9}"
         )
         return "\n".join([head, *(_row(layer, layer.name == state.layer) for layer in result.layers)])

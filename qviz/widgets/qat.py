@@ -108,9 +108,8 @@ class QATExplorer(Working, Explorer):
             ]
         if known.engine:
             same = f"names the same in {known.agreement:.2%} of the images"
-            simulated = "simulated, because this build of torch has no engine"
-            how = simulated if known.engine == "simulated" else f"on {known.engine}"
-            lines += [f"converted, {how}: {known.converted_accuracy:.2%}; {same}"]
+            simulated = ", simulated because this build of torch has no engine"
+            lines += [f"converted{simulated if known.engine == 'simulated' else ''}: {known.converted_accuracy:.2%}; {same}"]
         return "\n".join([*lines, _progress(state, result)])
 
 

@@ -181,6 +181,6 @@ def test_where_no_engine_is_the_readout_says_that_the_converted_network_is_simul
     monkeypatch.setattr(engines, "supported", lambda: ())
     explorer = QATExplorer(QATLab(), epochs=0)
     known = explorer.result.known
-    line = f"converted, simulated, because this build of torch has no engine: {known.accuracies[0]:.2%}; names the same"
+    line = f"converted, simulated because this build of torch has no engine: {known.accuracies[0]:.2%}; names the same"
     assert line in explorer.readout
     explorer.close()
