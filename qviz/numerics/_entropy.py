@@ -48,7 +48,7 @@ class Search:
             self.log_p, self.one_over_p = _prefix(np.log(np.maximum(counts, 1.0))), _prefix(_inverse(counts))
 
     def windows(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return group and reach of every window that has at least a bin for each quantized bin."""
+        """Return group and reach of every window that has at least a bin for each quantized bin, rising."""
         narrowest = self.quantized_bins // 2
         many = np.maximum(self.half - narrowest + 1, 0)
         group = np.repeat(np.arange(many.size), many)
@@ -57,20 +57,27 @@ class Search:
     def best(self) -> tuple[np.ndarray, np.ndarray]:
         """Return each group that has such windows, and the reach of the best one."""
         group, reach = self.windows()
-        if self.of_onnxruntime:  # takes the narrowest of equals
-            best = _first_of_each(group, self.divergences(group, reach), reach)
-            return group[best], reach[best]
-        least, bounds = np.full(self.half.size, np.inf), self._bounds(group, reach)
-        for probe in (_first_of_each(group, bounds, -reach), _first_of_each(group, -reach)):
-            least[group[probe]] = np.minimum(least[group[probe]], self.divergences(group[probe], reach[probe]))
+        if self.of_onnxruntime:
+            return self._of_least(group, reach, self.divergences(group, reach), 0.0, np.minimum)
+        bounds = self._bounds(group, reach)
+        # The windows that look best, and those that cut nothing, show how little divergence is possible.
+        probe = (bounds == self._least(group, bounds)[group]) | (reach == self.half[group])
+        least = self._least(group[probe], self.divergences(group[probe], reach[probe]))
         left = bounds <= least[group] + TIED
         group, reach = group[left], reach[left]
-        divergences = self.divergences(group, reach)
-        np.minimum.at(least, group, divergences)
-        widest = np.zeros(self.half.size, np.intp)
-        tied = divergences <= least[group] + TIED
-        np.maximum.at(widest, group[tied], reach[tied])
-        return np.flatnonzero(widest), widest[widest > 0]
+        return self._of_least(group, reach, self.divergences(group, reach), TIED, np.maximum)
+
+    def _least(self, group: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """Return the least of the values that belong to each group, infinite where none does."""
+        least = np.full(self.half.size, np.inf)
+        np.minimum.at(least, group, values)
+        return least
+
+    def _of_least(self, group, reach, divergences, tied: float, narrowest_or_widest) -> tuple[np.ndarray, np.ndarray]:
+        """Return each group, and which of the equally good windows the variant takes."""
+        good = divergences <= self._least(group, divergences)[group] + tied
+        groups, starts = np.unique(group[good], return_index=True)
+        return groups, narrowest_or_widest.reduceat(reach[good], starts) if groups.size else reach[good]
 
     def divergences(self, group: np.ndarray, reach: np.ndarray) -> np.ndarray:
         """Return KL(P, Q) of each window, given as (n,) groups and reaches; infinite where Q lacks what P has."""
@@ -80,18 +87,22 @@ class Search:
 
     def _bounds(self, group: np.ndarray, reach: np.ndarray) -> np.ndarray:
         """Return what the divergence of each window is at least: that of its first bin, its last bin and the rest."""
-        w, of_p, of_q = Windows(self, group, reach), [], []
+        w, cells = Windows(self, group, reach), []
         size = w.end - w.start
         second, last = (w.start + size * cut // self.quantized_bins for cut in (1, self.quantized_bins - 1))
         for start, end, p, gained in ((w.start, second, w.first, w.gained_first), (last, w.end, w.last, w.gained_last)):
-            holders = w.sum(self.filled, start, end) + gained
-            of_p.append(p)
-            of_q.append(np.where(p > 0, w.sum(self.mass, start, end) / np.maximum(holders, 1), 0.0))
-        of_p.append(w.total - sum(of_p))
-        of_q.append(np.maximum(w.inside - sum(of_q), 0.0))
+            q = w.sum(self.mass, start, end) / np.maximum(w.sum(self.filled, start, end) + gained, 1)
+            cells.append((p, np.where(p > 0, q, 0.0)))
+        lacking = sum(((p > 0) & (q == 0) for p, q in cells), w.inside == 0)
+        bounds = np.where(lacking, np.inf, 0.0)
+        some = np.flatnonzero(~lacking)
+        total, inside = w.total[some], w.inside[some]
+        cells = [(p[some], q[some]) for p, q in cells]
+        cells.append((total - sum(p for p, _ in cells), np.maximum(inside - sum(q for _, q in cells), 0.0)))
         with np.errstate(divide="ignore", invalid="ignore"):
-            terms = [np.where(p > 0, p * np.log(p / q), 0.0) for p, q in zip(of_p, of_q, strict=True)]
-            return np.where(w.inside > 0, sum(terms) / w.total - np.log(w.total / w.inside), np.inf)
+            terms = [np.where(p > 0, p * np.log(p / q), 0.0) for p, q in cells]
+        bounds[some] = sum(terms) / total - np.log(total / inside)
+        return bounds
 
 
 class Windows:
@@ -169,11 +180,6 @@ def _onnxruntime(search: Search, w: Windows) -> np.ndarray:
     result -= np.einsum("ij,ij->i", p, log_q) + (w.total - p.sum(axis=1)) * np.log(EPS)
     ratio = np.divide(w.total, q_total, out=np.ones(size.size), where=q_total > 0)
     return np.where(q_total > 0, result / w.total - np.log(ratio), np.inf)
-
-
-def _first_of_each(group: np.ndarray, *keys: np.ndarray) -> np.ndarray:
-    """Return, for each number in the rising array `group`, the place of its least key; the later keys break ties."""
-    return np.lexsort((*keys[::-1], group))[np.unique(group, return_index=True)[1]]
 
 
 def _whole_and_smooth(q: np.ndarray, size: np.ndarray, run: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

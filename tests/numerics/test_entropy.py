@@ -13,12 +13,9 @@ from qviz import data
 from qviz.numerics import (
     INT4,
     INT16,
-    SCHEMES,
-    UINT4,
     UINT8,
     Entropy,
     Histogram,
-    IntFormat,
     calibrate,
     choose_qparams,
     fake_quantize,
@@ -123,7 +120,9 @@ def textbook_search(counts: list[int], quantized_bins: int) -> dict[int, float]:
         found[reach] = math.inf
         if all(q[i] > 0 for i in range(len(p)) if p[i] > 0):
             of_p, of_q = sum(p), math.fsum(q)
-            found[reach] = math.fsum(a / of_p * math.log(a / of_p / (b / of_q)) for a, b in zip(p, q) if a > 0)
+            found[reach] = math.fsum(
+                a / of_p * math.log(a / of_p / (b / of_q)) for a, b in zip(p, q, strict=True) if a > 0
+            )
     return found
 
 
