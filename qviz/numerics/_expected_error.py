@@ -19,7 +19,9 @@ from .qparams import SCHEMES, SMALLEST_SCALE, checked_range, scale_and_zero_poin
 
 _WIDEST = 1e100  # bins; a step wider than any histogram, whose square is still a number
 _OUTER = 8  # values at each end that are tried before the rest: they are what is clipped
-_VALUES = 1 << 16  # values at a time, for the same reason as below
+_OFTEN = 0.6  # of the groups; a range that so many want is computed for all, without picking columns
+_VALUES = 1 << 15  # values at a time, for the same reason as below
+_WIDE = 64.0  # bins; a step so wide that what a bin holds may be taken to lie in its middle
 _BLOCK = 1 << 13  # boundaries at a time: they and what is computed from them fit the second-level cache
 
 
@@ -112,9 +114,12 @@ class ExpectedError:
         """Say nothing beforehand: a range costs little here."""
         return np.zeros(lo.shape), np.zeros(hi.shape)
 
-    def of_pairs(self, row: np.ndarray, lo: np.ndarray, hi: np.ndarray, least: np.ndarray) -> np.ndarray:
-        """Return the whole error, for (n,) ranges."""
-        return sum(self.parts(lo, hi))
+    def of_ranges(self, rows, lo, hi, wanted: np.ndarray, least: np.ndarray) -> np.ndarray:
+        """Return the error of each wanted range, as `ErrorOfFew` does."""
+        errors = np.full(wanted.shape, np.inf)
+        row, *at = np.nonzero(wanted)
+        errors[row, *at] = sum(self.parts(lo[row, at[0]], hi[row, at[-1]]))
+        return errors
 
     def _clipping(self, step, first, last) -> tuple[np.ndarray, np.ndarray]:
         """Return what the values beyond both ends lose, and the share of those between them."""
@@ -164,7 +169,8 @@ class ErrorOfFew:
     """The error of ranges for groups of few values, each in a bin, in squared widths of a bin.
 
     The same model as `ExpectedError`, computed value by value: a group of 32 values has fewer of them than bins or
-    levels. In float32, so the same number to 1e-4.
+    levels. The same number to a thousandth, because it is in float32, and
+    because steps wider than 64 bins see only the middle of a bin.
     """
 
     def __init__(self, groups: Groups, fmt: IntFormat, scheme: str):
@@ -190,40 +196,65 @@ class ErrorOfFew:
         beyond = lo / width - self.least[rows] - slack, self.most[rows] - hi / width - slack
         return tuple(np.maximum(excess, 0.0) ** 2 / self.n for excess in beyond)
 
-    def of_pairs(self, row: np.ndarray, lo: np.ndarray, hi: np.ndarray, least: np.ndarray) -> np.ndarray:
-        """Return the error of (n,) ranges of these rows; infinite where it is sure to be more than `least`."""
+    def of_ranges(self, rows, lo, hi, wanted: np.ndarray, least: np.ndarray) -> np.ndarray:
+        """Return the error of each wanted range, in the shape of `wanted`; else, or if more than `least`, infinite.
+
+        `wanted` is (rows, ends), or (rows, ends of lo, ends of hi).
+        """
+        errors = np.full(wanted.shape, np.inf)
+        often = wanted.mean(axis=0) > _OFTEN
+        often &= len(rows) > 1  # NumPy would sum a single column in another order
+        if often.any():
+            parts = self.parts if len(rows) == len(self.width) else [part.take(rows, axis=1) for part in self.parts]
+            for at in np.argwhere(often):
+                of_ranges = self._levels(rows, lo[:, at[0]], hi[:, at[-1]])
+                errors[:, *at] = sum(_total(part.copy(), *of_ranges) for part in parts) / self.n
+            errors[~wanted] = np.inf
+        row, *at = np.nonzero(wanted & ~often)
+        errors[row, *at] = self._of_pairs(rows[row], lo[row, at[0]], hi[row, at[-1]], least[row])
+        return errors
+
+    def _levels(self, row, lo, hi) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return step, first and last level of (n,) ranges."""
         scale, zero_point = scale_and_zero_point(lo, hi, self.fmt, self.scheme)
         step = np.minimum(scale / self.width[row], _WIDEST)
-        of_ranges = step, self.fmt.qmin - zero_point, self.fmt.qmax - zero_point
+        return step, self.fmt.qmin - zero_point, self.fmt.qmax - zero_point
+
+    def _of_pairs(self, row: np.ndarray, lo: np.ndarray, hi: np.ndarray, least: np.ndarray) -> np.ndarray:
+        """Return the error of (n,) ranges of these rows; infinite where it is sure to be more than `least`."""
+        of_ranges = self._levels(row, lo, hi)
         totals = np.zeros(row.size)
         for centers in self.parts:
             left = np.flatnonzero(totals <= least * self.n)
             height = max(2, _VALUES // len(centers))
             for top in range(0, left.size, height):
                 some = left[top : top + height]
-                if some.size == 1:  # NumPy would sum a single column in another order
-                    some = np.repeat(some, 2)
+                if some.size == 1:
+                    some = np.repeat(some, 2)  # as above
                 totals[some] += _total(centers.take(row[some], axis=1), *(v[some] for v in of_ranges))
         return np.where(totals <= least * self.n, totals / self.n, np.inf)
 
 
 def _total(centers: np.ndarray, step: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
     """Sum, over each column of bins, the mean of (u - level)**2 for u spread evenly over the bin."""
-    real = centers.dtype.type
     fine = np.flatnonzero(step <= 1)
     of_fine = _total_of_fine_steps(*(v[..., fine] for v in (centers, step, first, last))) if fine.size else 0.0
-    centers *= (1 / step).astype(real)  # in steps from here on, and in place: these are the largest arrays
-    inside = np.minimum(centers, last.astype(real))
-    np.maximum(inside, first.astype(real), out=inside)
+    inverse, first, last = (v.astype(centers.dtype) for v in (1 / step, first, last))
+    centers *= inverse  # in steps from here on, and in place: these are the largest arrays
+    inside = np.minimum(centers, last)
+    np.maximum(inside, first, out=inside)
     level = np.rint(inside)
-    inside -= level
     centers -= level
-    # Of a bin across a boundary, this much is nearer to the next level, which saves step * beyond**2.
-    beyond = np.abs(inside, out=inside)
-    beyond -= (0.5 - 0.5 / step).astype(real)
-    np.maximum(beyond, 0, out=beyond)
-    squares, saved = (np.multiply(v, v, out=v).sum(axis=0) for v in (centers, beyond))
-    total = step * step * (squares - step * saved) + len(centers) / 12
+    total = step * step * np.einsum("ij,ij->j", centers, centers)
+    if step.min() <= _WIDE:
+        # A bin adds 1/12. Of one across a boundary, a part is nearer to the next level, which saves step * part**2.
+        # On average that is 1/12 too, so that both can be left out where they are nothing beside step**2.
+        inside -= level
+        part = np.abs(inside, out=inside)
+        part -= 0.5 - 0.5 * inverse
+        np.maximum(part, 0, out=part)
+        within = len(centers) / 12 - step**3 * np.einsum("ij,ij->j", part, part)
+        total += np.where(step <= _WIDE, within, 0.0)
     total[fine] = of_fine
     return total
 

@@ -4,7 +4,10 @@ A histogram has thousands of bins, and a group of 32 values fills at most 32 of 
 for many groups gets them as rows of sorted bins: the same grid, and the same answers, as from a `Histogram` each.
 """
 
-from collections.abc import Iterator
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 
 import numpy as np
@@ -14,7 +17,7 @@ from .formats import INT8, IntFormat
 from .histogram import Histogram, value_at
 
 BINS = 4096
-_BLOCK, _MOST = 1 << 16, 1 << 10  # values and groups at a time: what is computed from them fits the cache
+_BLOCK, _MOST = 1 << 17, 1 << 10  # values and groups at a time: what is computed from them fits the cache
 
 
 class Groups:
@@ -91,6 +94,15 @@ def blocks(values: np.ndarray) -> Iterator[np.ndarray]:
     height = min(max(1, _BLOCK // values.shape[1]), _MOST)
     for top in range(0, len(values), height):
         yield values[top : top + height]
+
+
+def in_threads(function: Callable, blocks: Iterable) -> list:
+    """Apply a function to each block, on all processors: NumPy lets go of the interpreter's lock while it computes."""
+    blocks, workers = list(blocks), os.cpu_count() or 1
+    if len(blocks) == 1 or workers == 1 or sys.platform == "emscripten":  # a browser has no threads
+        return [function(block) for block in blocks]
+    with ThreadPoolExecutor(min(workers, len(blocks))) as pool:
+        return list(pool.map(function, blocks))
 
 
 class OneGroup:

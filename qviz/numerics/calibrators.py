@@ -17,7 +17,7 @@ import numpy as np
 
 from . import _check
 from ._entropy import VARIANTS, least_divergent_windows
-from ._groups import Groups, OneGroup, blocks
+from ._groups import Groups, OneGroup, blocks, in_threads
 from .aciq import ACIQ
 from .formats import INT8, IntFormat
 from .granularity import PER_TENSOR, Granularity
@@ -266,7 +266,7 @@ def _choose_ranges(calibrator, x, fmt, scheme, granularity, *how) -> tuple[np.nd
     x, rows = rows_of(x, granularity)
     if rows.shape[1] <= BINS and hasattr(calibrator, "choose_ranges"):
         _check.finite(x)
-        ends = [calibrator.choose_ranges(Groups(block, *how), fmt, scheme) for block in blocks(rows)]
+        ends = in_threads(lambda block: calibrator.choose_ranges(Groups(block, *how), fmt, scheme), blocks(rows))
         lo, hi = (np.concatenate(parts) for parts in zip(*ends, strict=True))
         return lo, hi
     ranges = [calibrator.choose_range(histogram, fmt, scheme) for histogram in each_histogram(x, granularity, *how)]

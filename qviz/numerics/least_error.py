@@ -72,7 +72,7 @@ class MSE(OneGroup):
         quarters = 0.25 ** np.arange(1, 6)
         axes = [np.tile(np.concatenate([even, quarters[quarters < even[-1]]]), (rows.size, 1))] * ends
         # The widest range is tried first; what must be worse than the best one so far is not computed.
-        least = error.of_pairs(rows, lo[:, 0], hi[:, 0], np.full(rows.size, np.inf))
+        least = error.of_ranges(rows, lo, hi, np.ones((rows.size, 1), bool), np.full(rows.size, np.inf))[:, 0]
         first = np.zeros(axes[0].shape, bool)
         first[:, 0] = True
         is_best, tried = [first] * ends, [first] * ends
@@ -84,8 +84,8 @@ class MSE(OneGroup):
             los, his = axes[0] * lo, axes[-1] * hi
             lost = error.bounds(rows, los, his)
             lost = np.maximum(*lost) if ends == 1 else lost[0][:, :, None] + lost[1][:, None]
-            row, *at = np.nonzero((lost <= least.reshape(-1, *[1] * ends)) & ~_of_all(tried))
-            errors[row, *at] = error.of_pairs(rows[row], los[row, at[0]], his[row, at[-1]], least[row])
+            wanted = (lost <= least.reshape(-1, *[1] * ends)) & ~_of_all(tried)
+            errors = np.minimum(errors, error.of_ranges(rows, los, his, wanted, least))
             flat = errors.reshape(rows.size, -1)
             best = np.argmin(flat, axis=1)
             least = flat[np.arange(rows.size), best]
