@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
+from functools import cached_property, reduce
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from .histogram import Histogram, value_at
 
 BINS = 4096
 _BLOCK, _MOST = 1 << 17, 1 << 10  # values and groups at a time: what is computed from them fits the cache
+_SHORT = 64  # values
 
 
 class Groups:
@@ -35,10 +36,7 @@ class Groups:
 
     def __init__(self, values: np.ndarray, batches: int = 1, averaging_constant: float = 0.01):
         self._values, self.weights = values, None
-        ends = [
-            (part.min(axis=1, keepdims=True).astype(np.float64), part.max(axis=1, keepdims=True).astype(np.float64))
-            for part in np.array_split(values, min(batches, values.shape[1]), axis=1)
-        ]
+        ends = [ends_of(part) for part in np.array_split(values, min(batches, values.shape[1]), axis=1)]
         self.min, self.max = (f([end[i] for end in ends], axis=0) for i, f in ((0, np.min), (1, np.max)))
         self.mean_min, self.mean_max = ends[0]
         for low, high in ends[1:]:
@@ -87,6 +85,20 @@ class Groups:
     def value_at(self, position) -> np.ndarray:
         """Turn positions, counted in bins from the left edge, into real values."""
         return value_at(self.left, self.width, position)
+
+
+def ends_of(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return minimum and maximum of each row of (n_groups, n) values, (n_groups, 1) float64."""
+    if values.shape[1] > _SHORT:
+        return tuple(f(axis=1, keepdims=True).astype(np.float64) for f in (values.min, values.max))
+    # NumPy takes as long to begin a short row as to go through it, so here it goes down the columns.
+    ends = np.empty((2, len(values), 1))
+    height = _BLOCK // _SHORT
+    for top in range(0, len(values), height):
+        columns = list(values[top : top + height].T)
+        for end, function in zip(ends, (np.minimum, np.maximum), strict=True):
+            end[top : top + height, 0] = reduce(function, columns)
+    return ends[0], ends[1]
 
 
 def blocks(values: np.ndarray) -> Iterator[np.ndarray]:

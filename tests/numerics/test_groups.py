@@ -145,8 +145,8 @@ def test_the_least_error_is_the_same_question(fmt, scheme, x, monkeypatch):
     every, least = np.ones((1, 40), bool), np.full(1, np.inf)
     of_values = ErrorOfFew(Groups.of(h), fmt, scheme).of_ranges(np.array([0]), lo, hi, every, least)[0]
     of_levels = sum(error_of_ranges(h, lo[0], hi[0], fmt, scheme)) / h.width**2
-    # Float32, and the middle of a bin for the whole of it where a step is 64 bins: 1/64**2, twice for good measure. Then
-    # a tenth of a bin squared, because float32 knows 4096 bins to a thousandth.
+    # Float32, and the middle of a bin for the whole of it where a step is 64 bins: 1/64**2, twice for good measure.
+    # Then a tenth of a bin squared, because float32 knows 4096 bins to a thousandth.
     np.testing.assert_allclose(of_values, of_levels, rtol=1e-3, atol=0.1)
 
     found = MSE().choose_range(h, fmt, scheme)
@@ -178,6 +178,6 @@ def test_the_histograms_of_all_groups_are_not_in_memory_at_once():
         return used
 
     for calibrator in (MinMax(), MSE(), ALL["percentile"], ALL["aciq"]):
-        # Scales and ranges of a group are a few float64, and each thread holds a block or not: 500 bytes for each further
-        # group, where 4096 bins take 32,768.
+        # Scales and ranges of a group are a few float64, and each thread holds a block or not: 500 bytes for each
+        # further group, where 4096 bins take 32,768.
         assert peak(calibrator, 20_000) - peak(calibrator, 10_000) < 500 * 10_000
