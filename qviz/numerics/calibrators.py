@@ -30,6 +30,9 @@ from .qparams import SCHEMES, QParams, choose_qparams
 class Calibrator(Protocol):
     """Anything that decides a range from a histogram; a reader's own method needs no more than this.
 
+    It is asked once for each group. The calibrators of this package have `choose_ranges(groups, fmt, scheme)` as well,
+    which returns two (n_groups, 1) arrays, and are asked once for a thousand groups.
+
     Examples
     --------
     >>> class Half:
