@@ -7,7 +7,8 @@ import numpy as np
 from onnxruntime.quantization.calibrate import HistogramCollector
 
 from qviz.numerics import Entropy, observe
-from qviz.numerics._entropy import _around_zero
+from qviz.numerics._entropy import around_zero
+from qviz.numerics._groups import Groups
 
 from .frame import Row, side_by_side
 
@@ -19,7 +20,7 @@ def compare() -> list[Row]:
     x *= np.float32(15.99) / np.abs(x).max()  # just below a power of two: both then have 2048 bins from -16 to 16
 
     def ours() -> tuple[float, float]:
-        return Entropy(QUANTIZED_BINS).choose_range(observe(x)[0])
+        return Entropy(QUANTIZED_BINS, "onnxruntime").choose_range(observe(x)[0])
 
     def theirs() -> tuple[float, float]:
         collector = HistogramCollector("entropy", False, BINS, QUANTIZED_BINS, None, None)
@@ -27,7 +28,7 @@ def compare() -> list[Row]:
             collector.collect({"x": x})
             return collector.compute_collection_result()["x"][:2]
 
-    counts, width = _around_zero(observe(x)[0])
+    (counts,), _, (width,) = around_zero(Groups.of(observe(x)[0]), slice(None))
     own, other = ours(), theirs()
     apart = max(abs(float(a) - float(b)) for a, b in zip(own, other, strict=True)) / width
     note = (

@@ -1,113 +1,190 @@
-"""The Kullback-Leibler search of the Entropy calibrator, all windows at once.
+"""The Kullback-Leibler search of the Entropy calibrator, for many groups at once.
 
-A window is `2 i + 1` bins around zero. P is the histogram inside it, with everything outside added to its two end
-bins. Q is the histogram inside it, squeezed into `quantized_bins` runs of equal length and spread out again: each
-bin of a run gets the run's sum, divided by how many of its bins P fills. Both are smoothed: zeros become EPS, which
-the other bins pay for. The window with the least KL(P, Q) wins, the narrowest of equals.
+A window is `2 reach + 1` bins around zero. P is the histogram inside it, with everything outside added to its two end
+bins. Q is the histogram inside it, squeezed into `quantized_bins` runs and spread out again: each bin that P fills
+gets the mean over those of its run. The window with the least KL(P, Q) wins.
 
-ONNX Runtime builds P and Q for each window, bin by bin. Here every sum over bins is a difference of two prefix
-sums, so a window costs as much as it has quantized bins.
+Every sum over bins is a difference of two prefix sums, so a window costs as much as it has quantized bins. Most windows
+need not even that: KL never grows when bins are thrown together, so that the two end bins and all the rest, three cells
+in all, bound it from below.
 """
-
-from dataclasses import dataclass
 
 import numpy as np
 
-from .histogram import Histogram
+from ._groups import Groups
 
-EPS = 1e-4
+VARIANTS = ("nvidia", "textbook", "onnxruntime")
 HALF_BINS = 1024  # bins on each side of zero at most, as in TensorRT; more cost time and change nothing visible
+TIED = 1e-9  # divergences this close are equal: rounding puts them up to 1e-13 apart
+EPS = 1e-4  # what ONNX Runtime puts into an empty bin, at the expense of the others
+_GROUPS, _WINDOWS = 64, 256  # at a time: what is computed from them fits the cache
 
 
-def least_divergent_window(histogram: Histogram, quantized_bins: int) -> tuple[float, float]:
-    """Return (lo, hi) of the best window, within minimum and maximum."""
-    counts, width = _around_zero(histogram)
-    half = counts.size // 2
-    if quantized_bins // 2 >= half:
-        return histogram.min, histogram.max
-    windows = _Windows.of(counts, np.arange(quantized_bins // 2, half + 1))
-    best = int(np.argmin(_divergences(counts, windows, quantized_bins)))
-    ends = np.array([windows.start[best] - half, windows.end[best] - half]) * width
-    lo, hi = np.clip(ends, histogram.min, histogram.max)
-    return float(lo), float(hi)
+def least_divergent_windows(groups: Groups, quantized_bins: int, variant: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return lo and hi of the best window of each group, (n_groups, 1), within minimum and maximum."""
+    lo, hi = groups.min.copy(), groups.max.copy()
+    for top in range(0, len(lo), _GROUPS):
+        rows = slice(top, top + _GROUPS)
+        search = Search(groups, rows, quantized_bins, variant)
+        group, reach = search.best()
+        for ends, edge in ((lo[rows], -reach), (hi[rows], np.minimum(reach + 1, search.half[group]))):
+            ends[group, 0] = edge * search.width[group]
+    return np.clip(lo, groups.min, groups.max), np.clip(hi, groups.min, groups.max)
 
 
-def _around_zero(histogram: Histogram) -> tuple[np.ndarray, float]:
-    """Pad the counts so that zero is the middle edge, merge pairs of bins while there are too many, add the width."""
-    first = round(histogram.left / histogram.width)
-    half = max(-first, first + histogram.counts.size, 1)
-    merges = max(0, (half - 1).bit_length() - (HALF_BINS - 1).bit_length())
-    half = -(-half >> merges)  # rounded up
-    bins = ((first + np.flatnonzero(histogram.counts)) >> merges) + half
-    counts = np.bincount(bins, histogram.counts[histogram.counts > 0], minlength=2 * half)
-    return counts, histogram.width * 2.0**merges
+class Search:
+    """The bins around zero of several groups, and how far their windows diverge."""
+
+    def __init__(self, groups: Groups, rows: slice, quantized_bins: int, variant: str):
+        self.quantized_bins, self.of_onnxruntime = quantized_bins, variant == "onnxruntime"
+        counts, self.half, self.width = around_zero(groups, rows)
+        self.zero = counts.shape[1] // 2
+        if variant == "nvidia":
+            _cut_spike(counts, self.zero)
+        self.total = counts.sum(axis=1)
+        self.counts, filled = counts, counts > 0
+        self.mass, self.filled, self.p_log_p = _prefix(counts), _prefix(filled), _prefix(_x_log_x(counts))
+        if self.of_onnxruntime:
+            self.log_p, self.one_over_p = _prefix(np.log(np.maximum(counts, 1.0))), _prefix(_inverse(counts))
+
+    def windows(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return group and reach of every window that has at least a bin for each quantized bin, rising."""
+        narrowest = self.quantized_bins // 2
+        many = np.maximum(self.half - narrowest + 1, 0)
+        group = np.repeat(np.arange(many.size), many)
+        return group, narrowest + np.arange(group.size) - np.repeat(np.cumsum(many) - many, many)
+
+    def best(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return each group that has such windows, and the reach of the best one."""
+        group, reach = self.windows()
+        if self.of_onnxruntime:
+            return self._of_least(group, reach, self.divergences(group, reach), 0.0, np.minimum)
+        bounds = self._bounds(group, reach)
+        # The windows that look best, and those that cut nothing, show how little divergence is possible.
+        probe = (bounds == self._least(group, bounds)[group]) | (reach == self.half[group])
+        least = self._least(group[probe], self.divergences(group[probe], reach[probe]))
+        left = bounds <= least[group] + TIED
+        group, reach = group[left], reach[left]
+        return self._of_least(group, reach, self.divergences(group, reach), TIED, np.maximum)
+
+    def _least(self, group: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """Return the least of the values that belong to each group, infinite where none does."""
+        least = np.full(self.half.size, np.inf)
+        np.minimum.at(least, group, values)
+        return least
+
+    def _of_least(self, group, reach, divergences, tied: float, narrowest_or_widest) -> tuple[np.ndarray, np.ndarray]:
+        """Return each group, and which of the equally good windows the variant takes."""
+        good = divergences <= self._least(group, divergences)[group] + tied
+        groups, starts = np.unique(group[good], return_index=True)
+        return groups, narrowest_or_widest.reduceat(reach[good], starts) if groups.size else reach[good]
+
+    def divergences(self, group: np.ndarray, reach: np.ndarray) -> np.ndarray:
+        """Return KL(P, Q) of each window, given as (n,) groups and reaches; infinite where Q lacks what P has."""
+        parts = [slice(top, top + _WINDOWS) for top in range(0, group.size, _WINDOWS)]
+        of = _onnxruntime if self.of_onnxruntime else _textbook
+        return np.concatenate([of(self, Windows(self, group[part], reach[part])) for part in parts] or [np.zeros(0)])
+
+    def _bounds(self, group: np.ndarray, reach: np.ndarray) -> np.ndarray:
+        """Return what the divergence of each window is at least: that of its first bin, its last bin and the rest."""
+        w, cells = Windows(self, group, reach), []
+        size = w.end - w.start
+        second, last = (w.start + size * cut // self.quantized_bins for cut in (1, self.quantized_bins - 1))
+        for start, end, p, gained in ((w.start, second, w.first, w.gained_first), (last, w.end, w.last, w.gained_last)):
+            q = w.sum(self.mass, start, end) / np.maximum(w.sum(self.filled, start, end) + gained, 1)
+            cells.append((p, np.where(p > 0, q, 0.0)))
+        lacking = sum(((p > 0) & (q == 0) for p, q in cells), w.inside == 0)
+        bounds = np.where(lacking, np.inf, 0.0)
+        some = np.flatnonzero(~lacking)
+        total, inside = w.total[some], w.inside[some]
+        cells = [(p[some], q[some]) for p, q in cells]
+        cells.append((total - sum(p for p, _ in cells), np.maximum(inside - sum(q for _, q in cells), 0.0)))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            terms = [np.where(p > 0, p * np.log(p / q), 0.0) for p, q in cells]
+        bounds[some] = sum(terms) / total - np.log(total / inside)
+        return bounds
 
 
-@dataclass(frozen=True)
-class _Windows:
-    """All windows [start, end), and what the bins at both ends hold in P, where the outliers join them."""
+class Windows:
+    """Windows [start, end) of several groups, and what their two end bins hold in P, where the outliers join them."""
 
-    start: np.ndarray
-    end: np.ndarray
-    first: np.ndarray
-    last: np.ndarray
-    gained_first: np.ndarray  # 1 where outliers fill an end bin that was empty
-    gained_last: np.ndarray
+    def __init__(self, search: Search, group: np.ndarray, reach: np.ndarray):
+        self.row = group * (2 * search.zero + 1)
+        self.start, self.end = search.zero - reach, search.zero + np.minimum(reach + 1, search.half[group])
+        self.total, self.inside = search.total[group], self.sum(search.mass, self.start, self.end)
+        self.first_seen, self.last_seen = search.counts[group, self.start], search.counts[group, self.end - 1]
+        before = self.sum(search.mass, 0, self.start)
+        self.first, self.last = self.first_seen + before, self.last_seen + self.total - self.inside - before
+        # 1 where outliers fill an end bin that was empty.
+        self.gained_first = ((self.first_seen == 0) & (self.first > 0)).astype(np.int8)
+        self.gained_last = ((self.last_seen == 0) & (self.last > 0)).astype(np.int8)
 
-    @classmethod
-    def of(cls, counts: np.ndarray, reach: np.ndarray) -> "_Windows":
-        half = counts.size // 2
-        start, end = half - reach, np.minimum(half + reach + 1, counts.size)
-        mass = _prefix(counts)
-        first, last = counts[start] + mass[start], counts[end - 1] + mass[-1] - mass[end]
-        gained_first, gained_last = (counts[start] == 0) & (first > 0), (counts[end - 1] == 0) & (last > 0)
-        return cls(start, end, first, last, gained_first.astype(int), gained_last.astype(int))
+    def sum(self, prefix: np.ndarray, start, end) -> np.ndarray:
+        """Sum over the bins [start, end) of each window's group."""
+        return prefix.take(self.row + end) - prefix.take(self.row + start)
 
-    def sums(self, of_bins: np.ndarray) -> np.ndarray:
-        """Sum over the bins of each window."""
-        prefix = _prefix(of_bins)
-        return prefix[self.end] - prefix[self.start]
+    def of_p(self, prefix: np.ndarray, function) -> np.ndarray:
+        """Sum function(bin) over the bins of P, from the prefix sums of function(counts)."""
+        ends = ((self.first_seen, self.first), (self.last_seen, self.last))
+        return self.sum(prefix, self.start, self.end) + sum(
+            function(after) - function(before) for before, after in ends
+        )
 
-
-def _divergences(counts: np.ndarray, windows: _Windows, quantized_bins: int) -> np.ndarray:
-    """KL(P, Q) for each window; infinite where Q is empty.
-
-    KL = sum p log p - sum p log q - log of the ratio of the two totals, which smoothing does not change.
-    """
-    size, total = windows.end - windows.start, counts.sum()
-    run = size // quantized_bins  # how many bins share one quantized bin
-    cuts = windows.start[:, None] + run[:, None] * np.arange(quantized_bins + 1)
-    sums, holders = _runs(counts, cuts), _runs(counts > 0, cuts)  # holders: how many bins of a run P fills
-    rest = windows.sums(counts) - sums.sum(axis=1)  # what remains at the right of the last run
-    no_rest = cuts[:, -1] == windows.end
-    holders[:, 0] += windows.gained_first
-    holders[:, -1] += no_rest * windows.gained_last
-    q_total, log_q = _spread(sums, rest, holders, size, run)
-
-    filled = windows.sums(counts > 0) + windows.gained_first + windows.gained_last
-    paid = EPS * (size - filled) / filled
-    sums[:, 0] += windows.first - counts[windows.start]
-    sums[:, -1] += no_rest * (windows.last - counts[windows.end - 1])
-    p = sums
-    p += EPS * run[:, None]
-    p -= (EPS + paid[:, None]) * holders
-    result = _sum_p_log_p(counts, windows, paid, size - filled) - np.einsum("ij,ij->i", p, log_q)
-    result -= (total - p.sum(axis=1)) * np.log(EPS)  # the bins right of the last run, which Q leaves empty
-    ratio = np.divide(total, q_total, out=np.ones(size.size), where=q_total > 0)
-    return np.where(q_total > 0, result / total - np.log(ratio), np.inf)
+    def runs(self, prefix: np.ndarray, cuts: np.ndarray) -> np.ndarray:
+        """Sum over the bins between neighbouring cuts, (n, quantized_bins)."""
+        return np.diff(prefix.take(self.row[:, None] + cuts), axis=1)
 
 
-def _runs(of_bins: np.ndarray, cuts: np.ndarray) -> np.ndarray:
-    """Sum over the bins between neighbouring cuts."""
-    return np.diff(_prefix(of_bins).take(cuts), axis=1)
-
-
-def _spread(sums, rest, holders, size, run) -> tuple[np.ndarray, np.ndarray]:
-    """Return the total of Q, and for each run the logarithm of what one of its bins holds."""
-    q = sums.copy()
-    q[:, -1] = np.where(holders[:, -1] > 0, q[:, -1] + rest, 0)
+def _textbook(search: Search, w: Windows) -> np.ndarray:
+    """Cut runs as equal as whole bins allow, so that no bin is left over; Q is empty where P is."""
+    cuts = w.start[:, None] + (w.end - w.start)[:, None] * np.arange(search.quantized_bins + 1) // search.quantized_bins
+    sums, holders = w.runs(search.mass, cuts), w.runs(search.filled, cuts)  # holders: how many bins of a run P fills
+    holders[:, 0] += w.gained_first
+    holders[:, -1] += w.gained_last
+    lacking = (sums[:, 0] == 0) & (w.first > 0) | (sums[:, -1] == 0) & (w.last > 0)
+    q = np.where(sums > 0, sums, 1.0)
     q /= np.maximum(holders, 1)
-    np.floor(q, out=q)  # ONNX Runtime keeps whole counts, so a thin bin becomes empty
+    sums[:, 0] += w.first - w.first_seen
+    sums[:, -1] += w.last - w.last_seen
+    with np.errstate(divide="ignore"):
+        mean = (w.of_p(search.p_log_p, _x_log_x) - np.einsum("ij,ij->i", sums, np.log(q))) / w.total
+        return np.where(lacking, np.inf, mean - np.log(w.total / w.inside))
+
+
+def _onnxruntime(search: Search, w: Windows) -> np.ndarray:
+    """Do as ONNX Runtime does.
+
+    Runs have `size // quantized_bins` bins. What remains at the right counts for the sum of the last run, and has no
+    part in Q. All bins of a run get its mean, in whole counts. Then zeros become EPS, which the other bins pay for.
+    """
+    size = w.end - w.start
+    run = size // search.quantized_bins
+    cuts = w.start[:, None] + run[:, None] * np.arange(search.quantized_bins + 1)
+    sums, holders = w.runs(search.mass, cuts), w.runs(search.filled, cuts)
+    no_rest = cuts[:, -1] == w.end
+    holders[:, 0] += w.gained_first
+    holders[:, -1] += no_rest * w.gained_last
+    q = sums.copy()
+    q[:, -1] = np.where(holders[:, -1] > 0, q[:, -1] + w.inside - sums.sum(axis=1), 0)
+    q_total, log_q = _whole_and_smooth(q / np.maximum(holders, 1), size, run)
+
+    filled = w.sum(search.filled, w.start, w.end) + w.gained_first + w.gained_last
+    paid = EPS * (size - filled) / filled
+    sums[:, 0] += w.first - w.first_seen
+    sums[:, -1] += no_rest * (w.last - w.last_seen)
+    p = sums + EPS * run[:, None] - (EPS + paid[:, None]) * holders
+    # (p - paid) log(p - paid), to second order in `paid`: a small part of a count, mostly.
+    result = w.of_p(search.p_log_p, _x_log_x) + (size - filled) * EPS * np.log(EPS)
+    result -= paid * (w.of_p(search.log_p, lambda x: np.log(np.maximum(x, 1.0))) + filled)
+    result += paid * paid / 2 * w.of_p(search.one_over_p, _inverse)
+    result -= np.einsum("ij,ij->i", p, log_q) + (w.total - p.sum(axis=1)) * np.log(EPS)
+    ratio = np.divide(w.total, q_total, out=np.ones(size.size), where=q_total > 0)
+    return np.where(q_total > 0, result / w.total - np.log(ratio), np.inf)
+
+
+def _whole_and_smooth(q: np.ndarray, size: np.ndarray, run: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the total of Q, and for each run the logarithm of what one of its bins holds."""
+    np.floor(q, out=q)
     q_total, empty = q.sum(axis=1) * run, q == 0
     filled = (q.shape[1] - empty.sum(axis=1)) * run
     q -= EPS * ((size - filled) / np.maximum(filled, 1))[:, None]
@@ -115,20 +192,45 @@ def _spread(sums, rest, holders, size, run) -> tuple[np.ndarray, np.ndarray]:
     return q_total, np.log(q, out=q)
 
 
-def _sum_p_log_p(counts, windows: _Windows, paid, empty) -> np.ndarray:
-    """Sum (p - paid) log(p - paid) over a window, to second order in `paid`: a small part of a count, mostly."""
-    logs, inverse, filled = np.log(np.maximum(counts, 1.0)), 1 / np.maximum(counts, 1.0), counts > 0
-    p_log_p, log_p, one_over_p, n = (windows.sums(v) for v in (counts * logs, logs, inverse * filled, filled))
-    for before, after in ((counts[windows.start], windows.first), (counts[windows.end - 1], windows.last)):
-        p_log_p += _x_log_x(after) - _x_log_x(before)
-        log_p += np.log(np.maximum(after, 1.0)) - np.log(np.maximum(before, 1.0))
-        one_over_p += _inverse(after) - _inverse(before)
-        n = n + (after > 0).astype(int) - (before > 0)
-    return p_log_p - paid * (log_p + n) + paid * paid / 2 * one_over_p + empty * EPS * np.log(EPS)
+def around_zero(groups: Groups, rows: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Count on bins whose middle edge is zero, merged in pairs while there are too many.
+
+    Returns counts, (n, 2 most) float64; how many bins on each side are within a group's reach; and their width.
+    """
+    bins = groups.bins[rows] + np.rint(groups.origin[rows]).astype(np.intp)
+    half = np.maximum(np.maximum(-bins[:, 0], bins[:, -1] + 1), 1)
+    merges = np.maximum(np.frexp(half - 1.0)[1] - (HALF_BINS - 1).bit_length(), 0)
+    half = -(-half >> merges)  # rounded up
+    most = int(half.max())
+    index = (bins >> merges[:, None]) + (2 * np.arange(len(bins))[:, None] + 1) * most
+    weights = None if groups.weights is None else groups.weights[rows].ravel()
+    counts = np.bincount(index.ravel(), weights, minlength=len(bins) * 2 * most).astype(np.float64)
+    return counts.reshape(-1, 2 * most), half, np.ldexp(groups.width[rows, 0], merges)
 
 
-def _prefix(values) -> np.ndarray:
-    return np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
+def _cut_spike(counts: np.ndarray, zero: int) -> None:
+    """Replace the count of zero's bin by that of the nearest bin that is filled, the fuller one of two."""
+    right, left = counts[:, zero + 1 :], counts[:, :zero][:, ::-1]
+    (far_right, many_right), (far_left, many_left) = (_first_filled(side) for side in (right, left))
+    nearest = np.where(far_right < far_left, many_right, many_left)
+    nearest = np.where(far_right == far_left, np.maximum(many_right, many_left), nearest)
+    counts[:, zero] = np.where(nearest > 0, nearest, counts[:, zero])
+
+
+def _first_filled(side: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return how far the first filled bin of each row is, and its count; infinitely far where all are empty."""
+    if side.shape[1] == 0:
+        return np.full(len(side), np.inf), np.zeros(len(side))
+    far = np.argmax(side > 0, axis=1)
+    many = side[np.arange(len(side)), far]
+    return np.where(many > 0, far, np.inf), many
+
+
+def _prefix(values: np.ndarray) -> np.ndarray:
+    """Sum all before each position of a row, and all of it at its end."""
+    sums = np.zeros((len(values), values.shape[1] + 1))
+    np.cumsum(values, axis=1, out=sums[:, 1:])
+    return sums
 
 
 def _x_log_x(x) -> np.ndarray:

@@ -12,11 +12,16 @@ end of the histogram, so that neither 1e-300 nor 1e300 squares to nonsense.
 import numpy as np
 
 from . import _check
+from ._groups import Groups
 from .formats import IntFormat
 from .histogram import Histogram
-from .qparams import SCHEMES, checked_range, scale_and_zero_point
+from .qparams import SCHEMES, SMALLEST_SCALE, checked_range, scale_and_zero_point
 
 _WIDEST = 1e100  # bins; a step wider than any histogram, whose square is still a number
+_OUTER = 8  # values at each end that are tried before the rest: they are what is clipped
+_OFTEN = 0.6  # of the groups; a range that so many want is computed for all, without picking columns
+_VALUES = 1 << 15  # values at a time, for the same reason as below
+_WIDE = 64.0  # bins; a step so wide that what a bin holds may be taken to lie in its middle
 _BLOCK = 1 << 13  # boundaries at a time: they and what is computed from them fit the second-level cache
 
 
@@ -64,7 +69,8 @@ def error_of_ranges(
     """
     _check.one_of(scheme, SCHEMES, "scheme")
     lo, hi = (ends.reshape(-1) for ends in checked_range(lo, hi))
-    rounding, clipping = ExpectedError(histogram, fmt, scheme).parts(lo, hi)
+    origin = histogram.left / histogram.width
+    rounding, clipping = ExpectedError(histogram.counts, origin, histogram.width, fmt, scheme).parts(lo, hi)
     with np.errstate(over="ignore", under="ignore"):
         return tuple(part * histogram.width * histogram.width for part in (rounding, clipping))
 
@@ -72,12 +78,11 @@ def error_of_ranges(
 class ExpectedError:
     """The error of ranges for one histogram, format and scheme, in squared widths of a bin."""
 
-    def __init__(self, histogram: Histogram, fmt: IntFormat, scheme: str):
+    def __init__(self, counts: np.ndarray, origin: float, width: float, fmt: IntFormat, scheme: str):
         self.fmt, self.scheme = fmt, scheme
-        self.width, self.origin = histogram.width, histogram.left / histogram.width
-        self.bins = histogram.counts.size
+        self.width, self.origin, self.bins = width, origin, counts.size
         # An empty bin at the right stands for all that lies there.
-        self.density = np.append(histogram.counts / histogram.count, 0.0)
+        self.density = np.append(counts / counts.sum(), 0.0)
         i = np.arange(self.bins + 1)
         each = self.density * np.array([np.ones(i.size), i + 0.5, i * (i + 1.0) + 1 / 3])
         # The means of 1, u and u**2, as far as u lies left of each edge; the first is the share of the counts.
@@ -85,6 +90,13 @@ class ExpectedError:
         self.slope = self.moments[0].copy()
         self.f = _prefix(self.slope + self.density / 2)
         self.slope[-1] = self.f[-1] = 0.0  # boundaries beyond the histogram are left out of the sum
+
+    @classmethod
+    def of(cls, groups: Groups, fmt: IntFormat, scheme: str) -> "ExpectedError":
+        """Take the only group of `groups`."""
+        counts = np.zeros(groups.bins[0, -1] + 1)
+        counts[groups.bins[0]] = groups.weights[0]
+        return cls(counts, float(groups.origin[0, 0]), float(groups.width[0, 0]), fmt, scheme)
 
     def parts(self, lo: np.ndarray, hi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return rounding and clipping, for (n,) ranges."""
@@ -98,9 +110,16 @@ class ExpectedError:
         rounding[coarse] = np.maximum(total - clipping[coarse], 0.0)
         return rounding, clipping
 
-    def total(self, lo: np.ndarray, hi: np.ndarray) -> np.ndarray:
-        """Return the whole error, for (n,) ranges."""
-        return sum(self.parts(lo, hi))
+    def bounds(self, rows: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Say nothing beforehand: a range costs little here."""
+        return np.zeros(lo.shape), np.zeros(hi.shape)
+
+    def of_ranges(self, rows, lo, hi, wanted: np.ndarray, least: np.ndarray) -> np.ndarray:
+        """Return the error of each wanted range, as `ErrorOfFew` does."""
+        errors = np.full(wanted.shape, np.inf)
+        row, *at = np.nonzero(wanted)
+        errors[row, *at] = sum(self.parts(lo[row, at[0]], hi[row, at[-1]]))
+        return errors
 
     def _clipping(self, step, first, last) -> tuple[np.ndarray, np.ndarray]:
         """Return what the values beyond both ends lose, and the share of those between them."""
@@ -144,6 +163,116 @@ class ExpectedError:
         u = np.maximum(u, 0.0)
         i = np.minimum(u, self.bins).astype(np.intp)
         return i, u - i
+
+
+class ErrorOfFew:
+    """The error of ranges for groups of few values, each in a bin, in squared widths of a bin.
+
+    The same model as `ExpectedError`, computed value by value: a group of 32 values has fewer of them than bins or
+    levels. The same number to a thousandth, because it is in float32, and
+    because steps wider than 64 bins see only the middle of a bin.
+    """
+
+    def __init__(self, groups: Groups, fmt: IntFormat, scheme: str):
+        self.fmt, self.scheme, self.width = fmt, scheme, groups.width[:, 0]
+        centers = groups.origin + groups.bins + 0.5  # in bins from zero, rising along a row
+        self.n, self.least, self.most = centers.shape[1], centers[:, :1], centers[:, -1:]
+        # Columns are groups: what belongs to a range is then one row for all of them. The outermost values come first,
+        # because they are what is clipped.
+        columns, end = centers.T.astype(np.float32), self.n - _OUTER
+        self.parts = [columns]
+        if self.n > 4 * _OUTER:
+            self.parts = [np.concatenate([columns[:_OUTER], columns[end:]]), columns[_OUTER:end].copy()]
+
+    def bounds(self, rows: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return what ranges that end at lo, and what those that end at hi, lose at the least, (rows, ends) each.
+
+        The outermost value is off by what lies between it and the end, but for a bin, and a step of the widest range.
+        """
+        widest = scale_and_zero_point(lo.min(axis=1), hi.max(axis=1), self.fmt, self.scheme)[0] / self.width[rows]
+        width = self.width[rows, None]
+        # No scale is less than SMALLEST_SCALE, so that the levels of the smallest ranges reach further than these.
+        slack = 1 + np.minimum(widest, _WIDEST)[:, None] + self.fmt.levels * np.minimum(SMALLEST_SCALE / width, _WIDEST)
+        beyond = lo / width - self.least[rows] - slack, self.most[rows] - hi / width - slack
+        return tuple(np.maximum(excess, 0.0) ** 2 / self.n for excess in beyond)
+
+    def of_ranges(self, rows, lo, hi, wanted: np.ndarray, least: np.ndarray) -> np.ndarray:
+        """Return the error of each wanted range, in the shape of `wanted`; else, or if more than `least`, infinite.
+
+        `wanted` is (rows, ends), or (rows, ends of lo, ends of hi).
+        """
+        errors = np.full(wanted.shape, np.inf)
+        often = wanted.mean(axis=0) > _OFTEN
+        often &= len(rows) > 1  # NumPy would sum a single column in another order
+        if often.any():
+            parts = self.parts if len(rows) == len(self.width) else [part.take(rows, axis=1) for part in self.parts]
+            for at in np.argwhere(often):
+                of_ranges = self._levels(rows, lo[:, at[0]], hi[:, at[-1]])
+                errors[:, *at] = sum(_total(part.copy(), *of_ranges) for part in parts) / self.n
+            errors[~wanted] = np.inf
+        row, *at = np.nonzero(wanted & ~often)
+        errors[row, *at] = self._of_pairs(rows[row], lo[row, at[0]], hi[row, at[-1]], least[row])
+        return errors
+
+    def _levels(self, row, lo, hi) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return step, first and last level of (n,) ranges."""
+        scale, zero_point = scale_and_zero_point(lo, hi, self.fmt, self.scheme)
+        step = np.minimum(scale / self.width[row], _WIDEST)
+        return step, self.fmt.qmin - zero_point, self.fmt.qmax - zero_point
+
+    def _of_pairs(self, row: np.ndarray, lo: np.ndarray, hi: np.ndarray, least: np.ndarray) -> np.ndarray:
+        """Return the error of (n,) ranges of these rows; infinite where it is sure to be more than `least`."""
+        of_ranges = self._levels(row, lo, hi)
+        totals = np.zeros(row.size)
+        for centers in self.parts:
+            left = np.flatnonzero(totals <= least * self.n)
+            height = max(2, _VALUES // len(centers))
+            for top in range(0, left.size, height):
+                some = left[top : top + height]
+                if some.size == 1:
+                    some = np.repeat(some, 2)  # as above
+                totals[some] += _total(centers.take(row[some], axis=1), *(v[some] for v in of_ranges))
+        return np.where(totals <= least * self.n, totals / self.n, np.inf)
+
+
+def _total(centers: np.ndarray, step: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """Sum, over each column of bins, the mean of (u - level)**2 for u spread evenly over the bin."""
+    fine = np.flatnonzero(step <= 1)
+    of_fine = _total_of_fine_steps(*(v[..., fine] for v in (centers, step, first, last))) if fine.size else 0.0
+    inverse, first, last = (v.astype(centers.dtype) for v in (1 / step, first, last))
+    centers *= inverse  # in steps from here on, and in place: these are the largest arrays
+    inside = np.minimum(centers, last)
+    np.maximum(inside, first, out=inside)
+    level = np.rint(inside)
+    centers -= level
+    total = step * step * _squares(centers)
+    if step.min() <= _WIDE:
+        # A bin adds 1/12. Of one across a boundary, a part is nearer to the next level, which saves step * part**2.
+        # On average that is 1/12 too, so that both can be left out where they are nothing beside step**2.
+        inside -= level
+        part = np.abs(inside, out=inside)
+        part -= 0.5 - 0.5 * inverse
+        np.maximum(part, 0, out=part)
+        within = len(centers) / 12 - step**3 * _squares(part)
+        total += np.where(step <= _WIDE, within, 0.0)
+    total[fine] = of_fine
+    return total
+
+
+def _squares(x: np.ndarray) -> np.ndarray:
+    """Sum the squares of each column, in place; einsum rounds differently where a processor can multiply and add."""
+    return np.multiply(x, x, out=x).sum(axis=0)
+
+
+def _total_of_fine_steps(centers, step, first, last) -> np.ndarray:
+    """Do the same where a step is no wider than a bin: step**2 / 12, but for what lies half a step beyond the ends."""
+    clipped, beyond = 0.0, 0.0
+    for end, sign in ((first, -1.0), (last, 1.0)):
+        edge = sign * (centers - step * end) + 0.5  # the outer edge of each bin, from the outermost level on
+        outer, inner = np.maximum(edge, step / 2), np.maximum(edge - 1, step / 2)
+        clipped = clipped + ((outer**3 - inner**3) / 3).sum(axis=0)
+        beyond = beyond + (outer - inner).sum(axis=0)
+    return clipped + (len(centers) - beyond) * step**2 / 12
 
 
 def _prefix(values: np.ndarray) -> np.ndarray:

@@ -27,15 +27,8 @@ class Grid:
 
         The index of a bin stays within 2**24, so that float32 holds it exactly.
         """
-        lo, hi = float(lo), float(hi)  # NumPy's own scalars warn where a difference overflows
-        exponent, largest = _LEAST_EXPONENT, max(abs(lo), abs(hi))
-        if largest > 0:
-            exponent = max(exponent, math.frexp(largest)[1] - 24)
-        if hi > lo:  # a first guess that is too fine; the difference may overflow
-            exponent = max(exponent, math.frexp(min(hi - lo, largest))[1] - bins.bit_length())
-        while _bin_of(hi, exponent) - _bin_of(lo, exponent) >= bins:
-            exponent += 1
-        return cls(exponent, _bin_of(lo, exponent), bins)
+        exponent, first = covering(np.float64(lo), np.float64(hi), bins)
+        return cls(int(exponent), int(first), bins)
 
     @property
     def width(self) -> float:
@@ -44,7 +37,7 @@ class Grid:
 
     def index(self, value: float) -> int:
         """Return which bin of this grid, from 0, a value lies in."""
-        return _bin_of(value, self.exponent) - self.first
+        return int(bin_of(value, self.exponent)) - self.first
 
     def count(self, x: np.ndarray) -> np.ndarray:
         """Count the values of a one-dimensional float array, all of them within the grid."""
@@ -67,6 +60,22 @@ class Grid:
         return moved
 
 
-def _bin_of(value: float, exponent: int) -> int:
-    bin_ = math.floor(math.ldexp(value, -exponent))
-    return -1 if value < 0 and bin_ == 0 else bin_
+def covering(lo: np.ndarray, hi: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return exponent and first bin of `Grid.covering`, for arrays of one shape."""
+    largest = np.maximum(np.abs(lo), np.abs(hi))
+    exponent = np.where(largest > 0, np.maximum(np.frexp(largest)[1] - 24, _LEAST_EXPONENT), _LEAST_EXPONENT)
+    with np.errstate(over="ignore"):  # an infinite difference is cut to the largest magnitude
+        difference = np.minimum(hi - lo, largest)
+    # A first guess that is too fine.
+    exponent = np.where(hi > lo, np.maximum(exponent, np.frexp(difference)[1] - bins.bit_length()), exponent)
+    while (too_fine := bin_of(hi, exponent) - bin_of(lo, exponent) >= bins).any():
+        exponent = exponent + too_fine
+    return exponent, bin_of(lo, exponent)
+
+
+def bin_of(value, exponent) -> np.ndarray:
+    """Return the whole number of bins of width 2**exponent below each value, as float64."""
+    with np.errstate(under="ignore"):
+        bin_ = np.floor(np.ldexp(value, -exponent))
+    # So small and negative that the product vanished.
+    return np.where((value < 0) & (bin_ == 0), -1.0, bin_)

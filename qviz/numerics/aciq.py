@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import _check
+from ._groups import Groups, OneGroup
 from .formats import INT8, IntFormat
-from .histogram import Histogram
 from .qparams import SCHEMES
 
 # standard deviation / mean absolute deviation: sqrt(2) for Laplace, sqrt(pi / 2) for Gaussian, and halfway
@@ -15,7 +15,7 @@ _TELLING_RATIO = (math.sqrt(2) + math.sqrt(math.pi / 2)) / 2
 
 
 @dataclass(frozen=True)
-class ACIQ:
+class ACIQ(OneGroup):
     """Clip at the analytic optimum for a bell-shaped distribution: no search at all.
 
     The optimal distance from the mean is a fixed multiple of the spread: b, the mean absolute deviation, for
@@ -84,34 +84,39 @@ class ACIQ:
         tail = math.sqrt(2 / math.pi)
         return _root(lambda a: a * math.erfc(a / math.sqrt(2)) - tail * math.exp(-a * a / 2) + a / steps)
 
-    def choose_range(self, histogram: Histogram, fmt: IntFormat = INT8, scheme: str = "affine") -> tuple[float, float]:
-        """Add the tabulated multiple of the spread to the mean."""
+    def choose_ranges(
+        self, groups: Groups, fmt: IntFormat = INT8, scheme: str = "affine"
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Add the tabulated multiple of the spread of each group to its mean."""
         symmetric = _check.one_of(scheme, SCHEMES, "scheme") == "symmetric"
-        mean, sigma, b = _mean_and_spreads(histogram)
-        one_sided = not symmetric and (histogram.min >= 0 or histogram.max <= 0)
-        distance = self._distance(sigma, b, fmt.bits + one_sided)
+        mean, sigma, b = _mean_and_spreads(groups)
+        low, high = groups.min, groups.max
+        one_sided = (not symmetric) & ((low >= 0) | (high <= 0))
+        distance = np.where(one_sided, self._distance(sigma, b, fmt.bits + 1), self._distance(sigma, b, fmt.bits))
         if symmetric:
-            lo, hi = -abs(mean) - distance, abs(mean) + distance
+            lo, hi = -np.abs(mean) - distance, np.abs(mean) + distance
         else:
-            lo = histogram.min if histogram.min >= 0 else mean - distance
-            hi = histogram.max if histogram.max <= 0 else mean + distance
-        lo, hi = np.clip([lo, hi], histogram.min, histogram.max)
-        return float(lo), float(hi)
+            lo, hi = np.where(low >= 0, low, mean - distance), np.where(high <= 0, high, mean + distance)
+        return np.clip(lo, low, high), np.clip(hi, low, high)
 
-    def _distance(self, sigma: float, b: float, bits: int) -> float:
-        distribution = self.distribution
-        if distribution == "auto":
-            distribution = "laplace" if sigma > _TELLING_RATIO * b else "gaussian"
-        return self.multiple(distribution, bits) * (b if distribution == "laplace" else sigma)
+    def _distance(self, sigma: np.ndarray, b: np.ndarray, bits: int) -> np.ndarray:
+        laplace = sigma > _TELLING_RATIO * b if self.distribution == "auto" else self.distribution == "laplace"
+        multiple = np.where(laplace, self.multiple("laplace", bits), self.multiple("gaussian", bits))
+        with np.errstate(over="ignore"):  # an infinite distance keeps all that was seen
+            return multiple * np.where(laplace, b, sigma)
 
 
-def _mean_and_spreads(histogram: Histogram) -> tuple[float, float, float]:
+def _mean_and_spreads(groups: Groups) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return mean, standard deviation and mean absolute deviation; counted in bins first, lest squares overflow."""
-    weights, bins = histogram.counts / histogram.count, np.arange(histogram.counts.size) + 0.5
-    mean = float(weights @ bins)
-    sigma = math.sqrt(float(weights @ (bins - mean) ** 2))
-    b = float(weights @ np.abs(bins - mean))
-    return histogram.left + mean * histogram.width, sigma * histogram.width, b * histogram.width
+    weights = np.ones(groups.bins.shape) if groups.weights is None else groups.weights
+
+    def average(of_bins: np.ndarray) -> np.ndarray:
+        return (weights * of_bins).sum(axis=1, keepdims=True) / groups.count
+
+    mean = average(groups.bins + 0.5)
+    away = groups.bins + 0.5 - mean
+    sigma, b = np.sqrt(average(away**2)), average(np.abs(away))
+    return groups.left + mean * groups.width, sigma * groups.width, b * groups.width
 
 
 def _root(f) -> float:

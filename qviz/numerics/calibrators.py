@@ -4,6 +4,10 @@ A wide range rounds coarsely, a narrow one clips; each method strikes its own ba
 dataclass with one method, `choose_range(histogram, fmt, scheme) -> (lo, hi)`. It never sees the data. Whatever was
 seen, lo <= hi, both are finite, and the range goes beyond minimum and maximum only to reach zero or, for the
 symmetric scheme, to mirror itself.
+
+Weights have thousands of channels and hundreds of thousands of groups. The calibrators here therefore decide for many
+groups at once, in `choose_ranges(groups, fmt, scheme)`, and `choose_range` is the case of one group. A calibrator that
+has `choose_range` alone is called once for each group.
 """
 
 from dataclasses import dataclass
@@ -12,18 +16,22 @@ from typing import Protocol
 import numpy as np
 
 from . import _check
-from ._entropy import least_divergent_window
+from ._entropy import VARIANTS, least_divergent_windows
+from ._groups import Groups, OneGroup, blocks, in_threads
 from .aciq import ACIQ
 from .formats import INT8, IntFormat
 from .granularity import PER_TENSOR, Granularity
 from .histogram import Histogram
 from .least_error import MSE
-from .observers import each_histogram
+from .observers import BINS, each_histogram, rows_of
 from .qparams import SCHEMES, QParams, choose_qparams
 
 
 class Calibrator(Protocol):
     """Anything that decides a range from a histogram; a reader's own method needs no more than this.
+
+    It is asked once for each group. The calibrators of this package have `choose_ranges(groups, fmt, scheme)` as well,
+    which returns two (n_groups, 1) arrays, and are asked once for a thousand groups.
 
     Examples
     --------
@@ -41,7 +49,7 @@ class Calibrator(Protocol):
 
 
 @dataclass(frozen=True)
-class MinMax:
+class MinMax(OneGroup):
     """Keep everything that was seen: nothing is clipped.
 
     Notes
@@ -55,13 +63,15 @@ class MinMax:
     (-1.0, 3.0)
     """
 
-    def choose_range(self, histogram: Histogram, fmt: IntFormat = INT8, scheme: str = "affine") -> tuple[float, float]:
-        """Return the exact minimum and maximum."""
-        return histogram.min, histogram.max
+    def choose_ranges(
+        self, groups: Groups, fmt: IntFormat = INT8, scheme: str = "affine"
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the exact minimum and maximum of each group."""
+        return groups.min, groups.max
 
 
 @dataclass(frozen=True)
-class MovingAverage:
+class MovingAverage(OneGroup):
     """Keep the moving averages of each batch's minimum and maximum: one wild batch counts little.
 
     The averaging constant belongs to the observer, which sees the batches.
@@ -78,13 +88,15 @@ class MovingAverage:
     1.01
     """
 
-    def choose_range(self, histogram: Histogram, fmt: IntFormat = INT8, scheme: str = "affine") -> tuple[float, float]:
-        """Return the averaged minimum and maximum."""
-        return histogram.mean_min, histogram.mean_max
+    def choose_ranges(
+        self, groups: Groups, fmt: IntFormat = INT8, scheme: str = "affine"
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the averaged minimum and maximum of each group."""
+        return groups.mean_min, groups.mean_max
 
 
 @dataclass(frozen=True)
-class Percentile:
+class Percentile(OneGroup):
     """Keep the given percentage of the values, and clip the rest.
 
     Parameters
@@ -117,23 +129,24 @@ class Percentile:
         if not 0 < self.percentile <= 100:
             raise ValueError(f"percentile must be above 0 and at most 100: got {self.percentile}")
 
-    def choose_range(self, histogram: Histogram, fmt: IntFormat = INT8, scheme: str = "affine") -> tuple[float, float]:
+    def choose_ranges(
+        self, groups: Groups, fmt: IntFormat = INT8, scheme: str = "affine"
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Read the range off the cumulative counts."""
+        weights = np.ones(groups.bins.shape) if groups.weights is None else groups.weights
         if _check.one_of(scheme, SCHEMES, "scheme") == "symmetric":
-            histogram = histogram.folded()
-            hi = self._end(histogram, _position(histogram.counts, self.percentile / 100))
+            first, bins, weights = _magnitudes(groups, weights)
+            hi = groups.value_at(first - groups.origin + _position(bins, weights, self.percentile / 100))
+            hi = np.clip(hi, np.maximum(np.maximum(groups.min, -groups.max), 0.0), np.maximum(-groups.min, groups.max))
             return -hi, hi
-        keep, counts = (100 + self.percentile) / 200, histogram.counts
-        left, right = counts.size - _position(counts[::-1], keep), _position(counts, keep)
-        return self._end(histogram, left), self._end(histogram, right)
-
-    @staticmethod
-    def _end(histogram: Histogram, position: float) -> float:
-        return float(np.clip(histogram.value_at(position), histogram.min, histogram.max))
+        keep, last = (100 + self.percentile) / 200, groups.bins[:, -1:]
+        left = last + 1 - _position((last - groups.bins)[:, ::-1], weights[:, ::-1], keep)
+        ends = left, _position(groups.bins, weights, keep)
+        return tuple(np.clip(groups.value_at(end), groups.min, groups.max) for end in ends)
 
 
 @dataclass(frozen=True)
-class Entropy:
+class Entropy(OneGroup):
     """Keep the range whose quantized histogram diverges least from the clipped original (Kullback-Leibler).
 
     Windows of growing width around zero are tried; see `_entropy.py` for the search.
@@ -142,40 +155,55 @@ class Entropy:
     ----------
     quantized_bins : int or None
         Into how many bins a window is squeezed, at least 2; None is the number of codes of the format.
+    variant : {"nvidia", "textbook", "onnxruntime"}
+        Whose details are followed, see below.
 
     Raises
     ------
     TypeError, ValueError
-        `quantized_bins` is not such a number.
+        `quantized_bins` is not such a number, or `variant` is unknown.
 
     Notes
     -----
-    Follows Migacz 2017, "8-bit inference with TensorRT", as written in ONNX Runtime's EntropyCalibrater, and
-    gives its threshold to one bin for the same histogram and `quantized_bins` (there 128). More than 1024 bins
-    on a side are merged in pairs first. A format with more codes than there are bins leaves nothing to search:
-    the range is then that of MinMax.
+    The idea is that of Migacz 2017, "8-bit inference with TensorRT". His slides leave details open, and libraries
+    differ in them:
+
+    * textbook: a window is cut into runs as equal as whole bins allow, and a bin that was empty stays empty. A window
+      whose outermost run holds nothing but outliers cannot win. Of equal windows the widest wins.
+    * nvidia: the same, but first the count of zero's bin is replaced by that of the nearest filled bin, as NVIDIA's
+      pytorch-quantization does (there on magnitudes, and by that of the next bin). The outputs of a ReLU are mostly
+      zero. Where that spike is kept, nothing else counts, and almost every value is clipped.
+    * onnxruntime: as its EntropyCalibrater, whose threshold it gives to one bin for the same histogram and
+      `quantized_bins`. It keeps the spike, gives a run's empty bins a share, counts in whole numbers, and leaves the
+      bins that remain after `quantized_bins` equal runs empty in Q. So it favours windows with few of these, and may
+      clip a maximum that many values share. (Its own default, 128 of 128 bins, leaves a single window.)
+
+    More than 1024 bins on a side are merged in pairs first. A format with more codes than there are bins leaves
+    nothing to search: the range is then that of MinMax.
 
     Examples
     --------
-    One outlier, and the crowd within 5. No window is narrower than `quantized_bins` bins, so that a format with
-    more codes stays wider here.
+    The outputs of a ReLU, half of them zero, for 8 bits: only a search that does not see that spike keeps nearly all.
 
-    >>> from qviz.numerics import observe
-    >>> x = np.random.default_rng(0).standard_normal(100_000)
-    >>> x[0] = 40.0
-    >>> [round(Entropy(bins).choose_range(observe(x)[0])[1], 1) for bins in (128, 256)]
-    [4.1, 11.3]
+    >>> from qviz.numerics import UINT8, observe
+    >>> h = observe(np.maximum(np.random.default_rng(0).standard_normal(100_000), 0))[0]
+    >>> [round(Entropy(variant=name).choose_range(h, UINT8)[1], 1) for name in ("textbook", "nvidia")]
+    [1.5, 4.0]
     """
 
     quantized_bins: int | None = None
+    variant: str = "nvidia"
 
     def __post_init__(self):
+        _check.one_of(self.variant, VARIANTS, "variant")
         if self.quantized_bins is not None:
             _check.whole_number(self.quantized_bins, "quantized_bins", 2, 1 << 16)
 
-    def choose_range(self, histogram: Histogram, fmt: IntFormat = INT8, scheme: str = "affine") -> tuple[float, float]:
-        """Search the windows."""
-        return least_divergent_window(histogram, self.quantized_bins or fmt.levels)
+    def choose_ranges(
+        self, groups: Groups, fmt: IntFormat = INT8, scheme: str = "affine"
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Search the windows of each group."""
+        return least_divergent_windows(groups, self.quantized_bins or fmt.levels, self.variant)
 
 
 CALIBRATORS: dict[str, Calibrator] = {
@@ -232,15 +260,40 @@ def calibrate(
     """
     if isinstance(calibrator, str):
         calibrator = CALIBRATORS[_check.one_of(calibrator, tuple(CALIBRATORS), "calibrator")]
-    histograms = each_histogram(x, granularity, batches, averaging_constant)
-    ranges = [calibrator.choose_range(histogram, fmt, scheme) for histogram in histograms]
-    lo, hi = np.array(ranges).T[:, :, None]
+    lo, hi = _choose_ranges(calibrator, x, fmt, scheme, granularity, batches, averaging_constant)
     return choose_qparams(lo, hi, fmt, scheme, granularity)
 
 
-def _position(counts: np.ndarray, share: float) -> float:
-    """Return the least position, in bins, that has at least this share of the counts left of it."""
-    cumulative = np.cumsum(counts)
-    rank = round(share * int(cumulative[-1]), 6)  # 0.9999 of 10,000 is 9999, whatever binary fractions say
-    i = int(np.searchsorted(cumulative, rank))
-    return i + (rank - float(cumulative[i] - counts[i])) / float(max(counts[i], 1))
+def _choose_ranges(calibrator, x, fmt, scheme, granularity, *how) -> tuple[np.ndarray, np.ndarray]:
+    """Decide for many groups at once where they are small and the calibrator can, else for one after another."""
+    x, rows = rows_of(x, granularity)
+    if rows.shape[1] <= BINS and hasattr(calibrator, "choose_ranges"):
+        _check.finite(x)
+        ends = in_threads(lambda block: calibrator.choose_ranges(Groups(block, *how), fmt, scheme), blocks(rows))
+        lo, hi = (np.concatenate(parts) for parts in zip(*ends, strict=True))
+        return lo, hi
+    ranges = [calibrator.choose_range(histogram, fmt, scheme) for histogram in each_histogram(x, granularity, *how)]
+    lo, hi = np.array(ranges).T[:, :, None]
+    return lo, hi
+
+
+def _position(bins: np.ndarray, weights: np.ndarray, share: float) -> np.ndarray:
+    """Return the least position of each row, in bins, that has at least this share of the weights left of it.
+
+    `bins` rise along a row, and all rows have the same sum of weights.
+    """
+    cumulative = np.cumsum(weights, axis=1)
+    rank = round(share * int(cumulative[0, -1]), 6)  # 0.9999 of 10,000 is 9999, whatever binary fractions say
+    # Beyond the last one by less than rounding, for a share of 1.
+    i = np.minimum((cumulative < rank).sum(axis=1, keepdims=True), bins.shape[1] - 1)
+    reached = np.take_along_axis(bins, i, axis=1)
+    before, within = ((weights * mask).sum(axis=1, keepdims=True) for mask in (bins < reached, bins == reached))
+    return reached + (rank - before) / within
+
+
+def _magnitudes(groups: Groups, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Fold the bins at zero: the first bin of magnitudes, and the bins from it on, rising, with their weights."""
+    bins = np.floor(np.abs(groups.origin + groups.bins + 0.5))
+    order = np.argsort(bins, axis=1, kind="stable")
+    bins, weights = (np.take_along_axis(values, order, axis=1) for values in (bins, weights))
+    return bins[:, :1], bins - bins[:, :1], weights

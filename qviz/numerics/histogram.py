@@ -100,7 +100,7 @@ class Histogram:
         array([1, 5])
         """
         seen = np.flatnonzero(self.counts)
-        bins = np.floor(np.abs(self.left / self.width + seen + 0.5)).astype(np.int64)
+        bins = np.floor(np.abs(self.left / self.width + seen + 0.5)).astype(np.intp)
         first = int(bins.min())
         counts = np.bincount(bins - first, weights=self.counts[seen]).astype(np.int64)
         lo = max(self.min, -self.max, 0.0)
@@ -115,8 +115,13 @@ class Histogram:
         >>> float(Histogram.from_counts([3, 1], [0.0, 1.0, 2.0]).value_at(1.5))
         1.5
         """
-        halves = self.left / 2 + self.width / 2 * np.asarray(position)  # lest 1.7e308 overflows
-        return 2 * np.minimum(halves, _LARGEST / 2)
+        return value_at(self.left, self.width, position)
+
+
+def value_at(left, width, position) -> np.ndarray:
+    """Do the arithmetic of `Histogram.value_at`, for one histogram or an array of them."""
+    halves = left / 2 + width / 2 * np.asarray(position)  # lest 1.7e308 overflows
+    return 2 * np.minimum(halves, _LARGEST / 2)
 
 
 def _check_counts(counts: np.ndarray) -> None:

@@ -7,10 +7,10 @@ import numpy as np
 
 from . import _check
 from ._grid import Grid
+from ._groups import BINS
 from .granularity import PER_TENSOR, Granularity
 from .histogram import Histogram
 
-BINS = 4096
 # 64k float32 values and what is computed from them fit the second-level cache. Threads do not help: np.bincount,
 # half of the time, holds the interpreter's lock.
 _BLOCK = 1 << 16
@@ -213,10 +213,7 @@ def observe(
 def each_histogram(x, granularity: Granularity, batches: int, averaging_constant: float) -> Iterator[Histogram]:
     """Do what `observe` does, one group at a time: a thousand groups need not be in memory at once."""
     _check.whole_number(batches, "batches", 1, 2**31)
-    x = _check.as_float(x)
-    groups = granularity.to_groups(x)
-    if groups.size == 0:
-        raise ValueError(f"x must hold at least one value to be observed: got shape {x.shape}")
+    x, groups = rows_of(x, granularity)
     for group in groups:
         observer = HistogramObserver(averaging_constant=averaging_constant)
         for batch in np.array_split(group, min(batches, group.size)):
@@ -226,3 +223,12 @@ def each_histogram(x, granularity: Granularity, batches: int, averaging_constant
                 _check.finite(x)  # says where in all of x, not in this batch
                 raise
         yield observer.histogram()
+
+
+def rows_of(x, granularity: Granularity) -> tuple[np.ndarray, np.ndarray]:
+    """Return `x` as floats, and its groups as rows of at least one value."""
+    x = _check.as_float(x)
+    groups = granularity.to_groups(x)
+    if groups.size == 0:
+        raise ValueError(f"x must hold at least one value to be observed: got shape {x.shape}")
+    return x, groups

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import _check
+from ._groups import ends_of
 from .formats import INT8, IntFormat
 from .granularity import PER_TENSOR, Granularity
 
@@ -112,10 +113,10 @@ def value_range(x, granularity: Granularity = PER_TENSOR) -> tuple[np.ndarray, n
     groups = granularity.to_groups(x)
     if groups.size == 0:
         raise ValueError(f"x must hold at least one value to have a range: got shape {x.shape}")
-    lo, hi = groups.min(axis=1, keepdims=True), groups.max(axis=1, keepdims=True)
+    lo, hi = ends_of(groups)
     if not (np.isfinite(lo).all() and np.isfinite(hi).all()):
         _check.finite(x)
-    return _one_is_0d(lo.astype(np.float64)), _one_is_0d(hi.astype(np.float64))
+    return _one_is_0d(lo), _one_is_0d(hi)
 
 
 def choose_qparams(

@@ -11,6 +11,7 @@ from .style import CLIPPED, FLOAT, QUANTIZED, QUIET, RANGE, Labels, dress, legen
 
 MOST = 64  # bars that are told apart from the last row
 FEW_LEVELS = 16
+MOST_BARS = 512
 
 
 class ChannelPanel(Panel):
@@ -33,19 +34,21 @@ class ChannelPanel(Panel):
     def update(self, weights: np.ndarray, qparams: QParams) -> None:
         """Show `weights`, (out channels, ...), and the ranges of `qparams`, of any granularity."""
         slots = PerChannel(0) if qparams.granularity == PerTensor() else qparams.granularity
-        lows, highs = (np.atleast_1d(np.squeeze(ends)) for ends in value_range(weights, slots))
-        n = min(lows.size, MOST)
-        self._show_bars(lows[:n], highs[:n])
-        levels = np.broadcast_to(np.atleast_2d(qparams.levels), (lows.size, qparams.fmt.levels))[:n]
+        groups = slots.to_groups(weights)
+        shown, n = _first(qparams, MOST), min(len(groups), MOST)
+        lows, highs = (np.atleast_1d(np.squeeze(ends)) for ends in value_range(groups[:n], PerChannel(0)))
+        levels = np.broadcast_to(np.atleast_2d(shown.levels), (n, qparams.fmt.levels))
         covered = np.stack([levels[:, 0], levels[:, -1]])
+        self._show_bars(lows, highs)
         self.covered.set_data(covered[1], np.arange(n + 1) - 0.5, baseline=covered[0])
         self._show_levels(levels)
         self.ax.set_xlim(-0.7, n - 0.3)
-        largest = float(max(-lows.min(), highs.max()))
+        lowest, highest = (float(end) for end in value_range(weights))
+        largest = max(-lowest, highest)
         self.ax.set_ylim(*padded(-2.05 * largest, 1.4 * largest))  # symmetric at 2 bits reaches twice as far down
         unit = "channel" if slots == PerChannel(0) else "group"
-        self.ax.set_xlabel(unit if n == lows.size else f"{unit} (the first {n} of {lows.size:,})")
-        widths, spans = covered[1] - covered[0], highs[:n] - lows[:n]
+        self.ax.set_xlabel(unit if n == len(groups) else f"{unit} (the first {n} of {len(groups):,})")
+        widths, spans = covered[1] - covered[0], highs - lows
         self.description = (
             f"{self.title} ({qparams.granularity}, {qparams.fmt}): {qparams.scale.size:,} scales; "
             f"the values of one {unit} fill {np.median(spans / widths):.0%} of its scale's range (median)."
@@ -66,8 +69,18 @@ class ChannelPanel(Panel):
         self.levels.set_data(x.ravel(), np.repeat(levels.ravel(), 3))
 
 
+def _first(qparams: QParams, n: int) -> QParams:
+    """Return the first n scales: a hundred thousand of 256 levels each would fill the memory."""
+    if qparams.scale.ndim == 0:
+        return qparams
+    return QParams(qparams.scale[:n], qparams.zero_point[:n], qparams.fmt, qparams.granularity)
+
+
 class SqnrPanel(Panel):
-    """How much signal is left in each output channel, in decibels: a bar each, the worst one hatched."""
+    """How much signal is left in each output channel, in decibels: a bar each, the worst one hatched.
+
+    Where there are more channels than dots, a bar is the worst of its neighbourhood.
+    """
 
     def __init__(self, title: str = "Signal left in each channel"):
         super().__init__()
@@ -93,14 +106,16 @@ class SqnrPanel(Panel):
 
     def update(self, channels_db: np.ndarray, whole_db: float) -> None:
         """Show (n,) decibels, one for each channel, and those of the whole tensor; infinite reaches the top."""
-        n, worst = channels_db.size, int(np.argmin(channels_db))
-        top = self.ax.get_ylim()[1]
-        heights = np.clip(channels_db, 0, top)
-        edges = (np.arange(n)[:, None] + [-0.4, 0.4]).ravel()
+        worst, each = int(np.argmin(channels_db)), -(-channels_db.size // MOST_BARS)
+        top, n = self.ax.get_ylim()[1], -(-channels_db.size // each)
+        heights = np.clip(np.minimum.reduceat(channels_db, np.arange(0, channels_db.size, each)), 0, top)
+        edges = (np.arange(n)[:, None] + [-0.4, 0.4]).ravel() * each
         self.bars.set_data(np.column_stack([heights, np.full(n, np.nan)]).ravel()[:-1], edges)
-        self.worst.set_data(heights[[worst]], [worst - 0.4, worst + 0.4])
+        bar = worst // each
+        self.worst.set_data(heights[[bar]], edges[2 * bar : 2 * bar + 2])
         self.whole.set_ydata([min(whole_db, top)] * 2)
-        self.ax.set_xlim(-0.7, n - 0.3)
+        self.ax.set_xlim(-0.7 * each, (n - 0.3) * each)
+        self.ax.set_xlabel("channel" if each == 1 else f"channel (a bar is the worst of {each})")
         self.description = (
             f"{self.title}: {channels_db[worst]:.1f} dB in the worst channel, {worst}; "
             f"{channels_db.max():.1f} dB in the best; {whole_db:.1f} dB in all."

@@ -15,16 +15,16 @@ from ..numerics import (
     QParams,
     choose_qparams,
     fake_quantize,
-    mse,
-    sqnr_db,
     value_range,
 )
-from ..plots import Canvas, ChannelPanel, SqnrPanel, sqnr_of_channels
+from ..numerics._groups import in_threads
+from ..plots import Canvas, ChannelPanel, SqnrPanel
 from .controls import YOURS, choice, slider
 from .explorer import Explorer
 
 CONV2, FC1, RESCALED = "conv2 weights", "fc1 weights", "conv2 weights, channels rescaled"
 GRANULARITIES = ("per tensor", "per channel", "per group")
+_VALUES = 1 << 17  # at a time: they and what is computed from them fit the cache
 BYTES_OF_A_SCALE, BYTES_OF_A_ZERO_POINT = 4, 1  # float32, int8
 
 
@@ -68,23 +68,64 @@ def granularity_of(state: State) -> Granularity:
     }[state.granularity]
 
 
-def compute(state: State, weights: np.ndarray) -> Result:
+class Measured:
+    """Weights, (out channels, in channels, ...), and what of them does not depend on the bits, measured once."""
+
+    def __init__(self, weights: np.ndarray):
+        self.weights = weights
+        self.signal = np.concatenate(in_threads(lambda rows: _squares(weights[rows]), self.blocks()))
+        self._ranges: dict[Granularity, tuple[np.ndarray, np.ndarray]] = {}
+
+    def range_of(self, granularity: Granularity) -> tuple[np.ndarray, np.ndarray]:
+        """Return what `value_range` finds."""
+        if granularity not in self._ranges:
+            self._ranges[granularity] = value_range(self.weights, granularity)
+        return self._ranges[granularity]
+
+    def noise(self, qparams: QParams) -> np.ndarray:
+        """Return (out channels,) sums of squared errors."""
+        scale, zero_point = qparams.scale, qparams.zero_point
+        each = scale.size // len(self.weights)  # scales of a channel, none of its own where there is one in all
+
+        def of_block(rows: slice) -> np.ndarray:
+            of_rows = slice(rows.start * each, rows.stop * each) if scale.ndim else ()
+            part = QParams(scale[of_rows], zero_point[of_rows], qparams.fmt, qparams.granularity)
+            return _squares(self.weights[rows] - fake_quantize(self.weights[rows], part))
+
+        return np.concatenate(in_threads(of_block, self.blocks()))
+
+    def blocks(self) -> list[slice]:
+        """Cut the channels into blocks that fit the cache."""
+        height = max(1, _VALUES * len(self.weights) // max(self.weights.size, 1))
+        return [slice(top, top + height) for top in range(0, len(self.weights), height)]
+
+
+def _squares(block: np.ndarray) -> np.ndarray:
+    rows = block.reshape(len(block), -1)
+    return np.einsum("ij,ij->i", rows, rows, dtype=np.float64)
+
+
+def compute(state: State, weights: np.ndarray, measured: Measured | None = None) -> Result:
     """Quantize `weights`, (out channels, in channels, ...), over the whole range of each group."""
-    granularity = granularity_of(state)
+    granularity, measured = granularity_of(state), measured or Measured(weights)
     fmt = IntFormat(state.bits, signed=state.scheme == "symmetric")
-    qparams = choose_qparams(*value_range(weights, granularity), fmt, state.scheme, granularity)
-    weights_hat = fake_quantize(weights, qparams)
-    scales = qparams.scale.size
+    qparams = choose_qparams(*measured.range_of(granularity), fmt, state.scheme, granularity)
+    noise, scales = measured.noise(qparams), qparams.scale.size
     return Result(
         weights=weights,
         qparams=qparams,
         weight_bytes=-(-weights.size * state.bits // 8),
         scale_bytes=scales * BYTES_OF_A_SCALE,
         zero_point_bytes=scales * BYTES_OF_A_ZERO_POINT if state.scheme == "affine" else 0,
-        mse=mse(weights, weights_hat),
-        sqnr_db=sqnr_db(weights, weights_hat),
-        channels_db=sqnr_of_channels(weights, weights_hat),
+        mse=float(noise.sum()) / weights.size,
+        sqnr_db=float(_decibels(measured.signal.sum(), noise.sum())),
+        channels_db=_decibels(measured.signal, noise),
     )
+
+
+def _decibels(signal, noise) -> np.ndarray:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(noise == 0, np.inf, 10 * np.log10(signal / noise))
 
 
 def channel_factors(n: int) -> np.ndarray:
@@ -116,10 +157,14 @@ class GranularityExplorer(Explorer):
     """
 
     State = State
+    _measured: Measured | None = None
 
     def compute(self, state: State) -> Result:
         """Quantize the chosen weights."""
-        return compute(state, self._weights(state))
+        weights = self._weights(state)
+        if self._measured is None or self._measured.weights is not weights:
+            self._measured = Measured(weights)
+        return compute(state, weights, self._measured)
 
     def canvas(self) -> Canvas:
         """Ranges beside decibels."""

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qviz.numerics import Histogram, HistogramObserver, observe
+from qviz.numerics import CALIBRATORS, INT4, SCHEMES, Histogram, HistogramObserver, calibrate, observe
 
 
 def test_from_numpy(x):
@@ -35,6 +35,30 @@ def test_folding_far_from_zero_stays_small():
     """A narrow range at 1000 has bins of a millionth; all bins from zero on would be a billion."""
     folded = observe([-1000.0, -1000.001])[0].folded()
     assert folded.counts.size <= 4096 and folded.count == 2 and (folded.min, folded.max) == (1000.0, 1000.001)
+
+
+def test_counting_works_on_32_bits(monkeypatch):
+    """There np.bincount takes int32 and what casts safely to it, so neither int64 nor anything computed with it.
+
+    Where the platform's index is 64 bits wide, it and int64 are one type. C's long long is as wide, and another type:
+    it stands for int64 here.
+    """
+
+    def bincount_of_32_bits(x, weights=None, minlength=0, real=np.bincount):
+        assert np.asarray(x).dtype.char != "q", "cannot cast int64 safely to the platform's index"
+        return real(x, weights, minlength)
+
+    monkeypatch.setattr(np, "int64", np.longlong)
+    monkeypatch.setattr(np, "bincount", bincount_of_32_bits)
+    x = np.linspace(-1.0, 3.0, 100)
+    h = observe(x)[0]
+    assert h.folded().count == 100
+    with pytest.raises(AssertionError, match="cannot cast int64"):
+        np.bincount(np.arange(3).astype(np.int64))
+    for name, calibrator in CALIBRATORS.items():
+        for scheme in SCHEMES:
+            calibrate(x, name, INT4, scheme)
+            calibrator.choose_range(h, INT4, scheme)
 
 
 def test_largest_numbers_have_finite_edges():

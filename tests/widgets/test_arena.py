@@ -95,5 +95,5 @@ def test_bars(shown):
         assert not words.visible or words.text.startswith(
             f"{times:.1f}x, mostly " if times < 100 else f"{times:,.0f}x, mostly "
         )
-    assert panel.beyond[list(CALIBRATORS).index("entropy")].text.endswith("mostly clipping \N{RIGHTWARDS ARROW}")
+    assert panel.beyond[list(CALIBRATORS).index("moving average")].text.endswith("mostly clipping \N{RIGHTWARDS ARROW}")
     assert panel.best.text == f"\N{BLACK STAR} {explorer.result.best}"

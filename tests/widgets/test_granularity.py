@@ -3,6 +3,7 @@ import pytest
 
 from qviz.data import cnn_forward, cnn_weights, digits
 from qviz.numerics import PerChannel, PerGroup, PerTensor, fake_quantize, mse
+from qviz.plots import sqnr_of_channels
 from qviz.widgets import GranularityExplorer
 from qviz.widgets.granularity import RESCALED, State, channel_factors, compute, granularity_of
 
@@ -74,7 +75,8 @@ def test_finer_scales_help_every_channel_of_rescaled_weights(scheme):
 
 def test_mean_squared_error_against_numerics():
     result = compute(State(bits=3, granularity="per group", group_size=16), CONV2)
-    assert result.mse == mse(CONV2, fake_quantize(CONV2, result.qparams))
+    # Sums of 4608 float64 numbers in another order
+    assert result.mse == pytest.approx(mse(CONV2, fake_quantize(CONV2, result.qparams)), rel=1e-12)
 
 
 def test_rescaled_channels_are_the_same_network():
@@ -129,3 +131,25 @@ def test_ones_own_weights(explorer):
     assert explorer.readout.startswith("12 weights of shape (3, 4) in int4, per channel (axis 0): 3 scales")
     explorer.set(data=np.arange(12.0))
     assert "weights must have at least two axes, output and input channels: got shape (12,)" in explorer.readout
+
+
+def test_more_channels_than_bars_show_the_worst_of_each_neighbourhood(explorer):
+    """What is drawn of 3,000 channels is a sample; the numbers are those of all."""
+    weights = np.random.default_rng(0).standard_normal((3000, 8)).astype(np.float32)
+    weights[1234] = [100.0, *[0.01] * 7]
+    explorer.set(data=weights, granularity="per channel", bits=4)
+    weights_hat = fake_quantize(weights, explorer.result.qparams)
+    np.testing.assert_allclose(explorer.result.channels_db, sqnr_of_channels(weights, weights_hat), rtol=1e-12)
+    panel = explorer._canvas.panels["sqnr"]
+    heights = panel.bars.get_data().values[::2]  # a gap after each
+    assert panel.ax.get_xlabel() == "channel (a bar is the worst of 6)" and heights.size == 500
+    np.testing.assert_allclose(heights, explorer.result.channels_db.reshape(500, 6).min(axis=1).clip(0, 60))
+
+
+def test_what_does_not_depend_on_the_setting_is_measured_once(explorer):
+    explorer.set(data=np.random.default_rng(0).standard_normal((8, 16)).astype(np.float32))
+    measured = explorer._measured
+    explorer.set(bits=3)
+    assert explorer._measured is measured
+    explorer.set(data=np.ones((8, 16), np.float32))
+    assert explorer._measured is not measured

@@ -1,0 +1,126 @@
+"""Many histograms at once: for groups of few values, the bins that the values lie in, instead of counts on all bins.
+
+A histogram has thousands of bins, and a group of 32 values fills at most 32 of them. So a calibrator that can decide
+for many groups gets them as rows of sorted bins: the same grid, and the same answers, as from a `Histogram` each.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property, reduce
+
+import numpy as np
+
+from ._grid import bin_of, covering
+from .formats import INT8, IntFormat
+from .histogram import Histogram, value_at
+
+BINS = 4096
+_BLOCK, _MOST = 1 << 17, 1 << 10  # values and groups at a time: what is computed from them fits the cache
+_SHORT = 64  # values
+
+
+class Groups:
+    """The histograms of several groups, all of the same number of values.
+
+    Attributes
+    ----------
+    min, max, mean_min, mean_max : (n_groups, 1) float64, as in `Histogram`
+    bins : (n_groups, n) intp
+        The bin of each value, rising along a row, counted from `left`.
+    weights : (n_groups, n) int64, or None
+        How many values lie in each of `bins`; None is one each.
+    left, width : (n_groups, 1) float64, as in `Histogram`
+    """
+
+    def __init__(self, values: np.ndarray, batches: int = 1, averaging_constant: float = 0.01):
+        self._values, self.weights = values, None
+        ends = [ends_of(part) for part in np.array_split(values, min(batches, values.shape[1]), axis=1)]
+        self.min, self.max = (f([end[i] for end in ends], axis=0) for i, f in ((0, np.min), (1, np.max)))
+        self.mean_min, self.mean_max = ends[0]
+        for low, high in ends[1:]:
+            self.mean_min = low + (1 - averaging_constant) * (self.mean_min - low)
+            self.mean_max = high + (1 - averaging_constant) * (self.mean_max - high)
+
+    @classmethod
+    def of(cls, histogram: Histogram) -> "Groups":
+        """Take one histogram as a single group."""
+        groups = cls.__new__(cls)
+        seen = np.flatnonzero(histogram.counts)
+        few = histogram.count <= BINS
+        groups.weights = None if few else histogram.counts[None, seen]
+        groups.bins = np.repeat(seen, histogram.counts[seen])[None] if few else seen[None]
+        for name in ("left", "width", "min", "max", "mean_min", "mean_max"):
+            setattr(groups, name, np.full((1, 1), getattr(histogram, name)))
+        return groups
+
+    @property
+    def count(self) -> int:
+        """How many values each group has."""
+        return self.bins.shape[1] if self.weights is None else int(self.weights.sum())
+
+    @property
+    def origin(self) -> np.ndarray:
+        """(n_groups, 1) left edge of the first bin, counted in bins from zero."""
+        return self.left / self.width
+
+    @cached_property
+    def width(self) -> np.ndarray:
+        return np.ldexp(1.0, self._grid[0])
+
+    @cached_property
+    def left(self) -> np.ndarray:
+        return self._grid[1] * self.width
+
+    @cached_property
+    def bins(self) -> np.ndarray:
+        exponent, first = self._grid
+        return (bin_of(np.sort(self._values, axis=1).astype(np.float64), exponent) - first).astype(np.intp)
+
+    @cached_property
+    def _grid(self):
+        return covering(self.min, self.max, BINS)
+
+    def value_at(self, position) -> np.ndarray:
+        """Turn positions, counted in bins from the left edge, into real values."""
+        return value_at(self.left, self.width, position)
+
+
+def ends_of(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return minimum and maximum of each row of (n_groups, n) values, (n_groups, 1) float64."""
+    if values.shape[1] > _SHORT:
+        return tuple(f(axis=1, keepdims=True).astype(np.float64) for f in (values.min, values.max))
+    # NumPy takes as long to begin a short row as to go through it, so here it goes down the columns.
+    ends = np.empty((2, len(values), 1))
+    height = _BLOCK // _SHORT
+    for top in range(0, len(values), height):
+        columns = list(values[top : top + height].T)
+        for end, function in zip(ends, (np.minimum, np.maximum), strict=True):
+            end[top : top + height, 0] = reduce(function, columns)
+    return ends[0], ends[1]
+
+
+def blocks(values: np.ndarray) -> Iterator[np.ndarray]:
+    """Cut (n_groups, n) values into runs of groups, so that memory does not grow with their number."""
+    height = min(max(1, _BLOCK // values.shape[1]), _MOST)
+    for top in range(0, len(values), height):
+        yield values[top : top + height]
+
+
+def in_threads(function: Callable, blocks: Iterable) -> list:
+    """Apply a function to each block, on all processors: NumPy lets go of the interpreter's lock while it computes."""
+    blocks, workers = list(blocks), os.cpu_count() or 1
+    if len(blocks) == 1 or workers == 1 or sys.platform == "emscripten":  # a browser has no threads
+        return [function(block) for block in blocks]
+    with ThreadPoolExecutor(min(workers, len(blocks))) as pool:
+        return list(pool.map(function, blocks))
+
+
+class OneGroup:
+    """Gives a calibrator that decides for many groups its `choose_range`, the case of one group."""
+
+    def choose_range(self, histogram: Histogram, fmt: IntFormat = INT8, scheme: str = "affine") -> tuple[float, float]:
+        """Return the lowest and the highest real value to keep, in the units of x."""
+        lo, hi = self.choose_ranges(Groups.of(histogram), fmt, scheme)
+        return float(lo[0, 0]), float(hi[0, 0])
