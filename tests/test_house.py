@@ -21,7 +21,7 @@ ROOMS = {
     "lessons": ({"numerics", "widgets", "data"}, {"ipywidgets", "traitlets", "IPython"}),
 }
 LAZY = {  # only inside a function: the reader may do without it
-    "data": {"safetensors", "threadpoolctl"},  # to read a file; to hold BLAS at one thread
+    "data": {"threadpoolctl"},  # to hold BLAS at one thread
     "lessons": {"joblib", "threadpoolctl"},
     "pytorch": {"torchao"},
 }

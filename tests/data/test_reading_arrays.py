@@ -97,3 +97,14 @@ def test_a_key_needs_a_file():
 def test_max_bytes_must_be_a_whole_number(limit):
     with pytest.raises(ValueError, match="max_bytes must be a whole number of bytes, 0 or more"):
         read_array([1], max_bytes=limit)
+
+
+@pytest.mark.parametrize("name", ["bfloat16", "float8_e4m3fn", "float8_e5m2"])
+def test_small_floats_of_other_libraries_become_float32(name, reference):
+    values = [0.0, -1.5, 3.5, 0.0625]
+    for made in (
+        reference("torch").tensor(values).to(getattr(reference("torch"), name)),
+        np.array(values, getattr(reference("ml_dtypes"), name)),
+    ):
+        out = read_array(made)
+        assert out.dtype == np.float32 and out.tolist() == values
