@@ -46,9 +46,9 @@ def choose(key, names, path, argument="key"):
 def suggest(name, names):
     """Return advice for a name that is not among `names`: those most like it, or the first 20."""
     names = list(names)
-    lower = {each.lower(): each for each in reversed(names)}
-    near = [lower[match] for match in get_close_matches(str(name).lower(), lower, cutoff=0.7)]
-    near += [each for each in names if name and str(name).lower() in each.lower() and each not in near][:5]
+    like, lower = str(name).lower(), {str(each).lower(): each for each in reversed(names)}
+    near = [lower[match] for match in get_close_matches(like, lower, cutoff=0.7)]
+    near += [each for text, each in lower.items() if like and like in text and each not in near][:5]
     shown = ", ".join(map(repr, names[:20])) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
     hint = f"did you mean {' or '.join(map(repr, near))}?" if near else ""
     return hint if near and len(names) > 20 else f"{hint} choose from {shown}".strip()

@@ -92,7 +92,7 @@ class Sampled:
         """Return the Sample of a State with `data` and `outliers`."""
         settings, own, sample = self._kept
         if settings != (state.data, state.outliers) or own is not self._own:
-            sample = Sample(self.tensor(state), state.outliers)
+            sample = Sample(self.values(state), state.outliers)
             self._kept = (state.data, state.outliers), self._own, sample
         return sample
 

@@ -64,7 +64,7 @@ class QuantizeExplorer(Explorer):
 
     def compute(self, state: State) -> Result:
         """Quantize the chosen tensor."""
-        return compute(state, self.tensor(state))
+        return compute(state, self.values(state))
 
     def canvas(self) -> Canvas:
         """Before above after, the error beside them."""
