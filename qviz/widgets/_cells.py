@@ -6,7 +6,6 @@ ten explorers with their data, though nobody can see nine of them.
 
 import gc
 import weakref
-from collections.abc import Iterable
 
 import ipywidgets as widgets
 from IPython import get_ipython
@@ -37,14 +36,17 @@ def _ended(_result) -> None:
     cell, run = _now()
     runs = _runs.get(cell, {})
     past = {widget for former in [each for each in runs if each != run] for widget in runs.pop(former)}
-    past -= {widget for cell_runs in _runs.values() for shown in cell_runs.values() for widget in shown}
-    if past:
-        release(past)
+    roots = list(past - {widget for others in _runs.values() for shown in others.values() for widget in shown})
+    past.clear()
+    if roots:
+        release(roots)
 
 
-def release(roots: Iterable[widgets.Widget]) -> None:
-    """Free those that no one but ipywidgets and IPython's history of results holds; the others stay as they were."""
-    roots = list(roots)
+def release(roots: list[widgets.Widget]) -> None:
+    """Free those that no one but ipywidgets and IPython's history of results holds; the others stay. Empties the list.
+
+    Whether someone else holds them is tried out: both let go, and what is alive after a collection is taken back.
+    """
     _drop_from_history(roots)
     members = [(weakref.ref(member), member.comm) for root in roots for member in family(root) if member.comm]
     roots.clear()
@@ -65,9 +67,10 @@ def _drop_from_history(roots: list) -> None:
     results, hook = shell.user_ns.get("_oh", {}), shell.displayhook
     for number in [number for number, result in results.items() if any(result is root for root in roots)]:
         del results[number]
-    for name in [name for name in shell.user_ns if name.startswith("_")]:
-        if any(shell.user_ns[name] is root for root in roots):
-            shell.user_ns[name] = ""
+    for names in (shell.user_ns, shell.user_ns_hidden):
+        for name in [name for name in names if name.startswith("_")]:
+            if any(names[name] is root for root in roots):
+                names[name] = ""
     for name in ("_", "__", "___"):
         if any(getattr(hook, name, None) is root for root in roots):
             setattr(hook, name, "")

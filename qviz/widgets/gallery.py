@@ -5,6 +5,7 @@ import pkgutil
 
 import ipywidgets as widgets
 
+from ._cells import note
 from ._parts import family
 from .explorer import Explorer
 
@@ -42,6 +43,7 @@ class Gallery(widgets.VBox):
         super().__init__([self._list, self._place])
         self._list.observe(lambda change: self._show(change.new), "value")
         self._show(self._list.value)
+        note(self)
 
     def choose(self, name: str) -> None:
         """Show the explorer of this class name, as the list does."""
@@ -56,6 +58,10 @@ class Gallery(widgets.VBox):
             self._place.children = [self.explorer]
         except (ImportError, OSError) as error:
             self._place.children = [widgets.HTML(f'<p role="status">{name} cannot run here: {error}</p>')]
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
+        note(self)
+        return super()._repr_mimebundle_(include=include, exclude=exclude)
 
     def close(self) -> None:
         """Free everything."""
