@@ -88,7 +88,7 @@ def test_hard_inputs(x):
 
 def test_a_read_only_tensor_is_counted_once_and_no_other_is_mistaken_for_it(built, monkeypatch):
     counted = []
-    monkeypatch.setattr("qviz.plots.histogram.binned", lambda x, *ends: counted.append(x.size) or binned(x, *ends))
+    monkeypatch.setattr("qviz.plots.histogram.binned", lambda x, *ends, **o: counted.append(x.size) or binned(x, *ends))
     panel, kept, other = built(HistogramPanel()), np.linspace(0, 1, 100), np.linspace(0, 2, 50)
     kept.setflags(write=False)
     for x in (kept, kept, other, other, kept):
