@@ -53,8 +53,7 @@ class Gallery(widgets.VBox):
         self._free()
         kind = self._kinds[name]
         try:
-            source = [pkgutil.resolve_name(kind.source)()] if kind.source else []
-            self.explorer = kind(*source)
+            self.explorer = kind(*_source_of(kind))
             self._place.children = [self.explorer]
         except (ImportError, OSError) as error:
             self._place.children = [widgets.HTML(f'<p role="status">{name} cannot run here: {error}</p>')]
@@ -81,6 +80,16 @@ class Gallery(widgets.VBox):
 def all_explorers() -> list[type[Explorer]]:
     """Return every explorer of this room."""
     return [kind for kind in Explorer.__subclasses__() if kind.__module__.startswith(f"{__package__}.")]
+
+
+def _source_of(kind: type[Explorer]) -> list:
+    """Return what an explorer takes its numbers from, if it needs anything, or can use it and it is here."""
+    try:
+        return [pkgutil.resolve_name(kind.source)()] if kind.source else []
+    except (ImportError, OSError):
+        if kind.source_optional:
+            return []
+        raise
 
 
 def told(kind: type[Explorer]) -> str:
