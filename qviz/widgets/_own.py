@@ -106,6 +106,7 @@ class TensorList(widgets.VBox):
             description="Tensor", tooltip="Tensor", rows=5, **LABELLED, layout={"width": "700px", "max_width": "100%"}
         )
         super().__init__([self._find, self._list])
+        self.add_class("qviz-tensors")
         self._find.observe(lambda _: self._narrow(), "value")
         self._list.observe(self._take, "value")
         self.show(None)
