@@ -103,7 +103,10 @@ class Explorer(widgets.VBox):
     def __setattr__(self, name, value):
         if not (name.startswith("_") or hasattr(type(self), name)):
             raise self._no_such(name)
-        super().__setattr__(name, value)
+        if self._is_own(name, value):
+            self.set(**{name: value})
+        else:
+            super().__setattr__(name, value)
 
     # What a subclass says
 
@@ -281,6 +284,14 @@ class Explorer(widgets.VBox):
     def _takes_data(self) -> bool:
         return any(isinstance(control, Choice) and YOURS in control.options for control, _ in self._controls.values())
 
+    def _is_own(self, name: str, value) -> bool:
+        """Return whether this is the reader's own array or file rather than a name on the Data list."""
+        return (
+            name == "data"
+            and self._takes_data
+            and not (isinstance(value, str) and value in self._controls["data"][0].options)
+        )
+
     def _checked(self, settings: dict) -> tuple[dict, Own | None]:
         """Return the values that controls will take and the reader's array; nothing has moved if this raises."""
         values, own = dict(settings), self._own
@@ -289,13 +300,11 @@ class Explorer(widgets.VBox):
             if name not in self._controls:
                 raise self._no_such(name)
         new = None
-        if self._takes_data and "data" in values:
-            names = self._controls["data"][0].options
-            if not (isinstance(values["data"], str) and values["data"] in names):
-                new, values["data"] = values["data"], YOURS
+        if self._is_own("data", values.get("data", YOURS)):
+            new, values["data"] = values["data"], YOURS
         values = {name: self._controls[name][0].check(name, value) for name, value in values.items()}
         if new is not None:
-            own = own_data(new, tensor, names[:-1])
+            own = own_data(new, tensor, self._controls["data"][0].options[:-1])
         elif tensor is not None:
             own, values["data"] = (own or Own(np.zeros(1))).choose(tensor), YOURS
         return values, own

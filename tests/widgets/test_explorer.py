@@ -323,7 +323,8 @@ def test_a_picture_has_the_dots_of_its_screen_and_what_is_stored_has_not(shown):
 def test_own_data_as_an_array_or_a_file(shown, tmp_path):
     x = np.random.default_rng(0).standard_normal((20, 30))
     np.save(tmp_path / "x.npy", x)
-    by_array, by_file = shown(QuantizeExplorer, data=x), shown(QuantizeExplorer)
+    by_array, by_file = shown(QuantizeExplorer), shown(QuantizeExplorer)
+    by_array.data = x
     by_file.set(data=str(tmp_path / "x.npy"))
     assert by_array.data == by_file.data == "your own"
     assert by_array.readout == by_file.readout
