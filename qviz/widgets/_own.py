@@ -98,7 +98,7 @@ class TensorList(widgets.VBox):
 
     def __init__(self, chosen: Callable[[str], None]):
         self._labels: dict[str, str] = {}
-        self._chosen, self._name, self._showing = chosen, None, False
+        self._chosen, self._own, self._name, self._showing = chosen, None, None, False
         self._find = widgets.Text(
             description="Find", tooltip="Find a tensor by part of its name, shape or type", **LABELLED, layout=ROW
         )
@@ -107,20 +107,23 @@ class TensorList(widgets.VBox):
         )
         super().__init__([self._find, self._list])
         self.add_class("qviz-tensors")
-        self._find.observe(lambda _: self._narrow(), "value")
+        self._find.observe(lambda _: self.narrow(), "value")
         self._list.observe(self._take, "value")
-        self.show(None)
+        self.layout.display = "none"
 
     def show(self, own: Own | None) -> None:
         """Offer the arrays of a file that has several, with the one that is shown marked."""
-        arrays, self._name = (own.arrays, own.name) if own and own.several else ({}, None)
+        if own is self._own:
+            return
+        self._own, (arrays, self._name) = own, (own.arrays, own.name) if own and own.several else ({}, None)
         labels = {n: f"{n}   {' x '.join(map(str, a.shape)) or 'one value'}   {a.dtype}" for n, a in arrays.items()}
         if labels != self._labels:
             self._labels, self._find.value = labels, ""
         self.layout.display = None if labels else "none"
-        self._narrow()
+        self.narrow()
 
-    def _narrow(self) -> None:
+    def narrow(self) -> None:
+        """Offer what has all words of the box in it, and mark what is shown."""
         words = self._find.value.lower().split()
         options = [(label, name) for name, label in self._labels.items() if all(w in label.lower() for w in words)]
         self._showing = True

@@ -370,7 +370,7 @@ class Explorer(widgets.VBox):
             self.set(tensor=name)
         except SettingError as error:
             self._fail(error)
-            self._tensors.show(self._own)
+            self._tensors.narrow()
 
     def _on_dots(self, change) -> None:
         """Paint as sharp as the screen can show: twice as many dots in each direction, or one a pixel."""
