@@ -48,3 +48,9 @@ def pytest_configure(config):
 def root():
     """Return the project's folder."""
     return ROOT
+
+
+@pytest.fixture
+def reference():
+    """Return a function that imports a reference library, or skips where it is missing."""
+    return pytest.importorskip

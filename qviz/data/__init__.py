@@ -1,7 +1,7 @@
 """Real inputs that need no network, seeded distributions, and the reader's own files.
 
 Sources and licences are in each docstring and, together, in SOURCES.md beside this file.
-At run time: NumPy and the standard library; `safetensors` only when such a file is read.
+At run time: NumPy and the standard library.
 
 images.py          digits, photograph
 cnn.py             a small trained network: weights, and its forward pass in NumPy
@@ -17,7 +17,7 @@ tensors.py         TENSORS and tensor(name): everything above and the distributi
 distributions.py   how each seeded distribution is drawn
 outliers.py        how outliers are put in
 networks.py        NETWORKS: layers as shapes, for what depends on no value
-reading.py         read_array: an array or a .npy, .npz or .safetensors file
+reading.py         read_array and list_arrays: an array, or those in .npy, .npz or .safetensors files
 
 >>> sorted(TENSORS)[:4]
 ['Gaussian', 'Laplace', 'ReLU-like', 'bimodal']
@@ -26,7 +26,7 @@ reading.py         read_array: an array or a .npy, .npz or .safetensors file
 from qviz.data.cnn import cnn_accuracy, cnn_forward, cnn_weights, training_activations
 from qviz.data.images import Digits, digits, photograph
 from qviz.data.integer import IntegerCNN, integer_cnn
-from qviz.data.reading import read_array
+from qviz.data.reading import list_arrays, read_array
 from qviz.data.switched import SwitchedCNN
 from qviz.data.switches import Switches
 from qviz.data.tensors import TENSORS, tensor
@@ -42,6 +42,7 @@ __all__ = [
     "cnn_weights",
     "digits",
     "integer_cnn",
+    "list_arrays",
     "photograph",
     "read_array",
     "tensor",

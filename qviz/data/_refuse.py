@@ -1,5 +1,7 @@
 """What a reader's array may be, and the sentences that refuse the rest."""
 
+from difflib import get_close_matches
+
 
 def check_dtype(dtype, where):
     """Refuse all but integers and floats, and say what to do."""
@@ -29,14 +31,24 @@ def damaged(path, reason):
     return ValueError(f"{path} is damaged or not a {path.suffix} file: {reason}; save or download it again")
 
 
-def choose_key(key, names, path):
+def choose(key, names, path, argument="key"):
     """Return the wanted name of those in the file, or the only one."""
-    if key is None and len(names) == 1:
-        return names[0]
-    if key in names:
-        return key
     if not names:
         raise ValueError(f"{path} holds no arrays; save it again with at least one")
+    if key is None and len(names) == 1:
+        return next(iter(names))
+    if key in names:
+        return key
+    several = f"{argument} must be given, for {path} holds several arrays"
+    raise ValueError(f"{several if key is None else f'{argument} {key!r} is not in {path}'}; {suggest(key, names)}")
+
+
+def suggest(name, names):
+    """Return advice for a name that is not among `names`: those most like it, or the first 20."""
+    names = list(names)
+    like, lower = str(name).lower(), {str(each).lower(): each for each in reversed(names)}
+    near = [lower[match] for match in get_close_matches(like, lower, cutoff=0.7)]
+    near += [each for text, each in lower.items() if like and like in text and each not in near][:5]
     shown = ", ".join(map(repr, names[:20])) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
-    got = f"key must be given, for {path} holds several arrays" if key is None else f"key {key!r} is not in {path}"
-    raise ValueError(f"{got}; choose from {shown}")
+    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else ""
+    return hint if near and len(names) > 20 else f"{hint} choose from {shown}".strip()

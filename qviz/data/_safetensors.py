@@ -1,65 +1,126 @@
-"""Read one tensor of a .safetensors file: the library checks the header; only the wanted bytes are read."""
+"""Read tensors of .safetensors files: the whole header is checked, then only the wanted bytes are read.
+
+The header is JSON, so NumPy and the standard library are enough. The safetensors library is not used: it hands
+bfloat16 and float8 to torch alone, so the bytes would have to be found and decoded here all the same, and in a browser
+it may be missing. The tests compare with it.
+"""
 
 import json
+from functools import partial
 from math import prod
 
 import numpy as np
 
-from qviz.data._refuse import check_size, choose_key, damaged
+from qviz.data._refuse import check_size, damaged
+from qviz.data._stored import Stored
 
-DTYPES = {
-    "F64": "<f8", "F32": "<f4", "F16": "<f2",
-    "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1",
-    "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1",
-}  # fmt: skip
+MAX_HEADER = 100_000_000  # bytes, the limit of the safetensors library
+PLAIN = {f"{kind}{8 * size}": np.dtype(f"<{kind.lower()}{size}") for kind in "IU" for size in (1, 2, 4, 8)}
+PLAIN |= {"F16": np.dtype("<f2"), "F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
+DECODED = {"BF16": "bfloat16", "F8_E4M3": "float8_e4m3", "F8_E5M2": "float8_e5m2"}  # to float32, each value exactly
+BITS = {"BOOL": 8, "BF16": 16, "C64": 64, "F4": 4, "F6_E2M3": 6, "F6_E3M2": 6}
+BITS |= {"F8_E4M3": 8, "F8_E5M2": 8, "F8_E8M0": 8} | {name: 8 * dtype.itemsize for name, dtype in PLAIN.items()}
 
 
-def read_safetensors(path, key, max_bytes):
-    """Return the tensor called `key`, or the only one; BF16 becomes float32."""
-    key = _check_file(path, key)
-    entry, start, stop = _locate(path, key)
-    name, shape = entry["dtype"], entry["shape"]
-    if name != "BF16" and name not in DTYPES:
+def safetensors_arrays(path):
+    """Return the tensors of the .safetensors file at `path` by name; only its header is read."""
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        if not 2 <= length <= min(size - 8, MAX_HEADER):
+            raise damaged(path, f"its header would take {length} of its {size} bytes")
+        text = stream.read(length)
+    try:
+        header = json.loads(text)
+        header.pop("__metadata__", None)
+        entries = {name: _entry(name, **entry) for name, entry in header.items()}
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise damaged(path, f"its header is not that of tensors ({str(error).splitlines()[0]})") from error
+    ends = [
+        0,
+        *(end for _, _, offsets in sorted(entries.values(), key=lambda e: e[2]) for end in offsets),
+        size - 8 - length,
+    ]
+    if ends[::2] != ends[1::2]:
+        raise damaged(path, "its tensors do not fill it without gaps")
+    return {
+        name: Stored(
+            shape,
+            DECODED.get(kind) or (PLAIN[kind].name if kind in PLAIN else kind),
+            partial(_read, path, name, kind, shape, 8 + length + offsets[0]),
+        )
+        for name, (kind, shape, offsets) in entries.items()
+    }
+
+
+def index_arrays(path):
+    """Return the tensors of a checkpoint in several files, by its .safetensors.index.json."""
+    try:
+        places = json.loads(path.read_bytes())["weight_map"]
+        shards = {shard: path.parent / shard for shard in sorted(set(places.values()))}
+        if any(shard != file.name for shard, file in shards.items()):
+            raise ValueError("it names a file outside its folder")
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise damaged(path, f"it is no index of tensors ({error!r})") from error
+    missing = [shard for shard, file in shards.items() if not file.is_file()]
+    if missing:
+        raise ValueError(f"{path} names {missing[0]}, which is not in its folder; download all {len(shards)} files")
+    found = {shard: safetensors_arrays(file) for shard, file in shards.items()}
+    absent = [name for name, shard in places.items() if name not in found[shard]]
+    if absent:
+        raise damaged(path, f"{places[absent[0]]} does not hold {absent[0]!r}")
+    return {name: found[shard][name] for name, shard in places.items()}
+
+
+def folder_arrays(path):
+    """Return the tensors of a folder: those of its index, or of all its .safetensors files."""
+    indices = sorted(path.glob("*.safetensors.index.json"))
+    if len(indices) == 1:
+        return index_arrays(indices[0])
+    return {
+        name: each for file in sorted(path.glob("*.safetensors")) for name, each in safetensors_arrays(file).items()
+    }
+
+
+def _entry(name, dtype, shape, data_offsets):
+    """Check one entry of a header; return its type, shape and place."""
+    start, stop = data_offsets
+    numbers = [start, stop, *shape]
+    if not all(type(number) is int and number >= 0 for number in numbers) or dtype not in BITS:
+        raise ValueError(f"{name!r} is {dtype} {shape} at {data_offsets}")
+    if prod(shape) * BITS[dtype] != 8 * (stop - start):
+        raise ValueError(f"{name!r} of shape {shape} does not take {stop - start} bytes")
+    return dtype, tuple(shape), (start, stop)
+
+
+def _read(path, name, kind, shape, start, max_bytes):
+    """Read one tensor, and turn its little-endian bytes into an array that can be written to."""
+    if kind not in PLAIN and kind not in DECODED:
         raise TypeError(
-            f"{path} must hold integers or floats that NumPy knows: {key!r} is {name};"
+            f"{path} must hold integers or floats of 8 bits or more: {name!r} is {kind};"
             " convert it to float32 and save again"
         )
-    itemsize = 4 if name == "BF16" else np.dtype(DTYPES[name]).itemsize
-    check_size(prod(shape) * itemsize, max_bytes, f"{key!r} in {path}")
-    with path.open("rb") as stream:
-        stream.seek(start)
-        data = stream.read(stop - start)
-    return _decode(data, name).reshape(shape)
+    dtype, count = PLAIN.get(kind, np.dtype(np.float32)), prod(shape)
+    check_size(count * dtype.itemsize, max_bytes, f"{name!r} in {path}")
+    stored = dtype if kind in PLAIN else np.dtype(f"<u{BITS[kind] // 8}")
+    codes = np.fromfile(path, stored, count, offset=start)
+    values = _decode(codes, kind) if kind in DECODED else codes.astype(dtype.newbyteorder("="), copy=False)
+    return values.reshape(shape)
 
 
-def _check_file(path, key):
-    """Let the library check the whole header against the file, and return the name of the wanted tensor."""
-    try:
-        from safetensors import SafetensorError, safe_open
-    except ImportError as error:
-        raise ValueError(f"{path.name} needs the package safetensors; pip install safetensors") from error
-    try:
-        with safe_open(path, framework="numpy") as opened:
-            names = list(opened.keys())
-    except OSError:
-        raise
-    except (SafetensorError, ValueError) as error:
-        raise damaged(path, str(error).removeprefix("Error while deserializing header: ")) from error
-    return choose_key(key, sorted(names), path)
+def _decode(codes, kind):
+    """Return the float32 values of codes that NumPy does not know as numbers."""
+    if kind == "BF16":  # the upper half of a float32
+        return (codes.astype(np.uint32) << 16).view(np.float32)
+    if kind == "F8_E5M2":  # the upper half of a float16
+        return (codes.astype(np.uint16) << 8).view(np.float16).astype(np.float32)
+    return _e4m3()[codes]
 
 
-def _locate(path, key):
-    """Return the header's entry for a tensor, and where its bytes start and stop in the file."""
-    with path.open("rb") as stream:
-        header_bytes = int.from_bytes(stream.read(8), "little")
-        entry = json.loads(stream.read(header_bytes))[key]
-    start, stop = (8 + header_bytes + offset for offset in entry["data_offsets"])
-    return entry, start, stop
-
-
-def _decode(data, name):
-    """Turn little-endian bytes into a 1-D array that can be written to."""
-    if name == "BF16":  # the upper half of a float32
-        return (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)
-    dtype = np.dtype(DTYPES[name])
-    return np.frombuffer(data, dtype).astype(dtype.newbyteorder("="))
+def _e4m3():
+    """Return the 256 values of float8 E4M3: no infinity, and one NaN of each sign (Micikevicius et al. 2022)."""
+    code = np.arange(128)
+    exponent, mantissa = code >> 3, code & 7
+    magnitude = np.ldexp(np.where(exponent, 8.0 + mantissa, mantissa), np.maximum(exponent, 1) - 10)
+    magnitude[127] = np.nan
+    return np.concatenate([magnitude, -magnitude]).astype(np.float32)

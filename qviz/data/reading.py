@@ -7,30 +7,36 @@ from pathlib import Path
 
 import numpy as np
 
-from qviz.data._npy import read_npy
-from qviz.data._npz import read_npz
-from qviz.data._refuse import check_dtype, check_size
-from qviz.data._safetensors import read_safetensors
+from qviz.data._npy import npy_arrays
+from qviz.data._npz import npz_arrays
+from qviz.data._refuse import check_dtype, check_size, choose
+from qviz.data._safetensors import folder_arrays, index_arrays, safetensors_arrays
+from qviz.data._stored import MAX_BYTES, Stored
 
-MAX_BYTES = 256 * 2**20
-READERS = {".npy": read_npy, ".npz": read_npz, ".safetensors": read_safetensors}
+READERS = {
+    ".npy": npy_arrays,
+    ".npz": npz_arrays,
+    ".safetensors": safetensors_arrays,
+    ".safetensors.index.json": index_arrays,
+}
 
 
-def read_array(source, key=None, *, max_bytes=MAX_BYTES) -> np.ndarray:
+def read_array(source, key=None, *, max_bytes=MAX_BYTES, argument="source") -> np.ndarray:
     """Return the learner's own numbers as a NumPy array of their own shape.
 
     Parameters
     ----------
     source : an array or anything NumPy can turn into one (lists, torch tensors), or the path (str or Path)
-        of a .npy, .npz or .safetensors file
-    key : name of the array in a .npz or .safetensors file; needed only when it holds several
+        of a .npy, .npz or .safetensors file, of a .safetensors.index.json, or of a folder with .safetensors files
+    key : name of the array in a file; needed only when it holds several
     max_bytes : refuse an array that would take more bytes in memory; a file is refused from its header,
         before its data is read
+    argument : what messages call `source`
 
     Returns
     -------
-    np.ndarray : integers or floats in the machine's byte order, a copy that can be written to. bfloat16
-        becomes float32, which holds each of its values exactly; every other type is kept
+    np.ndarray : integers or floats in the machine's byte order, a copy that can be written to. bfloat16 and
+        float8 (E4M3 and E5M2) become float32, which holds each of their values exactly; every other type is kept
 
     Raises
     ------
@@ -50,33 +56,70 @@ def read_array(source, key=None, *, max_bytes=MAX_BYTES) -> np.ndarray:
     """
     if isinstance(max_bytes, bool) or not isinstance(max_bytes, Integral) or max_bytes < 0:
         raise ValueError(f"max_bytes must be a whole number of bytes, 0 or more: got {max_bytes!r}; try 2**28")
-    if isinstance(source, (str, PathLike)):
-        return _read_file(Path(source), key, max_bytes)
+    if is_path(source):
+        if key is not None and str(source).lower().endswith(".npy"):
+            raise ValueError(
+                f"key is only for .npz and .safetensors files: got {key!r} for {Path(source).name}; leave it out"
+            )
+        arrays = list_arrays(source, argument=argument)
+        return arrays[choose(key, arrays, source)].read(max_bytes)
     if key is not None:
         raise ValueError(f"key is only for .npz and .safetensors files: got {key!r} with an array; leave it out")
-    return _read_object(source, max_bytes)
+    return _read_object(source, max_bytes, argument)
 
 
-def _read_file(path, key, max_bytes):
+def is_path(source) -> bool:
+    """Return whether `source` is a path, which names an array in a file."""
+    return isinstance(source, (str, PathLike))
+
+
+def list_arrays(source, *, argument="source") -> dict[str, Stored]:
+    """Return what a file holds: for each array by name its `shape`, its `dtype`, and `read(max_bytes)`.
+
+    Only headers are read, so a checkpoint of many gigabytes takes no longer than a small one.
+
+    Parameters
+    ----------
+    source : path of a .npy, .npz or .safetensors file, of a .safetensors.index.json, or of a folder
+    argument : what messages call `source`
+
+    Raises
+    ------
+    ValueError : no such file, wrong extension, damaged or truncated file
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "mine.npz"
+    ...     np.savez(path, weight=np.ones((2, 3)), bias=np.zeros(3))
+    ...     print(list_arrays(path))
+    {'weight': float64 (2, 3), 'bias': float64 (3,)}
+    """
     try:
-        path = path.expanduser()
-        return _reader_for(path)(path, key, max_bytes)
+        path = Path(source).expanduser()
+        return _reader_for(path, argument)(path)
     except (OSError, RuntimeError) as error:  # RuntimeError: ~ with no home
         reason = getattr(error, "strerror", None) or error
-        raise ValueError(f"source could not be read: {path}: {reason}; check the path and its rights") from error
+        raise ValueError(f"{argument} could not be read: {source}: {reason}; check the path and its rights") from error
 
 
-def _reader_for(path):
+def _reader_for(path, argument):
     """Return the reader for a file's extension, once it is known to be a file."""
     if path.is_dir():
-        raise ValueError(f"source must be a file: got the folder {path}; give one file inside it")
-    if path.suffix.lower() not in READERS:
-        raise ValueError(f"source must end in .npy, .npz or .safetensors: got {path.name!r}; {_advice(path.suffix)}")
+        if not any(path.glob("*.safetensors*")):
+            raise ValueError(
+                f"{argument} must be a file: got the folder {path}, without .safetensors; give one file inside it"
+            )
+        return folder_arrays
+    ending = next((ending for ending in READERS if path.name.lower().endswith(ending)), None)
+    if ending is None:
+        raise ValueError(
+            f"{argument} must end in .npy, .npz or .safetensors: got {path.name!r}; {_advice(path.suffix)}"
+        )
     if not path.exists():
-        raise ValueError(f"source must be an existing file: there is no {path}; check spelling and folder")
+        raise ValueError(f"{argument} must be an existing file: there is no {path}; check spelling and folder")
     if not path.is_file():
-        raise ValueError(f"source must be a regular file: {path} is a device or pipe; copy it to a file")
-    return READERS[path.suffix.lower()]
+        raise ValueError(f"{argument} must be a regular file: {path} is a device or pipe; copy it to a file")
+    return READERS[ending]
 
 
 def _advice(suffix):
@@ -85,29 +128,30 @@ def _advice(suffix):
     return "save the array with np.save(path, array)"
 
 
-def _read_object(source, max_bytes):
+def _read_object(source, max_bytes, argument):
     if isinstance(source, Mapping):
-        raise TypeError(f"source must be one array: got a {type(source).__name__} of arrays; give source[name]")
+        raise TypeError(f"{argument} must be one array: got a {type(source).__name__} of arrays; give source[name]")
     if isinstance(source, (bytes, bytearray)):
-        raise TypeError("source must be an array or a path: got bytes; try np.frombuffer(source, dtype)")
+        raise TypeError(f"{argument} must be an array or a path: got bytes; try np.frombuffer(source, dtype)")
     if isinstance(source, np.ma.MaskedArray):
-        raise TypeError("source must not be a masked array: its mask would be lost; try source.compressed()")
-    array = _to_numpy(source)
-    check_dtype(array.dtype, "source")
-    check_size(array.nbytes, max_bytes, "source")
+        raise TypeError(f"{argument} must not be a masked array: its mask would be lost; try source.compressed()")
+    array = _to_numpy(source, argument)
+    check_dtype(array.dtype, argument)
+    check_size(array.nbytes, max_bytes, argument)
     return array.astype(array.dtype.newbyteorder("="))  # a copy: later changes to theirs must not move ours
 
 
-def _to_numpy(source):
+def _to_numpy(source, argument):
     """Return source as an array. torch is recognised by its methods, so that it need not be imported."""
     try:
         if hasattr(source, "detach") and hasattr(source, "cpu"):
             source = source.detach().cpu()
-            if str(source.dtype) == "torch.bfloat16":
-                source = source.float()  # NumPy has no bfloat16; float32 holds each value exactly
-        return np.asarray(source)
+            if str(source.dtype).startswith(("torch.bfloat16", "torch.float8")):
+                source = source.float()  # NumPy has neither; float32 holds each value exactly
+        array = np.asarray(source)
+        return array.astype(np.float32) if array.dtype.name.startswith(("bfloat16", "float8")) else array  # ml_dtypes
     except (ValueError, TypeError, RuntimeError) as error:
         raise TypeError(
-            f"source must be something NumPy can turn into an array: got {type(source).__name__}, refused:"
+            f"{argument} must be something NumPy can turn into an array: got {type(source).__name__}, refused:"
             f" {str(error).splitlines()[0]!r}; check that rows are equally long, tensors plain floats"
         ) from error

@@ -154,7 +154,7 @@ def kl_divergence(p, q) -> float:
     return float(np.sum(p[seen] * (np.log(p[seen]) - np.log(q[seen]))))
 
 
-def error_parts(x, qparams: QParams) -> ErrorParts:
+def error_parts(x, qparams: QParams, counts=None) -> ErrorParts:
     """Split the mean squared error of fake-quantizing `x` into rounding and clipping.
 
     A value is clipped when it lies more than half a step beyond the outermost level; what it loses is clipping
@@ -164,6 +164,8 @@ def error_parts(x, qparams: QParams) -> ErrorParts:
     ----------
     x : array of any shape and real dtype, finite
     qparams : QParams
+    counts : array of the shape of x, or None
+        How often each value occurs; once if it is None.
 
     Raises
     ------
@@ -191,8 +193,12 @@ def error_parts(x, qparams: QParams) -> ErrorParts:
     clipped = (groups < qparams.lo - half) | (groups > qparams.hi + half)
     with np.errstate(over="ignore", under="ignore"):
         squared = np.subtract(groups, quantized, dtype=np.float64) ** 2
+        times, total = 1, x.size
+        if counts is not None:
+            times, total = qparams.granularity.to_groups(np.asarray(counts)), np.sum(counts)
+            squared *= times
         rounding, clipping = np.sum(squared, where=~clipped), np.sum(squared, where=clipped)
-    return ErrorParts(float(rounding) / x.size, float(clipping) / x.size, float(clipped.mean()))
+    return ErrorParts(float(rounding) / total, float(clipping) / total, float(np.sum(clipped * times) / total))
 
 
 def _pair(x, y, first: str = "x", second: str = "y") -> tuple[np.ndarray, np.ndarray]:

@@ -35,7 +35,9 @@ class Outcome:
         return max(-self.lo, self.hi, 0.0)
 
 
-def outcome(x, seen: Histogram, calibrator: Calibrator, fmt: IntFormat = INT8, scheme: str = "affine") -> Outcome:
+def outcome(
+    x, seen: Histogram, calibrator: Calibrator, fmt: IntFormat = INT8, scheme: str = "affine", counts=None
+) -> Outcome:
     """Let a calibrator decide from a histogram, and measure the error on a whole tensor.
 
     Parameters
@@ -46,6 +48,8 @@ def outcome(x, seen: Histogram, calibrator: Calibrator, fmt: IntFormat = INT8, s
     calibrator : Calibrator
     fmt : IntFormat
     scheme : {"affine", "symmetric"}
+    counts : array of the shape of x, or None
+        How often each value occurs; once if it is None.
 
     Raises
     ------
@@ -60,13 +64,13 @@ def outcome(x, seen: Histogram, calibrator: Calibrator, fmt: IntFormat = INT8, s
     >>> o.hi, o.parts.rounding, o.parts.clipping
     (1.0, 0.0, 2.25)
     """
-    return _outcome(x, _power(x), seen, calibrator, fmt, scheme)
+    return _outcome(x, counts, _power(x, counts), seen, calibrator, fmt, scheme)
 
 
-def _outcome(x, power: float, seen: Histogram, calibrator: Calibrator, fmt: IntFormat, scheme: str) -> Outcome:
+def _outcome(x, counts, power: float, seen: Histogram, calibrator: Calibrator, fmt: IntFormat, scheme: str) -> Outcome:
     lo, hi = calibrator.choose_range(seen, fmt, scheme)
     qparams = choose_qparams(lo, hi, fmt, scheme)
-    parts = error_parts(x, qparams)
+    parts = error_parts(x, qparams, counts)
     return Outcome(float(lo), float(hi), qparams, parts, _sqnr_db(power, parts.total))
 
 
@@ -76,6 +80,7 @@ def outcomes(
     fmt: IntFormat = INT8,
     scheme: str = "affine",
     calibrators: Mapping[str, Calibrator] = CALIBRATORS,
+    counts=None,
 ) -> dict[str, Outcome]:
     """Measure several calibrators on one tensor; arguments as in `outcome`.
 
@@ -87,8 +92,8 @@ def outcomes(
     >>> best_of(found)
     'mse'
     """
-    power = _power(x)
-    return {name: _outcome(x, power, seen, calibrator, fmt, scheme) for name, calibrator in calibrators.items()}
+    power = _power(x, counts)
+    return {name: _outcome(x, counts, power, seen, calibrator, fmt, scheme) for name, calibrator in calibrators.items()}
 
 
 def best_of(found: Mapping[str, Outcome]) -> str:
@@ -96,8 +101,8 @@ def best_of(found: Mapping[str, Outcome]) -> str:
     return min(found, key=lambda name: found[name].parts.total)
 
 
-def _power(x) -> float:
-    return float(np.mean(np.square(x, dtype=np.float64))) if np.size(x) else 0.0
+def _power(x, counts) -> float:
+    return float(np.average(np.square(x, dtype=np.float64), weights=counts)) if np.size(x) else 0.0
 
 
 def _sqnr_db(power: float, error: float) -> float:

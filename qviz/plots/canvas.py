@@ -64,9 +64,12 @@ class Canvas:
             for name, arguments in data.items():
                 self.panels[name].update(*arguments)
 
-    def png(self) -> bytes:
-        """Paint, and return the picture as a PNG file."""
+    def png(self, dots: int = 1) -> bytes:
+        """Paint, and return the picture as a PNG file, with so many dots a pixel of `size` in each direction."""
         with _PAINTING:
+            if self.figure.dpi != DPI * dots:
+                self.figure.set_dpi(DPI * dots)
+                self._view = None
             return _encode(self._paint())
 
     @property

@@ -17,7 +17,7 @@ _MIDDLE = 0.36  # of the size, above the baseline: where digits have their middl
 
 def numbers(ax: Axes, color: str) -> PathCollection:
     """Add an empty collection of numbers, to be filled by `set_numbers`."""
-    points_to_pixels = Affine2D().scale(ax.figure.dpi / 72)
+    points_to_pixels = Affine2D().scale(1 / 72) + ax.figure.dpi_scale_trans
     collection = PathCollection([], offset_transform=ax.transData, facecolor=color, linewidth=0)
     collection.set_transform(points_to_pixels)
     ax.add_collection(collection, autolim=False)

@@ -30,12 +30,13 @@ class ErrorHistogramPanel(Panel):
         ax.set_ylim(0, 1.25)
         legend(ax, loc="upper right")
 
-    def update(self, x: np.ndarray, x_hat: np.ndarray, scale: float) -> None:
-        """Show the error of `x_hat` against `x`, one shape, for one `scale` in the units of x."""
+    def update(self, x: np.ndarray, x_hat: np.ndarray, scale: float, counts: np.ndarray | None = None) -> None:
+        """Show the error of `x_hat` against `x`, one shape, for one `scale`; `counts`: how often each occurs."""
         steps = np.ravel(x_hat - x) / scale
-        near = steps[np.abs(steps) <= 1]
-        self.outline.set_data(*_heights(near))
-        beyond = 1 - near.size / steps.size
+        near = np.abs(steps) <= 1
+        times, edges = binned(steps[near], -1.0, 1.0, counts=None if counts is None else counts[near])
+        self.outline.set_data(relative(times), edges)
+        beyond = float(np.average(~near, weights=counts))
         self.description = (
             f"{self.title}: one step is {scale:.4g}; {beyond:.2%} of the values are off by more than that."
         )
@@ -115,11 +116,6 @@ class ErrorCurvePanel(Panel):
             f"{self.title}: chosen {threshold:.4g} with error {error:.3g}; "
             f"the lowest point of the curve is {total[best]:.3g} at {thresholds[best]:.4g}."
         )
-
-
-def _heights(steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    counts, edges = binned(steps, -1.0, 1.0)
-    return relative(counts), edges
 
 
 def error_histogram(x, qparams: QParams, size=(700, 320)) -> Picture:

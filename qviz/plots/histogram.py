@@ -69,10 +69,10 @@ class HistogramPanel(Panel):
         ax.set_ylim(LOWEST_SHARE if self.log else 0, 10 if self.log else 1.25)
         legend(ax, loc="upper right", ncols=3, columnspacing=1.0)
 
-    def update(self, x: np.ndarray, lo: float, hi: float) -> None:
-        """Show `x`, any shape, with the kept range [lo, hi], in the units of x."""
+    def update(self, x: np.ndarray, lo: float, hi: float, counts: np.ndarray | None = None) -> None:
+        """Show `x`, any shape, with the kept range [lo, hi], in the units of x; `counts`: how often each occurs."""
         if x is not self._counted:  # a read-only tensor that was counted is not counted again
-            self._count(np.ravel(x))
+            self._count(np.ravel(x), counts)
             self._counted = None if x.flags.writeable else x
         heights, edges = self._heights, self._edges
         inside = (edges[1:] >= lo) & (edges[:-1] <= hi)  # a bin that is partly kept counts as kept
@@ -80,17 +80,17 @@ class HistogramPanel(Panel):
         self.clipped.set_data(np.where(inside, 0, heights), edges)
         for line, end in zip(self.ends, (lo, hi), strict=True):
             line.set_xdata([end, end])
-        share = float(np.mean((x < lo) | (x > hi)))
+        share = float(np.average((x < lo) | (x > hi), weights=counts))
         least, most = self._ends
         self.description = (
-            f"{self.title}: {x.size:,} values from {least:.4g} to {most:.4g}; "
+            f"{self.title}: {x.size if counts is None else counts.sum():,} values from {least:.4g} to {most:.4g}; "
             f"range kept {lo:.4g} to {hi:.4g}; {share:.2%} outside it."
         )
 
-    def _count(self, x: np.ndarray) -> None:
+    def _count(self, x: np.ndarray, times: np.ndarray | None) -> None:
         self._ends = float(x.min()), float(x.max())
         left, right = padded(*self._ends, ROOM)
-        counts, self._edges = binned(x, left, right)
+        counts, self._edges = binned(x, left, right, counts=times)
         self._heights = relative(counts)
         self.ax.set_xlim(left, right)
 
@@ -113,11 +113,11 @@ class LevelsPanel(Panel):
             logarithmic(ax.yaxis)
         ax.set_ylim(LOWEST_SHARE if self.log else 0, 1.5 if self.log else 1.08)
 
-    def update(self, x: np.ndarray, qparams: QParams) -> None:
+    def update(self, x: np.ndarray, qparams: QParams, counts: np.ndarray | None = None) -> None:
         """Show the codes of `x`, any shape, under per-tensor `qparams`, on the axis of `x`."""
         x = np.ravel(x)
         codes = quantize(x, qparams)
-        counts = np.bincount(codes.astype(np.int32) - qparams.fmt.qmin, minlength=qparams.fmt.levels)
+        counts = np.bincount(codes.astype(np.int32) - qparams.fmt.qmin, counts, minlength=qparams.fmt.levels)
         used = np.flatnonzero(counts)
         levels, heights = qparams.levels[used], relative(counts)[used]
         floor = LOWEST_SHARE if self.log else 0
@@ -132,12 +132,12 @@ class LevelsPanel(Panel):
         self.description = f"{self.title}: {used.size:,} of {qparams.fmt.levels:,} levels of {qparams.fmt} used."
 
 
-def binned(x: np.ndarray, left: float, right: float, bins: int = BINS) -> tuple[np.ndarray, np.ndarray]:
+def binned(x: np.ndarray, left: float, right: float, bins: int = BINS, counts=None) -> tuple[np.ndarray, np.ndarray]:
     """Count `x`, all within [left, right], on equal bins; several times as fast as np.histogram."""
     if not 1e-30 < right - left < 1e30:
         x = x.astype(np.float64)  # float32 would overflow on the way
     codes = np.minimum(((x - left) * (bins / (right - left))).astype(np.int32), bins - 1)
-    return np.bincount(codes, minlength=bins), np.linspace(left, right, bins + 1)
+    return np.bincount(codes, counts, minlength=bins), np.linspace(left, right, bins + 1)
 
 
 def before_and_after(x, qparams: QParams, log: bool = False, size=(900, 420)) -> Picture:

@@ -41,10 +41,10 @@ class RangesPanel(Panel):
         ax.set_ylim(len(NAMES) - 0.4, GROUND - HEIGHT - 0.3)
         ax.yaxis.set_label_coords(-0.22, 0.75)  # beside the histogram, not beside the names
 
-    def update(self, x: np.ndarray, found: Mapping[str, Outcome]) -> None:
+    def update(self, x: np.ndarray, found: Mapping[str, Outcome], counts: np.ndarray | None = None) -> None:
         """Show `x`, any shape, and the range of each method, in the units of x."""
         if x is not self._counted:  # a read-only tensor that was counted is not counted again
-            self._count(np.ravel(x))
+            self._count(np.ravel(x), counts)
             self._counted = None if x.flags.writeable else x
         kept = np.array([[float(found[name].qparams.lo), float(found[name].qparams.hi)] for name in NAMES])
         gap = np.full((len(NAMES), 1), np.nan)
@@ -56,9 +56,9 @@ class RangesPanel(Panel):
             f"{name} {lo:.4g} to {hi:.4g}" for name, (lo, hi) in zip(NAMES, kept, strict=True)
         )
 
-    def _count(self, x: np.ndarray) -> None:
+    def _count(self, x: np.ndarray, times: np.ndarray | None) -> None:
         left, right = padded(float(x.min()), float(x.max()))
-        counts, edges = binned(x, left, right)
+        counts, edges = binned(x, left, right, counts=times)
         self.outline.set_data(_height(relative(counts)), edges)
         self.ax.set_xlim(left, right)
 

@@ -33,7 +33,7 @@ class Words:
         self._place, self._size, self._bold = place, size, bold
         self._letters = PathPatch(Path([(0, 0)]), facecolor="black", linewidth=0)
         self._cover = PathPatch(Path([(0, 0)]), facecolor="white", edgecolor=cover or "none", linewidth=0.8)
-        self._points = Affine2D().scale(ax.figure.dpi / 72)
+        self._points = Affine2D().scale(1 / 72) + ax.figure.dpi_scale_trans
         self.artists = [self._cover, self._letters] if cover else [self._letters]
         for artist in self.artists:
             ax.add_artist(artist)

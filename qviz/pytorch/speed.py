@@ -184,20 +184,33 @@ class DigitsSpeed:
         self.repeats, self.batch = repeats, batch
 
     def __call__(self) -> Timed:
-        """Measure float32 and int8, one after the other, in less than a second.
+        """Measure float32 and int8, one after the other, in less than a second; raises what `steps` raises."""
+        return list(self.steps())[-1][1]
+
+    def steps(self) -> Iterator[tuple[float, Timed | None]]:
+        """Do the same step by step: yield the share done, and with the last one what was measured.
 
         Raises
         ------
         OSError
             This machine has no kernels for integers.
+
+        Examples
+        --------
+        >>> [share for share, _ in DigitsSpeed(repeats=3).steps()]
+        [0.25, 0.5, 0.75, 1.0]
         """
         sample, _, x, _ = models.digits_tensors()
         real = models.digits_cnn()
+        yield 0.25, None
         integer = quantize_model(real, PTQConfig(), sample)
         if integer.made.engine == SIMULATED:
             raise OSError("this build of torch has no kernels for integers on this machine")
-        times = (latency(model, x[: self.batch], repeats=self.repeats) for model in (real, integer))
-        return Timed(*times, integer.made.engine)
+        times = []
+        for share, model in ((0.5, real), (0.75, integer)):
+            yield share, None
+            times.append(latency(model, x[: self.batch], repeats=self.repeats))
+        yield 1.0, Timed(*times, integer.made.engine)
 
 
 def copy_bandwidth(size: int = COPIED_BYTES, repeats: int = 10) -> float:

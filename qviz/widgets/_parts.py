@@ -1,7 +1,36 @@
 """What an explorer is put together from, besides its controls."""
 
+from contextlib import contextmanager
+
 import ipywidgets as widgets
 import traitlets
+
+LABELLED = {"style": {"description_width": "110px"}}
+ROW = {"width": "430px", "margin": "1px 0"}
+
+
+class _InOneLine:
+    """An error whose sentence is all that a notebook shows: the fault is in the call, not in the code below it."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"{self.__class__.__name__}: {self}"]
+
+
+class SettingError(_InOneLine, ValueError):
+    """A setting that a control cannot take."""
+
+
+class SettingNameError(_InOneLine, TypeError, AttributeError):
+    """A setting that there is none of."""
+
+
+@contextmanager
+def setting_errors():
+    """Turn what is wrong with the reader's data into one sentence without the code that found it."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        raise SettingError(str(error)) from None
 
 
 class NamedImage(widgets.Image):

@@ -1,5 +1,6 @@
 """A tensor for calibration: all of it, which is measured, and the first batches, which are seen."""
 
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -8,7 +9,10 @@ from ..data.outliers import add_outliers
 from ..numerics import Histogram, HistogramObserver, IntFormat, error_of_ranges
 from .controls import slider
 
-BATCH = 2_000  # values; 50 batches hold every tensor of the course
+BATCHES, BATCH = 50, 2_000  # 2,000 values, or a 50th of a larger tensor: 50 batches hold all of any
+MANY = 200_000  # values; the error of more is measured on the few different ones that rounding leaves
+BLOCK = 1 << 19
+LOST_BITS = 12  # of the 23 of a float32's fraction: 12 significant bits stay, as many as float16 and bfloat16 have
 SHARES = np.geomspace(0.01, 1.0, 160)  # of the largest magnitude: the thresholds that a curve shows
 
 
@@ -19,7 +23,7 @@ def outliers_slider():
 
 def batches_slider():
     """Declare the field that says how much the observer sees."""
-    return slider("Batches seen", 50, 1, 50)
+    return slider("Batches seen", BATCHES, 1, BATCHES)
 
 
 class Sample:
@@ -43,21 +47,33 @@ class Sample:
             self.x = add_outliers(np.ravel(x), outliers / 100, seed=0).view()
         self.x.flags.writeable = False
         self.outliers = round(outliers / 100 * self.x.size)
-        self._seen: dict[int, Histogram] = {}
+        self.batch = max(BATCH, -(-self.x.size // BATCHES))
 
     def seen(self, batches: int) -> Histogram:
         """Return what an observer collects from the first batches, one after the other."""
-        if batches not in self._seen:
-            observer = HistogramObserver()
-            for start in range(0, min(batches * BATCH, self.x.size), BATCH):
-                observer.update(self.x[start : start + BATCH])
-            self._seen[batches] = observer.histogram()
-        return self._seen[batches]
+        return self._seen[min(batches, len(self._seen)) - 1]
+
+    @cached_property
+    def _seen(self) -> list[Histogram]:
+        observer = HistogramObserver()
+        starts = range(0, self.x.size, self.batch)
+        return [observer.update(self.x[start : start + self.batch]).histogram() for start in starts]
 
     @cached_property
     def histogram(self) -> Histogram:
-        """Of all values."""
-        return HistogramObserver().update(self.x).histogram()
+        """Of all values, as one batch."""
+        last = self._seen[-1]
+        return replace(last, mean_min=last.min, mean_max=last.max)
+
+    @cached_property
+    def measured(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return the values that errors are measured on, and how often each occurs; None is once.
+
+        All values of a tensor that is not too large. Of a larger one each is rounded to 12 significant bits, which
+        leaves some ten thousand different ones. No float16, bfloat16, float8 or 8-bit code changes, and what other
+        values change by is far below a step of 8 bits: the error is right to a thousandth.
+        """
+        return (self.x, None) if self.x.size <= MANY else _rounded(self.x)
 
     @property
     def largest(self) -> float:
@@ -70,7 +86,8 @@ class Sample:
 
         Zero is always a level, so no error exceeds the mean square; with 8 bits the curve goes lowest.
         """
-        most = float(np.mean(np.square(self.x, dtype=np.float64)))
+        values, counts = self.measured
+        most = float(np.average(np.square(values, dtype=np.float64), weights=counts))
         if not most:  # all values are zero, and so is every error
             return 1e-8, 1.0
         ends = (self.histogram.min * SHARES, self.histogram.max * SHARES)
@@ -79,21 +96,40 @@ class Sample:
 
     def told(self, batches: int) -> str:
         """Say how much was seen, and what was put in."""
-        seen = f"{self.seen(batches).count:,} of {self.x.size:,} values seen, batches of {BATCH:,}"
-        return f"{seen}; {self.outliers:,} outliers put in"
+        seen = f"{self.seen(batches).count:,} of {self.x.size:,} values seen, batches of {self.batch:,}"
+        return f"{seen}; {self.outliers:,} outliers put in{self.rounded}"
+
+    @property
+    def rounded(self) -> str:
+        """Words on how errors are measured, where that is not on each value."""
+        return "" if self.measured[1] is None else "; errors are those of values rounded to 12 bits"
+
+
+def _rounded(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Round finite float32 values to 12 significant bits; return the different ones, read-only, and their counts."""
+    counts = np.zeros(1 << (32 - LOST_BITS), np.int64)
+    for block in np.array_split(x.view(np.uint32), -(-x.size // BLOCK)):
+        codes = (block + np.uint32(1 << (LOST_BITS - 1))) >> np.uint32(LOST_BITS)
+        counts += np.bincount(codes.astype(np.intp), minlength=counts.size)
+    codes = np.flatnonzero(counts)
+    largest = np.finfo(np.float32).max
+    values = np.clip((codes.astype(np.uint32) << np.uint32(LOST_BITS)).view(np.float32), -largest, largest)
+    values.flags.writeable = False
+    return values, counts[codes]
 
 
 class Sampled:
-    """What makes an explorer's Data and Outliers controls a Sample, kept until one of the two moves."""
+    """What makes the Data and Outliers controls, where there are any, a Sample that is kept until one of them moves."""
 
     _kept: tuple = (None, None, None)
 
     def sample(self, state) -> Sample:
-        """Return the Sample of a State with `data` and `outliers`."""
+        """Return the Sample of a State."""
         settings, own, sample = self._kept
-        if settings != (state.data, state.outliers) or own is not self._own:
-            sample = Sample(self.tensor(state), state.outliers)
-            self._kept = (state.data, state.outliers), self._own, sample
+        new = state.data, getattr(state, "outliers", 0.0)
+        if settings != new or own is not self._own:
+            sample = Sample(self.values(state), new[1])
+            self._kept = new, self._own, sample
         return sample
 
     def close(self) -> None:

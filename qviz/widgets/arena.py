@@ -37,7 +37,8 @@ class Result:
 def compute(state: State, sample: Sample) -> Result:
     """Let every method choose from the batches seen, and measure each on the whole tensor."""
     fmt = IntFormat(state.bits, signed=state.scheme == "symmetric")
-    return Result(sample, outcomes(sample.x, sample.seen(state.batches), fmt, state.scheme))
+    values, counts = sample.measured
+    return Result(sample, outcomes(values, sample.seen(state.batches), fmt, state.scheme, counts=counts))
 
 
 class ArenaExplorer(Sampled, Explorer):
@@ -66,7 +67,8 @@ class ArenaExplorer(Sampled, Explorer):
 
     def views(self, state: State, result: Result) -> dict[str, tuple]:
         """Show every method."""
-        return {"ranges": (result.sample.x, result.outcomes), "errors": (result.outcomes,)}
+        values, counts = result.sample.measured
+        return {"ranges": (values, result.outcomes, counts), "errors": (result.outcomes,)}
 
     def describe(self, state: State, result: Result) -> str:
         """Say it as a table, with a star at the best."""

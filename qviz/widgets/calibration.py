@@ -64,7 +64,8 @@ def compute(state: State, sample: Sample) -> Result:
     """Choose a range from the batches seen, and measure it on the whole tensor."""
     fmt = IntFormat(state.bits, signed=state.scheme == "symmetric")
     calibrator = Percentile(state.percentile) if state.method == "percentile" else CALIBRATORS[state.method]
-    chosen = outcome(sample.x, sample.seen(state.batches), calibrator, fmt, state.scheme)
+    values, counts = sample.measured
+    chosen = outcome(values, sample.seen(state.batches), calibrator, fmt, state.scheme, counts)
     return Result(sample, chosen, error_curve(sample, chosen, fmt, state.scheme))
 
 
@@ -110,8 +111,9 @@ class CalibrationExplorer(Sampled, Explorer):
         """Show the range, and where on the curve it lies."""
         sample, chosen, curve = result.sample, result.outcome, result.curve
         mark = chosen.threshold, chosen.parts.total
+        values, counts = sample.measured
         return {
-            "tensor": (sample.x, float(chosen.qparams.lo), float(chosen.qparams.hi)),
+            "tensor": (values, float(chosen.qparams.lo), float(chosen.qparams.hi), counts),
             "error": (curve.thresholds, curve.rounding, curve.clipping, mark, sample.error_limits),
         }
 

@@ -15,15 +15,17 @@ names, comes with their list for the same reason.
 import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 import ipywidgets as widgets
+import numpy as np
 import traitlets
 
 from ..data import TENSORS
+from ..data._refuse import suggest
+from ._parts import LABELLED, ROW, SettingError
 
 YOURS = "your own"
-_LABEL_WIDTH = "110px"
-_ROW = {"width": "430px", "margin": "1px 0"}
 _KEYS_STAY = (
     "const output = this.closest('.jp-OutputArea-output'), keep = e => { "
     "const command = e.shiftKey || e.ctrlKey || e.altKey || e.metaKey; "
@@ -31,23 +33,29 @@ _KEYS_STAY = (
     "if (e.type === 'keydown' && !command) e.stopPropagation(); }; "
     "for (const type of ['focusin', 'keydown', 'keyup']) output?.addEventListener(type, keep)"
 )
+_TELL_DOTS = (
+    "const explorer = this.closest('.qviz-explorer'), tell = tries => { "
+    "const box = explorer?.querySelector('.qviz-dots input'); "
+    "if (box) { box.value = devicePixelRatio; box.dispatchEvent(new Event('change', {bubbles: true})); } "
+    "else if (tries) setTimeout(tell, 100, tries - 1); }; tell(50)"
+)
 
 
 def _handle(**options) -> widgets.IntSlider:
     """Return a labelled slider without its own readout: what stands beside it shows the value."""
-    style, layout = {"description_width": _LABEL_WIDTH}, {"flex": "1 1 auto", "width": "auto"}
-    return widgets.IntSlider(**options, readout=False, style=style, layout=layout)
+    return widgets.IntSlider(**options, readout=False, **LABELLED, layout={"flex": "1 1 auto", "width": "auto"})
 
 
-class _Rounded(traitlets.Float):
-    """A float with some digits after the point."""
+class Setting(traitlets.TraitType):
+    """A trait that holds what its control takes, and says in a sentence why it does not take the rest."""
 
-    def __init__(self, default, *, digits: int, **options):
-        super().__init__(default, **options)
-        self.digits = digits
+    def __init__(self, control: "Control", default):
+        super().__init__(default)
+        self.control = control
 
-    def validate(self, obj, value) -> float:
-        return round(super().validate(obj, value), self.digits)
+    def validate(self, obj, value):
+        """Return the value as the control keeps it, or raise a SettingError."""
+        return self.control.check(self.name, value)
 
 
 @dataclass(frozen=True)
@@ -64,11 +72,14 @@ class Slider:
     step: float
     digits: int
 
-    def trait(self, default) -> traitlets.TraitType:
-        """Return the trait that holds the value, and refuses one out of range."""
-        if self.digits:
-            return _Rounded(default, min=self.low, max=self.high, digits=self.digits)
-        return traitlets.Int(default, min=self.low, max=self.high)
+    def check(self, name: str, value):
+        """Return the value, rounded, or say which ones there are."""
+        kind, called = (Real, "a number") if self.digits else (Integral, "a whole number")
+        if isinstance(value, kind) and not isinstance(value, bool):
+            value = round(float(value), self.digits) if self.digits else int(value)
+            if self.low <= value <= self.high:
+                return value
+        raise SettingError(f"{name} must be {called} from {self.low} to {self.high}: got {value!r}")
 
     def build(self) -> tuple[widgets.Widget, list[widgets.Widget]]:
         """Return the row, and the widgets whose `value` is to be linked to the trait."""
@@ -79,15 +90,15 @@ class Slider:
         slider = _handle(**(steps if self.digits else limits))
         # Its label takes no room: the eye reads the slider's, a screen reader needs this one.
         box = box_kind(**limits, style={"description_width": "0px"}, layout={"width": "84px"})
-        return widgets.HBox([slider, box], layout=_ROW), [slider, box]
-
-    def shown_as(self, widget: widgets.Widget, value):
-        """Return what a widget holds for a value of the trait."""
-        return self._steps(value) if self._counts(widget) else value
+        return widgets.HBox([slider, box], layout=ROW), [slider, box]
 
     def taken_from(self, widget: widgets.Widget, value):
         """Return the value of the trait for what a widget holds."""
         return self.low + value * self.step if self._counts(widget) else value
+
+    def show(self, widget: widgets.Widget, value) -> None:
+        """Let a widget show a value of the trait."""
+        widget.value = self._steps(value) if self._counts(widget) else value
 
     def _counts(self, widget: widgets.Widget) -> bool:
         return bool(self.digits) and isinstance(widget, widgets.IntSlider)
@@ -99,11 +110,13 @@ class Slider:
 class _AsItIs:
     """A control whose widget holds just the value of the trait."""
 
-    def shown_as(self, _widget: widgets.Widget, value):
+    def show(self, widget: widgets.Widget, value) -> None:
+        """Let a widget show the value."""
+        widget.value = value
+
+    def taken_from(self, _widget: widgets.Widget, value):
         """Return the value."""
         return value
-
-    taken_from = shown_as
 
 
 @dataclass(frozen=True)
@@ -111,21 +124,33 @@ class Choice(_AsItIs):
     """One of several names, or of several numbers."""
 
     label: str
-    options: tuple[str | int, ...]
+    options: tuple[str | int | float, ...]
+    open: bool = False  # other whole numbers from 1 are taken too; `compute` says whether they fit
 
-    def trait(self, default) -> traitlets.TraitType:
-        """Return the trait that holds the value, and refuses a name not on the list."""
-        return traitlets.Enum(self.options, default)
+    def check(self, name: str, value):
+        """Return the option that equals the value, or say which ones there are."""
+        if isinstance(value, str | Real) and not isinstance(value, bool):
+            if value in self.options:
+                return self.options[self.options.index(value)]
+            if self.open and isinstance(value, Integral) and value > 0:
+                return int(value)
+        raise SettingError(f"{name} must be on its list: got {value!r}; {suggest(value, self.options)}")
 
     def build(self) -> tuple[widgets.Widget, list[widgets.Widget]]:
         """Return the row, and the widgets to be linked."""
         dropdown = widgets.Dropdown(
             options=self.options,
             description=self.label,
-            style={"description_width": _LABEL_WIDTH},
-            layout=_ROW,
+            **LABELLED,
+            layout=ROW,
         )
         return dropdown, [dropdown]
+
+    def show(self, widget: widgets.Widget, value) -> None:
+        """Let the list show a value, with an entry of its own if need be."""
+        if value not in widget.options:
+            fill(widget, {*widget.options, value}, value)
+        widget.value = value
 
 
 @dataclass(frozen=True)
@@ -139,11 +164,11 @@ class Ladder(Choice):
         names = widgets.Dropdown(
             options=self.options, **name, style={"description_width": "0px"}, layout={"width": "124px"}
         )
-        return widgets.HBox([slider, names], layout=_ROW), [slider, names]
+        return widgets.HBox([slider, names], layout=ROW), [slider, names]
 
-    def shown_as(self, widget: widgets.Widget, value):
-        """Return the place of a name for the slider, and the name for the list."""
-        return self.options.index(value) if isinstance(widget, widgets.IntSlider) else value
+    def show(self, widget: widgets.Widget, value) -> None:
+        """Let the slider show the place of a name, and the list the name."""
+        widget.value = self.options.index(value) if isinstance(widget, widgets.IntSlider) else value
 
     def taken_from(self, widget: widgets.Widget, value):
         """Return the name."""
@@ -156,17 +181,27 @@ class Toggle(_AsItIs):
 
     label: str
 
-    def trait(self, default) -> traitlets.TraitType:
-        """Return the trait that holds the value."""
-        return traitlets.Bool(default)
+    def check(self, name: str, value):
+        """Return the value, if it is yes or no."""
+        if isinstance(value, bool | np.bool_):
+            return bool(value)
+        raise SettingError(f"{name} must be True or False: got {value!r}")
 
     def build(self) -> tuple[widgets.Widget, list[widgets.Widget]]:
         """Return the row, and the widgets to be linked."""
-        box = widgets.Checkbox(description=self.label, style={"description_width": _LABEL_WIDTH}, layout=_ROW)
+        box = widgets.Checkbox(description=self.label, **LABELLED, layout=ROW)
         return box, [box]
 
 
 Control = Slider | Choice | Toggle
+
+
+def fill(listed: widgets.Dropdown, options: Iterable[float], value: float) -> None:
+    """Give a list other numbers, in order, and let it show one of them."""
+    options = tuple(sorted(options))
+    if listed.options != options:
+        with listed.hold_sync():
+            listed.options, listed.value = options, value
 
 
 def slider(label: str, default: float, low: float, high: float, step: float = 1, digits: int = 0):
@@ -174,10 +209,11 @@ def slider(label: str, default: float, low: float, high: float, step: float = 1,
     return dataclasses.field(default=default, metadata={"control": Slider(label, low, high, step, digits)})
 
 
-def choice(label: str, options: Iterable[str | int], default: str | int | None = None):
-    """Declare a field chosen from a list; the default is the first."""
+def choice(label: str, options: Iterable[str | int | float], default: str | float | None = None, open: bool = False):
+    """Declare a field chosen from a list; the default is the first. An open list takes other whole numbers too."""
     options = tuple(options)
-    return dataclasses.field(default=default or options[0], metadata={"control": Choice(label, options)})
+    default = options[0] if default is None else default
+    return dataclasses.field(default=default, metadata={"control": Choice(label, options, open)})
 
 
 def ladder(label: str, options: Iterable[str], default: str):
@@ -202,7 +238,19 @@ def keys_stay_here() -> widgets.HTML:
     explorer is gone. Keys with Shift, Ctrl, Alt or Meta still reach them: Shift+Enter runs the cell. JupyterLab hears
     a key after the output, which can stop it; Notebook 7 before, and passes by only where Lumino's attribute says so.
     """
-    return widgets.HTML(f'<style onload="{_KEYS_STAY}"></style>', layout={"display": "none"})
+    return _acting(_KEYS_STAY)
+
+
+def dots_of_the_screen() -> tuple[widgets.FloatText, widgets.HTML]:
+    """Return a hidden box for how many dots the screen has a pixel, and what makes the browser write it there."""
+    box = widgets.FloatText(1.0, description="Dots a pixel", layout={"display": "none"})
+    box.add_class("qviz-dots")
+    return box, _acting(_TELL_DOTS)
+
+
+def _acting(script: str) -> widgets.HTML:
+    """Return what runs a script of ours in the browser, once it is there; it shows nothing."""
+    return widgets.HTML(f'<style onload="{script}"></style>', layout={"display": "none"})
 
 
 def controls_of(state_type: type) -> dict[str, tuple[Control, object]]:

@@ -4,16 +4,21 @@ import base64
 import html
 import inspect
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
 import ipywidgets as widgets
 import numpy as np
+from IPython import get_ipython
 
 from .. import data
+from ..data._refuse import suggest
 from ..plots import Canvas
-from ._parts import NamedImage, family
-from .controls import YOURS, Choice, controls_of, keys_stay_here
+from ._cells import note
+from ._own import Own, TensorList, own_data
+from ._parts import NamedImage, SettingError, SettingNameError, family
+from .controls import YOURS, Choice, Setting, controls_of, dots_of_the_screen, fill, keys_stay_here
 
 _READOUT_STYLE = "margin:4px 0;font-size:14px;line-height:1.35;white-space:pre-wrap"
 
@@ -31,7 +36,9 @@ class Explorer(widgets.VBox):
         Only for an explorer whose class names one in `source`: what its numbers come from, such as a laboratory of
         torch. So this room needs no torch.
     data : name in the Data control, or the reader's own array or file (see `qviz.data.read_array`)
-        Only for an explorer with a Data control.
+        Only for an explorer with a Data control. A file or a folder with several arrays shows a list of them.
+    tensor : name of an array in that file
+        The first matrix if it is left out.
     **settings
         The start value of any control.
 
@@ -39,8 +46,8 @@ class Explorer(widgets.VBox):
     ------
     TypeError
         A setting has no control of that name, or the source is missing.
-    traitlets.TraitError
-        A value is out of range or not on the list.
+    ValueError
+        A value is out of range or not on the list, or the reader's data cannot be shown.
 
     Examples
     --------
@@ -54,28 +61,27 @@ class Explorer(widgets.VBox):
 
     State: ClassVar[type]
     source: ClassVar[str] = ""  # the full name of what makes its source, called without arguments
+    source_optional: ClassVar[bool] = False  # whether it shows something without one, too
+    last_error: Exception | None = None
+    result: Any = None
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
         for name, (control, default) in controls_of(cls.State).items():
-            trait = control.trait(default)
+            trait = Setting(control, default)
             setattr(cls, name, trait)
             trait.class_init(cls, name)
 
     def __init__(self, source=None, /, **settings):
-        if bool(self.source) != callable(source):
-            kind = type(self).__name__
-            raise TypeError(f"{kind} is made by {self._made()}: got {source!r} where its source stands")
         self._source = source
+        if callable(source) != bool(self.source) and not (self.source_optional and source is None):
+            raise TypeError(f"{type(self).__name__} is made by {self._made()}: got {source!r} where its source stands")
         self._controls = controls_of(self.State)
-        unknown = sorted(set(settings) - set(self._controls))
-        if unknown:
-            raise TypeError(f"{type(self).__name__} has no control {unknown[0]!r}; it has {', '.join(self._controls)}")
-        self._own: np.ndarray | None = None
-        self._holding = True
-        self.last_error: Exception | None = None
-        self.result: Any = None
+        self._own: Own | None = None
+        self._text, self._holding, self._showing = "", True, 0
         super().__init__(layout={"width": "auto"})
+        self.add_class("qviz-explorer")
+        values, own = self._checked(settings)
         self._build_controls(settings)
         self._canvas = self.canvas()
         width, height = self._canvas.size
@@ -86,12 +92,21 @@ class Explorer(widgets.VBox):
         self._readout = widgets.HTML()
         self._code = widgets.Textarea(description="Code", layout={"width": "100%", "height": "60px", "display": "none"})
         self.children = [self._panel_of_controls, self._image, self._readout, self._code]
-        for name, value in settings.items():
-            self._set(name, value)
+        self._apply(values, own, settings)
+        if not self._image.value:
+            self._start_over()
         self._start = {name: getattr(self, name) for name in self._controls}
-        self._holding = False
-        self.refresh()
+        self._start |= {"tensor": self.tensor} if self.tensor else {}
         self.observe(self._moved, list(self._controls))
+        note(self)
+
+    def __setattr__(self, name, value):
+        if not (name.startswith("_") or hasattr(type(self), name)):
+            raise self._no_such(name)
+        if self._is_own(name, value):
+            self.set(**{name: value})
+        else:
+            super().__setattr__(name, value)
 
     # What a subclass says
 
@@ -111,6 +126,10 @@ class Explorer(widgets.VBox):
         """Return the Result in words: a few short lines, with fixed decimals."""
         raise NotImplementedError
 
+    def offers(self, state) -> dict[str, tuple]:
+        """Return the options of those choices whose options depend on the State, such as sizes that fit the data."""
+        return {}
+
     # What code and buttons do
 
     @property
@@ -126,35 +145,43 @@ class Explorer(widgets.VBox):
     @property
     def code(self) -> str:
         """Python that builds this explorer as it stands."""
+        own = repr(self._own.path) if self._own and self._own.path else "my_data"
         arguments = [
-            f"{name}={'my_data' if value == YOURS else repr(value)}"
+            f"{name}={own if value == YOURS else repr(value)}"
             for name, (_, default) in self._controls.items()
             if (value := getattr(self, name)) != default
         ]
-        return self._made(*arguments)
+        return self._made(*arguments, *([f"tensor={self.tensor!r}"] if self.tensor else []))
 
     @property
     def png(self) -> bytes:
-        """The picture, as a PNG file."""
-        return bytes(self._image.value)
+        """The picture, as a PNG file; the same on every screen."""
+        return bytes(self._image.value) if self._dots == 1 else self._canvas.png()
+
+    @property
+    def tensor(self) -> str:
+        """The name of the array shown, of a file with several; it can be set. Empty for anything else."""
+        return self._own.name if self._own and self._own.several and getattr(self, "data", "") == YOURS else ""
+
+    @tensor.setter
+    def tensor(self, name: str) -> None:
+        self.set(tensor=name)
 
     def set(self, **settings) -> None:
-        """Move several controls, and paint once."""
-        self._holding = True
-        try:
-            for name, value in settings.items():
-                self._set(name, value)
-        finally:
-            self._holding = False
-            self.refresh()
+        """Move several controls, and paint once; nothing moves if one of them cannot."""
+        values, own = self._checked(settings)
+        self._apply(values, own, settings)
 
     def reset(self, **but) -> None:
         """Put every control back to where it was at first, but for those named here, and paint once."""
-        self.set(**self._start | but)
+        start = dict(self._start)
+        if "data" in but or not (self._own and start.get("tensor") in self._own.arrays):
+            start.pop("tensor", None)
+        self.set(**start | but)
 
     def save(self, path=None) -> Path:
         """Write the picture as a PNG file, named after the settings, and return its path."""
-        settings = self.code.removeprefix("qviz.widgets.").replace(f"{self.source}()", "")
+        settings = self.code.removeprefix("qviz.widgets.").replace(f"{self._named_source()}()", "")
         path = Path(path or re.sub(r"[^\w.=-]+", "-", settings).strip("-") + ".png")
         path.write_bytes(self.png)
         return path
@@ -165,21 +192,24 @@ class Explorer(widgets.VBox):
             state = self.state
             self.result = self.compute(state)
             self._canvas.update(self.views(state, self.result))
-            self._image.value = self._canvas.png()
+            self._image.value = self._canvas.png(self._dots)
             self._say(self.describe(state, self.result))
             self.last_error = None
         except Exception as error:
             self._fail(error)
 
-    def tensor(self, state) -> np.ndarray:
+    def values(self, state) -> np.ndarray:
         """Return the values that the Data control names: the reader's own, or one of qviz.data's."""
         return data.tensor(state.data) if state.data != YOURS else self.own()
 
     def own(self) -> np.ndarray:
         """Return the reader's own array, float32, in its own shape."""
         if self._own is None:
-            raise ValueError("no data of your own yet. In a cell: explorer.set(data=my_array), or data='my_file.npy'")
-        return self._own
+            call = f"{self._called()}.set"
+            raise ValueError(
+                f"no data of your own yet. In a cell: {call}(data=my_array), or {call}(data='my_file.npy')"
+            )
+        return self._own.values
 
     def close(self) -> None:
         """Free the widgets, the figure and the data."""
@@ -191,16 +221,31 @@ class Explorer(widgets.VBox):
 
     # How it is put together
 
+    def _named_source(self) -> str:
+        return "" if self.source_optional and self._source is None else self.source
+
     def _made(self, *arguments: str) -> str:
-        source = [f"{self.source}()"] if self.source else []
+        source = [f"{self._named_source()}()"] if self._named_source() else []
         return f"qviz.widgets.{type(self).__name__}({', '.join([*source, *arguments])})"
 
+    def _called(self) -> str:
+        """Return the reader's own name for this explorer."""
+        names = getattr(get_ipython(), "user_ns", {}).items()
+        return next((name for name, value in names if value is self and not name.startswith("_")), "explorer")
+
+    def _no_such(self, name: str) -> Exception:
+        names = [*self._controls, *(["tensor"] if self._takes_data else [])]
+        return SettingNameError(f"{type(self).__name__} has no control {name!r}; {suggest(name, names)}")
+
     def _build_controls(self, settings: dict) -> None:
-        rows = []
+        rows, self._linked = [], {}
         for name, (control, _) in self._controls.items():
-            row, linked = control.build()
-            self._connect(name, linked)
+            row, self._linked[name] = control.build()
+            self._connect(name, self._linked[name])
             rows.append(row)
+        self._tensors = TensorList(self._on_tensor) if self._takes_data else None
+        self._dots, (box, hook) = 1, dots_of_the_screen()
+        box.observe(self._on_dots, "value")
         buttons = []
         for label, hint, action in (
             ("Reset", "Put every control back", self._on_reset),
@@ -211,21 +256,22 @@ class Explorer(widgets.VBox):
             button.on_click(action)
             buttons.append(button)
         grid = widgets.Box(rows, layout={"flex_flow": "row wrap", "width": "900px", "max_width": "100%"})
-        self._panel_of_controls = widgets.VBox([grid, widgets.HBox(buttons), keys_stay_here()])
+        tensors = [self._tensors] if self._tensors else []
+        hidden = widgets.HBox([box, hook, keys_stay_here()])
+        self._panel_of_controls = widgets.VBox([grid, *tensors, widgets.HBox(buttons), hidden])
 
     def _connect(self, name: str, linked: list[widgets.Widget]) -> None:
         """Keep a trait and its widgets at one value; the trait has the last word, for instance when it rounds."""
         control, _ = self._controls[name]
-        showing: list[bool] = []
 
         def show(_change=None) -> None:
-            showing.append(True)
+            self._showing += 1
             for widget in linked:
-                widget.value = control.shown_as(widget, getattr(self, name))
-            showing.pop()
+                control.show(widget, getattr(self, name))
+            self._showing -= 1
 
         def take(change) -> None:
-            if not showing:  # what it was just told is no move of the reader's
+            if not self._showing:  # what it was just told is no move of the reader's
                 setattr(self, name, control.taken_from(change.owner, change.new))
                 show()
 
@@ -234,33 +280,76 @@ class Explorer(widgets.VBox):
         for widget in linked:
             widget.observe(take, "value")
 
-    def _set(self, name: str, value) -> None:
-        if name not in self._controls:
-            raise TypeError(f"{type(self).__name__} has no control {name!r}; it has {', '.join(self._controls)}")
-        control, _ = self._controls[name]
-        if (
-            isinstance(control, Choice)
-            and YOURS in control.options
-            and not (isinstance(value, str) and value in control.options)
-        ):
-            value = self._take(value)
-        setattr(self, name, value)
+    @property
+    def _takes_data(self) -> bool:
+        return any(isinstance(control, Choice) and YOURS in control.options for control, _ in self._controls.values())
 
-    def _take(self, source) -> str:
-        """Keep the reader's own array, and return its name on the Data list."""
-        with np.errstate(over="ignore"):
-            own = np.array(data.read_array(source), np.float32, order="C")  # a copy: the reader may change theirs
-        if own.size == 0 or not np.isfinite(own).all():
-            raise ValueError(
-                "data must hold at least one value, and no NaN, infinity or number beyond 3.4e38, the largest "
-                f"float32: got shape {own.shape}"
-            )
-        self._own = own
-        return YOURS
+    def _is_own(self, name: str, value) -> bool:
+        """Return whether this is the reader's own array or file rather than a name on the Data list."""
+        return (
+            name == "data"
+            and self._takes_data
+            and not (isinstance(value, str) and value in self._controls["data"][0].options)
+        )
+
+    def _checked(self, settings: dict) -> tuple[dict, Own | None]:
+        """Return the values that controls will take and the reader's array; nothing has moved if this raises."""
+        values, own = dict(settings), self._own
+        tensor = values.pop("tensor", None) if self._takes_data else None
+        for name in values:
+            if name not in self._controls:
+                raise self._no_such(name)
+        new = None
+        if self._is_own("data", values.get("data", YOURS)):
+            new, values["data"] = values["data"], YOURS
+        values = {name: self._controls[name][0].check(name, value) for name, value in values.items()}
+        if new is not None:
+            own = own_data(new, tensor, self._controls["data"][0].options[:-1])
+        elif tensor is not None:
+            own, values["data"] = (own or Own(np.zeros(1))).choose(tensor), YOURS
+        return values, own
+
+    def _apply(self, values: dict, own: Own | None, named: Iterable[str]) -> None:
+        """Move the controls, and paint once."""
+        self._own, self._holding = own, True
+        try:
+            for name, value in values.items():
+                setattr(self, name, value)
+            self._offer(named)
+        finally:
+            self._holding = False
+        if self._tensors:
+            self._tensors.show(own if self.data == YOURS else None)
+        self.refresh()
+
+    def _offer(self, named: Iterable[str]) -> None:
+        """Offer the options that fit the State; a value that no longer fits gives way, unless it was asked for."""
+        try:
+            offers = self.offers(self.state)
+        except ValueError:  # of data that is missing or does not fit, which `refresh` tells
+            return
+        for name, options in offers.items():
+            value = getattr(self, name)
+            if value not in options and name not in named:
+                value = min(options, key=lambda option: abs(option - value))
+                setattr(self, name, value)
+            self._showing += 1
+            for listed in self._linked[name]:
+                fill(listed, {*options, value}, value)
+            self._showing -= 1
+
+    def _start_over(self) -> None:
+        """Show the settings of a new explorer where the first ones cannot be shown, and say why."""
+        error = self.last_error
+        self._apply({name: default for name, (_, default) in self._controls.items()}, self._own, ())
+        if self._image.value:
+            self._fail(error, "The picture and the controls are those of a new explorer.")
+        else:
+            self._image.value = self._canvas.png()
 
     def _moved(self, change) -> None:
         if not self._holding:
-            self.refresh()
+            self._apply({}, self._own, [change.name])
 
     def _say(self, text: str) -> None:
         self._text = text
@@ -268,19 +357,33 @@ class Explorer(widgets.VBox):
             f'<pre role="status" aria-live="polite" style="{_READOUT_STYLE}">{html.escape(text)}</pre>'
         )
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: Exception, note: str = "The picture is that of the last setting that worked.") -> None:
         """Tell an error; one that no reader can bring about is a fault of ours, and must not vanish in a log."""
         sentence = f"{error}"
         if not isinstance(error, ValueError | TypeError | MemoryError | OSError):
             sentence = f"Something is wrong in {type(self).__name__}: {error!r}. Please report it."
         self.last_error = error
-        self._say(f"Not shown: {sentence}\nThe picture is that of the last setting that worked.")
+        self._say(f"Not shown: {sentence}\n{note if self._image.value else 'No setting has worked yet.'}")
+
+    def _on_tensor(self, name: str) -> None:
+        try:
+            self.set(tensor=name)
+        except SettingError as error:
+            self._fail(error)
+            self._tensors.narrow()
+
+    def _on_dots(self, change) -> None:
+        """Paint as sharp as the screen can show: twice as many dots in each direction, or one a pixel."""
+        dots = 2 if change.new > 1 else 1
+        if dots != self._dots and self._canvas is not None:
+            self._dots = dots
+            self._image.value = self._canvas.png(dots)
 
     def _on_reset(self, _button) -> None:
         self.reset()
 
     def _on_code(self, _button) -> None:
-        modules = ["qviz.widgets", *filter(None, [self.source.rpartition(".")[0]])]
+        modules = ["qviz.widgets", *filter(None, [self._named_source().rpartition(".")[0]])]
         self._code.value = "\n".join([*(f"import {module}" for module in modules), self.code])
         self._code.layout.display = None
 
@@ -294,5 +397,6 @@ class Explorer(widgets.VBox):
         return self.readout
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
+        note(self)
         bundle = super()._repr_mimebundle_(include=include, exclude=exclude)
         return {**bundle, "text/plain": self.readout, "image/png": base64.b64encode(self.png).decode()}

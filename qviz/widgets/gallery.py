@@ -5,6 +5,7 @@ import pkgutil
 
 import ipywidgets as widgets
 
+from ._cells import note
 from ._parts import family
 from .explorer import Explorer
 
@@ -42,6 +43,7 @@ class Gallery(widgets.VBox):
         super().__init__([self._list, self._place])
         self._list.observe(lambda change: self._show(change.new), "value")
         self._show(self._list.value)
+        note(self)
 
     def choose(self, name: str) -> None:
         """Show the explorer of this class name, as the list does."""
@@ -51,11 +53,14 @@ class Gallery(widgets.VBox):
         self._free()
         kind = self._kinds[name]
         try:
-            source = [pkgutil.resolve_name(kind.source)()] if kind.source else []
-            self.explorer = kind(*source)
+            self.explorer = kind(*_source_of(kind))
             self._place.children = [self.explorer]
         except (ImportError, OSError) as error:
             self._place.children = [widgets.HTML(f'<p role="status">{name} cannot run here: {error}</p>')]
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
+        note(self)
+        return super()._repr_mimebundle_(include=include, exclude=exclude)
 
     def close(self) -> None:
         """Free everything."""
@@ -75,6 +80,16 @@ class Gallery(widgets.VBox):
 def all_explorers() -> list[type[Explorer]]:
     """Return every explorer of this room."""
     return [kind for kind in Explorer.__subclasses__() if kind.__module__.startswith(f"{__package__}.")]
+
+
+def _source_of(kind: type[Explorer]) -> list:
+    """Return what an explorer takes its numbers from, if it needs anything, or can use it and it is here."""
+    try:
+        return [pkgutil.resolve_name(kind.source)()] if kind.source else []
+    except (ImportError, OSError):
+        if kind.source_optional:
+            return []
+        raise
 
 
 def told(kind: type[Explorer]) -> str:

@@ -25,6 +25,7 @@ from .explorer import Explorer
 CONV2, FC1, RESCALED = "conv2 weights", "fc1 weights", "conv2 weights, channels rescaled"
 GRANULARITIES = ("per tensor", "per channel", "per group")
 _VALUES = 1 << 17  # at a time: they and what is computed from them fit the cache
+GROUP_SIZES = (4, 8, 16, 32, 64, 128)
 BYTES_OF_A_SCALE, BYTES_OF_A_ZERO_POINT = 4, 1  # float32, int8
 
 
@@ -36,7 +37,7 @@ class State:
     bits: int = slider("Bits", 4, 2, 8)
     scheme: str = choice("Scheme", SCHEMES, "symmetric")
     granularity: str = choice("One scale", GRANULARITIES)
-    group_size: int = choice("Group size", (4, 8, 16, 32, 64, 128), 16)
+    group_size: int = choice("Group size", GROUP_SIZES, 16, open=True)
 
 
 @dataclass(frozen=True)
@@ -169,6 +170,12 @@ class GranularityExplorer(Explorer):
     def canvas(self) -> Canvas:
         """Ranges beside decibels."""
         return Canvas({"ranges": ChannelPanel(), "sqnr": SqnrPanel()}, size=(900, 380), width_ratios=[3, 2])
+
+    def offers(self, state: State) -> dict[str, tuple]:
+        """Offer the group sizes that divide the weights of an output."""
+        length = self._weights(state).shape[1]
+        divisors = tuple(size for size in range(1, min(length, GROUP_SIZES[-1]) + 1) if length % size == 0)
+        return {"group_size": tuple(size for size in divisors if size in GROUP_SIZES) or divisors}
 
     def views(self, state: State, result: Result) -> dict[str, tuple]:
         """Show the ranges and the signal that is left."""

@@ -1,9 +1,10 @@
 """Bits for each layer: where that network stands among all the others, by bytes, accuracy and time."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import ClassVar
 
-import ipywidgets as widgets
 import numpy as np
 
 from ..data.mixed import BITS, FLOAT, every_network, place, size_bytes
@@ -11,6 +12,7 @@ from ..plots import Canvas, Cloud, LatencyPanel, ParetoPanel
 from ..plots.pareto import SCORES
 from .controls import choice, slider
 from .explorer import Explorer
+from .work import Working
 
 _QUANTIZED = (slice(0, len(BITS)),) * 4  # of the tables: no layer in float32
 
@@ -112,7 +114,7 @@ def compute(state: State) -> Result:
     )
 
 
-class ParetoExplorer(Explorer):
+class ParetoExplorer(Working, Explorer):
     """Bits for each layer of the trained network, among all 2,401 networks that 2 to 8 bits make of it.
 
     Weights only: activations stay float32. All networks are measured on the test images when the explorer is made,
@@ -135,17 +137,29 @@ class ParetoExplorer(Explorer):
     """
 
     State = State
+    source: ClassVar[str] = "qviz.pytorch.speed.DigitsSpeed"
+    source_optional: ClassVar[bool] = True
+    work_label = "Measure speed"
+    not_done = "Not measured"
 
     def __init__(self, source=None, /, **settings):
         self._times = None
-        if source is not None:
-            self.source = "qviz.pytorch.speed.DigitsSpeed"  # of this explorer alone
         super().__init__(source, **settings)
+
+    def can_work(self) -> bool:
+        """Return whether there is a clock."""
+        return self._source is not None
 
     def measure(self) -> None:
         """Time float32 and int8 here and now; what the button does."""
-        self._times = self._source()
-        self.refresh()
+        self._work.run()
+
+    def work(self) -> Iterator[float]:
+        """Time one after the other."""
+        yield 0.0
+        for share, times in self._source.steps():
+            self._times = times or self._times
+            yield share
 
     def compute(self, state: State) -> Result:
         """Look it up."""
@@ -179,23 +193,6 @@ class ParetoExplorer(Explorer):
         if self._source:
             lines += _timed(result.times)
         return "\n".join(lines)
-
-    def _build_controls(self, settings: dict) -> None:
-        super()._build_controls(settings)
-        if self._source:
-            button = widgets.Button(description="Measure speed", tooltip="Time float32 and int8 here and now")
-            button.on_click(self._on_measure)
-            buttons = self._panel_of_controls.children[-2]
-            buttons.children = (button, *buttons.children)
-
-    def _on_measure(self, _button) -> None:
-        try:
-            self.measure()
-        except KeyboardInterrupt:
-            self._say(f"{self.readout}\nMeasuring was interrupted.")
-        except Exception as error:  # of torch, whatever it is: it must not vanish in a log
-            self.last_error = error
-            self._say(f"Not measured: {error}")
 
 
 def _pairs(times) -> tuple[tuple[float, float], ...] | None:

@@ -4,18 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..numerics import (
-    CALIBRATORS,
-    SCHEMES,
-    ErrorParts,
-    IntFormat,
-    QParams,
-    calibrate,
-    error_parts,
-    fake_quantize,
-    sqnr_db,
-)
+from ..numerics import CALIBRATORS, SCHEMES, ErrorParts, IntFormat, QParams, fake_quantize
+from ..numerics.outcomes import outcome
 from ..plots import Canvas, ErrorHistogramPanel, HistogramPanel, LevelsPanel
+from ._sample import Sample, Sampled
 from .controls import choice, slider, tensor_choice
 from .explorer import Explorer
 
@@ -32,24 +24,27 @@ class State:
 
 @dataclass(frozen=True)
 class Result:
-    """A tensor, flat, and what quantization made of it."""
+    """A tensor, flat, how often each value occurs (None is once), and what quantization made of it."""
 
     x: np.ndarray
+    counts: np.ndarray | None
     x_hat: np.ndarray
     qparams: QParams
     parts: ErrorParts
     sqnr_db: float
+    note: str = ""
 
 
-def compute(state: State, x: np.ndarray) -> Result:
-    """Quantize `x` as `state` says."""
+def compute(state: State, sample: Sample) -> Result:
+    """Quantize a tensor as `state` says."""
     fmt = IntFormat(state.bits, signed=state.scheme == "symmetric")
-    qparams = calibrate(x, state.method, fmt, state.scheme)
-    x_hat = fake_quantize(x, qparams)
-    return Result(x, x_hat, qparams, error_parts(x, qparams), sqnr_db(x, x_hat))
+    x, counts = sample.measured
+    chosen = outcome(x, sample.histogram, CALIBRATORS[state.method], fmt, state.scheme, counts)
+    p = chosen.qparams
+    return Result(x, counts, fake_quantize(x, p), p, chosen.parts, chosen.sqnr_db, sample.rounded)
 
 
-class QuantizeExplorer(Explorer):
+class QuantizeExplorer(Sampled, Explorer):
     """A tensor before and after quantization, with the error of each value.
 
     Examples
@@ -64,7 +59,7 @@ class QuantizeExplorer(Explorer):
 
     def compute(self, state: State) -> Result:
         """Quantize the chosen tensor."""
-        return compute(state, self.tensor(state))
+        return compute(state, self.sample(state))
 
     def canvas(self) -> Canvas:
         """Before above after, the error beside them."""
@@ -73,19 +68,19 @@ class QuantizeExplorer(Explorer):
 
     def views(self, state: State, result: Result) -> dict[str, tuple]:
         """Show the tensor, its levels and its errors."""
-        p = result.qparams
+        x, counts, p = result.x, result.counts, result.qparams
         return {
-            "before": (result.x, float(p.lo), float(p.hi)),
-            "after": (result.x, p),
-            "error": (result.x, result.x_hat, float(p.scale)),
+            "before": (x, float(p.lo), float(p.hi), counts),
+            "after": (x, p, counts),
+            "error": (x, result.x_hat, float(p.scale), counts),
         }
 
     def describe(self, state: State, result: Result) -> str:
         """Say scale, zero point, range and error."""
-        p = result.qparams
+        p, parts = result.qparams, result.parts
         return (
             f"{state.data} as {p.fmt}, {state.method}: scale = {float(p.scale):.6f}, zero point = {int(p.zero_point)}, "
             f"range {float(p.lo):.4f} to {float(p.hi):.4f}\n"
-            f"mean squared error = {result.parts.total:.3e} (rounding {result.parts.rounding:.3e}, "
-            f"clipping {result.parts.clipping:.3e}), SQNR = {result.sqnr_db:.2f} dB"
+            f"mean squared error = {parts.total:.3e} (rounding {parts.rounding:.3e}, "
+            f"clipping {parts.clipping:.3e}), SQNR = {result.sqnr_db:.2f} dB{result.note}"
         )

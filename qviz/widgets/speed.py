@@ -1,15 +1,15 @@
 """Speed of float32 and int8 on the reader's own machine, measured when the reader asks for it, and never stored."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
-
-import ipywidgets as widgets
 
 from ..numerics.roofline import BATCHES, WIDTHS, Work, linear_work
 from ..plots import Canvas, RatioPanel, RooflinePanel
 from ..plots.roofline import Ratio, Sight
 from .controls import choice, slider, toggle
 from .explorer import Explorer
+from .work import Working
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def ratio(case) -> Ratio:
     return Ratio(real_low / integer_high, case.real.median_ms / case.integer.median_ms, real_high / integer_low)
 
 
-class SpeedExplorer(Explorer):
+class SpeedExplorer(Working, Explorer):
     """Speed of float32 and int8 on this machine: press Measure speed.
 
     Until then the picture shows the work alone. All widths and batch sizes are measured at once, with one thread,
@@ -65,27 +65,26 @@ class SpeedExplorer(Explorer):
 
     State = State
     source: ClassVar[str] = "qviz.pytorch.speed.SpeedLab"
+    work_label = "Measure speed"
+    not_done = "Not measured"
 
     def __init__(self, source=None, /, **settings):
         self._measured: dict[tuple[int, bool], tuple] = {}  # layers, between -> the machine, and the cases
         super().__init__(source, **settings)
 
     def measure(self) -> None:
-        """Measure all widths and batch sizes for the layers chosen; what the button does.
+        """Measure all widths and batch sizes for the layers chosen; an interrupt of the kernel ends it."""
+        self._work.run()
 
-        An interrupt of the kernel ends it, and leaves everything as it was.
-        """
-        state, found = self.state, []
-        self._progress.value, self._progress.layout.display = 0, None
-        try:
-            machine = self._source.machine(state.layers, state.between)
-            for case in self._source(state.layers, state.between):
-                found.append(case)
-                self._progress.value = len(found)
-        finally:
-            self._progress.layout.display = "none"
-        self._measured[state.layers, state.between] = machine, tuple(found)
-        self.refresh()
+    def work(self) -> Iterator[float]:
+        """Measure one case after the other; what is stopped leaves everything as it was."""
+        case, cases = (self.layers, self.between), []
+        yield 0.0
+        machine = self._source.machine(*case)
+        for measured in self._source(*case):
+            cases.append(measured)
+            yield len(cases) / (len(WIDTHS) * len(BATCHES))
+        self._measured[case] = machine, tuple(cases)
 
     def compute(self, state: State) -> Result:
         """Count the work, and look up what was measured."""
@@ -120,25 +119,6 @@ class SpeedExplorer(Explorer):
         if not result.cases:
             return "\n".join([*lines, "Time: not measured yet. Press Measure speed."])
         return "\n".join([*lines, *_times(self._case(state, result), result)])
-
-    def _build_controls(self, settings: dict) -> None:
-        super()._build_controls(settings)
-        button = widgets.Button(description="Measure speed", tooltip="Time every width and batch size here and now")
-        button.on_click(self._on_measure)
-        self._progress = widgets.IntProgress(max=len(WIDTHS) * len(BATCHES), description="Measuring")
-        self._progress.layout.display = "none"
-        *rows, buttons, keys = self._panel_of_controls.children
-        buttons.children = (button, *buttons.children)
-        self._panel_of_controls.children = (*rows, buttons, self._progress, keys)
-
-    def _on_measure(self, _button) -> None:
-        try:
-            self.measure()
-        except KeyboardInterrupt:
-            self._say(f"{self.readout}\nMeasuring was interrupted; nothing of it is kept.")
-        except Exception as error:  # of torch, whatever it is: it must not vanish in a log
-            self.last_error = error
-            self._say(f"Not measured: {error}")
 
     def _case(self, state: State, result: Result):
         return next(case for case in result.cases if (case.width, case.batch) == (state.width, state.batch))

@@ -132,6 +132,8 @@ class Working:
     """
 
     work_label = "Start"
+    not_done = ""  # how an error of the work itself is told, such as "Not measured"; none is a fault of the explorer
+    _work: Work | None = None
 
     def work(self) -> Iterator[float]:
         """Yield how much is done, 0 to 1, after each step."""
@@ -140,23 +142,33 @@ class Working:
     @property
     def working(self) -> bool:
         """Whether the work is under way."""
-        return self._work.running
+        return self._work is not None and self._work.running
+
+    def can_work(self) -> bool:
+        """Return whether there is anything to do, and so a button."""
+        return True
 
     def close(self) -> None:
         """Stop the work, and free everything."""
-        self._work.close()
+        if self._work is not None:
+            self._work.close()
         super().close()
 
     def _build_controls(self, settings: dict) -> None:
         super()._build_controls(settings)
-        self._work = Work(self.work_label, self.work, self._worked)
-        self._panel_of_controls.children += (self._work,)
+        if self.can_work():
+            self._work = Work(self.work_label, self.work, self._worked)
+            self._panel_of_controls.children += (self._work,)
 
     def _worked(self, error: Exception | None) -> None:
         self.refresh()
-        if error is not None:
+        if error is not None and self.not_done:
+            self.last_error = error
+            self._say(f"{self.not_done}: {error}")
+        elif error is not None:
             self._fail(error)
 
     def _moved(self, change) -> None:
-        self._work.cancel()
+        if self._work is not None:
+            self._work.cancel()
         super()._moved(change)

@@ -18,7 +18,7 @@ LOOK = """async root => {
 }"""
 
 KNOWN = ".noUi-handle, .widget-slider + .widget-text input, .widget-dropdown select, .widget-checkbox input, "
-KNOWN += ".widget-textarea textarea"
+KNOWN += ".widget-textarea textarea, .qviz-dots input, .qviz-tensors input, .qviz-tensors select"
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ def test_torch_tensors(reference):
 
 def test_torch_tensors_that_numpy_cannot_hold(reference):
     torch = reference("torch")
-    for tensor in (torch.zeros(2).to(torch.float8_e4m3fn), torch.zeros(2, 2).to_sparse()):
+    for tensor in (torch.zeros(2, dtype=torch.complex64).conj(), torch.zeros(2, 2).to_sparse()):
         with pytest.raises(TypeError, match="source must be something NumPy can turn into an array: got Tensor"):
             read_array(tensor)
 
@@ -97,3 +97,14 @@ def test_a_key_needs_a_file():
 def test_max_bytes_must_be_a_whole_number(limit):
     with pytest.raises(ValueError, match="max_bytes must be a whole number of bytes, 0 or more"):
         read_array([1], max_bytes=limit)
+
+
+@pytest.mark.parametrize("name", ["bfloat16", "float8_e4m3fn", "float8_e5m2"])
+def test_small_floats_of_other_libraries_become_float32(name, reference):
+    values = [0.0, -1.5, 3.5, 0.0625]
+    for made in (
+        reference("torch").tensor(values).to(getattr(reference("torch"), name)),
+        np.array(values, getattr(reference("ml_dtypes"), name)),
+    ):
+        out = read_array(made)
+        assert out.dtype == np.float32 and out.tolist() == values

@@ -12,6 +12,7 @@ from qviz.numerics import (
     ErrorParts,
     IntFormat,
     PerChannel,
+    PerTensor,
     QParams,
     calibrate,
     choose_qparams,
@@ -170,3 +171,15 @@ def test_the_argument_at_fault_is_named(function):
 def test_kl_refusals(p, q, text):
     with pytest.raises(ValueError, match=re.escape(text)):
         kl_divergence(p, q)
+
+
+@pytest.mark.parametrize("granularity", [PerTensor(), PerChannel(0)], ids=repr)
+def test_errors_of_values_with_counts_are_those_of_the_values_repeated(granularity):
+    rng = np.random.default_rng(0)
+    x, counts = rng.normal(size=(2, 30)), np.tile(rng.integers(1, 9, 30), (2, 1))
+    scale = 0.3 if granularity == PerTensor() else np.array([[0.3], [0.2]])
+    qparams = QParams(scale, np.zeros_like(scale, int), IntFormat(3), granularity)
+    mine = error_parts(x, qparams, counts)
+    whole = error_parts(np.stack([np.repeat(*row) for row in zip(x, counts, strict=True)]), qparams)
+    assert (mine.rounding, mine.clipping) == pytest.approx((whole.rounding, whole.clipping))
+    assert mine.clipped_fraction == pytest.approx(whole.clipped_fraction) and 0 < whole.clipped_fraction < 1

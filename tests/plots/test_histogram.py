@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from qviz.numerics import INT4, IntFormat, QParams, calibrate, quantize
-from qviz.plots import Canvas, HistogramPanel, LevelsPanel, before_and_after
+from qviz.numerics import INT4, IntFormat, QParams, calibrate, fake_quantize, observe, quantize
+from qviz.numerics.outcomes import outcomes
+from qviz.plots import Canvas, ErrorHistogramPanel, HistogramPanel, LevelsPanel, RangesPanel, before_and_after
 from qviz.plots.histogram import BINS, LOWEST_SHARE, binned, padded, relative
 
 
@@ -88,7 +89,7 @@ def test_hard_inputs(x):
 
 def test_a_read_only_tensor_is_counted_once_and_no_other_is_mistaken_for_it(built, monkeypatch):
     counted = []
-    monkeypatch.setattr("qviz.plots.histogram.binned", lambda x, *ends: counted.append(x.size) or binned(x, *ends))
+    monkeypatch.setattr("qviz.plots.histogram.binned", lambda x, *ends, **o: counted.append(x.size) or binned(x, *ends))
     panel, kept, other = built(HistogramPanel()), np.linspace(0, 1, 100), np.linspace(0, 2, 50)
     kept.setflags(write=False)
     for x in (kept, kept, other, other, kept):
@@ -98,3 +99,21 @@ def test_a_read_only_tensor_is_counted_once_and_no_other_is_mistaken_for_it(buil
     again.update(kept, 0.0, 0.5)
     np.testing.assert_array_equal(panel.kept.get_data().values, again.kept.get_data().values)
     assert panel.description == again.description
+
+
+def test_values_with_counts_are_the_same_values_repeated(built):
+    """In every panel that takes counts."""
+    x, counts = np.linspace(-1.5, 2.0, 50), np.arange(1, 51)
+    whole, p = np.repeat(x, counts), QParams(0.25, 1, INT4)
+    for kind, arguments, artist in (
+        (HistogramPanel, lambda v: (v, -1.0, 1.0), "kept"),
+        (LevelsPanel, lambda v: (v, p), "bars"),
+        (ErrorHistogramPanel, lambda v: (v, fake_quantize(v, p), 0.25), "outline"),
+        (RangesPanel, lambda v: (v, outcomes(whole, observe(whole)[0])), "outline"),
+    ):
+        one, other = built(kind()), built(kind())
+        one.update(*arguments(x), counts)
+        other.update(*arguments(whole))
+        assert one.description == other.description
+        for mine, theirs in zip(getattr(one, artist).get_data(), getattr(other, artist).get_data(), strict=True):
+            np.testing.assert_allclose(mine, theirs)

@@ -119,7 +119,7 @@ def sweep(shown, small_data):
 
 def source_of(kind):
     """Return what an explorer takes first: nothing, or its source, made once for all tests."""
-    return [made_once(kind.source)] if kind.source else []
+    return [made_once(kind.source)] if kind.source and not kind.source_optional else []
 
 
 @functools.cache

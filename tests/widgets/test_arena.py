@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from qviz.data import TENSORS, tensor
-from qviz.numerics import CALIBRATORS
+from qviz.numerics import CALIBRATORS, IntFormat, observe
+from qviz.numerics.outcomes import outcomes
 from qviz.widgets import ArenaExplorer, arena, calibration
-from qviz.widgets._sample import BATCH, Sample
+from qviz.widgets._sample import BATCH, MANY, Sample
 
 
 def test_min_max_by_hand():
@@ -97,3 +98,57 @@ def test_bars(shown):
         )
     assert panel.beyond[list(CALIBRATORS).index("moving average")].text.endswith("mostly clipping \N{RIGHTWARDS ARROW}")
     assert panel.best.text == f"\N{BLACK STAR} {explorer.result.best}"
+
+
+def test_the_observer_can_see_all_of_a_large_tensor(shown):
+    """The first tenth is three times as narrow: an observer that saw no more would choose far too narrow a range."""
+    rng = np.random.default_rng(0)
+    x = np.r_[0.02 * rng.standard_normal(100_000), 0.06 * rng.standard_normal(900_000)].astype(np.float32)
+    explorer = shown(ArenaExplorer, data=x)
+    assert explorer.readout.startswith("uint4, affine: 1,000,000 of 1,000,000 values seen, batches of 20,000;")
+    found = explorer.result.outcomes
+    assert explorer.result.best == "mse"
+    assert found["mse"].parts.total == pytest.approx(4.3e-5, rel=0.05)
+    whole = outcomes(x, observe(x, batches=50)[0], IntFormat(4, signed=False), "affine")
+    for name, outcome in found.items():
+        assert (outcome.lo, outcome.hi) == (whole[name].lo, whole[name].hi)
+    explorer.batches = 5
+    assert "100,000 of 1,000,000 values seen" in explorer.readout and explorer.result.best != "mse"
+    with pytest.raises(ValueError, match=r"^batches must be a whole number from 1 to 50: got 500$"):
+        explorer.set(batches=500)
+    with pytest.raises(ValueError, match=r"^batches must be a whole number from 1 to 50: got 500$"):
+        explorer.batches = 500
+
+
+@pytest.mark.parametrize("bits", [2, 4, 8])
+@pytest.mark.parametrize("kind", ["normal", "outliers", "one-sided", "float16", "bfloat16", "grid"])
+def test_errors_of_a_large_tensor_are_those_of_all_its_values(kind, bits):
+    """Within a thousandth, the resolution at which ranges are chosen; where 12 bits hold each value, exactly."""
+    x = np.random.default_rng(0).standard_normal(MANY + 1).astype(np.float32)
+    x = {
+        "normal": lambda: x,
+        "outliers": lambda: np.where(np.arange(x.size) % 10_000, x, 50 * x),
+        "one-sided": lambda: np.abs(x) * 1e-20,
+        "float16": lambda: x.astype(np.float16).astype(np.float32),
+        "bfloat16": lambda: (x.view(np.uint32) & 0xFFFF0000).view(np.float32),
+        "grid": lambda: np.rint(x * 10) / 16,
+    }[kind]()
+    sample, fmt = Sample(x), IntFormat(bits, signed=False)
+    values, counts = sample.measured
+    assert counts.sum() == x.size and values.size < x.size / 2
+    if kind in ("float16", "bfloat16", "grid"):
+        different, times = np.unique(x, return_counts=True)
+        kept = values != 0  # 0.0 and -0.0 are one here, and two codes there
+        np.testing.assert_array_equal(np.sort(values[kept]), different[different != 0])
+        assert sorted(counts[kept]) == sorted(times[different != 0])
+    quick = outcomes(values, sample.seen(50), fmt, counts=counts)
+    for name, whole in outcomes(x, sample.seen(50), fmt).items():
+        assert quick[name].parts.rounding == pytest.approx(whole.parts.rounding, rel=1e-3)
+        assert quick[name].parts.clipping == pytest.approx(whole.parts.clipping, rel=1e-3, abs=1e-3 * whole.parts.total)
+        assert quick[name].sqnr_db == pytest.approx(whole.sqnr_db, abs=0.005)
+
+
+def test_values_next_to_the_largest_float_stay_finite():
+    largest = np.finfo(np.float32).max
+    values, counts = Sample(np.resize(np.array([largest, -largest, 0.0], np.float32), MANY + 2)).measured
+    assert sorted(values) == [-largest, 0.0, largest] and counts.sum() == MANY + 2

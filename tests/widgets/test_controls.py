@@ -3,6 +3,7 @@
 import dataclasses
 
 import ipywidgets
+import numpy as np
 import pytest
 import traitlets
 
@@ -11,6 +12,8 @@ from qviz.widgets.controls import (
     YOURS,
     Choice,
     Ladder,
+    Setting,
+    SettingError,
     Slider,
     Toggle,
     choice,
@@ -78,7 +81,8 @@ def test_a_ladder_has_a_list_of_the_same_name_and_both_hold_one_value():
     assert list(row.children) == [handle, names] and handle.description == names.description == "Memory"
     assert (handle.min, handle.max, handle.step) == (0, 2, 1) and names.options == control.options
     for place, name in enumerate(control.options):
-        assert (control.shown_as(handle, name), control.shown_as(names, name)) == (place, name)
+        control.show(handle, name), control.show(names, name)
+        assert (handle.value, names.value) == (place, name)
         assert control.taken_from(handle, place) == control.taken_from(names, name) == name
     for widget in (row, handle, names):
         widget.close()
@@ -99,20 +103,44 @@ def control_options(control):
 )
 def test_a_trait_refuses_what_its_control_cannot_show(control, good, bad):
     class Holder(traitlets.HasTraits):
-        value = control.trait(good)
+        value = Setting(control, good)
 
     holder = Holder()
     for value in bad:
-        with pytest.raises(traitlets.TraitError):
+        with pytest.raises(SettingError, match=r"^value must be .*: got "):
             holder.value = value
     assert holder.value == good
 
 
 def test_a_number_is_rounded_to_the_digits_it_shows():
     class Holder(traitlets.HasTraits):
-        value = Slider("Share", 0.0, 1.0, 0.05, 2).trait(0.0)
+        value = Setting(Slider("Share", 0.0, 1.0, 0.05, 2), 0.0)
 
     holder = Holder(value=0.1 + 0.2)
     assert holder.value == 0.3
     holder.value = 1  # a whole number is a number
     assert holder.value == 1.0
+
+
+def test_numbers_of_numpy_are_numbers():
+    assert Slider("Bits", 2, 8, 1, 0).check("bits", np.int64(4)) == 4
+    assert Slider("Share", 0.0, 1.0, 0.05, 2).check("share", np.float32(0.25)) == 0.25
+    assert Choice("Size", (4, 8)).check("size", np.int8(8)) == 8
+
+
+def test_an_open_list_takes_other_whole_numbers():
+    control = Choice("Size", (4, 8), open=True)
+    assert control.check("size", 6) == 6
+    for bad in (0, 6.5, True, "6"):
+        with pytest.raises(SettingError):
+            control.check("size", bad)
+    listed, _ = control.build()
+    control.show(listed, 6)
+    assert (listed.value, listed.options) == (6, (4, 6, 8))
+    listed.close()
+
+
+@pytest.mark.parametrize("default", [0, 0.0, ""])
+def test_a_default_may_be_falsy(default):
+    assert choice("Size", (4, default, 8), default).default == default
+    assert choice("Size", (4, default, 8)).default == 4

@@ -3,12 +3,13 @@
 import base64
 import gc
 import html
+import struct
 import weakref
+from types import SimpleNamespace
 
 import ipywidgets
 import numpy as np
 import pytest
-import traitlets
 
 import qviz.widgets
 from qviz.numerics import choose_qparams
@@ -49,7 +50,7 @@ class Sourced(QuantizeExplorer):
 
     source = "test.of.source"
 
-    def tensor(self, state):
+    def values(self, state):
         return self._source()
 
 
@@ -156,10 +157,13 @@ def test_reset(explorer_type, shown, extremes_of):
 
 def test_settings_as_code(explorer_type, shown, extremes_of):
     explorer = shown(explorer_type)
-    source = f"{explorer_type.source}()" if explorer_type.source else ""
+    source = f"{explorer_type.source}()" if explorer_type.source and not explorer_type.source_optional else ""
     assert explorer.code == f"qviz.widgets.{explorer_type.__name__}({source})"
     for name, (control_, _) in explorer._controls.items():
+        was = getattr(explorer, name)
         setattr(explorer, name, [v for v in extremes_of(control_) if v != "your own"][-1])
+        if explorer.last_error:  # a new explorer would not start with what does not work
+            setattr(explorer, name, was)
     click(explorer, "Settings as code")
     (box,) = [w for w in family(explorer) if isinstance(w, ipywidgets.Textarea)]
     assert box.layout.display is None  # it is seen now
@@ -242,21 +246,75 @@ def test_the_readout_is_announced_and_escaped(shown):
 
 
 def test_an_unknown_setting(shown):
-    sentence = r"^QuantizeExplorer has no control 'bit'; it has data, bits, scheme, method$"
+    sentence = r"^QuantizeExplorer has no control 'bit'; did you mean 'bits'\? choose from 'data', 'bits', 'scheme', "
     with pytest.raises(TypeError, match=sentence):
         shown(QuantizeExplorer, bit=3)
     explorer = shown(QuantizeExplorer)
     with pytest.raises(TypeError, match=sentence):
         explorer.set(bit=3)
+    with pytest.raises(AttributeError, match=sentence):
+        explorer.bit = 3
     assert explorer.state == QuantizeExplorer.State()
 
 
-@pytest.mark.parametrize("settings", [{"bits": 9}, {"bits": 2.5}, {"scheme": "asymmetric"}, {"method": None}])
-def test_a_setting_out_of_range(settings, shown):
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"bits": 9}, "bits must be a whole number from 2 to 8: got 9"),
+        ({"bits": 2.5}, "bits must be a whole number from 2 to 8: got 2.5"),
+        ({"scheme": "symetric"}, r"scheme must be on its list: got 'symetric'; did you mean 'symmetric'\?"),
+        ({"method": None}, "method must be on its list: got None; choose from 'min-max', "),
+        ({"nonsense": 1}, "has no control 'nonsense'; choose from"),
+        ({"data": [np.nan]}, "data must hold finite numbers"),
+        ({"tensor": "w"}, "tensor is only for a file"),
+    ],
+)
+def test_a_setting_that_cannot_be_moves_nothing(settings, sentence, shown):
     explorer = shown(QuantizeExplorer)
-    with pytest.raises(traitlets.TraitError):
-        explorer.set(**settings)
+    picture = explorer.png
+    with pytest.raises((ValueError, TypeError), match=sentence):
+        explorer.set(**{"bits": 3, "data": "Laplace"} | settings)
     assert explorer.state == QuantizeExplorer.State()
+    assert explorer._own is None and explorer.png == picture and explorer.last_error is None
+
+
+def test_a_wrong_setting_is_one_line_in_a_notebook(shown):
+    """IPython prints what _render_traceback_ returns instead of the code down to the fault."""
+    with pytest.raises(ValueError, match="bits must be") as caught:
+        shown(QuantizeExplorer, bits=1)
+    assert caught.value._render_traceback_() == ["SettingError: bits must be a whole number from 2 to 8: got 1"]
+
+
+class Particular(QuantizeExplorer):
+    """An explorer that can show nothing with 5 bits."""
+
+    def compute(self, state):
+        if state.bits == 5:
+            raise ValueError("no 5 here")
+        return super().compute(state)
+
+
+def test_a_first_state_that_cannot_be_shown(shown):
+    explorer = shown(Particular, bits=5, scheme="symmetric")
+    assert explorer.readout == "Not shown: no 5 here\nThe picture and the controls are those of a new explorer."
+    assert explorer.state == Particular.State() and explorer.png == shown(Particular).png
+    explorer.bits = 4
+    assert explorer.readout.startswith("Gaussian as uint4") and explorer.last_error is None
+
+
+def test_a_picture_has_the_dots_of_its_screen_and_what_is_stored_has_not(shown):
+    explorer = shown(QuantizeExplorer)
+    stored, (width, height) = explorer.png, explorer._canvas.size
+    box = next(w for w in family(explorer) if isinstance(w, ipywidgets.FloatText))
+    for dots, times in ((2.0, 2), (1.25, 2), (1.0, 1), (3.0, 2)):
+        box.value = dots
+        shown_now = bytes(explorer._image.value)
+        assert struct.unpack(">II", shown_now[16:24]) == (times * width, times * height)
+        assert base64.b64decode(explorer._repr_mimebundle_()["image/png"]) == explorer.png == stored
+        assert int(explorer._image.width) == width
+        explorer.bits = 3
+        assert struct.unpack(">II", bytes(explorer._image.value)[16:24]) == (times * width, times * height)
+        explorer.bits = 8
 
 
 # The reader's own data
@@ -265,12 +323,13 @@ def test_a_setting_out_of_range(settings, shown):
 def test_own_data_as_an_array_or_a_file(shown, tmp_path):
     x = np.random.default_rng(0).standard_normal((20, 30))
     np.save(tmp_path / "x.npy", x)
-    by_array, by_file = shown(QuantizeExplorer, data=x), shown(QuantizeExplorer)
+    by_array, by_file = shown(QuantizeExplorer), shown(QuantizeExplorer)
+    by_array.data = x
     by_file.set(data=str(tmp_path / "x.npy"))
     assert by_array.data == by_file.data == "your own"
     assert by_array.readout == by_file.readout
     assert by_array.png == by_file.png
-    assert (by_array.result.x == x.astype(np.float32)).all()
+    assert (by_array.result.x == x.astype(np.float32).ravel()).all()
     assert by_array.code == "qviz.widgets.QuantizeExplorer(data=my_data)"
 
 
@@ -297,10 +356,30 @@ def test_own_data_is_copied(shown):
     assert explorer.readout != first
 
 
-@pytest.mark.parametrize("bad", [[], [np.nan], [1.0, np.inf], [1e300]])
-def test_own_data_that_cannot_be_shown(bad, shown):
-    with pytest.raises(ValueError, match=r"^data must hold at least one value, and no NaN, infinity or number beyond"):
-        shown(QuantizeExplorer).set(data=np.array(bad))
+@pytest.mark.parametrize(
+    ("bad", "cause"),
+    [
+        (np.zeros((0, 3)), r"data must hold at least one value: got shape \(0, 3\)"),
+        ([[1.0, 2.0], [np.nan, np.nan]], r"data must hold finite .*: 2 of 4 are NaN, the first at \[1, 0\]"),
+        ([1.0, np.inf], r"data must hold finite .*: 1 of 2 are infinite, the first at \[1\]"),
+        ([1e300], r"data must hold finite numbers of at most 3.4e38.*: 1 of 1 are too large"),
+        (["a"], "data must hold real numbers"),
+        ("gaussian", r"data must be a name on the list.*: got 'gaussian'; did you mean 'Gaussian'\?"),
+        ("weights.pt", "data must end in .npy, .npz or .safetensors: got 'weights.pt'; it may hold a pickle"),
+        ("gone.npy", "data must be an existing file: there is no gone.npy"),
+    ],
+)
+def test_own_data_that_cannot_be_shown(bad, cause, shown):
+    with pytest.raises(ValueError, match=f"^{cause}"):
+        shown(QuantizeExplorer).set(data=bad)
+
+
+def test_the_way_to_own_data_is_named_as_the_reader_has_named_it(shown, monkeypatch):
+    explorer = shown(QuantizeExplorer)
+    shell = SimpleNamespace(user_ns={"_": explorer, "mine": explorer})
+    monkeypatch.setattr("qviz.widgets.explorer.get_ipython", lambda: shell)
+    explorer.data = "your own"
+    assert "In a cell: mine.set(data=my_array), or mine.set(data='my_file.npy')" in explorer.readout
 
 
 # What a notebook stores, and what is left behind

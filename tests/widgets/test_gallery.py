@@ -4,7 +4,7 @@ import ipywidgets
 import pytest
 
 import qviz.widgets
-from qviz.widgets import ArenaExplorer, Gallery, PhotoExplorer, QuantizeExplorer
+from qviz.widgets import ArenaExplorer, Gallery, ParetoExplorer, PhotoExplorer, QuantizeExplorer
 from qviz.widgets.gallery import all_explorers, told
 
 
@@ -60,6 +60,15 @@ def test_what_cannot_run_here_is_told(gallery):
     )
     gallery.choose("PhotoExplorer")
     assert isinstance(gallery.explorer, PhotoExplorer)
+
+
+def test_pareto_has_its_panel_of_times_where_there_is_torch(monkeypatch):
+    pytest.importorskip("torch")
+    for source, panels in ((ParetoExplorer.source, ["pareto", "latency"]), ("no_such_module.Lab", ["pareto"])):
+        monkeypatch.setattr(ParetoExplorer, "source", source)
+        gallery = Gallery([ParetoExplorer])
+        assert list(gallery.explorer._canvas.panels) == panels
+        gallery.close()
 
 
 def test_close_frees_everything(alive):

@@ -118,6 +118,25 @@ def test_a_size_that_does_not_divide_is_told(explorer):
     assert "per group of 32 (axis 1): 1,024 scales" in explorer.readout
 
 
+def test_group_sizes_follow_the_layer(shown):
+    """Weights of 3 inputs have no group of 4 or more, but groups of 3; a size asked for stays, and is told of."""
+    explorer = shown(GranularityExplorer, data=np.ones((64, 3, 7, 7)), granularity="per group")
+    (listed,) = explorer._linked["group_size"]
+    assert explorer.last_error is None and explorer.group_size == 3 and listed.options == (1, 3)
+    for name, sizes in (("conv2 weights", (4, 8, 16)), ("fc1 weights", (4, 8, 16, 32, 64, 128))):
+        explorer.data = name
+        assert explorer.last_error is None and listed.options == sizes and listed.value in sizes
+    listed.value = 128
+    explorer.data = "conv2 weights"
+    assert explorer.group_size == listed.value == 16 and "per group of 16" in explorer.readout
+
+
+def test_a_vector_has_no_channels_and_the_explorer_starts_anew(shown):
+    explorer = shown(GranularityExplorer, data=np.ones(10))
+    assert explorer.readout.startswith("Not shown: weights must have at least two axes")
+    assert explorer.state == GranularityExplorer.State() and explorer.png[1:4] == b"PNG"
+
+
 def test_the_data_are_what_they_are_called(explorer):
     np.testing.assert_array_equal(explorer.result.weights, CONV2)
     explorer.data = RESCALED

@@ -100,11 +100,15 @@ class Clock:
         self.error, self.asked = error, 0
 
     def __call__(self):
+        return list(self.steps())[-1][1]
+
+    def steps(self):
         self.asked += 1
+        yield 0.5, None
         if self.error:
             raise self.error
         times = (Made(median_ms=ms, spread_ms=0.1, batch=32) for ms in (1.5, 1.2))
-        return Made(**dict(zip(("real", "integer"), times, strict=True)), engine="made up")
+        yield 1.0, Made(**dict(zip(("real", "integer"), times, strict=True)), engine="made up")
 
 
 @pytest.fixture
@@ -122,14 +126,14 @@ def timed():
 
 
 def buttons(explorer):
-    return {button.description: button for button in explorer._panel_of_controls.children[-2].children}
+    return {button.description: button for button in explorer._work.children} if explorer._work else {}
 
 
 def test_without_a_clock_there_is_no_time(shown):
     explorer = shown(ParetoExplorer)
     assert "Measure speed" not in buttons(explorer) and list(explorer._canvas.panels) == ["pareto"]
     assert explorer.readout.splitlines()[-1].startswith("time: kernels exist for float32 and 8 bits;")
-    assert explorer.code == "qviz.widgets.ParetoExplorer()" and ParetoExplorer.source == ""
+    assert explorer.code == "qviz.widgets.ParetoExplorer()" and not explorer.working
 
 
 def test_nothing_is_timed_until_the_reader_asks(timed):
@@ -159,7 +163,7 @@ def test_every_network_takes_as_long_as_int8(timed):
 
 @pytest.mark.parametrize(
     ("error", "told"),
-    [(OSError("no kernel"), "Not measured: no kernel"), (KeyboardInterrupt(), "Measuring was interrupted.")],
+    [(OSError("no kernel"), "Not measured: no kernel"), (KeyboardInterrupt(), UNMEASURED)],
 )
 def test_what_ends_a_measurement_is_told(error, told, timed):
     explorer = timed(error)

@@ -1,5 +1,6 @@
 """The explorer of speed, on a machine made up by hand: nothing here depends on the time."""
 
+import asyncio
 from types import SimpleNamespace as Made
 
 import pytest
@@ -42,7 +43,7 @@ def explorer():
 
 
 def press(explorer):
-    next(b for b in explorer._panel_of_controls.children[-3].children if b.description == "Measure speed").click()
+    next(b for b in explorer._work.children if b.description == "Measure speed").click()
 
 
 def test_nothing_is_measured_until_the_reader_asks(explorer):
@@ -60,7 +61,25 @@ def test_the_button_measures_the_layers_chosen_and_keeps_them(explorer):
     assert explorer._source.asked == [(2, False), (1, True)]
     explorer.set(layers=2, between=False)
     assert "times as fast" in explorer.readout
-    assert explorer._progress.layout.display == "none" and explorer._progress.value == len(WIDTHS) * len(BATCHES)
+    assert not explorer.working and explorer._work.share == 1
+
+
+def test_the_kernel_listens_while_it_measures(explorer):
+    """A moved control gets its turn between two cases, and ends the measurement; nothing of it is kept."""
+
+    async def page():
+        press(explorer)
+        for _ in range(1000):
+            await asyncio.sleep(0.001)
+            if 0.2 < explorer._work.share < 1:
+                break
+        assert explorer.working and explorer.result.cases is None
+        explorer.width = 1024
+        assert not explorer.working
+
+    asyncio.run(page())
+    explorer.refresh()
+    assert explorer._source.asked == [(2, False)] and explorer.readout.endswith(UNMEASURED)
 
 
 def test_what_is_said_by_hand(explorer):
@@ -103,13 +122,13 @@ def test_the_points_stand_under_their_roofs(explorer):
 
 @pytest.mark.parametrize(
     ("error", "told"),
-    [(RuntimeError("no kernel"), "Not measured: no kernel"), (KeyboardInterrupt(), "Measuring was interrupted")],
+    [(RuntimeError("no kernel"), "Not measured: no kernel"), (KeyboardInterrupt(), UNMEASURED)],
 )
 def test_what_ends_a_measurement_is_told_and_nothing_is_kept(error, told):
     explorer = SpeedExplorer(Machine(fails_at=64, error=error))
     press(explorer)
     assert told in explorer.readout
-    assert explorer._progress.layout.display == "none"
+    assert not explorer.working
     explorer.refresh()
     assert explorer.readout.endswith(UNMEASURED)
     explorer.close()

@@ -1,0 +1,54 @@
+"""A file of many tensors in an explorer, by keyboard alone, on a screen with two dots a pixel, in a real JupyterLab."""
+
+import nbformat
+import numpy as np
+import pytest
+
+from .lab import LabPage
+
+SIZES = "() => [...document.querySelectorAll('img.widget-image')].map(i => [i.naturalWidth, i.width, i.naturalHeight])"
+
+
+@pytest.fixture(scope="module")
+def browser(browser):
+    """Give its pages two dots a pixel."""
+    yield browser.browser.new_context(viewport={"width": 1400, "height": 1100}, device_scale_factor=2)
+
+
+@pytest.fixture(scope="module")
+def lab(browser, address, scratch):
+    """Return a notebook that shows an explorer of such a file, after Run All."""
+    np.savez(scratch / "notebooks" / "model.npz", **{f"layer.{i}": np.arange(10.0 * (i + 1)) for i in range(12)})
+    cells = ["import qviz.widgets\nexplorer = qviz.widgets.CalibrationExplorer(data='model.npz')\nexplorer"]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    path = scratch / "notebooks" / "own.ipynb"
+    nbformat.write(notebook, path)
+    page = LabPage(browser.new_page(), address(path.name), path)
+    page.run_all()
+    yield page
+    assert page.complaints() == []
+    page.close()
+
+
+def test_the_picture_has_a_dot_for_each_of_the_screen(lab):
+    lab.page.wait_for_function(f"() => ({SIZES})()[0][0] === 1880")
+    ((dots, pixels, rows),) = lab.page.evaluate(SIZES)
+    assert (dots, rows) == (1880, 760) and pixels <= 940
+
+
+def test_a_tensor_is_found_and_chosen_by_keyboard(lab):
+    find = lab.page.get_by_label("Find")
+    find.focus()
+    lab.page.keyboard.type("layer.1")
+    lab.settle()
+    tensors = lab.page.get_by_label("Tensor", exact=True)
+    assert tensors.locator("option").count() == 3
+    lab.page.keyboard.press("Tab")
+    lab.page.keyboard.press("ArrowDown")
+    lab.page.keyboard.press("ArrowDown")
+    lab.settle()
+    assert tensors.evaluate("select => select === document.activeElement")
+    chosen = tensors.evaluate("select => select.selectedOptions[0].text.split(/\\s/)[0]")
+    values = 10 * (int(chosen.removeprefix("layer.")) + 1)
+    assert f"{values} of {values} values seen" in lab.page.get_by_role("status").inner_text()
