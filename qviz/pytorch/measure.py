@@ -15,9 +15,10 @@ from . import engines
 from .bridge import from_torch, qparams_of, quantize_tensor, to_array
 from .cost import latency, size_bytes
 from .narrow import gives_codes, weighted
-from .ptq import SIMULATED, Rounded
+from .ptq import SIMULATED
 from .ptq_config import check_float, check_labelled
 from .results import Layer, PTQResult, Weights
+from .simulate import Rounded
 from .snapshots import grid_of, weight_used, weighted_layers
 
 ROWS = 32  # of outputs at a time, so that what is computed from them stays small
