@@ -94,13 +94,16 @@ def check_layers(
             raise ValueError(f"{layer} has padding={module.padding!r}, which torch's integer kernels do not know: "
                              f"{_padding_advice(module)}")  # fmt: skip
         if kind in CONVOLUTIONS and module.padding_mode not in _modes(module):
+            modes = " or ".join(map(repr, _modes(module)))
             raise ValueError(f"{layer} has padding_mode={module.padding_mode!r}, and torch's integer kernels pad with "
-                             f"{' or '.join(map(repr, _modes(module)))} only: choose one of these, or {keep}")  # fmt: skip
+                             f"{modes} only: choose that, or {keep}")  # fmt: skip
         if flow == "eager" and isinstance(module, FLOAT_IN_FX):
             raise ValueError(f"{layer} is not quantized in the eager flow: {keep}{other}")
         if training and (kind in NOT_TRAINED or (narrow and kind in FIXED_LAYERS)):
             what = "gives out codes of 8 bits always: use activation_bits=8 and reduce_range=False"
-            what = what if kind in FIXED_LAYERS else "has no form that can be trained with quantization in it: replace it"
+            what = (
+                what if kind in FIXED_LAYERS else "has no form that can be trained with quantization in it: replace it"
+            )
             raise ValueError(f"{layer} {what}, or {keep}")
 
 
@@ -194,8 +197,8 @@ def has_seen_nothing(observer: nn.Module) -> bool:
 def drop_unused(prepared: nn.Module) -> list[str]:
     """Take out the observers of modules that never ran, so that these stay float, and return their names.
 
-    A block of MobileNetV2 without a shortcut holds a FloatFunctional that its forward does not call. Where nothing ran
-    at all, nothing is changed.
+    A FloatFunctional that never ran gets scale 1 and zero point 0, as torch would give it; a block of MobileNetV2
+    without a shortcut has one. Where nothing ran at all, nothing is changed.
 
     Examples
     --------
@@ -208,11 +211,11 @@ def drop_unused(prepared: nn.Module) -> list[str]:
     if len(unused) == len(owners):
         return []
     for name, module in unused.items():
+        if isinstance(module, FloatFunctional):  # converted in any case: adding a number asks no observer
+            module.activation_post_process = quantization.FixedQParamsObserver(1.0, 0)
+            continue
         for part in module.modules():
             part.qconfig = None
-        if isinstance(module, FloatFunctional):
-            module.activation_post_process = nn.Identity()
-            continue
         for key, hook in list(module._forward_hooks.items()):
             if hook is _observer_forward_hook:
                 del module._forward_hooks[key]
@@ -276,7 +279,7 @@ class _Watch(TorchFunctionMode):
         if codes and self.narrow and (name in FIXED_OPERATIONS or _shifts(func, name, args)):
             what = name if name in FIXED_OPERATIONS else "adding a number, or multiplying by a negative one,"
             self.refusal = (
-                f"model must keep to its bits: {what} gives out codes of 8 bits always, and they would leave the range; "
+                f"model must keep to its bits: {what} gives out codes of 8 bits always, which would leave the range; "
                 "use activation_bits=8 and reduce_range=False, or dequantize before it"
             )
             raise ValueError(self.refusal)
@@ -291,7 +294,11 @@ def _is_quantized(tensor: torch.Tensor) -> bool:
 
 
 def _shifts(func, name: str, args) -> bool:
-    if getattr(func, "__module__", "") != "torch._ops.quantized" or len(args) < 2 or not isinstance(args[1], int | float):
+    if (
+        getattr(func, "__module__", "") != "torch._ops.quantized"
+        or len(args) < 2
+        or not isinstance(args[1], int | float)
+    ):
         return False
     return name.startswith("add") or (name.startswith("mul") and args[1] < 0)
 
@@ -302,7 +309,7 @@ def _failure(converted: nn.Module, inside: list[str], operation: str, flow: str,
     where = f"layer {name!r} ({type(module).__name__})" if name else f"the forward of {type(module).__name__}"
     if any(True for _ in module.children()) or not name:
         what = f"{where} calls {operation} on integers, for which torch has no kernel"
-        advice = "for + and * use torch.ao.nn.quantized.FloatFunctional; around others let a DeQuantStub and a QuantStub stand"
+        advice = "for + and * use torch.ao.nn.quantized.FloatFunctional, around others a DeQuantStub and a QuantStub"
     else:
         what = f"{where} is given integers, and torch has no kernel for it that takes them"
         advice = "fuse it with the layer before it in a method fuse, if torch can"

@@ -26,7 +26,8 @@ class NarrowRange:
 
     Examples
     --------
-    >>> with engines.quiet():
+    >>> from qviz.pytorch.engines import quiet
+    >>> with quiet():
     ...     q = torch.quantize_per_tensor(torch.tensor([0.0, 1.0, 9.0]), 0.1, 2, torch.quint8)
     >>> NarrowRange(0, 15)(None, None, q).int_repr()
     tensor([ 2, 12, 15], dtype=torch.uint8)

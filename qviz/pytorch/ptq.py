@@ -18,14 +18,13 @@ from torch.ao.quantization import quantize_fx
 from torch.ao.quantization.qconfig_mapping import _FIXED_QPARAMS_OP_TO_OBSERVER
 
 from . import engines
-from .layers import check_layers, drop_unused, fused, kept_float, run_watched
+from .layers import FIXED_LAYERS, check_layers, drop_unused, fused, kept_float, quantizable, run_watched
 from .narrow import narrow
 from .ptq_config import PTQConfig, check_float, check_inputs
 from .simulate import simulate
 
 BATCH = 32
 SIMULATED = "simulated"
-FIXED_OBSERVERS = _FIXED_QPARAMS_OP_TO_OBSERVER
 
 
 @dataclass(frozen=True)
@@ -199,9 +198,11 @@ def _prepared(model: nn.Module, config: PTQConfig, samples: torch.Tensor) -> nn.
     model = deepcopy(model).eval()
     if eager:
         model = fused(model)
-        for module in model.modules():
-            if type(module) is nn.PReLU and getattr(module, "qconfig", config) is not None:
+        for module in quantizable(model).values():
+            if type(module) is nn.PReLU:
                 module.qconfig = config.prelu_qconfig()
+            elif type(module) in (nn.ReLU6, *FIXED_LAYERS):  # their kernels ask no observer for a scale
+                module.qconfig = None
         model.qconfig = config.qconfig()
         quantization.prepare(model, inplace=True)
     else:
@@ -214,10 +215,11 @@ def _prepared(model: nn.Module, config: PTQConfig, samples: torch.Tensor) -> nn.
 
 def _mapping(model: nn.Module, config: PTQConfig) -> quantization.QConfigMapping:
     """Say in FX's terms what is observed how."""
-    mapping = quantization.QConfigMapping().set_global(config.qconfig()).set_object_type(nn.PReLU, config.prelu_qconfig())
-    for operation, observer in FIXED_OBSERVERS.items():  # with fewer bits they stay float: their kernels have 8
-        fixed = quantization.QConfig(activation=observer, weight=config.qconfig().weight)
-        mapping.set_object_type(operation, fixed if config.activation_format.bits == 8 else None)
+    mapping = (
+        quantization.QConfigMapping().set_global(config.qconfig()).set_object_type(nn.PReLU, config.prelu_qconfig())
+    )
+    for operation, observer in _FIXED_QPARAMS_OP_TO_OBSERVER.items():  # the only scale that their kernels have
+        mapping.set_object_type(operation, quantization.QConfig(activation=observer, weight=config.qconfig().weight))
     for name in kept_float(model):
         mapping.set_module_name(name, None)
     return mapping

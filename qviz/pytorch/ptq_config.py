@@ -123,14 +123,16 @@ class PTQConfig:
         return quantization.QConfig(activation=activation, weight=self._weight())
 
     def prelu_qconfig(self) -> quantization.QConfig:
-        """Return the observers of a PReLU, whose kernel takes unsigned slopes with one scale.
+        """Return the observers of a PReLU, whose kernel takes unsigned slopes with one scale, of 6 bits at most.
+
+        From 2**14 on, fbgemm's products of slope and input are wrong: 63 * 255 is below, 127 * 255 beyond.
 
         Examples
         --------
         >>> PTQConfig(weight_bits=4).prelu_qconfig().weight().quant_max
         15
         """
-        weight = quantization.MinMaxObserver.with_args(quant_min=0, quant_max=2**self.weight_bits - 1)
+        weight = quantization.MinMaxObserver.with_args(quant_min=0, quant_max=2 ** min(self.weight_bits, 6) - 1)
         return quantization.QConfig(activation=self.qconfig().activation, weight=weight)
 
     def _activation(self):

@@ -22,7 +22,7 @@ from torch.ao import quantization
 from torch.ao.nn.intrinsic import qat as intrinsic_qat
 
 from . import engines, models
-from .layers import check_layers, check_parameters, drop_unused, fused, has_seen_nothing, run_watched
+from .layers import check_layers, check_parameters, drop_unused, fused, quantizable, run_watched
 from .qat_config import QATConfig
 from .qat_layers import as_float, qat_mappings
 from .snapshots import WeightSnapshot, fake_quantizes, observers_off, weight_behind, weight_snapshots, weighted_layers
@@ -154,6 +154,9 @@ def _prepared(model: nn.Module, config: QATConfig) -> nn.Module:
     # torch draws random weights for the layers it makes, and then puts ours in: the generator is put back
     with engines.quiet(), torch.random.fork_rng(devices=[]):
         model = fused(model)
+        for module in quantizable(model).values():
+            if type(module) is nn.ReLU6:  # its kernel asks no observer for a scale
+                module.qconfig = None
         model.qconfig = config.qconfig()
         quantization.prepare_qat(model, mapping=qat_mappings(), inplace=True)
     model.qat_config = config  # so that convert can say how its result came to be
@@ -301,6 +304,7 @@ def _observe(model: nn.Module) -> None:
     They pass in parts, which takes a fifth of the memory: an observer that is reset takes the next batch for its first.
     """
     observers = [fake.activation_post_process for fake in fake_quantizes(model).values()]
+    observers = [observer for observer in observers if hasattr(observer, "min_val")]  # not those with a fixed range
     parts = []
     model.eval()
     model.apply(quantization.disable_fake_quant)
@@ -315,6 +319,7 @@ def _observe(model: nn.Module) -> None:
         observer.min_val.resize_(lows.shape[1:]).copy_(lows.amin(0))
         observer.max_val.resize_(highs.shape[1:]).copy_(highs.amax(0))
     model.apply(quantization.enable_fake_quant)
+    drop_unused(model)
     for fake in fake_quantizes(model).values():  # torch's fused one leaves them as they were while it is disabled
         for mine, found in zip((fake.scale, fake.zero_point), fake.calculate_qparams(), strict=True):
             mine.resize_(found.shape).copy_(found)

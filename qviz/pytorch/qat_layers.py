@@ -58,9 +58,7 @@ class _ConvTranspose(_Trained):
     def forward(self, x: torch.Tensor, output_size=None) -> torch.Tensor:
         """Return the transposed convolution with the rounded weight."""
         dims = len(self.kernel_size)
-        padding = self._output_padding(
-            x, output_size, self.stride, self.padding, self.kernel_size, dims, self.dilation
-        )
+        padding = self._output_padding(x, output_size, self.stride, self.padding, self.kernel_size, dims, self.dilation)
         weight, transposed = self.weight_fake_quant(self.weight), getattr(F, f"conv_transpose{dims}d")
         return transposed(x, weight, self.bias, self.stride, self.padding, padding, self.groups, self.dilation)
 

@@ -24,7 +24,7 @@ FIXED = {
     "hardsigmoid": QParams(1 / 256, 0, UINT8),
     "tanh": QParams(1 / 128, 128, UINT8),
 }
-_ADDITIONS = (operator.add, torch.add)
+_BY_NUMBER = (operator.add, torch.add, operator.mul, torch.mul)
 
 
 class Rounded(nn.Module):
@@ -122,6 +122,7 @@ def add_steps(x: torch.Tensor, number: float, scale: float) -> torch.Tensor:
     return x + round(number / scale) * scale
 
 
+@torch.no_grad()
 def simulate(prepared: nn.Module, config) -> nn.Module:
     """Let a prepared and calibrated network round its activations and its weights, in place, and return it.
 
@@ -170,10 +171,10 @@ def _simulate_modules(prepared: nn.Module) -> None:
 
 def _simulate_graph(prepared: fx.GraphModule, config) -> None:
     rounded: dict[int, Rounded] = {}  # one observer may stand in several places
-    for node in list(prepared.graph.nodes):
+    for node in prepared.graph.nodes:  # also while some are erased
         module = prepared.get_submodule(node.target) if node.op == "call_module" else None
-        if node.op == "call_function" and node.target in _ADDITIONS and isinstance(node.args[1], int | float):
-            _add_steps_in_graph(prepared, node)
+        if node.op == "call_function" and node.target in _BY_NUMBER and isinstance(node.args[1], int | float):
+            _number_in_graph(prepared, node)
         elif isinstance(module, Rounded) or observes(module):
             source = node.args[0]
             kind = RoundedInput if source.op == "placeholder" else Rounded
@@ -189,11 +190,12 @@ def _simulate_graph(prepared: fx.GraphModule, config) -> None:
     prepared.recompile()
 
 
-def _add_steps_in_graph(prepared: fx.GraphModule, node: fx.Node) -> None:
-    """Let a graph add a number by whole steps, without the observer behind, which its kernel does not ask."""
+def _number_in_graph(prepared: fx.GraphModule, node: fx.Node) -> None:
+    """Let a graph add a number by whole steps, or multiply by it, without the observer behind: no kernel asks it."""
     before, number = node.args
-    scale = float(prepared.get_submodule(before.target).qparams.scale)
-    node.target, node.args = add_steps, (before, number, scale)
+    if node.target in _BY_NUMBER[:2]:
+        scale = float(prepared.get_submodule(before.target).qparams.scale)
+        node.target, node.args = add_steps, (before, number, scale)
     for user in list(node.users):
         if user.op == "call_module" and observes(prepared.get_submodule(user.target)):
             user.replace_all_uses_with(node)
