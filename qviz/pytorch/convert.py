@@ -39,7 +39,7 @@ from torch.ao import quantization
 from . import engines
 from .bridge import CONTAINERS
 from .layers import drop_unused, has_seen_nothing
-from .narrow import NarrowRange, hold_outputs
+from .narrow import NarrowRange, hold_outputs, lay_out
 from .ptq import SIMULATED, Made
 from .qat_layers import as_float
 from .snapshots import fake_quantizes, norm_factor, output_fakes, weight_used, weighted_layers
@@ -103,6 +103,7 @@ def _replace_layers(model, mends, engine) -> str:
     as_float(model)
     with engines.using(engine) as chosen, engines.quiet():
         quantization.convert(model, inplace=True)
+    lay_out(model)
     for name, clip in ranges.items():
         hold_outputs(model.get_submodule(name), clip)
     return chosen

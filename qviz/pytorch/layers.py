@@ -26,7 +26,8 @@ FLOAT_IN_FX = (nn.Embedding, nn.EmbeddingBag, nn.LSTM, nn.GRU, nn.RNN, nn.LSTMCe
 FLOAT_IN_FX += (nn.MultiheadAttention,)
 FIXED_LAYERS = (nn.Sigmoid, nn.Hardsigmoid, nn.Tanh, nn.Softmax)  # their codes are 8 bits, whatever is asked for
 FIXED_OPERATIONS = ("sigmoid", "hardsigmoid", "tanh")
-NOT_TRAINED = (nn.PReLU, intrinsic.LinearLeakyReLU, intrinsic.LinearTanh, intrinsic.ConvAdd2d, intrinsic.ConvAddReLU2d)
+NOT_TRAINED = (nn.PReLU,)
+ELSEWHERE = (intrinsic.LinearLeakyReLU, intrinsic.LinearTanh, intrinsic.ConvAdd2d, intrinsic.ConvAddReLU2d)
 
 
 def check_parameters(model: nn.Module, name: str = "model") -> None:
@@ -85,9 +86,13 @@ def check_layers(
     """
     for name, module in quantizable(model).items():
         kind, layer = type(module), f"layer {name!r} ({type(module).__name__})"
-        keep = f"set model.{name}.qconfig = None to keep it float, and let a DeQuantStub stand before it where it is "
-        keep += "given codes and a QuantStub behind it"
+        keep = (
+            f"set model.get_submodule({name!r}).qconfig = None to keep it float, and let a DeQuantStub stand before it "
+        )
+        keep += "where it is given codes and a QuantStub behind it"
         other = "" if training else "; or use flow='fx', which keeps it float"
+        if kind in ELSEWHERE:
+            raise ValueError(f"{layer} is made for another backend of torch: use the layers that it consists of")
         if kind in TRANSPOSED and per_channel:
             raise ValueError(f"{layer} has one scale for all weights in torch's kernels: use per_channel=False")
         if kind in CONVOLUTIONS and isinstance(module.padding, str):
@@ -99,7 +104,7 @@ def check_layers(
                              f"{modes} only: choose that, or {keep}")  # fmt: skip
         if flow == "eager" and isinstance(module, FLOAT_IN_FX):
             raise ValueError(f"{layer} is not quantized in the eager flow: {keep}{other}")
-        if training and (kind in NOT_TRAINED or (narrow and kind in FIXED_LAYERS)):
+        if training and (kind in NOT_TRAINED or (narrow and kind in FIXED_LAYERS[:3])):
             what = "gives out codes of 8 bits always: use activation_bits=8 and reduce_range=False"
             what = (
                 what if kind in FIXED_LAYERS else "has no form that can be trained with quantization in it: replace it"
@@ -122,6 +127,19 @@ def quantizable(model: nn.Module, prefix: str = "") -> dict[str, nn.Module]:
         if getattr(child, "qconfig", "inherited") is not None:
             found |= {f"{prefix}{name}": child} | quantizable(child, f"{prefix}{name}.")
     return found
+
+
+def dynamic_layers(model: nn.Module) -> dict[str, nn.Module]:
+    """Return the layers that a dynamic network quantizes, by name: linear ones, also fused with a ReLU.
+
+    Examples
+    --------
+    >>> list(dynamic_layers(nn.Sequential(nn.Conv1d(1, 1, 1), nn.Linear(2, 2))))
+    ['1']
+    """
+    found = {n: m for n, m in quantizable(model).items() if type(m) in (nn.Linear, intrinsic.LinearReLU)}
+    inside = [f"{n}." for n, m in model.named_modules() if isinstance(m, _FusedModule)]
+    return {n: m for n, m in found.items() if not n.startswith(tuple(inside))}
 
 
 def kept_float(model: nn.Module) -> list[str]:
@@ -258,12 +276,6 @@ def run_watched(converted: nn.Module, x: torch.Tensor, flow: str, narrow: bool) 
         if watch.refusal:
             raise ValueError(watch.refusal) from None
         raise ValueError(_failure(converted, inside, watch.last, flow, error)) from None
-    for name in vars(converted):
-        if name.startswith("_packed_weight"):
-            raise ValueError(
-                "model calls torch.nn.functional.linear or a convolution with its own weight, which is neither kept to "
-                "its bits nor saved here: use layers such as torch.nn.Linear, which hold their weights"
-            )
 
 
 class _Watch(TorchFunctionMode):
@@ -281,6 +293,13 @@ class _Watch(TorchFunctionMode):
             self.refusal = (
                 f"model must keep to its bits: {what} gives out codes of 8 bits always, which would leave the range; "
                 "use activation_bits=8 and reduce_range=False, or dequantize before it"
+            )
+            raise ValueError(self.refusal)
+        joins = name in ("cat", "concat", "stack") and getattr(func, "__module__", "") != "torch._ops.quantized"
+        if joins and codes and len({t.q_scale() for t in args[0]}) > 1:
+            self.refusal = (
+                f"model must not join codes as they are: torch.{name} puts codes of different scales on that of the "
+                "first, where large ones are clipped; use torch.ao.nn.quantized.FloatFunctional().cat, or flow='fx'"
             )
             raise ValueError(self.refusal)
         if name != "__get__":
@@ -315,8 +334,13 @@ def _failure(converted: nn.Module, inside: list[str], operation: str, flow: str,
         advice = "fuse it with the layer before it in a method fuse, if torch can"
         advice += "; or let a DeQuantStub stand before it, a QuantStub behind it, and set its qconfig to None"
     advice = f"{advice}; or use flow='fx', which finds these places by itself" if flow == "eager" else "keep it float"
+    return f"model cannot run on integers: {what}; {advice}. torch's words: {first_line(error)}"
+
+
+def first_line(error: Exception) -> str:
+    """Return the first words of an error of torch."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return f"model cannot run on integers: {what}; {advice}. torch's words: {lines[0][:160]}"
+    return lines[0][:160]
 
 
 def _call(model: nn.Module, name: str) -> nn.Module:

@@ -18,7 +18,7 @@ from qviz.numerics import Histogram, HistogramObserver, IntFormat, QParams
 from . import engines
 from .bridge import from_torch, qparams_of, quantize_tensor, to_array
 from .cost import latency, size_bytes
-from .layers import FUSED, WEIGHTED, fused
+from .layers import FUSED, WEIGHTED, dynamic_layers, fused
 from .narrow import clip_codes, gives_codes, weighted
 from .ptq import SIMULATED
 from .ptq_config import check_float, check_labelled
@@ -76,7 +76,10 @@ def evaluate(
     (['input', 'conv1', 'conv2', 'fc1', 'fc2'], True)
     """
     check_float(model_float, "model_float")
-    return Reference(_like(model_float, model_q), x, y).compare(model_q, repeats=repeats, batch=batch, threads=threads)
+    check_labelled(x, y)
+    return Reference(_like(model_float, model_q, x), x, y).compare(
+        model_q, repeats=repeats, batch=batch, threads=threads
+    )
 
 
 class Reference:
@@ -132,6 +135,8 @@ class Reference:
         with engines.quiet(), torch.inference_mode():
             self._run(names)
             their = outputs_of(model_q, self.x, names)
+            if their[""].ndim != 2:
+                raise ValueError(f"model_q must answer with numbers (n, classes): got shape {tuple(their[''].shape)}")
             layers = tuple(self._layer(n, model_q, their) for n in ("input", *names))
             times = [latency(m, self.x[:batch], repeats=repeats, threads=threads) for m in (model_q, self.model)]
             theirs, mine = to_array(their[""]).argmax(1), self._seen[""].real.argmax(1)
@@ -235,7 +240,7 @@ def layer_names(model: nn.Module) -> list[str]:
     if trained := weighted_layers(model):
         return list(trained)
     if model.made.config.dynamic:
-        return [n for n, m in model.named_modules() if type(m) is nn.Linear and m._forward_pre_hooks]
+        return list(dynamic_layers(model))
     return [n for n, m in model.named_modules() if type(m) in (*WEIGHTED, *FUSED) and _output_qparams(m) is not None]
 
 
@@ -261,12 +266,12 @@ def outputs_of(model: nn.Module, x: torch.Tensor, names: list[str]) -> dict[str,
     return seen
 
 
-def _like(model_float: nn.Module, model_q: nn.Module) -> nn.Module:
+def _like(model_float: nn.Module, model_q: nn.Module, x: torch.Tensor) -> nn.Module:
     """Return the float network, fused as the other one is: by FX, by its own method, or not at all."""
     model = deepcopy(model_float).eval()
     if isinstance(model_q, fx.GraphModule):
-        with engines.quiet():
-            return quantize_fx.fuse_fx(model)
+        with engines.quiet():  # fuses as it does before quantizing, and observes nothing
+            return quantize_fx.prepare_fx(model, quantization.QConfigMapping(), (x[:1],))
     return fused(model) if any("intrinsic" in type(m).__module__ for m in model_q.modules()) else model
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import fx, nn
-from torch.ao.nn.quantized import QFunctional
+from torch.ao.nn.quantized import InstanceNorm2d, QFunctional
 
 from qviz.numerics import IntFormat, PerChannel, PerTensor, QParams
 
@@ -94,12 +94,43 @@ class Clip(nn.Module):
         return self.narrow_range(self, (), codes)
 
 
+class _HeldFunctional(QFunctional):
+    """A QFunctional that clips what matmul returns as well."""
+
+    def matmul(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return self.activation_post_process(super().matmul(x, y))
+
+
 def hold_outputs(module: nn.Module, clip: NarrowRange) -> None:
     """Clip the codes that a module gives out, if it gives out codes with a scale of its own."""
     if isinstance(module, QFunctional):  # its operations are methods, so that no forward hook sees what they return
-        module.activation_post_process = Clip(clip)
+        module.__class__, module.activation_post_process = _HeldFunctional, Clip(clip)
     elif gives_codes(module):
         module.register_forward_hook(clip)
+
+
+def lay_out(model: nn.Module) -> None:
+    """Let every instance norm of a converted network take its input contiguous, in place.
+
+    torch's kernel mixes up the channels of what lies channels-last, as all that a quantized Conv2d gives out does.
+
+    Examples
+    --------
+    >>> lay_out(nn.Sequential(nn.ReLU()))
+    """
+    for module in model.modules():
+        if isinstance(module, InstanceNorm2d):
+            module.register_forward_pre_hook(_contiguous)
+    if isinstance(model, fx.GraphModule):
+        for node in list(model.graph.nodes):
+            if node.target is torch.ops.quantized.instance_norm:
+                with model.graph.inserting_before(node):
+                    node.update_arg(0, model.graph.call_method("contiguous", (node.args[0],)))
+        model.recompile()
+
+
+def _contiguous(module, inputs):
+    return tuple(x.contiguous() for x in inputs)
 
 
 def weighted(model: nn.Module) -> dict[str, nn.Module]:

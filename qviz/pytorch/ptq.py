@@ -14,12 +14,25 @@ from dataclasses import dataclass, replace
 import torch
 from torch import fx, nn
 from torch.ao import quantization
+from torch.ao.nn import intrinsic
 from torch.ao.quantization import quantize_fx
 from torch.ao.quantization.qconfig_mapping import _FIXED_QPARAMS_OP_TO_OBSERVER
 
 from . import engines
-from .layers import FIXED_LAYERS, check_layers, drop_unused, fused, kept_float, quantizable, run_watched
-from .narrow import narrow
+from .layers import (
+    FIXED_LAYERS,
+    FLOAT_IN_FX,
+    check_layers,
+    drop_unused,
+    dynamic_layers,
+    first_line,
+    fused,
+    kept_float,
+    observes,
+    quantizable,
+    run_watched,
+)
+from .narrow import lay_out, narrow
 from .ptq_config import PTQConfig, check_float, check_inputs
 from .simulate import simulate
 
@@ -179,12 +192,30 @@ def _check_weights(config: PTQConfig, engine: str) -> None:
 def _rehearse(model: nn.Module, config: PTQConfig, samples: torch.Tensor) -> None:
     """Convert a copy with the quickest observers and run it on one input, so that what fails fails before any work."""
     if config.dynamic:
+        if len(samples):
+            run_watched(_dynamic(model, config, samples), samples[:1], config.flow, narrow=False)
         return
     narrow_range = config.activation_format.bits < 8
     check_layers(model, flow=config.flow, per_channel=config.per_channel, narrow=narrow_range)
     quick, example = replace(config, method="torch min-max", weight_method=None), samples[:1]
     prepared = _prepared(model, quick, example)
-    run_watched(_converted(prepared), example, config.flow, narrow_range)
+    if isinstance(prepared, fx.GraphModule):
+        _refuse_bare_weights(prepared)
+    try:
+        converted = _converted(prepared)
+    except Exception as error:
+        raise ValueError(f"model cannot be converted by torch: {first_line(error)}") from None
+    run_watched(converted, example, config.flow, narrow_range)
+
+
+def _refuse_bare_weights(prepared: fx.GraphModule) -> None:
+    for node in prepared.graph.nodes:
+        module = prepared.get_submodule(node.target) if node.op == "call_module" else None
+        if observes(module) and node.args[0].op == "get_attr" and module.dtype == torch.qint8:
+            raise ValueError(
+                f"model calls torch.nn.functional.linear or a convolution with its own weight, {node.args[0].target}, "
+                "which is neither kept to its bits nor saved here: use layers such as torch.nn.Linear instead"
+            )
 
 
 def _prepared(model: nn.Module, config: PTQConfig, samples: torch.Tensor) -> nn.Module:
@@ -218,8 +249,12 @@ def _mapping(model: nn.Module, config: PTQConfig) -> quantization.QConfigMapping
     mapping = (
         quantization.QConfigMapping().set_global(config.qconfig()).set_object_type(nn.PReLU, config.prelu_qconfig())
     )
+    for kind in FLOAT_IN_FX:
+        mapping.set_object_type(kind, None)
+    eight = config.activation_format.bits == 8  # their kernels have no other codes
     for operation, observer in _FIXED_QPARAMS_OP_TO_OBSERVER.items():  # the only scale that their kernels have
-        mapping.set_object_type(operation, quantization.QConfig(activation=observer, weight=config.qconfig().weight))
+        fixed = quantization.QConfig(activation=observer, weight=config.qconfig().weight)
+        mapping.set_object_type(operation, fixed if eight else None)
     for name in kept_float(model):
         mapping.set_module_name(name, None)
     return mapping
@@ -236,16 +271,16 @@ def _dynamic(model: nn.Module, config: PTQConfig, samples: torch.Tensor) -> nn.M
     """Quantize the weights of linear layers now, and let each input's range be found when it comes."""
     model, qconfig = deepcopy(model).eval(), config.qconfig()
     if config.flow == "eager":
-        return quantization.quantize_dynamic(model, {nn.Linear: qconfig}, inplace=True)
+        kinds = {nn.Linear: qconfig, intrinsic.LinearReLU: qconfig}
+        return quantization.quantize_dynamic(model, kinds, inplace=True)
     mapping = quantization.QConfigMapping()
-    for name, module in model.named_modules():
-        if type(module) is nn.Linear and getattr(module, "qconfig", config) is not None:
-            # by name: asked for the type, FX wants one for each ReLU too
-            mapping.set_module_name(name, qconfig)
+    for name in dynamic_layers(model):  # by name: asked for the type, FX wants one for each ReLU too
+        mapping.set_module_name(name, qconfig)
     return quantize_fx.convert_fx(quantize_fx.prepare_fx(model, mapping, (samples[:1],)))
 
 
 def _finished(converted: nn.Module, config: PTQConfig, engine: str) -> nn.Module:
+    lay_out(converted)
     narrow(converted, config.weight_format, config.activation_format)
     converted.made = Made(config, engine)
     return converted.eval()

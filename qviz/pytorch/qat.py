@@ -155,7 +155,7 @@ def _prepared(model: nn.Module, config: QATConfig) -> nn.Module:
     with engines.quiet(), torch.random.fork_rng(devices=[]):
         model = fused(model)
         for module in quantizable(model).values():
-            if type(module) is nn.ReLU6:  # its kernel asks no observer for a scale
+            if type(module) in (nn.ReLU6, nn.Softmax):  # no kernel, or one that asks no observer for a scale
                 module.qconfig = None
         model.qconfig = config.qconfig()
         quantization.prepare_qat(model, mapping=qat_mappings(), inplace=True)

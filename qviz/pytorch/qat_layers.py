@@ -106,6 +106,7 @@ def as_float(model: nn.Module) -> None:
     for name, layer in list(model.named_modules()):
         if isinstance(layer, _Trained):
             plain, fake = layer.to_float(), layer.weight_fake_quant
-            plain.qconfig = quantization.QConfig(activation=layer.qconfig.activation, weight=lambda fake=fake: fake)
+            for part in plain.modules():  # torch asks the convolution inside of a fused one
+                part.qconfig = quantization.QConfig(layer.qconfig.activation, weight=lambda fake=fake: fake)
             plain.activation_post_process = layer.activation_post_process
             model.set_submodule(name, plain)

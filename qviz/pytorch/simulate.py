@@ -16,7 +16,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 from qviz.numerics import UINT8, QParams
 
 from .bridge import qparams_of, quantize_tensor
-from .layers import FUSED, WEIGHTED, observes, weight_of
+from .layers import FUSED, WEIGHTED, dynamic_layers, observes, weight_of
 
 # torch's kernels for these answer on one grid, whatever goes in
 FIXED = {
@@ -85,7 +85,7 @@ class OnGrid(torch.Tensor):
         grid = next(leaf.grid for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, OnGrid))
         args, kwargs = plain((args, kwargs or {}))
         if name == "add" and isinstance(args[1], int | float):
-            return on_grid(add_steps(args[0], args[1], float(grid.scale)), grid)
+            return add_steps(args[0], args[1], float(grid.scale))  # the kernel moves the zero point: another grid
         result = func(*args, **kwargs)
         if name == "mul":
             return result  # by a number: the kernel multiplies the scale
@@ -140,8 +140,7 @@ def simulate(prepared: nn.Module, config) -> nn.Module:
     True
     """
     if config.dynamic:
-        layers = [m for m in prepared.modules() if type(m) is nn.Linear and getattr(m, "qconfig", config) is not None]
-        for layer in layers:
+        for layer in map(weight_of, dynamic_layers(prepared).values()):
             layer.register_forward_pre_hook(_round_input)
             _round_weight(layer, config.qconfig())
     elif isinstance(prepared, fx.GraphModule):

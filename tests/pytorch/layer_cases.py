@@ -7,10 +7,10 @@ The decision is a word for each flow (eager, fx, and qat, which is eager too):
 "float"      it stays float, and the rest of the network is quantized
 other words  it is refused with a sentence in which these stand
 
-`narrow` is the sentence for activations of fewer than 8 bits, where that is another one.
+`narrow` is the decision for activations of fewer than 8 bits, where that is another one, and `narrow_fx` in FX.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -23,7 +23,9 @@ ROWS = 64
 NO_KERNEL = "torch has no kernel"
 NOT_EAGER = "is not quantized in the eager flow: set model"
 FIXED = "gives out codes of 8 bits always"
+FIRST = "puts codes of different scales on that of the first"
 WEIGHT = "calls torch.nn.functional.linear or a convolution with its own weight"
+ELSEWHERE = "is made for another backend of torch"
 NOT_TRAINED = "has no form that can be trained with quantization in it"
 
 
@@ -38,6 +40,7 @@ class Case:
     fx: str = "integers"
     qat: str = "integers"
     narrow: str = ""
+    narrow_fx: str = ""
     per_channel: bool = True
     first_float: object = None
 
@@ -62,6 +65,8 @@ class Case:
     def decided(self, flow: str, bits: int) -> str:
         """Return the decision for a flow and a number of bits of activations."""
         decision = getattr(self, flow)
+        if flow == "fx" and bits < 8 and self.narrow_fx:
+            return self.narrow_fx
         return self.narrow if self.narrow and bits < 8 and decision in ("integers", "averages") else decision
 
 
@@ -82,7 +87,6 @@ class Network(nn.Module):
         x = self.quant(x)
         x = self.layers(x) if self.run is None else self.run(self, x)
         return self.dequant(x.flatten(1))
-
 
 
 def linear(inputs=6, outputs=8):
@@ -120,7 +124,7 @@ def on_image(function, **decisions):
 def recurrent(kind, shape=(4, 6), **options):
     def forward(net, x):
         result = net.layers[0](x, x, x) if kind is nn.MultiheadAttention else net.layers[0](x)
-        result = result[0] if isinstance(result, tuple) else result
+        result = result[0] if kind in (nn.LSTM, nn.GRU, nn.LSTMCell, nn.MultiheadAttention) else result
         return net.layers[1](result)
 
     sizes = (6, 2) if kind is nn.MultiheadAttention else (6, 6)
@@ -129,8 +133,15 @@ def recurrent(kind, shape=(4, 6), **options):
 
 
 def embedding(kind):
-    return Case((linear(6, 3),), (3,), lambda net, x: net.layers(x), NOT_EAGER, "float", NOT_EAGER,
-                first_float=lambda: kind(10, 6))  # fmt: skip
+    return Case(
+        (linear(6, 3),),
+        (3,),
+        lambda net, x: net.layers(x),
+        NOT_EAGER,
+        "float",
+        NOT_EAGER,
+        first_float=lambda: kind(10, 6),
+    )
 
 
 LAYERS = {
@@ -158,18 +169,20 @@ LAYERS = {
     nn.ReLU: behind_linear(nn.ReLU),
     nn.ReLU6: behind_linear(nn.ReLU6),
     nn.Hardtanh: behind_linear(nn.Hardtanh),
-    nn.Sigmoid: behind_linear(nn.Sigmoid, narrow=FIXED),
-    nn.Hardsigmoid: behind_linear(nn.Hardsigmoid, narrow=FIXED),
-    nn.Tanh: behind_linear(nn.Tanh, narrow=FIXED),
+    nn.Sigmoid: behind_linear(nn.Sigmoid, narrow=FIXED, narrow_fx="float"),
+    nn.Hardsigmoid: behind_linear(nn.Hardsigmoid, narrow=FIXED, narrow_fx="float"),
+    nn.Tanh: behind_linear(nn.Tanh, narrow=FIXED, narrow_fx="float"),
     nn.Softmax: behind_linear(lambda: nn.Softmax(1), eager=NO_KERNEL, fx="float", qat=NO_KERNEL),
     nn.AvgPool1d: behind_conv(lambda: nn.AvgPool1d(2), 1, eager="averages", fx="averages", qat="averages"),
     nn.AvgPool2d: behind_conv(lambda: nn.AvgPool2d(2), eager="averages", fx="averages", qat="averages"),
     nn.AvgPool3d: behind_conv(lambda: nn.AvgPool3d(2), 3, eager="averages", fx="averages", qat="averages"),
-    nn.AdaptiveAvgPool1d: behind_conv(lambda: nn.AdaptiveAvgPool1d(1), 1, eager="averages", fx="averages",
-                                      qat="averages"),  # fmt: skip
+    nn.AdaptiveAvgPool1d: behind_conv(
+        lambda: nn.AdaptiveAvgPool1d(1), 1, eager="averages", fx="averages", qat="averages"
+    ),
     nn.AdaptiveAvgPool2d: behind_conv(lambda: nn.AdaptiveAvgPool2d(1), eager="averages", fx="averages", qat="averages"),
-    nn.AdaptiveAvgPool3d: behind_conv(lambda: nn.AdaptiveAvgPool3d(1), 3, eager="averages", fx="averages",
-                                      qat="averages"),  # fmt: skip
+    nn.AdaptiveAvgPool3d: behind_conv(
+        lambda: nn.AdaptiveAvgPool3d(1), 3, eager="averages", fx="averages", qat="averages"
+    ),
     nn.MaxPool1d: behind_conv(lambda: nn.MaxPool1d(2), 1),
     nn.MaxPool2d: behind_conv(lambda: nn.MaxPool2d(2)),
     nn.MaxPool3d: behind_conv(lambda: nn.MaxPool3d(2), 3),
@@ -190,17 +203,20 @@ LAYERS = {
     intrinsic.LinearReLU: Case((lambda: intrinsic.LinearReLU(nn.Linear(6, 8), nn.ReLU()),), (6,)),
     intrinsic.BNReLU2d: behind_conv(lambda: intrinsic.BNReLU2d(nn.BatchNorm2d(8), nn.ReLU())),
     intrinsic.BNReLU3d: behind_conv(lambda: intrinsic.BNReLU3d(nn.BatchNorm3d(8), nn.ReLU()), 3),
-    intrinsic.LinearLeakyReLU: Case((lambda: intrinsic.LinearLeakyReLU(nn.Linear(6, 8), nn.LeakyReLU()),), (6,),
-                                    eager=NO_KERNEL, fx="no layer", qat=NOT_TRAINED),  # fmt: skip
-    intrinsic.LinearTanh: Case((lambda: intrinsic.LinearTanh(nn.Linear(6, 8), nn.Tanh()),), (6,),
-                               eager=NO_KERNEL, fx="no layer", qat=NOT_TRAINED),  # fmt: skip
+    intrinsic.LinearLeakyReLU: Case(
+        (lambda: intrinsic.LinearLeakyReLU(nn.Linear(6, 8), nn.LeakyReLU()),), (6,), None, *[ELSEWHERE] * 3
+    ),
+    intrinsic.LinearTanh: Case(
+        (lambda: intrinsic.LinearTanh(nn.Linear(6, 8), nn.Tanh()),), (6,), None, *[ELSEWHERE] * 3
+    ),
 }
 OPERATIONS = {
     "FloatFunctional.mul": two(lambda net, x, y: net.functional.mul(x, y)),
     "FloatFunctional.cat": two(lambda net, x, y: net.functional.cat([x, y], 1)),
     "FloatFunctional.add_relu": two(lambda net, x, y: net.functional.add_relu(x, y)),
-    "FloatFunctional.matmul": Case((linear(6, 6),), (4, 6),
-                                   lambda net, x: net.functional.matmul(x, net.layers(x).transpose(1, 2))),  # fmt: skip
+    "FloatFunctional.matmul": Case(
+        (linear(6, 6),), (4, 6), lambda net, x: net.functional.matmul(x, net.layers(x).transpose(1, 2))
+    ),
     "FloatFunctional.add_scalar": one(lambda net, y: net.functional.add_scalar(y, 0.7), narrow=FIXED),
     "FloatFunctional.mul_scalar": one(lambda net, y: net.functional.mul_scalar(y, 0.7)),
     "add": two(lambda net, x, y: x + y, eager=NO_KERNEL, qat=NO_KERNEL),
@@ -208,45 +224,56 @@ OPERATIONS = {
     "add a number": one(lambda net, y: y + 0.7, eager=NO_KERNEL, qat=NO_KERNEL, narrow=FIXED),
     "mul": two(lambda net, x, y: x * y, eager=NO_KERNEL, qat=NO_KERNEL),
     "mul by a number": one(lambda net, y: y * 0.7, eager=NO_KERNEL, qat=NO_KERNEL),
-    "matmul": Case((linear(6, 6),), (4, 6), lambda net, x: torch.matmul(x, net.layers(x).transpose(1, 2)),
-                   eager=NO_KERNEL, qat=NO_KERNEL),  # fmt: skip
-    "cat": two(lambda net, x, y: torch.cat([x, y], 1)),
-    "stack": two(lambda net, x, y: torch.stack([x, y], 1)),
+    "matmul": Case(
+        (linear(6, 6),),
+        (4, 6),
+        lambda net, x: torch.matmul(x, net.layers(x).transpose(1, 2)),
+        eager=NO_KERNEL,
+        qat=NO_KERNEL,
+    ),
+    "cat": two(lambda net, x, y: torch.cat([x, y], 1), eager=FIRST, qat=FIRST),
+    "stack": two(lambda net, x, y: torch.stack([x, y], 1), eager=FIRST, qat=FIRST),
     "mean": on_image(lambda y: y.mean([2, 3]), eager="averages", fx="averages", qat="averages"),
-    "adaptive_avg_pool2d": on_image(lambda y: F.adaptive_avg_pool2d(y, 1), eager="averages", fx="averages",
-                                    qat="averages"),  # fmt: skip
+    "adaptive_avg_pool2d": on_image(
+        lambda y: F.adaptive_avg_pool2d(y, 1), eager="averages", fx="averages", qat="averages"
+    ),
     "avg_pool2d": on_image(lambda y: F.avg_pool2d(y, 2), eager="averages", fx="averages", qat="averages"),
     "max_pool2d": on_image(lambda y: F.max_pool2d(y, 2)),
-    "interpolate": on_image(lambda y: F.interpolate(y, scale_factor=2, mode="bilinear"), eager="averages",
-                            fx="averages", qat="averages"),  # fmt: skip
+    "interpolate": on_image(
+        lambda y: F.interpolate(y, scale_factor=2, mode="bilinear"), eager="averages", fx="averages", qat="averages"
+    ),
     "relu": one(lambda net, y: F.relu(y)),
     "relu6": one(lambda net, y: F.relu6(y)),
     "clamp": one(lambda net, y: y.clamp(-0.5, 0.5)),
-    "sigmoid": one(lambda net, y: torch.sigmoid(y), narrow=FIXED),
-    "tanh": one(lambda net, y: y.tanh(), narrow=FIXED),
+    "sigmoid between layers": Case((linear(), nn.Sigmoid, linear(8, 3)), (6,), narrow=FIXED),
+    "sigmoid": one(lambda net, y: torch.sigmoid(y), narrow=FIXED, narrow_fx="float"),
+    "tanh": one(lambda net, y: y.tanh(), narrow=FIXED, narrow_fx="float"),
     "gelu": one(lambda net, y: F.gelu(y), fx="float"),
     "silu": one(lambda net, y: F.silu(y), eager=NO_KERNEL, fx="float", qat=NO_KERNEL),
     "view, permute, flatten": on_image(lambda y: y.permute(0, 2, 3, 1).flatten(1, 2).unsqueeze(1).squeeze(1)),
     "chunk": one(lambda net, y: y.chunk(2, 1)[1]),
-    "linear": Case((linear(6, 6),), (6,), lambda net, x: F.linear(x, net.layers[0].weight), NO_KERNEL, WEIGHT,
-                   NO_KERNEL),  # fmt: skip
-    "conv2d": Case((conv(2),), IMAGE[2], lambda net, x: F.conv2d(x, net.layers[0].weight), NO_KERNEL, WEIGHT,
-                   NO_KERNEL),  # fmt: skip
+    "linear": Case(
+        (linear(6, 6),), (6,), lambda net, x: F.linear(x, net.layers[0].weight), NO_KERNEL, WEIGHT, NO_KERNEL
+    ),
+    "conv2d": Case(
+        (conv(2),), IMAGE[2], lambda net, x: F.conv2d(x, net.layers[0].weight), NO_KERNEL, WEIGHT, NO_KERNEL
+    ),
     "conv and relu": behind_conv(nn.ReLU),
     "conv and batch norm and relu": Case((conv(2), lambda: nn.BatchNorm2d(8), nn.ReLU), IMAGE[2]),
     "conv with reflected padding": Case((conv(2, padding=1, padding_mode="reflect"),), IMAGE[2]),
     "conv with padding same": Case((conv(2, padding="same"),), IMAGE[2], None, *["use padding=1"] * 3),
-    "conv with padding same, even": Case((lambda: nn.Conv2d(3, 8, 4, padding="same"),), IMAGE[2], None,
-                                         *["choose an odd kernel size"] * 3),  # fmt: skip
+    "conv with padding same, even": Case(
+        (lambda: nn.Conv2d(3, 8, 4, padding="same"),), IMAGE[2], None, *["choose an odd kernel size"] * 3
+    ),
     "conv with padding valid": Case((conv(1, padding="valid"),), IMAGE[1], None, *["use padding=0"] * 3),
-    "conv with circular padding": Case((conv(2, padding=1, padding_mode="circular"),), IMAGE[2], None,
-                                       *["pad with 'zeros' or 'reflect' only"] * 3),  # fmt: skip
-    "transposed, per channel": Case((lambda: nn.ConvTranspose2d(3, 4, 3),), IMAGE[2], None,
-                                    *["has one scale for all weights .* use per_channel=False"] * 3),  # fmt: skip
-}
-KEPT = {  # what is refused above runs, once it is told to stay float
-    "Embedding": LAYERS[nn.Embedding],
-    "EmbeddingBag": LAYERS[nn.EmbeddingBag],
+    "conv with circular padding": Case(
+        (conv(2, padding=1, padding_mode="circular"),), IMAGE[2], None, *["pad with 'zeros' or 'reflect' only"] * 3
+    ),
+    "transposed, per channel": Case(
+        (lambda: nn.ConvTranspose2d(3, 4, 3),),
+        IMAGE[2],
+        None,
+        *["has one scale for all weights .* use per_channel=False"] * 3,
+    ),
 }
 CASES = {**{kind.__name__: case for kind, case in LAYERS.items()}, **OPERATIONS}
-__all__ = ["CASES", "KEPT", "LAYERS", "Case", "replace"]

@@ -1,17 +1,15 @@
 """Every layer that torch.ao converts, in every flow: quantized, simulated, measured, saved and loaded, or refused."""
 
 import copy
-import re
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from .layer_cases import CASES, LAYERS  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.ao import quantization  # noqa: E402
+from torch.ao.nn.intrinsic import LinearReLU  # noqa: E402
 from torch.ao.quantization import quantize_fx  # noqa: E402, F401  (loads the backend config)
 from torch.ao.quantization.backend_config import get_native_backend_config  # noqa: E402
 from torch.overrides import TorchFunctionMode  # noqa: E402
@@ -25,11 +23,13 @@ from qviz.pytorch.narrow import weighted  # noqa: E402
 from qviz.pytorch.ptq import PTQConfig, quantize_model, simulate_model  # noqa: E402
 from qviz.pytorch.qat import QATConfig, freeze, prepare  # noqa: E402
 
+from .layer_cases import CASES, LAYERS  # noqa: E402
+
 pytestmark = pytest.mark.skipif("fbgemm" not in engines.supported(), reason="fbgemm is not in this build of torch")
 
 # 7 bits of weights, because 8 times 8 saturate without VNNI; 8 of activations, where sigmoid has its own
 CHOICES = [(7, 8, "torch min-max"), (2, 4, "min-max"), (4, 4, "mse")]
-DECIDED = ("integers", "averages", "float", "no layer")
+DECIDED = ("integers", "averages", "float")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -120,16 +120,19 @@ def assert_alike(mine, theirs, step, decision, ties=0.01):
     """Sums of float32 in another order: a value within 1e-5 of a tie may fall to the other side, by one step."""
     steps = (mine - theirs).abs() / step
     assert steps.max() < 1.01 if step else torch.allclose(mine, theirs)
-    assert (steps > 0.5).float().mean() <= (0.3 if decision == "averages" else ties)
+    assert (steps > 0.5).float().mean() <= (0.5 if decision == "averages" else ties)
 
 
 def sqnr_db(real, got):
     return float(10 * torch.log10(real.square().sum() / (real - got).square().sum().clamp_min(1e-30)))
 
 
-def saved_and_loaded(model, case, path):
+def assert_saved(model, case, x, path):
+    """Bit-identical, within what was calibrated and beyond."""
     files.save(model, path)
-    return files.load(path, case.build(), case.inputs())
+    loaded = files.load(path, case.build(), x)
+    for some in (x, x if case.first_float else x * 1.5):
+        assert torch.equal(run(loaded, some), run(model, some))
 
 
 @pytest.mark.parametrize(("weight_bits", "activation_bits", "method"), CHOICES)
@@ -150,13 +153,10 @@ def test_after_training(name, flow, weight_bits, activation_bits, method, tmp_pa
     step = assert_kept_to_bits(converted, x, config)
     assert_alike(run(converted, x), run(simulated, x), step, decision)
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
-    if decision == "no layer":
-        assert not weighted(converted)
-        return
     if weight_bits == 7:
         assert sqnr_db(run(model, x), run(converted, x)) > 20  # 7 bits of weights: about 35 dB
     measured(model, converted, simulated, x, weight_bits)
-    assert torch.equal(run(saved_and_loaded(converted, case, tmp_path / "x.pt"), x * 1.5), run(converted, x * 1.5))
+    assert_saved(converted, case, x, tmp_path / "x.pt")
 
 
 def measured(model, converted, simulated, x, weight_bits):
@@ -194,20 +194,31 @@ def test_with_quantization_in_training(name, weight_bits, activation_bits, metho
     assert {x.weights_different for x in found.layers if x.weights_different == x.weights_different} == {0}
     y = torch.zeros(len(x), dtype=torch.int64)
     assert evaluate(model, converted, x, y).layers
-    assert torch.equal(run(saved_and_loaded(converted, case, tmp_path / "x.pt"), x * 1.5), run(converted, x * 1.5))
+    assert_saved(converted, case, x, tmp_path / "x.pt")
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")  # torch's word on its float convolution
 @pytest.mark.parametrize("flow", ["eager", "fx"])
 @pytest.mark.parametrize("weight_bits", [8, 2])
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [name for name in CASES if name != "linear"])
 def test_dynamic_quantizes_linear_layers_and_leaves_the_others(name, weight_bits, flow, tmp_path):
     case = CASES[name]
     model, x = case.build(), case.inputs()
     config = PTQConfig(weight_bits, dynamic=True, flow=flow)
     converted, simulated = quantize_model(model, config, x), simulate_model(model, config, x)
-    quantized = {n for n, m in model.named_modules() if type(m) is nn.Linear and "attention" not in n.lower()}
-    called = {n for n in weighted(converted)}
-    assert called <= quantized
+    layers = weighted(converted)
+    assert layers.keys() <= {
+        name for name, module in model.named_modules() if isinstance(module, nn.Linear | LinearReLU)
+    }
     np.testing.assert_allclose(run(converted, x), run(simulated, x), atol=1e-4)
-    if called:
-        assert torch.equal(run(saved_and_loaded(converted, case, tmp_path / "x.pt"), x), run(converted, x))
+    if layers:
+        y = torch.zeros(len(x), dtype=torch.int64)
+        rows = [evaluate(model, some, x, y).layers for some in (converted, simulated)]
+        assert [row.name for row in rows[0]] == [row.name for row in rows[1]] == list(layers)
+        assert_saved(converted, case, x, tmp_path / "x.pt")
+
+
+def test_dynamic_refuses_a_function_that_takes_the_weight_of_a_layer():
+    case = CASES["linear"]
+    with pytest.raises(ValueError, match="forward of Network calls linear on integers"):
+        quantize_model(case.build(), PTQConfig(dynamic=True), case.inputs())
