@@ -327,7 +327,7 @@ def _failure(converted: nn.Module, inside: list[str], operation: str, flow: str,
     module = converted.get_submodule(name)
     where = f"layer {name!r} ({type(module).__name__})" if name else f"the forward of {type(module).__name__}"
     if any(True for _ in module.children()) or not name:
-        what = f"{where} calls {operation} on integers, for which torch has no kernel"
+        what = f"{where} calls {operation or 'an operation'} on integers, for which torch has no kernel"
         advice = "for + and * use torch.ao.nn.quantized.FloatFunctional, around others a DeQuantStub and a QuantStub"
     else:
         what = f"{where} is given integers, and torch has no kernel for it that takes them"
