@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from . import engines
+from .narrow import weighted
 from .ptq import SIMULATED
 from .reproducible import ReproducibleSums
 from .snapshots import fake_quantizes, observers_off, output_fakes, weight_snapshots
@@ -147,7 +148,9 @@ def _weight_codes(fake, converted) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     if _simulated(converted):
         their = {name: snapshot.codes for name, snapshot in weight_snapshots(converted).items()}
     else:
-        their = {name: converted.get_submodule(name).weight().int_repr().numpy() for name in mine}
+        layers = weighted(converted)
+        their = {name: layers[name].weight().int_repr().numpy() for name in mine if name in layers}
+        mine = {name: codes for name, codes in mine.items() if name in their}  # without layers that never ran
     return {name: (codes, their[name]) for name, codes in mine.items()}
 
 

@@ -30,7 +30,6 @@ batch norm (folded with the same statistics), the coarse logits. Observers would
 """
 
 from copy import deepcopy
-from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -39,6 +38,10 @@ from torch.ao import quantization
 
 from . import engines
 from .bridge import CONTAINERS
+from .layers import drop_unused, has_seen_nothing
+from .narrow import NarrowRange, hold_outputs, lay_out
+from .ptq import SIMULATED, Made
+from .qat_layers import as_float
 from .snapshots import fake_quantizes, norm_factor, output_fakes, weight_used, weighted_layers
 
 MENDS = ("trained_weights", "narrow_range")
@@ -79,10 +82,9 @@ def convert(model: nn.Module, mends: tuple[str, ...] = MENDS, engine: str | None
     >>> type(converted.fc2).__module__, converted.fc2.weight().int_repr().unique().tolist()
     ('torch.ao.nn.quantized.modules.linear', [-2, -1, 0, 1])
     """
-    from .ptq import SIMULATED, Made  # not above: ptq, by way of narrow, takes NarrowRange from here
-
     _check(model, mends)
     model = deepcopy(model)
+    drop_unused(model)
     if engine is None and engines.preferred() is None:
         _simulate(model, mends)
         model.engine = SIMULATED
@@ -93,45 +95,17 @@ def convert(model: nn.Module, mends: tuple[str, ...] = MENDS, engine: str | None
     return model
 
 
-@dataclass(frozen=True)
-class NarrowRange:
-    """A forward hook that clips the codes a layer gives out: what a kernel made for 0..255 does not do for 0..15.
-
-    Parameters
-    ----------
-    quant_min, quant_max : int
-
-    Examples
-    --------
-    >>> with engines.quiet():
-    ...     q = torch.quantize_per_tensor(torch.tensor([0.0, 1.0, 9.0]), 0.1, 2, torch.quint8)
-    >>> NarrowRange(0, 15)(None, None, q).int_repr()
-    tensor([ 2, 12, 15], dtype=torch.uint8)
-    """
-
-    quant_min: int
-    quant_max: int
-
-    def __call__(self, module, inputs, output: torch.Tensor) -> torch.Tensor:
-        """Return the output, clipped."""
-        if torch.backends.quantized.engine == "qnnpack":
-            output = output.contiguous()  # there torch.clamp mixes up the channels of what lies channels-last
-        scale, zero_point = output.q_scale(), output.q_zero_point()
-        # torch.clamp takes real numbers, and turns them into codes itself
-        return torch.clamp(output, (self.quant_min - zero_point) * scale, (self.quant_max - zero_point) * scale)
-
-
 def _replace_layers(model, mends, engine) -> str:
     """Put integer layers in the place of fake-quantized ones, and return the engine that they are for."""
     ranges = _narrow_ranges(model) if "narrow_range" in mends else {}
     if "trained_weights" in mends:
         _keep_what_was_trained(model)
+    as_float(model)
     with engines.using(engine) as chosen, engines.quiet():
         quantization.convert(model, inplace=True)
-    for name, narrow in ranges.items():
-        module = model.get_submodule(name)
-        if hasattr(module, "scale"):  # it gives out codes
-            module.register_forward_hook(narrow)
+    lay_out(model)
+    for name, clip in ranges.items():
+        hold_outputs(model.get_submodule(name), clip)
     return chosen
 
 
@@ -178,20 +152,14 @@ def _check(model, mends):
         raise ValueError("model has no fake-quantize in it: use train_qat, or prepare it first")
     if model.training:
         raise ValueError("model must be in eval mode to be converted: it is in train mode; call model.eval() first")
-    blind = [name for name, fake in fakes.items() if _has_seen_nothing(fake)]
-    if blind:
+    blind = [name for name, fake in fakes.items() if has_seen_nothing(fake)]
+    if blind and all(has_seen_nothing(fake) for fake in output_fakes(model).values()):
         raise ValueError(
             f"model must have seen data to be converted: {blind[0]} has no range yet; train it, or show it some inputs"
         )
-    watching = [name for name, fake in fakes.items() if fake.observer_enabled[0]]
+    watching = [name for name, fake in fakes.items() if fake.observer_enabled[0] and name not in blind]
     if watching:
         raise ValueError(
             f"model must be frozen to be converted: {watching[0]} would move its range at the next prediction; "
             "call qat.freeze(model) first"
         )
-
-
-def _has_seen_nothing(fake) -> bool:
-    """Say whether the observer has no range; one with a range from the start has no min_val."""
-    lowest = getattr(fake.activation_post_process, "min_val", torch.zeros(1))
-    return lowest.numel() == 0 or bool(lowest.isinf().any())

@@ -68,6 +68,8 @@ def decoded(value, like, name: str, fmt: IntFormat, symmetric: bool):
     if isinstance(like, torch.Tensor) and like.is_quantized:
         return _decoded_codes(value, like, name, fmt, symmetric)
     if isinstance(like, torch.Tensor):
+        if _is_whole(like) and isinstance(value, torch.Tensor) and _is_whole(value):
+            value = value.to(like.dtype)  # a zero point: torch's observers answer in int32, qviz's in int64
         return _plain(value, like.shape, like.dtype, name)
     wanted = str(like) if isinstance(like, torch.dtype) else like
     if type(value) is not type(wanted) or value != wanted:
@@ -119,6 +121,38 @@ def is_plain(value) -> bool:
     return value is None or type(value) in (bool, int, float, str)
 
 
+def outside_state(model: nn.Module) -> dict[str, torch.Tensor]:
+    """Return what torch leaves out of the state dict of some quantized layers (ELU, PReLU): scale, zero point, weight.
+
+    Examples
+    --------
+    >>> from torch.ao.nn.quantized import ELU
+    >>> outside_state(nn.Sequential(ELU(0.5, 3)))
+    {'0.scale': tensor(0.5000, dtype=torch.float64), '0.zero_point': tensor(3)}
+    """
+    found, state = {}, model.state_dict()
+    for name, module in model.named_modules():
+        if not gives_codes(module):
+            continue
+        for attribute in ("scale", "zero_point", "weight"):
+            value = getattr(module, attribute, None)
+            if f"{name}.{attribute}" not in state and isinstance(value, int | float | torch.Tensor):
+                kind = {"dtype": torch.float64} if isinstance(value, float) else {}
+                found[f"{name}.{attribute}"] = value if isinstance(value, torch.Tensor) else torch.tensor(value, **kind)
+    return found
+
+
+def load_outside(model: nn.Module, values: dict[str, torch.Tensor]) -> None:
+    """Put values of `outside_state` into the layers of a network."""
+    for name, value in values.items():
+        owner, _, attribute = name.rpartition(".")
+        setattr(model.get_submodule(owner), attribute, value if attribute == "weight" else value.item())
+
+
+def _is_whole(tensor: torch.Tensor) -> bool:
+    return tensor.dtype in (torch.int32, torch.int64)
+
+
 def _is_qparam(model, name: str, kind: str) -> bool:
     """Say whether an entry is the scale, or the zero point, of what a layer or a step of an FX graph gives out."""
     owner, _, last = name.rpartition(".")
@@ -135,6 +169,8 @@ def _decoded_codes(value, like: torch.Tensor, name: str, fmt: IntFormat, symmetr
     if tuple(channels) not in ((), (len(like),)):
         raise ValueError(f"{name} must have one scale, or one a channel: got shape {tuple(channels)}")
     codes = _plain(value["codes"], like.shape, like.int_repr().dtype, name)
+    if like.dtype == torch.quint8:  # the slopes of a PReLU
+        fmt, symmetric = IntFormat(fmt.bits, signed=False), False
     scale = _plain(value["scale"], channels, torch.float64, name)
     zero_point = _plain(value["zero_point"], channels, torch.int64, name)
     if not (scale > 0).all():

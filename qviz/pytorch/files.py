@@ -16,11 +16,10 @@ import torch
 from torch import nn
 
 from . import engines
-from .convert import NarrowRange
-from .entries import check_outputs, decoded, encoded, is_plain, shown
+from .entries import check_outputs, decoded, encoded, is_plain, load_outside, outside_state, shown
 from .held import scales_of
 from .models import DigitsCNN
-from .narrow import weighted
+from .narrow import NarrowRange, weighted
 from .pickles import LARGEST_BYTES, load_plain
 from .ptq import SIMULATED, Made, PTQConfig, quantize_model
 from .qat_config import QATConfig
@@ -76,7 +75,7 @@ def save(model: nn.Module, path: str | PathLike) -> None:
         "engine": made.engine,
         "kind": kind,
         "config": asdict(made.config),
-        "state": {name: encoded(value) for name, value in model.state_dict().items()},
+        "state": {name: encoded(value) for name, value in {**model.state_dict(), **outside_state(model)}.items()},
     }
     torch.save(content, path)
 
@@ -200,7 +199,8 @@ def _config_of(model: nn.Module) -> PTQConfig:
 def _layout(config: PTQConfig | QATConfig) -> PTQConfig:
     """Return the quickest choices that give the same layers and the same formats."""
     if isinstance(config, QATConfig):
-        config = PTQConfig(config.weight_bits, config.activation_bits, reduce_range=config.reduce_range)
+        names = ("weight_bits", "activation_bits", "per_channel", "reduce_range")
+        config = PTQConfig(**{name: getattr(config, name) for name in names})
     return replace(config, samples=1, method="min-max", weight_method=None)
 
 
@@ -210,13 +210,16 @@ def _filled(layout: PTQConfig, engine: str, state, model, example_x) -> nn.Modul
         with torch.random.fork_rng(devices=[]):
             model, example_x = DigitsCNN(), torch.zeros(1, 1, 8, 8)
     network = quantize_model(model, layout, example_x[:1], engine)
+    outside = outside_state(network)
     values = network.state_dict()
-    if set(state) != set(values):
-        raise ValueError(f"its entries differ at {', '.join(sorted(map(shown, set(state) ^ set(values)))[:3])}")
+    if set(state) != (names := {*values, *outside}):
+        raise ValueError(f"its entries differ at {', '.join(sorted(map(shown, set(state) ^ names))[:3])}")
     symmetric = layout.weight_scheme == "symmetric"
     with engines.using(engine), engines.quiet():
-        for name, like in list(values.items()):
-            values[name] = decoded(state[name], like, name, layout.weight_format, symmetric)
-        check_outputs(network, values, layout.activation_format)
+        for part in (values, outside):
+            for name, like in list(part.items()):
+                part[name] = decoded(state[name], like, name, layout.weight_format, symmetric)
+            check_outputs(network, part, layout.activation_format)
+        load_outside(network, outside)
         network.load_state_dict(values)
     return network

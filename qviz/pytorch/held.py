@@ -1,5 +1,6 @@
 """What the file of a network really holds: torch's own, and one in which no bit is wasted."""
 
+import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -63,9 +64,14 @@ def held(model: nn.Module) -> Held:
                 parts["scales"] += tensor.q_per_channel_scales().nbytes
                 parts["zero_points"] += tensor.q_per_channel_zero_points().nbytes
         else:
-            kind = {"scale": "scales", "zero_point": "zero_points"}.get(name.rpartition(".")[2], "reals")
-            parts[kind] += tensor.nbytes
+            parts[_kind(name)] += tensor.nbytes
     return Held(**parts, container=size_bytes(model) - sum(parts.values()))
+
+
+def _kind(name: str) -> str:
+    """Say what an entry is by its name; in a graph of FX a scale may be called conv1_input_scale_0."""
+    found = re.search(r"(?:^|[._])(scale|zero_point)(?:_\d+)?$", name)
+    return f"{found[1]}s" if found else "reals"
 
 
 def _tensors(state: dict) -> Iterator[tuple[str, torch.Tensor]]:
@@ -90,7 +96,7 @@ def save_packed(model: nn.Module, path: str | PathLike) -> None:
     Raises
     ------
     ValueError
-        The network is of neither, or a zero point of its weights is not 0.
+        The network is of neither, a zero point of its weights is not 0, or some of its weights are float32.
 
     Examples
     --------
@@ -104,13 +110,19 @@ def save_packed(model: nn.Module, path: str | PathLike) -> None:
     """
     if not hasattr(model, "made") or not weighted(model):
         raise ValueError(f"model must come from quantize_model or convert: got {type(model).__name__}")
+    left = [name for name, value in model.named_parameters() if value.numel()]
+    if left:
+        raise ValueError(
+            f"model must hold all its weights in integers, so that none is left out of the file: {left[0]} is "
+            "float32, as in a dynamic network or a layer kept float; use files.save"
+        )
     fmt, arrays = model.made.config.weight_format, {"bits": np.uint8(model.made.config.weight_bits)}
     for name, layer in weighted(model).items():
         weight, bias = layer.weight(), layer.bias()
         if scales_of(weight)[1].any():
             raise ValueError(f"weights must be symmetric: {name} has a zero point that is not 0")
         arrays[f"{name}.codes"] = pack(to_array(weight.int_repr()), fmt)
-        arrays[f"{name}.shape"] = np.array(weight.shape, np.uint16)
+        arrays[f"{name}.shape"] = np.array(weight.shape, np.uint16 if max(weight.shape) < 1 << 16 else np.uint64)
         arrays[f"{name}.scales"] = scales_of(weight)[0]
         if bias is not None:
             arrays[f"{name}.bias"] = to_array(bias)

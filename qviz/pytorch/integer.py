@@ -16,8 +16,8 @@ from qviz.numerics.integer_layer import IntegerLayer
 
 from . import engines
 from .bridge import CONTAINERS, format_of, qparams_of, to_array
-from .convert import NarrowRange
 from .models import digits_cnn, digits_tensors
+from .narrow import NarrowRange
 from .ptq import PTQConfig, quantize_model
 
 # Exactly these: a LinearTanh, a ConvAdd2d and a dynamic Linear are subclasses, and compute something else.

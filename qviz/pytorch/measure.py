@@ -8,20 +8,33 @@ from functools import cached_property
 import numpy as np
 import torch
 from torch import fx, nn
+from torch.ao import quantization
+from torch.ao.nn.intrinsic import quantized as intrinsic_quantized
+from torch.ao.nn.quantized import Quantize
+from torch.ao.quantization import quantize_fx
 
 from qviz.numerics import Histogram, HistogramObserver, IntFormat, QParams
 
 from . import engines
 from .bridge import from_torch, qparams_of, quantize_tensor, to_array
 from .cost import latency, size_bytes
-from .narrow import gives_codes, weighted
-from .ptq import SIMULATED, Rounded
+from .layers import FUSED, WEIGHTED, dynamic_layers, fused
+from .narrow import clip_codes, gives_codes, weighted
+from .ptq import SIMULATED
 from .ptq_config import check_float, check_labelled
 from .reproducible import ReproducibleSums
 from .results import Layer, PTQResult, Weights
+from .simulate import Rounded
 from .snapshots import grid_of, weight_used, weighted_layers
 
 ROWS = 32  # of outputs at a time, so that what is computed from them stays small
+WITH_RELU = (
+    intrinsic_quantized.ConvReLU1d,
+    intrinsic_quantized.ConvReLU2d,
+    intrinsic_quantized.ConvReLU3d,
+    intrinsic_quantized.LinearReLU,
+    *FUSED,
+)
 
 
 def evaluate(
@@ -39,7 +52,7 @@ def evaluate(
     Parameters
     ----------
     model_float : nn.Module
-        Fused with its own `fuse()`, if it has one and the other one is fused; not changed.
+        Fused as the other one is, by its own `fuse()` or by FX; not changed.
     model_q : nn.Module
         From `quantize_model`, `simulate_model` or, after QAT, `convert`; or any network converted by torch.
     x, y : inputs (n, ...) and labels (n,)
@@ -64,7 +77,10 @@ def evaluate(
     (['input', 'conv1', 'conv2', 'fc1', 'fc2'], True)
     """
     check_float(model_float, "model_float")
-    return Reference(_like(model_float, model_q), x, y).compare(model_q, repeats=repeats, batch=batch, threads=threads)
+    check_labelled(x, y)
+    return Reference(_like(model_float, model_q, x), x, y).compare(
+        model_q, repeats=repeats, batch=batch, threads=threads
+    )
 
 
 class Reference:
@@ -120,6 +136,8 @@ class Reference:
         with engines.quiet(), torch.inference_mode():
             self._run(names)
             their = outputs_of(model_q, self.x, names)
+            if their[""].ndim != 2:
+                raise ValueError(f"model_q must answer with numbers (n, classes): got shape {tuple(their[''].shape)}")
             layers = tuple(self._layer(n, model_q, their) for n in ("input", *names))
             times = [latency(m, self.x[:batch], repeats=repeats, threads=threads) for m in (model_q, self.model)]
             theirs, mine = to_array(their[""]).argmax(1), self._seen[""].real.argmax(1)
@@ -149,12 +167,17 @@ class Reference:
     def _layer(self, name: str, model_q: nn.Module, their: dict[str, torch.Tensor]) -> Layer | None:
         seen, weights = self._seen[name], None
         if name == "input":
-            qparams = _input_qparams(model_q)
+            qparams = _input_qparams(model_q, self.x)
             if qparams is None:
                 return None
             got = quantize_tensor(self.x, qparams)
         else:
             module, got = model_q.get_submodule(name), their[name]
+            if type(module) in WITH_RELU and type(self.model.get_submodule(name)) in WEIGHTED:
+                raise ValueError(
+                    f"model must be fused as the other one is: {name} is a {type(module).__name__} there, and its "
+                    "values before the ReLU cannot be compared with codes after it; call its fuse(), or use evaluate"
+                )
             qparams, weights = _output_qparams(module), self._weights(name, model_q)
         clipped = _clipped(seen.real, qparams) if qparams else float("nan")
         return Layer(name, seen.histogram, qparams, seen.sqnr_db(got), clipped, weights, seen.real)
@@ -217,9 +240,9 @@ def layer_names(model: nn.Module) -> list[str]:
         return list(weighted(model))
     if trained := weighted_layers(model):
         return list(trained)
-    kinds = (nn.Linear,) if model.made.config.dynamic else (nn.Linear, nn.Conv2d)
-    inner = {n for n, m in model.named_modules() if isinstance(m, kinds)}
-    return sorted({n.removesuffix(".0") for n in inner}, key=[n for n, _ in model.named_modules()].index)
+    if model.made.config.dynamic:
+        return list(dynamic_layers(model))
+    return [n for n, m in model.named_modules() if type(m) in (*WEIGHTED, *FUSED) and _output_qparams(m) is not None]
 
 
 def outputs_of(model: nn.Module, x: torch.Tensor, names: list[str]) -> dict[str, torch.Tensor]:
@@ -244,11 +267,13 @@ def outputs_of(model: nn.Module, x: torch.Tensor, names: list[str]) -> dict[str,
     return seen
 
 
-def _like(model_float: nn.Module, model_q: nn.Module) -> nn.Module:
-    """Return the float network, fused unless the other one's layers are not."""
+def _like(model_float: nn.Module, model_q: nn.Module, x: torch.Tensor) -> nn.Module:
+    """Return the float network, fused as the other one is: by FX, by its own method, or not at all."""
     model = deepcopy(model_float).eval()
-    fused = any("intrinsic" in type(m).__module__ for m in model_q.modules())
-    return model.fuse() if fused and hasattr(model, "fuse") else model
+    if isinstance(model_q, fx.GraphModule):
+        with engines.quiet():  # fuses as it does before quantizing, and observes nothing
+            return quantize_fx.prepare_fx(model, quantization.QConfigMapping(), (x[:1],))
+    return fused(model) if any("intrinsic" in type(m).__module__ for m in model_q.modules()) else model
 
 
 def _engine_of(model: nn.Module) -> str:
@@ -289,13 +314,36 @@ def _output_qparams(module: nn.Module) -> QParams | None:
     return from_torch(module.scale, module.zero_point, *ends)
 
 
-def _input_qparams(model: nn.Module) -> QParams | None:
-    if not isinstance(model, fx.GraphModule):
-        return next((p for m in model.modules() if not isinstance(m, Rounded) and (p := _output_qparams(m))), None)
-    node = next((n for n in model.graph.nodes if n.target is torch.quantize_per_tensor), None)
-    if node is None:
-        return None
-    scale, zero_point = (getattr(model, arg.target) for arg in node.args[1:3])
-    first = next(m for m in model.modules() if gives_codes(m))
-    limits = _output_qparams(first).fmt
-    return from_torch(float(scale), int(zero_point), limits.qmin, limits.qmax)
+def _input_qparams(model: nn.Module, x: torch.Tensor) -> QParams | None:
+    """Return the qparams that the input itself is quantized with; None where something else comes first."""
+    if isinstance(model, fx.GraphModule):
+        return _graph_input_qparams(model)
+    found: list[QParams] = []
+
+    def note(module, inputs):
+        if inputs[0] is first and not found:
+            found.append(_output_qparams(module))
+
+    first = x[:1]
+    stubs = [m for m in model.modules() if isinstance(m, quantization.QuantStub | Quantize)]
+    handles = [stub.register_forward_pre_hook(note) for stub in stubs]
+    try:
+        with engines.quiet(), torch.inference_mode():
+            model(first)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return found[0] if found else None
+
+
+def _graph_input_qparams(model: fx.GraphModule) -> QParams | None:
+    for node in model.graph.nodes:
+        if not node.args or not isinstance(node.args[0], fx.Node) or node.args[0].op != "placeholder":
+            continue
+        if node.op == "call_module" and isinstance(rounded := model.get_submodule(node.target), Rounded):
+            return rounded.qparams
+        if node.target is torch.quantize_per_tensor:
+            scale, zero_point = (getattr(model, arg.target) for arg in node.args[1:3])
+            clips = [user.args[1:] for user in node.users if user.target is clip_codes]
+            return from_torch(float(scale), int(zero_point), *(clips[0] if clips else (0, 255)))
+    return None

@@ -5,13 +5,44 @@ conversion, unlike the eager one, clips no weights either. A code beyond its ran
 few bits could be, so the accuracy would be that of another network.
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch import fx, nn
+from torch.ao.nn.quantized import InstanceNorm2d, QFunctional
 
 from qviz.numerics import IntFormat, PerChannel, PerTensor, QParams
 
 from .bridge import CONTAINERS, container_of, qparams_of, quantize_tensor
-from .convert import NarrowRange
+
+
+@dataclass(frozen=True)
+class NarrowRange:
+    """A forward hook that clips the codes a layer gives out: what a kernel made for 0..255 does not do for 0..15.
+
+    Parameters
+    ----------
+    quant_min, quant_max : int
+
+    Examples
+    --------
+    >>> from qviz.pytorch.engines import quiet
+    >>> with quiet():
+    ...     q = torch.quantize_per_tensor(torch.tensor([0.0, 1.0, 9.0]), 0.1, 2, torch.quint8)
+    >>> NarrowRange(0, 15)(None, None, q).int_repr()
+    tensor([ 2, 12, 15], dtype=torch.uint8)
+    """
+
+    quant_min: int
+    quant_max: int
+
+    def __call__(self, module, inputs, output: torch.Tensor) -> torch.Tensor:
+        """Return the output, clipped."""
+        if torch.backends.quantized.engine == "qnnpack":
+            output = output.contiguous()  # there torch.clamp mixes up the channels of what lies channels-last
+        scale, zero_point = output.q_scale(), output.q_zero_point()
+        # torch.clamp takes real numbers, and turns them into codes itself
+        return torch.clamp(output, (self.quant_min - zero_point) * scale, (self.quant_max - zero_point) * scale)
 
 
 def narrow(model: nn.Module, weights: IntFormat, activations: IntFormat) -> int:
@@ -45,11 +76,61 @@ def narrow(model: nn.Module, weights: IntFormat, activations: IntFormat) -> int:
     limits = (activations.qmin, activations.qmax)
     if limits != CONTAINERS[container_of(activations)]:
         for module in model.modules():
-            if gives_codes(module):
-                module.register_forward_hook(NarrowRange(*limits))
+            hold_outputs(module, NarrowRange(*limits))
         if isinstance(model, fx.GraphModule):
-            _narrow_inputs(model, limits)
+            _narrow_operations(model, limits)
     return clipped
+
+
+class Clip(nn.Module):
+    """Clip codes as a module: for where torch calls one on what an operation returns."""
+
+    def __init__(self, narrow_range: NarrowRange):
+        super().__init__()
+        self.narrow_range = narrow_range
+
+    def forward(self, codes: torch.Tensor) -> torch.Tensor:
+        """Return the codes, clipped."""
+        return self.narrow_range(self, (), codes)
+
+
+class _HeldFunctional(QFunctional):
+    """A QFunctional that clips what matmul returns as well."""
+
+    def matmul(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return self.activation_post_process(super().matmul(x, y))
+
+
+def hold_outputs(module: nn.Module, clip: NarrowRange) -> None:
+    """Clip the codes that a module gives out, if it gives out codes with a scale of its own."""
+    if isinstance(module, QFunctional):  # its operations are methods, so that no forward hook sees what they return
+        module.__class__, module.activation_post_process = _HeldFunctional, Clip(clip)
+    elif gives_codes(module):
+        module.register_forward_hook(clip)
+
+
+def lay_out(model: nn.Module) -> None:
+    """Let every instance norm of a converted network take its input contiguous, in place.
+
+    torch's kernel mixes up the channels of what lies channels-last, as all that a quantized Conv2d gives out does.
+
+    Examples
+    --------
+    >>> lay_out(nn.Sequential(nn.ReLU()))
+    """
+    for module in model.modules():
+        if isinstance(module, InstanceNorm2d):
+            module.register_forward_pre_hook(_contiguous)
+    if isinstance(model, fx.GraphModule):
+        for node in list(model.graph.nodes):
+            if node.target is torch.ops.quantized.instance_norm:
+                with model.graph.inserting_before(node):
+                    node.update_arg(0, model.graph.call_method("contiguous", (node.args[0],)))
+        model.recompile()
+
+
+def _contiguous(module, inputs):
+    return tuple(x.contiguous() for x in inputs)
 
 
 def weighted(model: nn.Module) -> dict[str, nn.Module]:
@@ -101,10 +182,14 @@ def clip_codes(codes: torch.Tensor, quant_min: int, quant_max: int) -> torch.Ten
     return NarrowRange(quant_min, quant_max)(None, None, codes)
 
 
-def _narrow_inputs(model: fx.GraphModule, limits: tuple[int, int]) -> None:
-    """Clip behind each `quantize_per_tensor` that FX wrote into the graph, where no module is to hook on to."""
+def _narrow_operations(model: fx.GraphModule, limits: tuple[int, int]) -> None:
+    """Clip behind each operation that FX wrote into the graph with a scale and a zero point: no module to hook on to.
+
+    torch.ops.quantized holds those that take codes; what else takes codes keeps the scale of its input, and its range.
+    """
     for node in list(model.graph.nodes):
-        if node.op == "call_function" and node.target is torch.quantize_per_tensor:
+        kernel = getattr(node.target, "__module__", "") == "torch._ops.quantized"
+        if node.op == "call_function" and (node.target is torch.quantize_per_tensor or kernel):
             with model.graph.inserting_after(node):
                 clipped = model.graph.call_function(clip_codes, (node, *limits))
             node.replace_all_uses_with(clipped, lambda user, new=clipped: user is not new)

@@ -20,6 +20,7 @@ from qviz.numerics import UINT8, QParams
 
 from . import torchao_here
 from .bridge import from_torch
+from .layers import check_parameters
 from .ptq import BATCH
 from .reproducible import ReproducibleSums
 
@@ -35,7 +36,7 @@ def quantize(
     Parameters
     ----------
     model : nn.Module
-        Float; not changed. No stub and no fusing is needed.
+        Float; not changed, and quantized as it is in eval mode. No stub and no fusing is needed.
     calibration_x : tensor (n, ...)
         Inputs to calibrate on, of which the first `samples` are used, in batches of 32.
     observers : {"min-max", "histogram"}
@@ -50,7 +51,8 @@ def quantize(
     Raises
     ------
     ValueError
-        `observers` is neither, `samples` is less than 1, or there are fewer inputs than samples, or a single one.
+        `observers` is neither, `samples` is less than 1, or there are fewer inputs than samples, or a single one; the
+        weights are not float32, or not finite.
     TypeError
         `samples` is not a whole number.
 
@@ -70,9 +72,10 @@ def quantize(
     least = max(samples, 2)  # torch.export takes the number of a single example as fixed
     if len(calibration_x) < least:
         raise ValueError(f"calibration_x must hold at least {least} inputs for {samples=}: got {len(calibration_x)}")
+    check_parameters(model)
     pt2e = torchao_here.load_pt2e()
     with torchao_here.quiet(), torch.no_grad():
-        graph = export(model, calibration_x[:BATCH])
+        graph = export(deepcopy(model).eval(), calibration_x[:BATCH])
         prepared = pt2e.quantize_pt2e.prepare_pt2e(graph, _quantizer(pt2e, observers))
         with ReproducibleSums():
             for batch in calibration_x[:samples].split(BATCH):

@@ -9,18 +9,33 @@ and FX, which reads that off the graph, come to the same integers.
 """
 
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
-from torch import nn
+from torch import fx, nn
 from torch.ao import quantization
+from torch.ao.nn import intrinsic
 from torch.ao.quantization import quantize_fx
+from torch.ao.quantization.qconfig_mapping import _FIXED_QPARAMS_OP_TO_OBSERVER
 
 from . import engines
-from .bridge import qparams_of, quantize_tensor
-from .narrow import narrow
+from .layers import (
+    FIXED_LAYERS,
+    FLOAT_IN_FX,
+    check_layers,
+    drop_unused,
+    dynamic_layers,
+    first_line,
+    fused,
+    kept_float,
+    observes,
+    quantizable,
+    run_watched,
+)
+from .narrow import lay_out, narrow
 from .ptq_config import PTQConfig, check_float, check_inputs
 from .reproducible import ReproducibleSums
+from .simulate import simulate
 
 BATCH = 32
 SIMULATED = "simulated"
@@ -82,6 +97,7 @@ def quantize_model(
     samples = _samples(model, config, calibration_x)
     with engines.using(engine) as chosen, engines.quiet(), torch.no_grad(), torch.random.fork_rng(devices=[]):
         _check_weights(config, chosen)
+        _rehearse(model, config, samples)
         if config.dynamic:
             return _finished(_dynamic(model, config, samples), config, chosen)
         prepared = _prepared(model, config, samples)
@@ -121,9 +137,7 @@ def convert_prepared(prepared: nn.Module, config: PTQConfig, engine: str | None 
         return _simulated(prepared, config)
     with engines.using(engine) as chosen, engines.quiet(), torch.no_grad(), torch.random.fork_rng(devices=[]):
         _check_weights(config, chosen)
-        fx = config.flow == "fx"
-        converted = quantize_fx.convert_fx(prepared) if fx else quantization.convert(prepared, inplace=True)
-        return _finished(converted, config, chosen)
+        return _finished(_converted(prepared), config, chosen)
 
 
 def simulate_model(model: nn.Module, config: PTQConfig, calibration_x: torch.Tensor) -> nn.Module:
@@ -133,7 +147,7 @@ def simulate_model(model: nn.Module, config: PTQConfig, calibration_x: torch.Ten
 
     Parameters
     ----------
-    model, config, calibration_x : as for `quantize_model`; the flow makes no difference
+    model, config, calibration_x : as for `quantize_model`
 
     Raises
     ------
@@ -149,49 +163,12 @@ def simulate_model(model: nn.Module, config: PTQConfig, calibration_x: torch.Ten
     ('ConvReLU2d', 'simulated', True)
     """
     samples = _samples(model, config, calibration_x)
-    with engines.quiet(), torch.no_grad():
-        prepared = deepcopy(model).eval() if config.dynamic else _prepared(model, config.with_flow("eager"), samples)
+    with engines.quiet(), torch.no_grad(), torch.random.fork_rng(devices=[]):
+        if engines.preferred() is not None:
+            with engines.using():
+                _rehearse(model, config, samples)
+        prepared = deepcopy(model).eval() if config.dynamic else _prepared(model, config, samples)
     return _simulated(prepared, config)
-
-
-class Rounded(nn.Module):
-    """Fake-quantize what passes, with fixed qparams.
-
-    Examples
-    --------
-    >>> from qviz.numerics import UINT8, QParams
-    >>> Rounded(QParams(0.5, 0, UINT8))(torch.tensor([0.3, 0.9]))
-    tensor([0.5000, 1.0000])
-    """
-
-    def __init__(self, qparams):
-        super().__init__()
-        self.qparams = qparams
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return `x`, rounded to the levels."""
-        p = self.qparams
-        return torch.fake_quantize_per_tensor_affine(x, float(p.scale), int(p.zero_point), p.fmt.qmin, p.fmt.qmax)
-
-
-class RoundedInput(Rounded):
-    """Fake-quantize an input as `torch.quantize_per_tensor` does, which adds the zero point before it rounds.
-
-    Where the zero point is odd, a value halfway between two codes then goes to the odd one. The kernels round first,
-    and so do fake_quantize and qviz. Values such as k/16, of which images are full, are often halfway.
-
-    Examples
-    --------
-    >>> from qviz.numerics import UINT8, QParams
-    >>> p, x = QParams(1.0, 1, UINT8), torch.tensor([0.5, 1.5, 2.5])
-    >>> with engines.quiet():
-    ...     Rounded(p)(x), RoundedInput(p)(x)
-    (tensor([0., 2., 2.]), tensor([1., 1., 3.]))
-    """
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return `x`, rounded to the levels."""
-        return quantize_tensor(x, self.qparams).dequantize()
 
 
 def _samples(model: nn.Module, config: PTQConfig, x: torch.Tensor) -> torch.Tensor:
@@ -213,6 +190,35 @@ def _check_weights(config: PTQConfig, engine: str) -> None:
         )
 
 
+def _rehearse(model: nn.Module, config: PTQConfig, samples: torch.Tensor) -> None:
+    """Convert a copy with the quickest observers and run it on one input, so that what fails fails before any work."""
+    if config.dynamic:
+        if len(samples):
+            run_watched(_dynamic(model, config, samples), samples[:1], config.flow, narrow=False)
+        return
+    narrow_range = config.activation_format.bits < 8
+    check_layers(model, flow=config.flow, per_channel=config.per_channel, narrow=narrow_range)
+    quick, example = replace(config, method="torch min-max", weight_method=None), samples[:1]
+    prepared = _prepared(model, quick, example)
+    if isinstance(prepared, fx.GraphModule):
+        _refuse_bare_weights(prepared)
+    try:
+        converted = _converted(prepared)
+    except Exception as error:
+        raise ValueError(f"model cannot be converted by torch: {first_line(error)}") from None
+    run_watched(converted, example, config.flow, narrow_range)
+
+
+def _refuse_bare_weights(prepared: fx.GraphModule) -> None:
+    for node in prepared.graph.nodes:
+        module = prepared.get_submodule(node.target) if node.op == "call_module" else None
+        if observes(module) and node.args[0].op == "get_attr" and module.dtype == torch.qint8:
+            raise ValueError(
+                f"model calls torch.nn.functional.linear or a convolution with its own weight, {node.args[0].target}, "
+                "which is neither kept to its bits nor saved here: use layers such as torch.nn.Linear instead"
+            )
+
+
 def _prepared(model: nn.Module, config: PTQConfig, samples: torch.Tensor) -> nn.Module:
     """Return a fused copy with observers in it that have seen the samples."""
     eager = config.flow == "eager"
@@ -223,31 +229,60 @@ def _prepared(model: nn.Module, config: PTQConfig, samples: torch.Tensor) -> nn.
         )
     model = deepcopy(model).eval()
     if eager:
-        model = model.fuse() if hasattr(model, "fuse") else model
+        model = fused(model)
+        for module in quantizable(model).values():
+            if type(module) is nn.PReLU:
+                module.qconfig = config.prelu_qconfig()
+            elif type(module) in (nn.ReLU6, *FIXED_LAYERS):  # their kernels ask no observer for a scale
+                module.qconfig = None
         model.qconfig = config.qconfig()
         quantization.prepare(model, inplace=True)
     else:
-        mapping = quantization.QConfigMapping().set_global(config.qconfig())
-        model = quantize_fx.prepare_fx(model, mapping, (samples[:1],))
+        model = quantize_fx.prepare_fx(model, _mapping(model, config), (samples[:1],))
     with ReproducibleSums():
         for batch in samples.split(BATCH):
             model(batch)
+    drop_unused(model)
     return model
+
+
+def _mapping(model: nn.Module, config: PTQConfig) -> quantization.QConfigMapping:
+    """Say in FX's terms what is observed how."""
+    mapping = (
+        quantization.QConfigMapping().set_global(config.qconfig()).set_object_type(nn.PReLU, config.prelu_qconfig())
+    )
+    for kind in FLOAT_IN_FX:
+        mapping.set_object_type(kind, None)
+    eight = config.activation_format.bits == 8  # their kernels have no other codes
+    for operation, observer in _FIXED_QPARAMS_OP_TO_OBSERVER.items():  # the only scale that their kernels have
+        fixed = quantization.QConfig(activation=observer, weight=config.qconfig().weight)
+        mapping.set_object_type(operation, fixed if eight else None)
+    for name in kept_float(model):
+        mapping.set_module_name(name, None)
+    return mapping
+
+
+def _converted(prepared: nn.Module) -> nn.Module:
+    """Replace each layer by its integer form, in place."""
+    if isinstance(prepared, fx.GraphModule):
+        return quantize_fx.convert_fx(prepared)
+    return quantization.convert(prepared, inplace=True)
 
 
 def _dynamic(model: nn.Module, config: PTQConfig, samples: torch.Tensor) -> nn.Module:
     """Quantize the weights of linear layers now, and let each input's range be found when it comes."""
     model, qconfig = deepcopy(model).eval(), config.qconfig()
     if config.flow == "eager":
-        return quantization.quantize_dynamic(model, {nn.Linear: qconfig}, inplace=True)
+        kinds = {nn.Linear: qconfig, intrinsic.LinearReLU: qconfig}
+        return quantization.quantize_dynamic(model, kinds, inplace=True)
     mapping = quantization.QConfigMapping()
-    for name, module in model.named_modules():
-        if isinstance(module, nn.Linear):  # by name: asked for the type, FX wants one for each ReLU too
-            mapping.set_module_name(name, qconfig)
+    for name in dynamic_layers(model):  # by name: asked for the type, FX wants one for each ReLU too
+        mapping.set_module_name(name, qconfig)
     return quantize_fx.convert_fx(quantize_fx.prepare_fx(model, mapping, (samples[:1],)))
 
 
 def _finished(converted: nn.Module, config: PTQConfig, engine: str) -> nn.Module:
+    lay_out(converted)
     narrow(converted, config.weight_format, config.activation_format)
     converted.made = Made(config, engine)
     return converted.eval()
@@ -256,32 +291,6 @@ def _finished(converted: nn.Module, config: PTQConfig, engine: str) -> nn.Module
 def _simulated(prepared: nn.Module, config: PTQConfig) -> nn.Module:
     """Let a prepared network round its activations, and round its weights, in place."""
     with engines.quiet(), torch.no_grad():
-        _replace_observers(prepared)
-        _round_weights(prepared, config)
+        simulate(prepared, config)
     prepared.made = Made(config, SIMULATED)
     return prepared
-
-
-def _replace_observers(prepared: nn.Module) -> None:
-    """Put a Rounded in the place of each activation's observer; torch's hooks then return what it returns."""
-    for module in list(prepared.modules()):
-        if hasattr(module, "activation_post_process"):
-            kind = RoundedInput if isinstance(module, quantization.QuantStub) else Rounded
-            module.activation_post_process = kind(qparams_of(module.activation_post_process))
-
-
-def _round_weights(model: nn.Module, config: PTQConfig) -> None:
-    for module in model.modules():
-        if isinstance(module, nn.Linear) or (isinstance(module, nn.Conv2d) and not config.dynamic):
-            observer = (getattr(module, "qconfig", None) or config.qconfig()).weight()
-            observer(module.weight)
-            module.weight.copy_(quantize_tensor(module.weight, qparams_of(observer)).dequantize())
-        if isinstance(module, nn.Linear) and config.dynamic:
-            module.register_forward_pre_hook(_round_input)
-
-
-def _round_input(module: nn.Module, inputs: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
-    """Round an input to 7 bits of its own range, as fbgemm's dynamic kernel does (reduce_range)."""
-    observer = quantization.MinMaxObserver(quant_min=0, quant_max=127)
-    observer(inputs[0])
-    return (Rounded(qparams_of(observer))(inputs[0]),)

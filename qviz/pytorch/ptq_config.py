@@ -8,6 +8,7 @@ from torch.ao import quantization
 
 from qviz.numerics import CALIBRATORS, SCHEMES, IntFormat
 
+from .layers import check_parameters
 from .narrow import weighted
 from .observer import QSCHEMES, CalibratorObserver
 from .snapshots import fake_quantizes
@@ -121,6 +122,19 @@ class PTQConfig:
         activation = quantization.default_dynamic_quant_observer if self.dynamic else self._activation()
         return quantization.QConfig(activation=activation, weight=self._weight())
 
+    def prelu_qconfig(self) -> quantization.QConfig:
+        """Return the observers of a PReLU, whose kernel takes unsigned slopes with one scale, of 6 bits at most.
+
+        From 2**14 on, fbgemm's products of slope and input are wrong: 63 * 255 is below, 127 * 255 beyond.
+
+        Examples
+        --------
+        >>> PTQConfig(weight_bits=4).prelu_qconfig().weight().quant_max
+        15
+        """
+        weight = quantization.MinMaxObserver.with_args(quant_min=0, quant_max=2 ** min(self.weight_bits, 6) - 1)
+        return quantization.QConfig(activation=self.qconfig().activation, weight=weight)
+
     def _activation(self):
         fmt = self.activation_format
         if self.method in CALIBRATORS:
@@ -161,6 +175,7 @@ def check_float(model: nn.Module, name: str = "model") -> None:
             f"{name} must be a float network: it is quantized already, or has fake-quantize in it; "
             "give the one that it was made from"
         )
+    check_parameters(model, name)
 
 
 def check_inputs(x: torch.Tensor, name: str) -> None:

@@ -12,18 +12,19 @@ optimizer moves, creep until they cross the edge of a bin, and only then does th
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
 import torch
 from torch import nn
 from torch.ao import quantization
-from torch.ao.nn.intrinsic import _FusedModule
 from torch.ao.nn.intrinsic import qat as intrinsic_qat
 
 from . import engines, models
+from .layers import check_layers, check_parameters, drop_unused, fused, quantizable, run_watched
 from .qat_config import QATConfig
+from .qat_layers import as_float, qat_mappings
 from .reproducible import ReproducibleSums
 from .snapshots import WeightSnapshot, fake_quantizes, observers_off, weight_behind, weight_snapshots, weighted_layers
 
@@ -106,21 +107,25 @@ class QATRun:
         return "\n".join((f"epoch  0: {first.accuracy:.2%} right", *rows))
 
 
-def prepare(model: nn.Module, config: QATConfig) -> nn.Module:
+def prepare(model: nn.Module, config: QATConfig, example_x: torch.Tensor | None = None) -> nn.Module:
     """Return a copy of a network, fused and with a fake-quantize at every weight and activation, in train mode.
 
     Parameters
     ----------
     model : nn.Module
-        With QuantStub and DeQuantStub in it. Fused with its own `fuse()`, if it has one.
+        With QuantStub and DeQuantStub in it. Fused with its own `fuse()` or `fuse_model()`, if it has one.
     config : QATConfig
+    example_x : tensor (n, ...) or None
+        An input of the model. With one, the network is converted and run once, so that an operation which torch has no
+        integer kernel for is found now, and not after the training.
 
     Raises
     ------
     TypeError
         The model is no network, or the config no QATConfig.
     ValueError
-        The network has a fake-quantize in it already, or no QuantStub, without which no kernel can run it.
+        The network has a fake-quantize in it already, or no QuantStub, without which no kernel can run it; its weights
+        are not float32, or not finite; a layer or an operation in it has no integer kernel.
 
     Examples
     --------
@@ -137,15 +142,40 @@ def prepare(model: nn.Module, config: QATConfig) -> nn.Module:
         raise ValueError("model has fake-quantize in it already: prepare the float model, before any training with it")
     if not any(isinstance(m, quantization.QuantStub) for m in model.modules()):
         raise ValueError("model needs a QuantStub at its input and a DeQuantStub at its output: it has no QuantStub")
+    narrow = config.activation_format.bits < 8
+    check_parameters(model)
+    check_layers(model, per_channel=config.per_channel, training=True, narrow=narrow)
+    if example_x is not None:
+        _rehearse(model, config, example_x[:1])
+    return _prepared(model, config)
+
+
+def _prepared(model: nn.Module, config: QATConfig) -> nn.Module:
     model = deepcopy(model).train()
     # torch draws random weights for the layers it makes, and then puts ours in: the generator is put back
     with engines.quiet(), torch.random.fork_rng(devices=[]):
-        if hasattr(model, "fuse") and not any(isinstance(m, _FusedModule) for m in model.modules()):
-            model.fuse()
+        model = fused(model)
+        for module in quantizable(model).values():
+            if type(module) in (nn.ReLU6, nn.Softmax):  # no kernel, or one that asks no observer for a scale
+                module.qconfig = None
         model.qconfig = config.qconfig()
-        quantization.prepare_qat(model, inplace=True)
+        quantization.prepare_qat(model, mapping=qat_mappings(), inplace=True)
     model.qat_config = config  # so that convert can say how its result came to be
     return model
+
+
+def _rehearse(model: nn.Module, config: QATConfig, example_x: torch.Tensor) -> None:
+    """Prepare, convert and run a copy, so that what fails fails before any training."""
+    if engines.preferred() is None:
+        return
+    quick = replace(config, fake_quantize="torch")
+    with engines.quiet(), engines.using(), torch.no_grad(), torch.random.fork_rng(devices=[]):
+        prepared = _prepared(model, quick).eval()
+        prepared(example_x)
+        drop_unused(prepared)
+        as_float(prepared)
+        converted = quantization.convert(prepared, inplace=True)
+        run_watched(converted, example_x, "eager", config.activation_format.bits < 8)
 
 
 def train_qat(
@@ -220,7 +250,7 @@ def train_qat_by_epoch(
     >>> run.stopped, run.model.training
     (True, False)
     """
-    run = QATRun(config, prepare(model, config))
+    run = QATRun(config, prepare(model, config, models.digits_tensors()[0]))
     try:
         _observe(run.model)
         _record(run, float("nan"))
@@ -275,6 +305,7 @@ def _observe(model: nn.Module) -> None:
     They pass in parts, which takes a fifth of the memory: an observer that is reset takes the next batch for its first.
     """
     observers = [fake.activation_post_process for fake in fake_quantizes(model).values()]
+    observers = [observer for observer in observers if hasattr(observer, "min_val")]  # not those with a fixed range
     parts = []
     model.eval()
     model.apply(quantization.disable_fake_quant)
@@ -289,6 +320,7 @@ def _observe(model: nn.Module) -> None:
         observer.min_val.resize_(lows.shape[1:]).copy_(lows.amin(0))
         observer.max_val.resize_(highs.shape[1:]).copy_(highs.amax(0))
     model.apply(quantization.enable_fake_quant)
+    drop_unused(model)
     for fake in fake_quantizes(model).values():  # torch's fused one leaves them as they were while it is disabled
         for mine, found in zip((fake.scale, fake.zero_point), fake.calculate_qparams(), strict=True):
             mine.resize_(found.shape).copy_(found)

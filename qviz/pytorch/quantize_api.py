@@ -206,7 +206,10 @@ def _input_qparams(model: nn.Module, x: torch.Tensor, ao) -> dict[str, tuple[tor
     finally:
         for handle in handles:
             handle.remove()
-    return {name: observer.calculate_qparams() for name, observer in observers.items()}
+    ran = {name: observer for name, observer in observers.items() if hasattr(observer, "min_val")}
+    return {
+        name: observer.calculate_qparams() for name, observer in ran.items()
+    }  # what forward never calls stays float
 
 
 def _check(bits, scheme) -> None:

@@ -12,6 +12,7 @@ from torch.ao import quantization
 from qviz.numerics import QParams, quantize
 
 from .bridge import from_torch, to_array
+from .layers import has_seen_nothing
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +61,8 @@ def output_fakes(model: nn.Module) -> dict[str, nn.Module]:
 def weight_snapshots(model: nn.Module) -> dict[str, WeightSnapshot]:
     """Return the weights of each fake-quantized layer as they are now, with the grid they were last rounded to.
 
+    A layer that never ran has none, and is left out.
+
     Examples
     --------
     >>> from qviz.pytorch.models import digits_cnn
@@ -69,7 +72,8 @@ def weight_snapshots(model: nn.Module) -> dict[str, WeightSnapshot]:
     >>> snapshot.values.shape, sorted(set(snapshot.codes.ravel().tolist()))
     ((16, 1, 3, 3), [-2, -1, 0, 1])
     """
-    return {name: _snapshot(layer) for name, layer in weighted_layers(model).items()}
+    layers = weighted_layers(model).items()
+    return {name: _snapshot(layer) for name, layer in layers if not has_seen_nothing(layer.weight_fake_quant)}
 
 
 def weighted_layers(model: nn.Module) -> dict[str, nn.Module]:
