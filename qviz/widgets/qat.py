@@ -109,7 +109,8 @@ class QATExplorer(Working, Explorer):
         if known.engine:
             same = f"names the same in {known.agreement:.2%} of the images"
             simulated = ", simulated because this build of torch has no engine"
-            lines += [f"converted{simulated if known.engine == 'simulated' else ''}: {known.converted_accuracy:.2%}; {same}"]
+            how = f"converted{simulated if known.engine == 'simulated' else ''}"
+            lines += [f"{how}: {known.converted_accuracy:.2%}; {same}"]
         return "\n".join([*lines, _progress(state, result)])
 
 
