@@ -3,9 +3,42 @@
 A message says which argument, what it must be, what arrived, and what to do.
 """
 
+from contextlib import suppress
 from dataclasses import fields
+from numbers import Integral, Real
 
 import numpy as np
+
+NUMPY_HAS = ("torch.float16", "torch.float32", "torch.float64")
+ADVICE = {"c": "take .real, .imag or abs()", "V": "take one field of it"}
+
+
+def as_array(x, name: str = "x") -> np.ndarray:
+    """Return `x` as an array, whatever holds its values: a list, a number, a torch tensor, a column of a table.
+
+    Every function of qviz takes its arrays through here. A masked array is refused: NumPy would use what is masked.
+    Nothing is copied that need not be.
+    """
+    if any(isinstance(part, np.ma.MaskedArray) for part in (x, *(x if isinstance(x, list | tuple) else ()))):
+        raise TypeError(f"{name} must not be a masked array: its mask would be lost; try {name}.compressed()")
+    try:
+        array = np.asarray(_from_torch(x) if hasattr(x, "detach") else x)
+    except Exception as error:  # of rows of unequal length, of a tensor's, or whatever __array__ raises
+        raise TypeError(f"{name} must be an array of real numbers: {str(error).splitlines()[0]}") from error
+    if array.dtype == object and array.ndim == 0 and not isinstance(x, np.ndarray):
+        what = "None" if x is None else f"a {type(x).__name__}"
+        raise TypeError(f"{name} must be an array of real numbers: got {what}; give an array, a list or a tensor")
+    return array
+
+
+def _from_torch(tensor) -> np.ndarray:
+    """Return the values of a tensor, which is known by its methods, so that torch need not be imported."""
+    tensor = tensor.detach().cpu()
+    tensor = tensor.dequantize() if tensor.is_quantized else tensor
+    tensor = tensor if str(tensor.layout) == "torch.strided" else tensor.to_dense()
+    if tensor.is_floating_point() and str(tensor.dtype) not in NUMPY_HAS:
+        tensor = tensor.float()  # bfloat16 and float8, each of whose values float32 holds exactly
+    return tensor.resolve_conj().resolve_neg().numpy()
 
 
 def as_float(x, name: str = "x") -> np.ndarray:
@@ -14,15 +47,11 @@ def as_float(x, name: str = "x") -> np.ndarray:
     float32 and float64 stay; float16, bool and integers of at most 16 bits become float32, which holds them
     exactly; wider integers and long double become float64. Nothing is copied that need not be.
     """
-    try:
-        array = np.asarray(x)
-    except ValueError as error:  # rows of unequal length
-        raise TypeError(f"{name} must be an array of real numbers: {error}") from None
+    array = as_array(x, name)
     kind, size = array.dtype.kind, array.dtype.itemsize
     if kind not in "fiub":
-        raise TypeError(
-            f"{name} must be an array of real numbers: got dtype {array.dtype}; convert it to float32 first"
-        )
+        advice = ADVICE.get(kind, "convert it to float32 first")
+        raise TypeError(f"{name} must be an array of real numbers: got dtype {array.dtype}; {advice}")
     if kind == "f" and size in (4, 8):
         return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
     with np.errstate(over="ignore"):  # a long double beyond float64 becomes an infinity, which callers check
@@ -53,13 +82,21 @@ def one_of(value, choices, name: str):
     raise ValueError(f"{name} must be one of {listed}: got {value!r}")
 
 
-def whole_number(value, name: str, low: int, high: int) -> int:
-    """Return `value` as int if it is a whole number from `low` to `high`."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name} must be a whole number from {low} to {high}: got {value!r}")
-    if not low <= value <= high:
-        raise ValueError(f"{name} must be from {low} to {high}: got {value}")
+def whole_number(value, name: str, low: int, high: int | None = None) -> int:
+    """Return `value` as int if it is a whole number from `low` to `high`; NumPy's are, True and False are not."""
+    to_high = f"from {low} to {high}" if high is not None else f"at least {low}"
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"{name} must be a whole number {'of ' * (high is None)}{to_high}: got {value!r}")
+    if value < low or (high is not None and value > high):
+        raise ValueError(f"{name} must be {to_high}: got {value}")
     return int(value)
+
+
+def real_number(value, name: str, must: str = "") -> float:
+    """Return `value` as float if it is one real number; `must` says more of it, such as 'from 0 to 1'."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number{' ' * bool(must)}{must}: got {value!r}")
+    return float(value)
 
 
 def yes_or_no(value, name: str) -> bool:
@@ -69,14 +106,32 @@ def yes_or_no(value, name: str) -> bool:
     return bool(value)
 
 
+def shape_of(shape, name: str) -> tuple[int, ...]:
+    """Return a shape as a tuple of int; one number, NumPy's too, is the length of a single axis."""
+    lengths = shape if isinstance(shape, list | tuple) else [shape]
+    return tuple(whole_number(length, name if length is shape else f"each length of {name}", 0) for length in lengths)
+
+
 def codes(q, fmt, name: str) -> np.ndarray:
     """Return `q` as an array if it holds integers from `fmt.qmin` to `fmt.qmax`."""
-    q = np.asarray(q)
+    q = as_array(q, name)
+    if q.size == 0:  # an empty list is one of floats
+        return q.astype(fmt.dtype)
     if q.dtype.kind not in "iu":
         raise TypeError(f"{name} must hold integers: got dtype {q.dtype}; call quantize first")
-    if q.size and not fmt.qmin <= q.min() <= q.max() <= fmt.qmax:
+    if not fmt.qmin <= q.min() <= q.max() <= fmt.qmax:
         raise ValueError(f"{name} must hold codes of {fmt}, from {fmt.qmin} to {fmt.qmax}: got {q.min()} to {q.max()}")
     return q
+
+
+def made(value, name: str, kind, must: str):
+    """Return `value` if it is of this kind, or what its class makes without arguments: `MinMax` is `MinMax()`."""
+    if isinstance(value, type) and issubclass(value, kind):
+        with suppress(TypeError):  # it needs arguments
+            value = value()
+    if isinstance(value, type) or not isinstance(value, kind):
+        raise TypeError(f"{name} must be {must}: got {value!r}")
+    return value
 
 
 def axis_of(axis: int, shape: tuple[int, ...]) -> int:

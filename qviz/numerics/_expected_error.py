@@ -12,7 +12,7 @@ end of the histogram, so that neither 1e-300 nor 1e300 squares to nonsense.
 import numpy as np
 
 from . import _check
-from .formats import IntFormat
+from .formats import IntFormat, as_format
 from .histogram import Histogram
 from .qparams import SCHEMES, checked_range, scale_and_zero_point
 
@@ -34,7 +34,7 @@ def error_of_ranges(
     ----------
     histogram : Histogram
     lo, hi : (n,) floats, in the units of x
-    fmt : IntFormat
+    fmt : IntFormat, or its name such as "int4"
     scheme : {"affine", "symmetric"}
 
     Returns
@@ -64,7 +64,8 @@ def error_of_ranges(
     """
     _check.one_of(scheme, SCHEMES, "scheme")
     lo, hi = (ends.reshape(-1) for ends in checked_range(lo, hi))
-    rounding, clipping = ExpectedError(histogram, fmt, scheme).parts(lo, hi)
+    _check.made(histogram, "histogram", Histogram, "a Histogram, as from observe(x)[0]")
+    rounding, clipping = ExpectedError(histogram, as_format(fmt), scheme).parts(lo, hi)
     with np.errstate(over="ignore", under="ignore"):
         return tuple(part * histogram.width * histogram.width for part in (rounding, clipping))
 

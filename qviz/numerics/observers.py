@@ -7,7 +7,7 @@ import numpy as np
 
 from . import _check
 from ._grid import Grid
-from .granularity import PER_TENSOR, Granularity
+from .granularity import PER_TENSOR, Granularity, as_granularity
 from .histogram import Histogram
 
 BINS = 4096
@@ -60,7 +60,7 @@ class HistogramObserver:
         self.bins = _check.whole_number(bins, "bins", 16, 1 << 20)
         if self.bins & (self.bins - 1):
             raise ValueError(f"bins must be a power of two: got {bins}; try {1 << self.bins.bit_length()}")
-        if not 0 <= averaging_constant <= 1:
+        if not 0 <= _check.real_number(averaging_constant, "averaging_constant", "from 0 to 1") <= 1:
             raise ValueError(f"averaging_constant must be from 0 to 1: got {averaging_constant}")
         self.averaging_constant = averaging_constant
         self.min, self.max, self.count = math.inf, -math.inf, 0
@@ -188,7 +188,7 @@ def observe(
     Parameters
     ----------
     x : array of any shape and real dtype, at least one value in each group
-    granularity : PerTensor, PerChannel or PerGroup
+    granularity : PerTensor, PerChannel or PerGroup, or words such as "per channel"
     batches : int
         In how many parts, in order, the values arrive; only the moving averages depend on it.
     averaging_constant : float
@@ -214,7 +214,7 @@ def each_histogram(x, granularity: Granularity, batches: int, averaging_constant
     """Do what `observe` does, one group at a time: a thousand groups need not be in memory at once."""
     _check.whole_number(batches, "batches", 1, 2**31)
     x = _check.as_float(x)
-    groups = granularity.to_groups(x)
+    groups = as_granularity(granularity).to_groups(x)
     if groups.size == 0:
         raise ValueError(f"x must hold at least one value to be observed: got shape {x.shape}")
     for group in groups:

@@ -6,7 +6,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import CALIBRATORS, INT8, Calibrator, ErrorParts, Histogram, IntFormat, QParams, choose_qparams, error_parts
+from . import (
+    CALIBRATORS,
+    INT8,
+    Calibrator,
+    ErrorParts,
+    Histogram,
+    IntFormat,
+    QParams,
+    _check,
+    choose_qparams,
+    error_parts,
+)
+from .calibrators import as_calibrator
+from .formats import as_format
+
+
+SEEN = "a Histogram, as from observe(x)[0]"
 
 
 @dataclass(frozen=True)
@@ -43,8 +59,8 @@ def outcome(x, seen: Histogram, calibrator: Calibrator, fmt: IntFormat = INT8, s
     x : array of any shape, at least one value, finite
     seen : Histogram
         What the calibrator knows of `x`: all of it, or the first few batches.
-    calibrator : Calibrator
-    fmt : IntFormat
+    calibrator : Calibrator, or a name in CALIBRATORS
+    fmt : IntFormat, or its name such as "int8"
     scheme : {"affine", "symmetric"}
 
     Raises
@@ -60,11 +76,12 @@ def outcome(x, seen: Histogram, calibrator: Calibrator, fmt: IntFormat = INT8, s
     >>> o.hi, o.parts.rounding, o.parts.clipping
     (1.0, 0.0, 2.25)
     """
+    x, fmt = _check.finite(_check.as_float(x)), as_format(fmt)
     return _outcome(x, _power(x), seen, calibrator, fmt, scheme)
 
 
 def _outcome(x, power: float, seen: Histogram, calibrator: Calibrator, fmt: IntFormat, scheme: str) -> Outcome:
-    lo, hi = calibrator.choose_range(seen, fmt, scheme)
+    lo, hi = as_calibrator(calibrator).choose_range(_check.made(seen, "seen", Histogram, SEEN), fmt, scheme)
     qparams = choose_qparams(lo, hi, fmt, scheme)
     parts = error_parts(x, qparams)
     return Outcome(float(lo), float(hi), qparams, parts, _sqnr_db(power, parts.total))
@@ -87,6 +104,7 @@ def outcomes(
     >>> best_of(found)
     'mse'
     """
+    x, fmt = _check.finite(_check.as_float(x)), as_format(fmt)
     power = _power(x)
     return {name: _outcome(x, power, seen, calibrator, fmt, scheme) for name, calibrator in calibrators.items()}
 
@@ -97,7 +115,7 @@ def best_of(found: Mapping[str, Outcome]) -> str:
 
 
 def _power(x) -> float:
-    return float(np.mean(np.square(x, dtype=np.float64))) if np.size(x) else 0.0
+    return float(np.mean(np.square(x, dtype=np.float64))) if x.size else 0.0
 
 
 def _sqnr_db(power: float, error: float) -> float:

@@ -88,7 +88,7 @@ def dot(activations, weights, saturate: bool = True) -> np.ndarray:
     >>> dot([[211, 171, 1]], [[71, 107, 5], [1, 1, 1]]).tolist()
     [[32772, 383]]
     """
-    x, w = np.asarray(activations), np.asarray(weights)
+    x, w = _check.as_array(activations, "activations"), _check.as_array(weights, "weights")
     if x.ndim != 2 or w.ndim != 2:
         raise ValueError(f"activations and weights must have two axes, (n, k) and (m, k): got {x.shape} and {w.shape}")
     columns = [pair_sums(x, row, saturate).sum(axis=1, dtype=np.int32) for row in w]
@@ -164,7 +164,7 @@ def _layer(spread: str, outputs: int, inputs: int, samples: int) -> tuple[np.nda
 
 
 def _codes(codes, name: str, low: int, high: int) -> np.ndarray:
-    array = np.asarray(codes)
+    array = _check.as_array(codes, name)
     if array.dtype.kind not in "iu" or array.ndim == 0:
         raise TypeError(f"{name} must be an array of integers: got dtype {array.dtype} and shape {array.shape}")
     if array.size and not (low <= array.min() and array.max() <= high):
