@@ -8,6 +8,7 @@ import numpy as np
 
 from qviz.data._files import load_shipped, read_only
 from qviz.data.images import digits
+from qviz.numerics import _check
 
 CNN_SHAPES = MappingProxyType(
     {
@@ -188,7 +189,7 @@ def _check_weights(weights):
 
 
 def _as_float32(value, argument):
-    array = np.asarray(value)
+    array = _check.as_array(value, argument)
     if array.dtype.kind not in "fiu":
         raise TypeError(f"{argument} must be real numbers: got dtype {array.dtype}; convert it with .astype('float32')")
     return array.astype(np.float32, copy=False)

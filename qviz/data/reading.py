@@ -1,7 +1,6 @@
 """Read the learner's own numbers: an array, or a .npy, .npz or .safetensors file. Nothing is unpickled."""
 
 from collections.abc import Mapping
-from numbers import Integral
 from os import PathLike
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from qviz.data._npy import read_npy
 from qviz.data._npz import read_npz
 from qviz.data._refuse import check_dtype, check_size
 from qviz.data._safetensors import read_safetensors
+from qviz.numerics import _check
 
 MAX_BYTES = 256 * 2**20
 READERS = {".npy": read_npy, ".npz": read_npz, ".safetensors": read_safetensors}
@@ -48,8 +48,7 @@ def read_array(source, key=None, *, max_bytes=MAX_BYTES) -> np.ndarray:
     ...     print(read_array(path, "weight"))
     [ 0.5 -1.5]
     """
-    if isinstance(max_bytes, bool) or not isinstance(max_bytes, Integral) or max_bytes < 0:
-        raise ValueError(f"max_bytes must be a whole number of bytes, 0 or more: got {max_bytes!r}; try 2**28")
+    max_bytes = _check.whole_number(max_bytes, "max_bytes", 0)
     if isinstance(source, (str, PathLike)):
         return _read_file(Path(source), key, max_bytes)
     if key is not None:
@@ -90,24 +89,7 @@ def _read_object(source, max_bytes):
         raise TypeError(f"source must be one array: got a {type(source).__name__} of arrays; give source[name]")
     if isinstance(source, (bytes, bytearray)):
         raise TypeError("source must be an array or a path: got bytes; try np.frombuffer(source, dtype)")
-    if isinstance(source, np.ma.MaskedArray):
-        raise TypeError("source must not be a masked array: its mask would be lost; try source.compressed()")
-    array = _to_numpy(source)
+    array = _check.as_array(source, "source")
     check_dtype(array.dtype, "source")
     check_size(array.nbytes, max_bytes, "source")
     return array.astype(array.dtype.newbyteorder("="))  # a copy: later changes to theirs must not move ours
-
-
-def _to_numpy(source):
-    """Return source as an array. torch is recognised by its methods, so that it need not be imported."""
-    try:
-        if hasattr(source, "detach") and hasattr(source, "cpu"):
-            source = source.detach().cpu()
-            if str(source.dtype) == "torch.bfloat16":
-                source = source.float()  # NumPy has no bfloat16; float32 holds each value exactly
-        return np.asarray(source)
-    except (ValueError, TypeError, RuntimeError) as error:
-        raise TypeError(
-            f"source must be something NumPy can turn into an array: got {type(source).__name__}, refused:"
-            f" {str(error).splitlines()[0]!r}; check that rows are equally long, tensors plain floats"
-        ) from error

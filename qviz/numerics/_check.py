@@ -24,7 +24,10 @@ def as_array(x, name: str = "x") -> np.ndarray:
     try:
         array = np.asarray(_from_torch(x) if hasattr(x, "detach") else x)
     except Exception as error:  # of rows of unequal length, of a tensor's, or whatever __array__ raises
-        raise TypeError(f"{name} must be an array of real numbers: {str(error).splitlines()[0]}") from error
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise TypeError(
+            f"{name} must be an array of real numbers: {reason}; check that its rows are equally long"
+        ) from error
     if array.dtype == object and array.ndim == 0 and not isinstance(x, np.ndarray):
         what = "None" if x is None else f"a {type(x).__name__}"
         raise TypeError(f"{name} must be an array of real numbers: got {what}; give an array, a list or a tensor")

@@ -163,10 +163,8 @@ def as_granularity(granularity, name: str = "granularity") -> Granularity:
     words = r"per (?:(tensor)|(channel)|group of (\d{1,9}))(?: \(axis (-?\d{1,2})\))?"
     if isinstance(granularity, str) and (parts := re.fullmatch(words, granularity.replace("_", " "))):
         tensor, channel, size, axis = parts.groups()
-        where = {} if axis is None else {"axis": int(axis)}
-        if size:
-            return PerGroup(size=int(size), **where)
-        if channel or not where:
-            return PerChannel(**where) if channel else PER_TENSOR
+        where = {"axis": int(axis)} if axis else {}
+        if not (tensor and axis):
+            return PER_TENSOR if tensor else PerChannel(**where) if channel else PerGroup(size=int(size), **where)
     must = "a granularity or words for one, such as PerChannel(0), 'per tensor', 'per channel' or 'per group of 32'"
     return _check.made(granularity, name, Granularity, must)

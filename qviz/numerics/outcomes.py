@@ -21,7 +21,6 @@ from . import (
 from .calibrators import as_calibrator
 from .formats import as_format
 
-
 SEEN = "a Histogram, as from observe(x)[0]"
 
 

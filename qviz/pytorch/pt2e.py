@@ -16,7 +16,7 @@ from copy import deepcopy
 import torch
 from torch import fx, nn
 
-from qviz.numerics import UINT8, QParams
+from qviz.numerics import UINT8, QParams, _check
 
 from . import torchao_here
 from .bridge import from_torch
@@ -60,12 +60,8 @@ def quantize(
     >>> accuracy(quantize(digits_cnn(), train_x), x, y) > 0.97
     True
     """
-    if observers not in OBSERVERS:
-        raise ValueError(f"observers must be one of {', '.join(map(repr, OBSERVERS))}: got {observers!r}")
-    if isinstance(samples, bool) or not isinstance(samples, int):
-        raise TypeError(f"samples must be a whole number, at least 1: got {samples!r}")
-    if samples < 1:
-        raise ValueError(f"samples must be at least 1: got {samples}")
+    _check.one_of(observers, OBSERVERS, "observers")
+    samples = _check.whole_number(samples, "samples", 1)
     least = max(samples, 2)  # torch.export takes the number of a single example as fixed
     if len(calibration_x) < least:
         raise ValueError(f"calibration_x must hold at least {least} inputs for {samples=}: got {len(calibration_x)}")

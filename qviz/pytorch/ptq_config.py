@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.ao import quantization
 
-from qviz.numerics import CALIBRATORS, SCHEMES, IntFormat
+from qviz.numerics import CALIBRATORS, SCHEMES, IntFormat, _check
 
 from .narrow import weighted
 from .observer import QSCHEMES, CalibratorObserver
@@ -74,16 +74,14 @@ class PTQConfig:
     dynamic: bool = False
 
     def __post_init__(self):
-        for name in ("weight_bits", "activation_bits"):
-            _whole_number(getattr(self, name), name, 2, 8)
-        _whole_number(self.samples, "samples", 1, 2**31)
+        for name, low, high in (("weight_bits", 2, 8), ("activation_bits", 2, 8), ("samples", 1, 2**31)):
+            object.__setattr__(self, name, _check.whole_number(getattr(self, name), name, low, high))
         for name, choices in (("scheme", SCHEMES), ("weight_scheme", SCHEMES), ("method", METHODS), ("flow", FLOWS)):
-            _one_of(getattr(self, name), choices, name)
+            _check.one_of(getattr(self, name), choices, name)
         if self.weight_method is not None:
-            _one_of(self.weight_method, (*CALIBRATORS, "torch min-max"), "weight_method")
+            _check.one_of(self.weight_method, (*CALIBRATORS, "torch min-max"), "weight_method")
         for name in ("per_channel", "reduce_range", "dynamic"):
-            if not isinstance(getattr(self, name), bool):
-                raise TypeError(f"{name} must be True or False: got {getattr(self, name)!r}")
+            object.__setattr__(self, name, _check.yes_or_no(getattr(self, name), name))
         if self.dynamic and (self.activation_bits, self.scheme) != (8, "affine"):
             raise ValueError(
                 "dynamic has kernels for affine activations of 8 bits only: "
@@ -207,15 +205,3 @@ def check_labelled(x: torch.Tensor, y: torch.Tensor) -> None:
         raise ValueError(f"y must have one axis, a label for each input: got shape {tuple(y.shape)}")
     if len(x) == 0 or len(x) != len(y):
         raise ValueError(f"x and y must hold as many inputs as labels, at least one: got {len(x)} and {len(y)}")
-
-
-def _whole_number(value, name: str, low: int, high: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be a whole number from {low} to {high}: got {value!r}")
-    if not low <= value <= high:
-        raise ValueError(f"{name} must be from {low} to {high}: got {value}")
-
-
-def _one_of(value, choices, name: str) -> None:
-    if not isinstance(value, str) or value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}: got {value!r}")
