@@ -22,7 +22,7 @@ def as_array(x, name: str = "x") -> np.ndarray:
     if any(isinstance(part, np.ma.MaskedArray) for part in (x, *(x if isinstance(x, list | tuple) else ()))):
         raise TypeError(f"{name} must not be a masked array: its mask would be lost; try {name}.compressed()")
     try:
-        array = np.asarray(_from_torch(x) if hasattr(x, "detach") else x)
+        array = np.asarray(_from_torch(x) if hasattr(x, "detach") and hasattr(x, "cpu") else x)
     except Exception as error:  # of rows of unequal length, of a tensor's, or whatever __array__ raises
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise TypeError(

@@ -5,6 +5,7 @@ models.py, optimizer.py    the network of the course, and its seeded training
 bridge.py     tensors and arrays, torch's qparams and qviz's
 observer.py   any of qviz's calibrators inside torch's flows
 ptq_config.py, ptq.py    post-training quantization, eager and FX, static and dynamic, on an engine or simulated
+inputs.py     the inputs of a network: a tensor, or batches of a DataLoader
 narrow.py     fewer than 8 bits on kernels made for 8
 measure.py, results.py, cost.py    what it did to a network: accuracy, error of each layer, bytes on disk, time
 ptq_lab.py    all of this for one explorer: what does not depend on the move is kept

@@ -14,9 +14,10 @@ from qviz.numerics import Histogram, HistogramObserver, IntFormat, QParams
 from . import engines
 from .bridge import from_torch, qparams_of, quantize_tensor, to_array
 from .cost import latency, size_bytes
+from .inputs import labelled
 from .narrow import gives_codes, weighted
 from .ptq import SIMULATED, Rounded
-from .ptq_config import check_float, check_labelled
+from .ptq_config import check_float
 from .results import Layer, PTQResult, Weights
 from .snapshots import grid_of, weight_used, weighted_layers
 
@@ -27,7 +28,7 @@ def evaluate(
     model_float: nn.Module,
     model_q: nn.Module,
     x: torch.Tensor,
-    y: torch.Tensor,
+    y: torch.Tensor | None = None,
     *,
     repeats: int = 0,
     batch: int = 32,
@@ -42,6 +43,7 @@ def evaluate(
     model_q : nn.Module
         From `quantize_model`, `simulate_model` or, after QAT, `convert`; or any network converted by torch.
     x, y : inputs (n, ...) and labels (n,)
+        Or batches of (inputs, labels) alone, such as a DataLoader.
     repeats : int
         How often to time each network on the first `batch` inputs; 0 for not at all.
     batch, threads : int
@@ -77,6 +79,7 @@ class Reference:
     model : nn.Module
         In eval mode; fused if those that it is compared with are. Not changed, and not to be changed.
     x, y : inputs (n, ...) and labels (n,)
+        Or batches of (inputs, labels) alone, such as a DataLoader.
 
     Raises
     ------
@@ -98,10 +101,10 @@ class Reference:
     True
     """
 
-    def __init__(self, model: nn.Module, x: torch.Tensor, y: torch.Tensor):
+    def __init__(self, model: nn.Module, x: torch.Tensor, y: torch.Tensor | None = None):
         check_float(model)
-        check_labelled(x, y)
-        self.model, self.x, self.y = model, x, y
+        self.model = model
+        self.x, self.y = labelled(x, y)
         self._seen: dict[str, _Seen] = {}
         self._real: dict[str, np.ndarray] = {}  # weights
 

@@ -20,6 +20,7 @@ from qviz.numerics import UINT8, QParams, _check
 
 from . import torchao_here
 from .bridge import from_torch
+from .inputs import inputs_of
 from .ptq import BATCH
 
 OBSERVERS = ("min-max", "histogram")
@@ -35,7 +36,7 @@ def quantize(
     ----------
     model : nn.Module
         Float; not changed. No stub and no fusing is needed.
-    calibration_x : tensor (n, ...)
+    calibration_x : float32 tensor (n, ...), or batches of them, such as a DataLoader
         Inputs to calibrate on, of which the first `samples` are used, in batches of 32.
     observers : {"min-max", "histogram"}
         "histogram" is torchao's own choice for activations.
@@ -63,6 +64,7 @@ def quantize(
     _check.one_of(observers, OBSERVERS, "observers")
     samples = _check.whole_number(samples, "samples", 1)
     least = max(samples, 2)  # torch.export takes the number of a single example as fixed
+    calibration_x = inputs_of(calibration_x, "calibration_x", max(least, BATCH))
     if len(calibration_x) < least:
         raise ValueError(f"calibration_x must hold at least {least} inputs for {samples=}: got {len(calibration_x)}")
     pt2e = torchao_here.load_pt2e()

@@ -14,6 +14,7 @@ from qviz.numerics import PerChannel, PerGroup, PerTensor, QParams, _check
 
 from . import torchao_here
 from .bridge import format_of
+from .inputs import inputs_of
 from .ptq import BATCH
 
 SCHEMES = {"symmetric": "SYMMETRIC", "symmetric unclipped": "SYMMETRIC_NO_CLIPPING_ERR", "affine": "ASYMMETRIC"}
@@ -115,7 +116,7 @@ def quantize_static(model: nn.Module, calibration_x: torch.Tensor) -> nn.Module:
     Parameters
     ----------
     model : nn.Module
-    calibration_x : tensor (n, ...), n at least 1
+    calibration_x : float32 tensor (n, ...), n at least 1, or batches of them, such as a DataLoader
 
     Raises
     ------
@@ -129,6 +130,7 @@ def quantize_static(model: nn.Module, calibration_x: torch.Tensor) -> nn.Module:
     >>> accuracy(quantize_static(digits_cnn(), train_x[:256]), x, y) > 0.97
     True
     """
+    calibration_x = inputs_of(calibration_x, "calibration_x")
     if len(calibration_x) == 0:
         raise ValueError(f"calibration_x must hold at least one input: got shape {tuple(calibration_x.shape)}")
     model, ao = deepcopy(model).eval(), torchao_here.load()

@@ -18,6 +18,7 @@ from qviz.numerics.roofline import BATCHES, WIDTHS, Roof
 
 from . import models
 from .cost import Latency, latency
+from .inputs import inputs_of
 from .ptq import SIMULATED, PTQConfig, quantize_model
 
 REPEATS = 30
@@ -64,6 +65,7 @@ def quantized(model: nn.Module, x: torch.Tensor) -> nn.Module:
     >>> type(quantized(Stack((8, 4)), torch.randn(2, 8)).steps[1]).__name__ == "Linear"
     True
     """
+    x = inputs_of(x, "x")
     return quantize_model(model, PTQConfig(samples=len(x), method="torch min-max"), x)
 
 

@@ -96,5 +96,5 @@ def test_a_key_needs_a_file():
 
 @pytest.mark.parametrize("limit", [-1, 1.5, None, True])
 def test_max_bytes_must_be_a_whole_number(limit):
-    with pytest.raises((TypeError, ValueError), match="max_bytes must be (a whole number of )?at least 0: got"):
+    with pytest.raises((TypeError, ValueError), match=r"max_bytes must be (a whole number of )?at least 0: got"):
         read_array([1], max_bytes=limit)
