@@ -8,7 +8,7 @@ import torch
 from .ptq_config import check_inputs, check_labelled
 
 
-def inputs_of(data, name: str, most: int | None = None) -> torch.Tensor:
+def inputs_of(data, name: str, most: int | None = None, ids: bool = False) -> torch.Tensor:
     """Return inputs as one tensor: what every function does that takes them.
 
     Parameters
@@ -19,6 +19,8 @@ def inputs_of(data, name: str, most: int | None = None) -> torch.Tensor:
         What the caller calls it.
     most : int or None
         Ask for no more batches once there are so many inputs.
+    ids : bool
+        Whether inputs may be whole numbers, such as those of words.
 
     Raises
     ------
@@ -30,7 +32,7 @@ def inputs_of(data, name: str, most: int | None = None) -> torch.Tensor:
     >>> inputs_of([(torch.zeros(2, 3), torch.tensor([7, 1])), (torch.ones(1, 3), torch.tensor([4]))], "x").shape
     torch.Size([3, 3])
     """
-    return _joined(data, name, most)[0]
+    return _joined(data, name, most, ids)[0]
 
 
 def labelled(x, y=None) -> tuple[torch.Tensor, torch.Tensor]:
@@ -51,7 +53,7 @@ def labelled(x, y=None) -> tuple[torch.Tensor, torch.Tensor]:
     >>> labelled([(torch.zeros(2, 3), torch.tensor([7, 1]))])[1]
     tensor([7, 1])
     """
-    x, of_batches = _joined(x, "x", None)
+    x, of_batches = _joined(x, "x", None, False)
     if y is None and of_batches is None:
         raise TypeError(
             "y must be a tensor of whole numbers: got None; give labels, or batches of (inputs, labels) as x"
@@ -61,16 +63,16 @@ def labelled(x, y=None) -> tuple[torch.Tensor, torch.Tensor]:
     return x, y
 
 
-def _joined(data, name: str, most: int | None) -> tuple[torch.Tensor, torch.Tensor | None]:
+def _joined(data, name: str, most: int | None, ids: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Return all inputs, and all labels where each batch has some."""
     if isinstance(data, torch.Tensor | np.ndarray | Mapping | str | bytes) or not isinstance(data, Iterable):
-        check_inputs(data, name)
+        check_inputs(data, name, ids)
         return data, None
     xs, ys, count = [], [], 0
     for batch in data:
         x, *rest = batch if isinstance(batch, tuple | list) and batch else (batch,)
         try:
-            check_inputs(x, "batch")
+            check_inputs(x, "batch", ids)
         except (TypeError, ValueError) as error:
             raise type(error)(f"{name} must be a tensor, or batches of inputs: {error}") from None
         xs.append(x)

@@ -64,7 +64,7 @@ def quantize(
     _check.one_of(observers, OBSERVERS, "observers")
     samples = _check.whole_number(samples, "samples", 1)
     least = max(samples, 2)  # torch.export takes the number of a single example as fixed
-    calibration_x = inputs_of(calibration_x, "calibration_x", max(least, BATCH))
+    calibration_x = inputs_of(calibration_x, "calibration_x", max(least, BATCH), ids=True)
     if len(calibration_x) < least:
         raise ValueError(f"calibration_x must hold at least {least} inputs for {samples=}: got {len(calibration_x)}")
     pt2e = torchao_here.load_pt2e()

@@ -161,8 +161,8 @@ def check_float(model: nn.Module, name: str = "model") -> None:
         )
 
 
-def check_inputs(x: torch.Tensor, name: str) -> None:
-    """Refuse inputs that a float32 network cannot take, or that would spoil every range.
+def check_inputs(x: torch.Tensor, name: str, ids: bool = False) -> None:
+    """Refuse inputs that a float32 network cannot take, or that would spoil every range; `ids` may be whole numbers.
 
     Raises
     ------
@@ -172,7 +172,8 @@ def check_inputs(x: torch.Tensor, name: str) -> None:
     --------
     >>> check_inputs(torch.zeros(2, 3), "x")
     """
-    if not isinstance(x, torch.Tensor) or x.dtype != torch.float32:
+    dtypes = (torch.float32, *((torch.int32, torch.int64) if ids else ()))
+    if not isinstance(x, torch.Tensor) or x.dtype not in dtypes:
         got = x.dtype if isinstance(x, torch.Tensor) else type(x).__name__
         raise TypeError(f"{name} must be a float32 tensor: got {got}; use torch.as_tensor({name}).float()")
     if x.layout != torch.strided:

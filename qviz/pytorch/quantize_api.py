@@ -130,7 +130,7 @@ def quantize_static(model: nn.Module, calibration_x: torch.Tensor) -> nn.Module:
     >>> accuracy(quantize_static(digits_cnn(), train_x[:256]), x, y) > 0.97
     True
     """
-    calibration_x = inputs_of(calibration_x, "calibration_x")
+    calibration_x = inputs_of(calibration_x, "calibration_x", ids=True)
     if len(calibration_x) == 0:
         raise ValueError(f"calibration_x must hold at least one input: got shape {tuple(calibration_x.shape)}")
     model, ao = deepcopy(model).eval(), torchao_here.load()

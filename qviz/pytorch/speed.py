@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.ao.quantization import DeQuantStub, QuantStub
 
+from qviz.numerics.not_here import NotHere
 from qviz.numerics.roofline import BATCHES, WIDTHS, Roof
 
 from . import models
@@ -190,14 +191,14 @@ class DigitsSpeed:
 
         Raises
         ------
-        OSError
+        NotHere
             This machine has no kernels for integers.
         """
         sample, _, x, _ = models.digits_tensors()
         real = models.digits_cnn()
         integer = quantize_model(real, PTQConfig(), sample)
         if integer.made.engine == SIMULATED:
-            raise OSError("this build of torch has no kernels for integers on this machine")
+            raise NotHere("this build of torch has no kernels for integers on this machine")
         times = (latency(model, x[: self.batch], repeats=self.repeats) for model in (real, integer))
         return Timed(*times, integer.made.engine)
 

@@ -59,8 +59,8 @@ def test_evaluate_takes_pairs():
     assert measure.evaluate(FLOAT, q, X.split(50), Y).accuracy == plain.accuracy
 
 
-def test_torchao_takes_batches_too(reference):
-    reference("torchao")
+def test_torchao_takes_batches_too():
+    pytest.importorskip("torchao")
     by_loader, plain = (quantize_api.quantize_static(FLOAT, data)(X) for data in (LOADER, TRAIN))
     assert torch.equal(by_loader, plain)
     by_loader, plain = (pt2e.activation_qparams(pt2e.quantize(FLOAT, data, samples=40)) for data in (LOADER, TRAIN))
@@ -73,12 +73,12 @@ def test_torchao_takes_batches_too(reference):
         (
             [],
             ValueError,
-            "calibration_x must hold batches of inputs of one shape, at least one batch: got an empty list",
+            "must hold batches of inputs of one shape, at least one batch: got an empty list",
         ),
         (
             [1.0, 2.0],
             TypeError,
-            r"calibration_x must be a tensor, or batches of inputs: batch must be a float32 tensor",
+            "calibration_x must be a tensor, or batches of inputs: batch must be a float32",
         ),
         ([TRAIN[:2].double()], TypeError, r"got torch\.float64; use torch\.as_tensor\(batch\)\.float\(\)"),
         ([TRAIN[:2], torch.zeros(2, 3)], ValueError, r"of one shape, .*: got \(1, 8, 8\) and \(3,\)"),
@@ -87,7 +87,7 @@ def test_torchao_takes_batches_too(reference):
         (
             TRAIN[:2].to_sparse(),
             TypeError,
-            r"calibration_x must be a dense tensor: .*; use calibration_x\.to_dense\(\)",
+            r"must be a dense tensor: .*; use calibration_x\.to_dense\(\)",
         ),
         (nn.Linear(2, 2), TypeError, "calibration_x must be a float32 tensor: got Linear"),
     ],
