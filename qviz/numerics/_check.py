@@ -10,6 +10,7 @@ from numbers import Integral, Real
 import numpy as np
 
 NUMPY_HAS = ("torch.float16", "torch.float32", "torch.float64")
+LARGEST = 1e37  # in a picture, where ranges are widened and subtracted in float32
 ADVICE = {"c": "take .real, .imag or abs()", "V": "take one field of it"}
 
 
@@ -44,17 +45,23 @@ def _from_torch(tensor) -> np.ndarray:
     return tensor.resolve_conj().resolve_neg().numpy()
 
 
+def real_array(x, name: str = "x") -> np.ndarray:
+    """Return `x` as an array of whatever real dtype it has."""
+    array = as_array(x, name)
+    if array.dtype.kind not in "fiub":
+        advice = ADVICE.get(array.dtype.kind, "convert it to float32 first")
+        raise TypeError(f"{name} must be an array of real numbers: got dtype {array.dtype}; {advice}")
+    return array
+
+
 def as_float(x, name: str = "x") -> np.ndarray:
     """Return `x` as float32 or float64 in native byte order, the dtypes all arithmetic here is done in.
 
     float32 and float64 stay; float16, bool and integers of at most 16 bits become float32, which holds them
     exactly; wider integers and long double become float64. Nothing is copied that need not be.
     """
-    array = as_array(x, name)
+    array = real_array(x, name)
     kind, size = array.dtype.kind, array.dtype.itemsize
-    if kind not in "fiub":
-        advice = ADVICE.get(kind, "convert it to float32 first")
-        raise TypeError(f"{name} must be an array of real numbers: got dtype {array.dtype}; {advice}")
     if kind == "f" and size in (4, 8):
         return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
     with np.errstate(over="ignore"):  # a long double beyond float64 becomes an infinity, which callers check
@@ -67,6 +74,28 @@ def finite(x: np.ndarray, name: str = "x") -> np.ndarray:
     if bad.any():
         raise ValueError(f"{name} must be finite: got {describe_bad(x, bad)}; drop or replace them first")
     return x
+
+
+def drawable(x, name: str = "x", axes: int | None = None) -> np.ndarray:
+    """Return `x` as float32 or float64 if a picture can show it: some values, none of them beyond float32."""
+    x = finite(as_float(x, name), name)
+    if axes is not None and x.ndim != axes:
+        raise ValueError(f"{name} must have {axes} axes: got shape {x.shape}")
+    if x.size == 0 or np.abs(x).max() > LARGEST:
+        got = f"shape {x.shape}" if x.size == 0 else f"{x.flat[np.abs(x).argmax()]:.3g}"
+        raise ValueError(f"{name} must hold at least one value, and none beyond {LARGEST:.2g} to be drawn: got {got}")
+    return x
+
+
+def goes_with(values: np.ndarray, like: np.ndarray, name: str) -> np.ndarray:
+    """Return `values` if there is one, or they broadcast with `like`."""
+    try:
+        np.broadcast_shapes(values.shape, like.shape)
+    except ValueError:
+        raise ValueError(
+            f"{name} must be one number, or go with shape {like.shape}: got shape {values.shape}"
+        ) from None
+    return values
 
 
 def describe_bad(x: np.ndarray, bad: np.ndarray) -> str:
@@ -141,7 +170,7 @@ def axis_of(axis: int, shape: tuple[int, ...]) -> int:
     """Return `axis` counted from the front, or say which axes there are."""
     ndim = len(shape)
     if ndim == 0:
-        raise ValueError(f"axis {axis} needs an array with at least one axis: got a 0-d value; use PerTensor()")
+        raise ValueError(f"axis {axis} of x needs an array with at least one axis: got a 0-d value; use PerTensor()")
     if not -ndim <= axis < ndim:
         raise ValueError(f"axis must be from {-ndim} to {ndim - 1} for shape {shape}: got {axis}")
     return axis % ndim

@@ -90,7 +90,8 @@ class ExpectedError:
     def parts(self, lo: np.ndarray, hi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return rounding and clipping, for (n,) ranges."""
         scale, zero_point = scale_and_zero_point(lo, hi, self.fmt, self.scheme)
-        step = np.minimum(scale / self.width, _WIDEST)
+        with np.errstate(over="ignore"):
+            step = np.minimum(scale / self.width, _WIDEST)
         first, last = self.fmt.qmin - zero_point, self.fmt.qmax - zero_point
         clipping, inside = self._clipping(step, first, last)
         rounding = inside * np.minimum(step, 1.0) ** 2 / 12

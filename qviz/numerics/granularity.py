@@ -30,7 +30,7 @@ class PerTensor:
 
     def from_groups(self, groups: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         """Undo `to_groups`, for an array that had this shape."""
-        return groups.reshape(shape)
+        return _reshaped(groups, shape)
 
     def __str__(self) -> str:
         return "per tensor"
@@ -76,7 +76,7 @@ class PerChannel:
         """Undo `to_groups`, for an array that had this shape."""
         axis = _check.axis_of(self.axis, shape)
         moved = (shape[axis], *shape[:axis], *shape[axis + 1 :])
-        return np.moveaxis(groups.reshape(moved), 0, axis)
+        return np.moveaxis(_reshaped(groups, moved), 0, axis)
 
     def __str__(self) -> str:
         return f"per channel (axis {self.axis})"
@@ -125,7 +125,7 @@ class PerGroup:
         """Undo `to_groups`, for an array that had this shape."""
         axis = _check.axis_of(self.axis, shape)
         moved = (*shape[:axis], *shape[axis + 1 :], shape[axis])
-        return np.moveaxis(groups.reshape(moved), -1, axis)
+        return np.moveaxis(_reshaped(groups, moved), -1, axis)
 
     def _does_not_divide(self, shape: tuple[int, ...], length: int) -> str:
         small = [d for d in range(1, math.isqrt(length) + 1) if length % d == 0]
@@ -138,6 +138,13 @@ class PerGroup:
 
     def __str__(self) -> str:
         return f"per group of {self.size} (axis {self.axis})"
+
+
+def _reshaped(groups, shape: tuple[int, ...]) -> np.ndarray:
+    groups = _check.as_array(groups, "groups")
+    if groups.size != math.prod(shape):
+        raise ValueError(f"groups must hold the {math.prod(shape)} values of shape {shape}: got shape {groups.shape}")
+    return groups.reshape(shape)
 
 
 Granularity = PerTensor | PerChannel | PerGroup

@@ -167,6 +167,8 @@ def _check_layer(q_x, q_w, x: QParams, w: QParams) -> None:
             "q_x and q_w must be (n, in) and (out, in), or (n, in, height, width) and (out, in, kernel height, "
             f"kernel width): got {q_x.shape} and {q_w.shape}"
         )
+    if not q_w.size:
+        raise ValueError(f"q_w must hold the weights of at least one output: got shape {q_w.shape}")
     if not isinstance(x.granularity, PerTensor):
         raise ValueError(f"x must have one scale per tensor: got {x.granularity}")
     if w.granularity not in (PerTensor(), PerChannel(0)) or w.scale.size not in (1, len(q_w)):

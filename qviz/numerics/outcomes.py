@@ -17,6 +17,8 @@ from . import (
     _check,
     choose_qparams,
     error_parts,
+    fake_quantize,
+    sqnr_db,
 )
 from .calibrators import as_calibrator
 from .formats import as_format
@@ -83,7 +85,9 @@ def _outcome(x, power: float, seen: Histogram, calibrator: Calibrator, fmt: IntF
     lo, hi = as_calibrator(calibrator).choose_range(_check.made(seen, "seen", Histogram, SEEN), fmt, scheme)
     qparams = choose_qparams(lo, hi, fmt, scheme)
     parts = error_parts(x, qparams)
-    return Outcome(float(lo), float(hi), qparams, parts, _sqnr_db(power, parts.total))
+    in_reach = math.isfinite(power) and math.isfinite(parts.total)
+    decibels = _sqnr_db(power, parts.total) if in_reach else sqnr_db(x, fake_quantize(x, qparams))
+    return Outcome(float(lo), float(hi), qparams, parts, decibels)
 
 
 def outcomes(
@@ -114,7 +118,8 @@ def best_of(found: Mapping[str, Outcome]) -> str:
 
 
 def _power(x) -> float:
-    return float(np.mean(np.square(x, dtype=np.float64))) if x.size else 0.0
+    with np.errstate(over="ignore", under="ignore"):  # beyond float64 it is infinite, as the error may be
+        return float(np.mean(np.square(x, dtype=np.float64))) if x.size else 0.0
 
 
 def _sqnr_db(power: float, error: float) -> float:

@@ -184,6 +184,8 @@ def choose_qparams(
     _check.one_of(scheme, SCHEMES, "scheme")
     fmt = as_format(fmt)
     lo, hi = checked_range(lo, hi)
+    if lo.ndim and lo.shape[1:] != (1,):
+        raise ValueError(f"lo and hi must both be single numbers or both (n_groups, 1): got shape {lo.shape}")
     return QParams(*scale_and_zero_point(lo, hi, fmt, scheme), fmt, granularity)
 
 

@@ -80,7 +80,8 @@ def add_float_bias(total, bias, scale, per_channel: bool) -> np.ndarray:
     array([ 320., -780.], dtype=float32)
     """
     total = as_int32(total, "total").astype(np.float32)
-    bias, scale = as_float32(bias, "bias"), _not_negative(scale, "scale")
+    bias = _check.goes_with(as_float32(bias, "bias"), total, "bias")
+    scale = _check.goes_with(_not_negative(scale, "scale"), total, "scale")
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         if per_channel:
             return total + bias / scale
@@ -130,7 +131,7 @@ def requantize_float(total, multiplier, zero_point: int = 0, fmt: IntFormat = UI
     total = _check.as_array(total, "total")
     # Sums are whole until a real bias is in them; that is done in float32, so another float is a mistake.
     sums = total if total.dtype == np.float32 else as_int32(total, "total").astype(np.float32)
-    multiplier = _not_negative(multiplier, "multiplier")
+    multiplier = _check.goes_with(_not_negative(multiplier, "multiplier"), sums, "multiplier")
     with np.errstate(over="ignore", invalid="ignore"):  # where it exceeds float32 it does not fit either
         scaled = sums * multiplier
     rounded = np.rint(scaled).astype(np.float64)

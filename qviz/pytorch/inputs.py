@@ -65,7 +65,9 @@ def labelled(x, y=None) -> tuple[torch.Tensor, torch.Tensor]:
 
 def _joined(data, name: str, most: int | None, ids: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Return all inputs, and all labels where each batch has some."""
-    if isinstance(data, torch.Tensor | np.ndarray | Mapping | str | bytes) or not isinstance(data, Iterable):
+    if isinstance(data, torch.Tensor | np.ndarray | Mapping | str | bytes | memoryview) or not isinstance(
+        data, Iterable
+    ):
         check_inputs(data, name, ids)
         return data, None
     xs, ys, count = [], [], 0

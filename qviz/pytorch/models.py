@@ -210,6 +210,9 @@ def accuracy(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> float:
     >>> accuracy(digits_cnn(), x[:10], y[:10])
     1.0
     """
+    from .inputs import labelled
+
+    x, y = labelled(x, y)
     with torch.inference_mode():
         return float((model(x).argmax(1) == y).double().mean())
 

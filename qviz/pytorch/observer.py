@@ -16,7 +16,7 @@ from qviz.numerics import (
 )
 from qviz.numerics.calibrators import Calibrator, as_calibrator
 
-from .bridge import container_of, to_array
+from .bridge import check_tensor, container_of, to_array
 
 QSCHEMES = {
     ("affine", False): torch.per_tensor_affine,
@@ -81,7 +81,7 @@ class CalibratorObserver(ObserverBase):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Take in one batch, and return it unchanged."""
-        if x.numel():
+        if check_tensor(x).numel():
             groups = self.granularity.to_groups(to_array(x))
             if not self.observers:
                 self.observers = [HistogramObserver(averaging_constant=self.averaging_constant) for _ in groups]

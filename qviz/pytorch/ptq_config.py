@@ -176,8 +176,9 @@ def check_inputs(x: torch.Tensor, name: str, ids: bool = False) -> None:
     if not isinstance(x, torch.Tensor) or x.dtype not in dtypes:
         got = x.dtype if isinstance(x, torch.Tensor) else type(x).__name__
         raise TypeError(f"{name} must be a float32 tensor: got {got}; use torch.as_tensor({name}).float()")
-    if x.layout != torch.strided:
-        raise TypeError(f"{name} must be a dense tensor: got layout {x.layout}; use {name}.to_dense()")
+    if x.layout != torch.strided or x.is_meta:
+        got = "a meta tensor, which holds no values" if x.is_meta else f"layout {x.layout}; use {name}.to_dense()"
+        raise TypeError(f"{name} must be a dense tensor: got {got}")
     if x.ndim == 0:
         raise ValueError(f"{name} must hold inputs along its first axis: got a single number")
     bad = (~torch.isfinite(x)).nonzero()
