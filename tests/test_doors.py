@@ -486,9 +486,11 @@ def asked(call, value):
 def of_the_network(thing):
     """Whether the network itself cannot take this input, whatever qviz does: torch then says why."""
     try:
-        tiny()(thing)
+        tiny()(inputs.inputs_of(thing, "x", ids=True))
     except RuntimeError:
-        return isinstance(thing, torch.Tensor) and thing.dtype == torch.float32 and thing.layout == torch.strided
+        return True
+    except (TypeError, ValueError):
+        pass
     return False
 
 
@@ -511,7 +513,10 @@ def fault(name, kind):
     if refusal is not None and not is_a_sentence(refusal, argument):
         return f"no sentence about {argument}: {type(refusal).__name__}: {refusal}"
     if plain is not None:
-        expected, refused = asked(door.call, torch.from_numpy(np.array(plain)) if door.tensors_only else plain)
+        try:
+            expected, refused = asked(door.call, torch.from_numpy(np.array(plain)) if door.tensors_only else plain)
+        except RuntimeError as error:  # of a network that cannot take this shape
+            expected, refused = None, error
         must = TENSORS_TAKEN if door.tensors_only else TAKEN
         if refusal is not None and refused is None and kind in must and kind not in door.not_taken:
             return f"refused, though the plain array is taken: {refusal}"

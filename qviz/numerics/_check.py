@@ -125,10 +125,10 @@ def whole_number(value, name: str, low: int, high: int | None = None) -> int:
 
 
 def real_number(value, name: str, must: str = "") -> float:
-    """Return `value` as float if it is one real number; `must` says more of it, such as 'from 0 to 1'."""
+    """Return `value`, a number of Python's, if it is one real number; `must` says more of it, such as 'from 0 to 1'."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number{' ' * bool(must)}{must}: got {value!r}")
-    return float(value)
+    return float(value) if isinstance(value, np.generic) else value  # a float32 would spread in what is computed
 
 
 def yes_or_no(value, name: str) -> bool:

@@ -115,8 +115,9 @@ class Percentile:
     percentile: float = 99.99
 
     def __post_init__(self):
-        percentile = _check.real_number(self.percentile, "percentile", "above 0 and at most 100")
-        if not 0 < percentile <= 100:
+        number = _check.real_number(self.percentile, "percentile", "above 0 and at most 100")
+        object.__setattr__(self, "percentile", number)
+        if not 0 < self.percentile <= 100:
             raise ValueError(f"percentile must be above 0 and at most 100: got {self.percentile}")
 
     def choose_range(self, histogram: Histogram, fmt: IntFormat = INT8, scheme: str = "affine") -> tuple[float, float]:

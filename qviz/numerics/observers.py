@@ -60,7 +60,8 @@ class HistogramObserver:
         self.bins = _check.whole_number(bins, "bins", 16, 1 << 20)
         if self.bins & (self.bins - 1):
             raise ValueError(f"bins must be a power of two: got {bins}; try {1 << self.bins.bit_length()}")
-        if not 0 <= _check.real_number(averaging_constant, "averaging_constant", "from 0 to 1") <= 1:
+        averaging_constant = _check.real_number(averaging_constant, "averaging_constant", "from 0 to 1")
+        if not 0 <= averaging_constant <= 1:
             raise ValueError(f"averaging_constant must be from 0 to 1: got {averaging_constant}")
         self.averaging_constant = averaging_constant
         self.min, self.max, self.count = math.inf, -math.inf, 0

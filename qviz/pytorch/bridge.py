@@ -148,13 +148,8 @@ def check_tensor(x, name: str = "x") -> torch.Tensor:
     >>> check_tensor(torch.zeros(2)).shape
     torch.Size([2])
     """
-    if (
-        not isinstance(x, torch.Tensor)
-        or x.is_quantized
-        or not x.is_floating_point()
-        or x.layout != torch.strided
-        or x.is_meta
-    ):
+    dense = isinstance(x, torch.Tensor) and x.layout == torch.strided and not (x.is_quantized or x.is_meta)
+    if not dense or x.dtype not in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
         got = f"{x.dtype}, {x.layout}" if isinstance(x, torch.Tensor) else type(x).__name__
         raise TypeError(f"{name} must be a dense tensor of floats: got {got}; use torch.as_tensor({name}).float()")
     return x

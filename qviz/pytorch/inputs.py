@@ -65,9 +65,8 @@ def labelled(x, y=None) -> tuple[torch.Tensor, torch.Tensor]:
 
 def _joined(data, name: str, most: int | None, ids: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Return all inputs, and all labels where each batch has some."""
-    if isinstance(data, torch.Tensor | np.ndarray | Mapping | str | bytes | memoryview) or not isinstance(
-        data, Iterable
-    ):
+    one = isinstance(data, torch.Tensor | np.ndarray | Mapping | str | bytes | memoryview)
+    if one or not isinstance(data, Iterable):
         check_inputs(data, name, ids)
         return data, None
     xs, ys, count = [], [], 0

@@ -124,7 +124,7 @@ def export(model: nn.Module, x: torch.Tensor) -> fx.GraphModule:
     >>> [str(node.target) for node in graph.graph.nodes if node.op == "call_function"]
     ['aten.linear.default', 'aten.relu.default']
     """
-    x, batch = inputs_of(x, "x", ids=True), torch.export.Dim("batch")
+    x, batch = inputs_of(x, "x", ids=True).detach(), torch.export.Dim("batch")
     with torchao_here.quiet():  # a copy: the graph keeps the parameters that it is made from
         return torch.export.export(deepcopy(model), (x,), dynamic_shapes=({0: batch},)).module()
 

@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import ipywidgets as widgets
+import numpy as np
 import traitlets
 
 from ..data import TENSORS
@@ -39,7 +40,26 @@ def _handle(**options) -> widgets.IntSlider:
     return widgets.IntSlider(**options, readout=False, style=style, layout=layout)
 
 
-class _Rounded(traitlets.Float):
+class _OfNumPy:
+    """A trait that takes NumPy's numbers too, and keeps Python's."""
+
+    def validate(self, obj, value):
+        return super().validate(obj, value.item() if isinstance(value, np.generic) else value)
+
+
+class _Whole(_OfNumPy, traitlets.Int):
+    pass
+
+
+class _YesOrNo(_OfNumPy, traitlets.Bool):
+    pass
+
+
+class _OneOf(_OfNumPy, traitlets.Enum):
+    pass
+
+
+class _Rounded(_OfNumPy, traitlets.Float):
     """A float with some digits after the point."""
 
     def __init__(self, default, *, digits: int, **options):
@@ -68,7 +88,7 @@ class Slider:
         """Return the trait that holds the value, and refuses one out of range."""
         if self.digits:
             return _Rounded(default, min=self.low, max=self.high, digits=self.digits)
-        return traitlets.Int(default, min=self.low, max=self.high)
+        return _Whole(default, min=self.low, max=self.high)
 
     def build(self) -> tuple[widgets.Widget, list[widgets.Widget]]:
         """Return the row, and the widgets whose `value` is to be linked to the trait."""
@@ -115,7 +135,7 @@ class Choice(_AsItIs):
 
     def trait(self, default) -> traitlets.TraitType:
         """Return the trait that holds the value, and refuses a name not on the list."""
-        return traitlets.Enum(self.options, default)
+        return _OneOf(self.options, default)
 
     def build(self) -> tuple[widgets.Widget, list[widgets.Widget]]:
         """Return the row, and the widgets to be linked."""
@@ -158,7 +178,7 @@ class Toggle(_AsItIs):
 
     def trait(self, default) -> traitlets.TraitType:
         """Return the trait that holds the value."""
-        return traitlets.Bool(default)
+        return _YesOrNo(default)
 
     def build(self) -> tuple[widgets.Widget, list[widgets.Widget]]:
         """Return the row, and the widgets to be linked."""
