@@ -76,14 +76,15 @@ def finite(x: np.ndarray, name: str = "x") -> np.ndarray:
     return x
 
 
-def drawable(x, name: str = "x", axes: int | None = None) -> np.ndarray:
-    """Return `x` as float32 or float64 if a picture can show it: some values, none of them beyond float32."""
+def drawable(x, name: str = "x", axes: int | None = None, least: int = 1) -> np.ndarray:
+    """Return `x` as float32 or float64 if a picture can show it: `least` values or more, none of them huge."""
     x = finite(as_float(x, name), name)
     if axes is not None and x.ndim != axes:
         raise ValueError(f"{name} must have {axes} axes: got shape {x.shape}")
-    if x.size == 0 or np.abs(x).max() > LARGEST:
-        got = f"shape {x.shape}" if x.size == 0 else f"{x.flat[np.abs(x).argmax()]:.3g}"
-        raise ValueError(f"{name} must hold at least one value, and none beyond {LARGEST:.2g} to be drawn: got {got}")
+    if x.size < least:
+        raise ValueError(f"{name} must hold at least one value to be drawn: got shape {x.shape}")
+    if np.abs(x).max(initial=0.0) > LARGEST:
+        raise ValueError(f"{name} must hold no value beyond {LARGEST:.0e} to be drawn: got {np.abs(x).max():.3g}")
     return x
 
 
@@ -170,7 +171,7 @@ def axis_of(axis: int, shape: tuple[int, ...]) -> int:
     """Return `axis` counted from the front, or say which axes there are."""
     ndim = len(shape)
     if ndim == 0:
-        raise ValueError(f"axis {axis} of x needs an array with at least one axis: got a 0-d value; use PerTensor()")
+        raise ValueError(f"axis {axis} needs an array with at least one axis: got a 0-d value; use PerTensor() for x")
     if not -ndim <= axis < ndim:
         raise ValueError(f"axis must be from {-ndim} to {ndim - 1} for shape {shape}: got {axis}")
     return axis % ndim

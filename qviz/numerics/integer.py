@@ -97,7 +97,7 @@ def accumulate(q_x, q_w, x: QParams, w: QParams, stride: int = 1, padding: int =
     q_x, q_w = _check.codes(q_x, as_qparams(x, "x").fmt, "q_x"), _check.codes(q_w, as_qparams(w, "w").fmt, "q_w")
     _check_layer(q_x, q_w, x, w)
     rows = q_x if q_w.ndim == 2 else _windows(q_x, q_w.shape[2:], int(x.zero_point), stride, padding)
-    rows, columns = rows.astype(np.int32), q_w.reshape(len(q_w), -1).astype(np.int32)
+    rows, columns = rows.astype(np.int32), q_w.reshape(len(q_w), math.prod(q_w.shape[1:])).astype(np.int32)
     z_x, z_w = int(x.zero_point), w.zero_point.reshape(-1).astype(np.int32)
     terms = (
         rows @ columns.T,
@@ -167,8 +167,6 @@ def _check_layer(q_x, q_w, x: QParams, w: QParams) -> None:
             "q_x and q_w must be (n, in) and (out, in), or (n, in, height, width) and (out, in, kernel height, "
             f"kernel width): got {q_x.shape} and {q_w.shape}"
         )
-    if not q_w.size:
-        raise ValueError(f"q_w must hold the weights of at least one output: got shape {q_w.shape}")
     if not isinstance(x.granularity, PerTensor):
         raise ValueError(f"x must have one scale per tensor: got {x.granularity}")
     if w.granularity not in (PerTensor(), PerChannel(0)) or w.scale.size not in (1, len(q_w)):

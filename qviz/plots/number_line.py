@@ -139,4 +139,4 @@ def number_line(values, qparams: QParams, size=(900, 260)) -> Picture:
     Number line: 16 levels of uint4, 0.2 apart, from -1 to 2; code 5 stands for 0. -1.3 becomes -1 (clipped), \
 0.55 becomes 0.6, 2 becomes 2.
     """
-    return draw({"line": (NumberLinePanel(), _check.drawable(values, "values"), qparams)}, size=size)
+    return draw({"line": (NumberLinePanel(), _check.drawable(values, "values", least=0), qparams)}, size=size)

@@ -42,8 +42,7 @@ def evaluate(
         Fused with its own `fuse()`, if it has one and the other one is fused; not changed.
     model_q : nn.Module
         From `quantize_model`, `simulate_model` or, after QAT, `convert`; or any network converted by torch.
-    x, y : inputs (n, ...) and labels (n,)
-        Or batches of (inputs, labels) alone, such as a DataLoader.
+    x, y : inputs (n, ...) and labels (n,); or batches of both, such as a DataLoader, as x
     repeats : int
         How often to time each network on the first `batch` inputs; 0 for not at all.
     batch, threads : int
@@ -78,8 +77,7 @@ class Reference:
     ----------
     model : nn.Module
         In eval mode; fused if those that it is compared with are. Not changed, and not to be changed.
-    x, y : inputs (n, ...) and labels (n,)
-        Or batches of (inputs, labels) alone, such as a DataLoader.
+    x, y : inputs (n, ...) and labels (n,); or batches of both, such as a DataLoader, as x
 
     Raises
     ------
@@ -103,8 +101,7 @@ class Reference:
 
     def __init__(self, model: nn.Module, x: torch.Tensor, y: torch.Tensor | None = None):
         check_float(model)
-        self.model = model
-        self.x, self.y = labelled(x, y)
+        self.model, (self.x, self.y) = model, labelled(x, y)
         self._seen: dict[str, _Seen] = {}
         self._real: dict[str, np.ndarray] = {}  # weights
 
