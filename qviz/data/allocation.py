@@ -8,6 +8,7 @@ from functools import reduce
 import numpy as np
 
 from qviz.data.mixed import BITS, FLOAT, LAYERS, WIDTHS, place, size_bytes
+from qviz.numerics import _check
 
 
 def alone(table: np.ndarray, layer: str) -> np.ndarray:
@@ -15,11 +16,12 @@ def alone(table: np.ndarray, layer: str) -> np.ndarray:
 
     Examples
     --------
-    >>> from qviz.data.mixed import every_network
+    >>> from qviz.numerics import _check
+    from qviz.data.mixed import every_network
     >>> alone(every_network().right, "conv2")[1:3]
     array([352, 355])
     """
-    return table[_line(layer, lambda i: (place(FLOAT)[0], i))]
+    return _table(table)[_line(layer, lambda i: (place(FLOAT)[0], i))]
 
 
 def all_but(table: np.ndarray, layer: str) -> np.ndarray:
@@ -27,11 +29,12 @@ def all_but(table: np.ndarray, layer: str) -> np.ndarray:
 
     Examples
     --------
-    >>> from qviz.data.mixed import every_network
+    >>> from qviz.numerics import _check
+    from qviz.data.mixed import every_network
     >>> all_but(every_network().right, "conv2")[:3]
     array([147, 349, 352])
     """
-    return table[_line(layer, lambda i: (i, place(FLOAT)[0]))]
+    return _table(table)[_line(layer, lambda i: (i, place(FLOAT)[0]))]
 
 
 def uniform(table: np.ndarray) -> np.ndarray:
@@ -42,7 +45,7 @@ def uniform(table: np.ndarray) -> np.ndarray:
     >>> uniform(size_bytes())[:3].tolist()
     [10516, 15286, 20056]
     """
-    return np.einsum("iiii->i", table)
+    return np.einsum("iiii->i", _table(table))
 
 
 def added_up(loss: np.ndarray) -> np.ndarray:
@@ -56,7 +59,8 @@ def added_up(loss: np.ndarray) -> np.ndarray:
 
     Examples
     --------
-    >>> from qviz.data.mixed import every_network
+    >>> from qviz.numerics import _check
+    from qviz.data.mixed import every_network
     >>> loss = every_network("training").divergence
     >>> for bits in (5, 4, 3):
     ...     print(f"{bits} bits: {added_up(loss)[place(bits)]:.4f} predicted, {loss[place(bits)]:.4f} measured")
@@ -64,7 +68,9 @@ def added_up(loss: np.ndarray) -> np.ndarray:
     4 bits: 0.0024 predicted, 0.0037 measured
     3 bits: 0.0219 predicted, 0.0723 measured
     """
-    return reduce(np.add.outer, (alone(loss, layer) for layer in LAYERS))
+    loss = _check.finite(_table(_check.as_float(loss, "loss"), "loss"), "loss")
+    with np.errstate(over="ignore"):  # a sum beyond the largest float is infinite
+        return reduce(np.add.outer, (alone(loss, layer) for layer in LAYERS))
 
 
 def take_bits(loss: np.ndarray, budget_bytes: int) -> list[tuple[int, ...]]:
@@ -89,16 +95,17 @@ def take_bits(loss: np.ndarray, budget_bytes: int) -> list[tuple[int, ...]]:
 
     Examples
     --------
-    >>> from qviz.data.mixed import every_network
+    >>> from qviz.numerics import _check
+    from qviz.data.mixed import every_network
     >>> take_bits(every_network("training").divergence, 30_000)
     [(8, 8, 8, 8), (8, 8, 7, 8), (8, 8, 6, 8), (8, 7, 6, 8), (8, 7, 5, 8)]
     """
-    _check(loss, budget_bytes)
+    loss = _losses(loss, budget_bytes)
     size, way = size_bytes(), [place(BITS[-1])]
     while size[way[-1]] > budget_bytes:
         here = way[-1]
         tried = [(*here[:i], here[i] - 1, *here[i + 1 :]) for i in range(len(LAYERS)) if here[i] > 0]
-        way.append(min(tried, key=lambda there: (loss[there] - loss[here]) / (size[here] - size[there])))
+        way.append(min(tried, key=lambda there: (loss[there] / 2 - loss[here] / 2) / (size[here] - size[there])))
     return [_bits(p) for p in way]
 
 
@@ -117,11 +124,12 @@ def best_that_fits(loss: np.ndarray, budget_bytes: int) -> tuple[int, ...]:
 
     Examples
     --------
-    >>> from qviz.data.mixed import every_network
+    >>> from qviz.numerics import _check
+    from qviz.data.mixed import every_network
     >>> best_that_fits(every_network("training").divergence, 20_056)
     (5, 8, 3, 5)
     """
-    _check(loss, budget_bytes)
+    loss = _losses(loss, budget_bytes)
     quantized = (slice(0, len(BITS)),) * len(LAYERS)
     size, loss = size_bytes()[quantized], loss[quantized]
     order = np.lexsort((size.ravel(), np.where(size <= budget_bytes, loss, np.inf).ravel()))
@@ -141,9 +149,17 @@ def _bits(at) -> tuple[int, ...]:
     return tuple(WIDTHS[int(i)] for i in at)
 
 
-def _check(loss: np.ndarray, budget_bytes) -> None:
-    if loss.shape != size_bytes().shape:
-        raise ValueError(f"loss must have a place for each network, shape {size_bytes().shape}: got {loss.shape}")
+def _table(table, name: str = "table") -> np.ndarray:
+    """Return a table with a place for each network."""
+    table = _check.real_array(table, name)
+    if table.shape != size_bytes().shape:
+        raise ValueError(f"{name} must have a place for each network, shape {size_bytes().shape}: got {table.shape}")
+    return table
+
+
+def _losses(loss, budget_bytes) -> np.ndarray:
+    """Return a table of finite losses, if the least network fits."""
+    loss = _table(_check.as_float(loss, "loss"), "loss").astype(np.float64)
     if not np.isfinite(loss).all():
         raise ValueError(
             f"loss must be finite for every network: got {(~np.isfinite(loss)).sum()} values that are NaN or infinite"
@@ -151,3 +167,4 @@ def _check(loss: np.ndarray, budget_bytes) -> None:
     least = int(size_bytes()[place(BITS[0])])
     if not budget_bytes >= least:
         raise ValueError(f"budget_bytes must be at least {least:,}, the size at {BITS[0]} bits: got {budget_bytes}")
+    return loss

@@ -8,6 +8,7 @@ import numpy as np
 
 from qviz.data._files import load_shipped, read_only
 from qviz.data.images import digits
+from qviz.numerics import _check
 
 CNN_SHAPES = MappingProxyType(
     {
@@ -22,7 +23,10 @@ CNN_SHAPES = MappingProxyType(
     }
 )
 
-ACTIVATIONS = ("input", "conv1", "conv2", "pool", "fc1", "logits")
+ACTIVATION_SHAPES = MappingProxyType(
+    {"input": (1, 8, 8), "conv1": (16, 8, 8), "conv2": (32, 8, 8), "pool": (32, 4, 4), "fc1": (64,), "logits": (10,)}
+)
+ACTIVATIONS = tuple(ACTIVATION_SHAPES)
 BATCH = 60  # images at a time through a convolution, so that its windows take at most 12 MB
 
 
@@ -84,7 +88,7 @@ def cnn_forward(images, weights=None, change=None) -> dict[str, np.ndarray]:
     (355, 359)
     """
     w = _stored_weights() if weights is None else _check_weights(weights)
-    x = _check_images(images)
+    x = check_images(images)
     change = _check_change(change)
     seen: dict[str, np.ndarray] = {}
 
@@ -164,12 +168,24 @@ def _relu(x):
 
 
 def max_pool(x):
-    """Keep the largest of each 2 x 2 block."""
+    """Keep the largest of each 2 x 2 block of (n, channels, height, width) numbers.
+
+    >>> max_pool(np.arange(16).reshape(1, 1, 4, 4)).tolist()
+    [[[[5, 7], [13, 15]]]]
+    """
+    x = _check.real_array(x)
+    if x.ndim != 4 or x.shape[2] % 2 or x.shape[3] % 2:
+        raise ValueError(f"x must be (n, channels, height, width), the last two even: got shape {x.shape}")
     rows = np.maximum(x[:, :, 0::2], x[:, :, 1::2])
     return np.maximum(rows[..., 0::2], rows[..., 1::2])
 
 
-def _check_images(images):
+def check_images(images) -> np.ndarray:
+    """Return images of digits as float32, or say what they must be.
+
+    >>> check_images(np.zeros((2, 1, 8, 8))).dtype.name
+    'float32'
+    """
     x = _as_float32(images, "images")
     if x.ndim != 4 or x.shape[1:] != (1, 8, 8):
         raise ValueError(
@@ -202,7 +218,5 @@ def _check_weights(weights):
 
 
 def _as_float32(value, argument):
-    array = np.asarray(value)
-    if array.dtype.kind not in "fiu":
-        raise TypeError(f"{argument} must be real numbers: got dtype {array.dtype}; convert it with .astype('float32')")
-    return array.astype(np.float32, copy=False)
+    with np.errstate(over="ignore"):  # beyond float32 it is infinite, and refused
+        return _check.finite(_check.as_float(value, argument).astype(np.float32, copy=False), argument)

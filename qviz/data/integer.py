@@ -1,5 +1,6 @@
 """The small network in integers: codes from the pixels to the logits, in NumPy."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -8,8 +9,8 @@ from types import MappingProxyType
 import numpy as np
 
 from qviz.data._files import read_only
-from qviz.data.cnn import ACTIVATIONS, cnn_weights, max_pool, training_activations
-from qviz.numerics import INT8, UINT8, IntFormat, PerChannel, PerTensor, calibrate, dequantize, quantize
+from qviz.data.cnn import ACTIVATION_SHAPES, ACTIVATIONS, check_images, cnn_weights, max_pool, training_activations
+from qviz.numerics import INT8, UINT8, IntFormat, PerChannel, PerTensor, _check, calibrate, dequantize, quantize
 from qviz.numerics.integer_layer import IntegerLayer
 
 LAYERS = ("conv1", "conv2", "fc1", "fc2")
@@ -39,7 +40,7 @@ class IntegerCNN:
         Only the images are real numbers, (n, 1, 8, 8), ink 0..1. `way` is that of `IntegerLayer.run`; ReLU and max
         pool need no scale, because a larger code is a larger number.
         """
-        return self.run_from("input", quantize(images, self.layers["conv1"].x), way)
+        return self.run_from("input", quantize(check_images(images), self.layers["conv1"].x), way)
 
     def run_from(self, name: str, codes, way: str = "fbgemm") -> dict[str, np.ndarray]:
         """Run what comes after an activation, and return the codes of this one and of all that follow.
@@ -63,6 +64,10 @@ class IntegerCNN:
         """
         if name not in ACTIVATIONS:
             raise ValueError(f"name must be one of {', '.join(map(repr, ACTIVATIONS))}: got {name!r}")
+        made = {"pool": "conv2", "logits": "fc2"}.get(name, name)
+        codes = _check.codes(codes, (self.layers["conv1"].x if name == "input" else self.layers[made].y).fmt, "codes")
+        if codes.shape[1:] != ACTIVATION_SHAPES[name] or codes.ndim == 0:
+            raise ValueError(f"codes must have shape (n, *{ACTIVATION_SHAPES[name]}) at {name!r}: got {codes.shape}")
         seen = {name: codes}
         for after in ACTIVATIONS[ACTIVATIONS.index(name) + 1 :]:
             codes = seen[after] = self._next(after, codes, way)
@@ -72,7 +77,7 @@ class IntegerCNN:
         if name == "pool":
             return max_pool(codes)
         layer = self.layers["fc2" if name == "logits" else name]
-        return layer.run(codes if layer.q_w.ndim == 4 else codes.reshape(len(codes), -1), way)
+        return layer.run(codes if layer.q_w.ndim == 4 else codes.reshape(len(codes), math.prod(codes.shape[1:])), way)
 
     def predict(self, images, way: str = "fbgemm") -> np.ndarray:
         """Return the digit that each image is taken for, (n,)."""

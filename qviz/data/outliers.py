@@ -5,6 +5,7 @@ from functools import lru_cache
 import numpy as np
 
 from qviz.data._files import read_only
+from qviz.numerics import _check
 
 MAX_FRACTION = 0.05
 MAX_FACTOR = 10.0  # outliers reach from 1 to 10 times the largest magnitude
@@ -29,9 +30,13 @@ def add_outliers(x, fraction, seed) -> np.ndarray:
     >>> int((x != y).sum()), float(abs(x).max()), round(float(abs(y).max()), 2)
     (2, 1.0, 8.09)
     """
+    x = _check.as_float(x)
+    if x.ndim != 1:
+        raise ValueError(f"x must have one axis: got shape {x.shape}; use x.ravel()")
     count = round(fraction * len(x))
     if count == 0:
         return x
+    _check.finite(x)
     positions, factors, signs = _plan(len(x), seed)
     lowest, highest = float(x.min()), float(x.max())
     if lowest >= 0:
@@ -41,7 +46,8 @@ def add_outliers(x, fraction, seed) -> np.ndarray:
     else:
         signs = signs[:count]
     changed = x.copy()
-    changed[positions[:count]] = factors[:count] * signs * max(-lowest, highest)
+    with np.errstate(over="ignore"):  # an outlier beyond the largest float is infinite
+        changed[positions[:count]] = factors[:count] * signs * max(-lowest, highest)
     return changed
 
 

@@ -1,7 +1,6 @@
 """Read the learner's own numbers: an array, or a .npy, .npz or .safetensors file. Nothing is unpickled."""
 
 from collections.abc import Mapping
-from numbers import Integral
 from os import PathLike
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from qviz.data._npz import npz_arrays
 from qviz.data._refuse import check_dtype, check_size, choose
 from qviz.data._safetensors import folder_arrays, index_arrays, safetensors_arrays
 from qviz.data._stored import MAX_BYTES, Stored
+from qviz.numerics import _check
 
 READERS = {
     ".npy": npy_arrays,
@@ -54,8 +54,7 @@ def read_array(source, key=None, *, max_bytes=MAX_BYTES, argument="source") -> n
     ...     print(read_array(path, "weight"))
     [ 0.5 -1.5]
     """
-    if isinstance(max_bytes, bool) or not isinstance(max_bytes, Integral) or max_bytes < 0:
-        raise ValueError(f"max_bytes must be a whole number of bytes, 0 or more: got {max_bytes!r}; try 2**28")
+    max_bytes = _check.whole_number(max_bytes, "max_bytes", 0)
     if is_path(source):
         if key is not None and str(source).lower().endswith(".npy"):
             raise ValueError(
@@ -133,25 +132,7 @@ def _read_object(source, max_bytes, argument):
         raise TypeError(f"{argument} must be one array: got a {type(source).__name__} of arrays; give source[name]")
     if isinstance(source, (bytes, bytearray)):
         raise TypeError(f"{argument} must be an array or a path: got bytes; try np.frombuffer(source, dtype)")
-    if isinstance(source, np.ma.MaskedArray):
-        raise TypeError(f"{argument} must not be a masked array: its mask would be lost; try source.compressed()")
-    array = _to_numpy(source, argument)
+    array = _check.as_array(source, argument)
     check_dtype(array.dtype, argument)
     check_size(array.nbytes, max_bytes, argument)
     return array.astype(array.dtype.newbyteorder("="))  # a copy: later changes to theirs must not move ours
-
-
-def _to_numpy(source, argument):
-    """Return source as an array. torch is recognised by its methods, so that it need not be imported."""
-    try:
-        if hasattr(source, "detach") and hasattr(source, "cpu"):
-            source = source.detach().cpu()
-            if str(source.dtype).startswith(("torch.bfloat16", "torch.float8")):
-                source = source.float()  # NumPy has neither; float32 holds each value exactly
-        array = np.asarray(source)
-        return array.astype(np.float32) if array.dtype.name.startswith(("bfloat16", "float8")) else array  # ml_dtypes
-    except (ValueError, TypeError, RuntimeError) as error:
-        raise TypeError(
-            f"{argument} must be something NumPy can turn into an array: got {type(source).__name__}, refused:"
-            f" {str(error).splitlines()[0]!r}; check that rows are equally long, tensors plain floats"
-        ) from error

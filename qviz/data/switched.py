@@ -12,11 +12,12 @@ import numpy as np
 from qviz.data.cnn import cnn_forward, cnn_weights, training_activations
 from qviz.data.images import digits
 from qviz.data.switch_outcome import LayerOutcome, Outcome, compare
-from qviz.data.switches import ACCUMULATOR, PARTS, Switches, whole_number
+from qviz.data.switches import ACCUMULATOR, PARTS, Switches
 from qviz.numerics import (
     CALIBRATORS,
     Histogram,
     QParams,
+    _check,
     calibrate,
     choose_qparams,
     fake_quantize,
@@ -58,7 +59,7 @@ class SwitchedCNN:
     def __init__(self, most: int | None = None):
         d = digits()
         whole = len(d.test)
-        self._test = d.test if most is None else d.test[: whole_number(most, "most", 1, whole)]
+        self._test = d.test if most is None else d.test[: _check.whole_number(most, "most", 1, whole)]
         self.images = len(self._test)
         self._outcomes = lru_cache(maxsize=64)(self._measure)
 

@@ -1,9 +1,8 @@
 """Which parts of a network are quantized, each on its own: its weights, its activations, its biases."""
 
 from dataclasses import dataclass, replace
-from numbers import Integral
 
-from qviz.numerics import CALIBRATORS, Granularity, IntFormat, PerChannel, PerTensor
+from qviz.numerics import CALIBRATORS, Granularity, IntFormat, PerChannel, PerTensor, _check
 
 PARTS = ("weights", "activations", "biases")
 ACCUMULATOR, OWN = BIAS_SCALES = ("scale_x * scale_w", "its own")
@@ -57,14 +56,11 @@ class Switches:
 
     def __post_init__(self):
         for name in PARTS:
-            if not isinstance(getattr(self, name), bool):
-                raise TypeError(f"{name} must be True or False: got {getattr(self, name)!r}")
+            object.__setattr__(self, name, _check.yes_or_no(getattr(self, name), name))
         for name, ends in _BITS.items():
-            whole_number(getattr(self, name), name, *ends)
+            object.__setattr__(self, name, _check.whole_number(getattr(self, name), name, *ends))
         for name, choices in (("bias_scale", BIAS_SCALES), ("granularity", GRANULARITIES), ("method", CALIBRATORS)):
-            value = getattr(self, name)
-            if not isinstance(value, str) or value not in choices:
-                raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}: got {value!r}")
+            _check.one_of(getattr(self, name), choices, name)
 
     @property
     def on(self) -> tuple[str, ...]:
@@ -126,18 +122,3 @@ class Switches:
         return Switches(
             *(getattr(self, part) for part in PARTS), **{n: getattr(self, n) for n in matters if matters[n]}
         )
-
-
-def whole_number(value, name: str, low: int, high: int) -> int:
-    """Return `value` if it is a whole number from `low` to `high`.
-
-    Examples
-    --------
-    >>> whole_number(4, "bits", 2, 8)
-    4
-    """
-    if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(f"{name} must be a whole number from {low} to {high}: got {value!r}")
-    if not low <= value <= high:
-        raise ValueError(f"{name} must be from {low} to {high}: got {value}")
-    return int(value)

@@ -1,7 +1,6 @@
 """The one list of tensors that the course offers by name, and how to get each."""
 
 from functools import cache, lru_cache
-from numbers import Integral, Real
 from types import MappingProxyType
 
 import numpy as np
@@ -11,6 +10,7 @@ from qviz.data.cnn import cnn_weights, training_activations
 from qviz.data.distributions import DEFAULT_N, DRAW, draw
 from qviz.data.images import digits, photograph
 from qviz.data.outliers import MAX_FRACTION, add_outliers
+from qviz.numerics import _check
 
 TENSORS = MappingProxyType(
     {
@@ -63,8 +63,8 @@ def tensor(name, *, n=DEFAULT_N, seed=0, outliers=0.0) -> np.ndarray:
     (100, 4.7, 47.2)
     """
     _check_name(name)
-    n = None if n is None else _check_integer("n", n, least=1)
-    seed = _check_integer("seed", seed, least=0)
+    n = None if n is None else _check.whole_number(n, "n", 1)
+    seed = _check.whole_number(seed, "seed", 0)
     return read_only(add_outliers(_base(name, n, seed), _check_outliers(outliers), seed))
 
 
@@ -98,17 +98,8 @@ def _check_name(name):
         raise ValueError(f"name must be one of qviz.data.TENSORS: got {name!r}; choose from {', '.join(TENSORS)}")
 
 
-def _check_integer(argument, value, least):
-    if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(f"{argument} must be an integer: got {value!r}; try int({argument})")
-    if value < least:
-        raise ValueError(f"{argument} must be {least} or more: got {value}; try {argument}={least}")
-    return int(value)
-
-
 def _check_outliers(value):
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"outliers must be a number, the fraction of values to replace: got {value!r}; try 0.001")
+    value = _check.real_number(value, "outliers", f"from 0 to {MAX_FRACTION}, the fraction of values to replace")
     if not 0 <= value <= MAX_FRACTION:  # NaN fails this too
         raise ValueError(f"outliers must be a fraction from 0 to {MAX_FRACTION}: got {value}; 0.001 is 1 in 1000")
-    return float(value)
+    return value

@@ -13,6 +13,10 @@ NEEDED = {
     "ipywidgets": "every slider",
     "jupyterlab_widgets": "every slider, in JupyterLab",
     "torch": "the lessons on PyTorch",
+    "torchao": "the lesson on moving on",
+    "joblib": "sweeps, in the lesson on benefits",
+    "threadpoolctl": "sweeps, in the lesson on benefits",
+    "safetensors": "your own .safetensors files",
 }
 _SET_UP = "run `python3 start.py lab` in the folder of the course"
 _ENGINES = "import torch; print(*torch.backends.quantized.supported_engines)"

@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 import ipywidgets as widgets
 
+from ..numerics.not_here import NotHere
+
 _STYLE = "margin:4px 0;font-size:14px;line-height:1.35;white-space:pre-wrap"
 _STYLE += ";border-left:4px solid #9A9A9A;padding:4px 10px"
 
@@ -17,7 +19,8 @@ class Here(widgets.HTML):
     question : str
         What is answered; the stored notebook shows this alone.
     answer : function without arguments that returns a str or a `qviz.plots.Picture`
-        An error that it raises is shown in its place.
+        Where it raises NotHere, or a library is not installed, the message is shown in its place. Any other error is
+        a fault of the page, and stops it.
 
     Examples
     --------
@@ -29,7 +32,7 @@ class Here(widgets.HTML):
         self.question = question
         try:
             self.answer = answer()
-        except Exception as error:  # it must not stop Run All
+        except (NotHere, ModuleNotFoundError) as error:  # what this machine lacks must not stop Run All
             self.answer = f"No answer on this machine: {error}"
         told = html.escape(f"{self.answer!s}")
         text = f"<strong>On your machine.</strong> {html.escape(question)}\n{told}"

@@ -12,6 +12,8 @@ from typing import Any
 import ipywidgets as widgets
 from IPython.display import display
 
+from ..numerics import _check
+
 
 @dataclass(frozen=True, eq=False)
 class Sweep:
@@ -190,8 +192,4 @@ def _libraries():
 def _check_workers(workers) -> int:
     if workers is None:
         return _libraries()[0].effective_n_jobs(-1)  # cores that this process may use, or places of the cluster
-    if isinstance(workers, bool) or not isinstance(workers, int):
-        raise TypeError(f"workers must be a whole number of at least 1, or None for all cores: got {workers!r}")
-    if workers < 1:
-        raise ValueError(f"workers must be at least 1, or None for all cores: got {workers}")
-    return workers
+    return _check.whole_number(workers, "workers", 1)

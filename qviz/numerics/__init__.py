@@ -14,6 +14,7 @@
 * integer, fixed, requantize, integer_layer: a layer in integers alone
 * packing, layers: bytes, with codes of fewer than 8 bits stored without gaps
 * energy, roofline: what published figures say of power, and what stands in the way of speed
+* not_here: the error of a machine that lacks a part
 * pareto: what nothing else beats on both sides
 
 Input out of the ordinary has one answer each:

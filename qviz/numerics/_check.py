@@ -3,9 +3,55 @@
 A message says which argument, what it must be, what arrived, and what to do.
 """
 
+from contextlib import suppress
 from dataclasses import fields
+from numbers import Integral, Real
 
 import numpy as np
+
+NUMPY_HAS = ("torch.float16", "torch.float32", "torch.float64")
+LARGEST = 1e37  # in a picture, where ranges are widened and subtracted in float32
+ADVICE = {"c": "take .real, .imag or abs()", "V": "take one field of it"}
+
+
+def as_array(x, name: str = "x") -> np.ndarray:
+    """Return `x` as an array, whatever holds its values: a list, a number, a torch tensor, a column of a table.
+
+    Every function of qviz takes its arrays through here. A masked array is refused: NumPy would use what is masked.
+    Nothing is copied that need not be.
+    """
+    if any(isinstance(part, np.ma.MaskedArray) for part in (x, *(x if isinstance(x, list | tuple) else ()))):
+        raise TypeError(f"{name} must not be a masked array: its mask would be lost; try {name}.compressed()")
+    try:
+        array = np.asarray(_from_torch(x) if hasattr(x, "detach") and hasattr(x, "cpu") else x)
+    except Exception as error:  # of rows of unequal length, of a tensor's, or whatever __array__ raises
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise TypeError(
+            f"{name} must be an array of real numbers: {reason}; check that its rows are equally long"
+        ) from error
+    if array.dtype == object and array.ndim == 0 and not isinstance(x, np.ndarray):
+        what = "None" if x is None else f"a {type(x).__name__}"
+        raise TypeError(f"{name} must be an array of real numbers: got {what}; give an array, a list or a tensor")
+    return array
+
+
+def _from_torch(tensor) -> np.ndarray:
+    """Return the values of a tensor, which is known by its methods, so that torch need not be imported."""
+    tensor = tensor.detach().cpu()
+    tensor = tensor.dequantize() if tensor.is_quantized else tensor
+    tensor = tensor if str(tensor.layout) == "torch.strided" else tensor.to_dense()
+    if tensor.is_floating_point() and str(tensor.dtype) not in NUMPY_HAS:
+        tensor = tensor.float()  # bfloat16 and float8, each of whose values float32 holds exactly
+    return tensor.resolve_conj().resolve_neg().numpy()
+
+
+def real_array(x, name: str = "x") -> np.ndarray:
+    """Return `x` as an array of whatever real dtype it has."""
+    array = as_array(x, name)
+    if array.dtype.kind not in "fiub":
+        advice = ADVICE.get(array.dtype.kind, "convert it to float32 first")
+        raise TypeError(f"{name} must be an array of real numbers: got dtype {array.dtype}; {advice}")
+    return array
 
 
 def as_float(x, name: str = "x") -> np.ndarray:
@@ -14,15 +60,8 @@ def as_float(x, name: str = "x") -> np.ndarray:
     float32 and float64 stay; float16, bool and integers of at most 16 bits become float32, which holds them
     exactly; wider integers and long double become float64. Nothing is copied that need not be.
     """
-    try:
-        array = np.asarray(x)
-    except ValueError as error:  # rows of unequal length
-        raise TypeError(f"{name} must be an array of real numbers: {error}") from None
+    array = real_array(x, name)
     kind, size = array.dtype.kind, array.dtype.itemsize
-    if kind not in "fiub":
-        raise TypeError(
-            f"{name} must be an array of real numbers: got dtype {array.dtype}; convert it to float32 first"
-        )
     if kind == "f" and size in (4, 8):
         return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
     with np.errstate(over="ignore"):  # a long double beyond float64 becomes an infinity, which callers check
@@ -35,6 +74,29 @@ def finite(x: np.ndarray, name: str = "x") -> np.ndarray:
     if bad.any():
         raise ValueError(f"{name} must be finite: got {describe_bad(x, bad)}; drop or replace them first")
     return x
+
+
+def drawable(x, name: str = "x", axes: int | None = None, least: int = 1) -> np.ndarray:
+    """Return `x` as float32 or float64 if a picture can show it: `least` values or more, none of them huge."""
+    x = finite(as_float(x, name), name)
+    if axes is not None and x.ndim != axes:
+        raise ValueError(f"{name} must have {axes} axes: got shape {x.shape}")
+    if x.size < least:
+        raise ValueError(f"{name} must hold at least one value to be drawn: got shape {x.shape}")
+    if np.abs(x).max(initial=0.0) > LARGEST:
+        raise ValueError(f"{name} must hold no value beyond {LARGEST:.0e} to be drawn: got {np.abs(x).max():.3g}")
+    return x
+
+
+def goes_with(values: np.ndarray, like: np.ndarray, name: str) -> np.ndarray:
+    """Return `values` if there is one, or they broadcast with `like`."""
+    try:
+        np.broadcast_shapes(values.shape, like.shape)
+    except ValueError:
+        raise ValueError(
+            f"{name} must be one number, or go with shape {like.shape}: got shape {values.shape}"
+        ) from None
+    return values
 
 
 def describe_bad(x: np.ndarray, bad: np.ndarray) -> str:
@@ -53,13 +115,21 @@ def one_of(value, choices, name: str):
     raise ValueError(f"{name} must be one of {listed}: got {value!r}")
 
 
-def whole_number(value, name: str, low: int, high: int) -> int:
-    """Return `value` as int if it is a whole number from `low` to `high`."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name} must be a whole number from {low} to {high}: got {value!r}")
-    if not low <= value <= high:
-        raise ValueError(f"{name} must be from {low} to {high}: got {value}")
+def whole_number(value, name: str, low: int, high: int | None = None) -> int:
+    """Return `value` as int if it is a whole number from `low` to `high`; NumPy's are, True and False are not."""
+    to_high = f"from {low} to {high}" if high is not None else f"at least {low}"
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"{name} must be a whole number {'of ' * (high is None)}{to_high}: got {value!r}")
+    if value < low or (high is not None and value > high):
+        raise ValueError(f"{name} must be {to_high}: got {value}")
     return int(value)
+
+
+def real_number(value, name: str, must: str = "") -> float:
+    """Return `value`, a number of Python's, if it is one real number; `must` says more of it, such as 'from 0 to 1'."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number{' ' * bool(must)}{must}: got {value!r}")
+    return float(value) if isinstance(value, np.generic) else value  # a float32 would spread in what is computed
 
 
 def yes_or_no(value, name: str) -> bool:
@@ -69,21 +139,39 @@ def yes_or_no(value, name: str) -> bool:
     return bool(value)
 
 
+def shape_of(shape, name: str) -> tuple[int, ...]:
+    """Return a shape as a tuple of int; one number, NumPy's too, is the length of a single axis."""
+    lengths = shape if isinstance(shape, list | tuple) else [shape]
+    return tuple(whole_number(length, name if length is shape else f"each length of {name}", 0) for length in lengths)
+
+
 def codes(q, fmt, name: str) -> np.ndarray:
     """Return `q` as an array if it holds integers from `fmt.qmin` to `fmt.qmax`."""
-    q = np.asarray(q)
+    q = as_array(q, name)
+    if q.size == 0:  # an empty list is one of floats
+        return q.astype(fmt.dtype)
     if q.dtype.kind not in "iu":
         raise TypeError(f"{name} must hold integers: got dtype {q.dtype}; call quantize first")
-    if q.size and not fmt.qmin <= q.min() <= q.max() <= fmt.qmax:
+    if not fmt.qmin <= q.min() <= q.max() <= fmt.qmax:
         raise ValueError(f"{name} must hold codes of {fmt}, from {fmt.qmin} to {fmt.qmax}: got {q.min()} to {q.max()}")
     return q
+
+
+def made(value, name: str, kind, must: str):
+    """Return `value` if it is of this kind, or what its class makes without arguments: `MinMax` is `MinMax()`."""
+    if isinstance(value, type) and issubclass(value, kind):
+        with suppress(TypeError):  # it needs arguments
+            value = value()
+    if isinstance(value, type) or not isinstance(value, kind):
+        raise TypeError(f"{name} must be {must}: got {value!r}")
+    return value
 
 
 def axis_of(axis: int, shape: tuple[int, ...]) -> int:
     """Return `axis` counted from the front, or say which axes there are."""
     ndim = len(shape)
     if ndim == 0:
-        raise ValueError(f"axis {axis} needs an array with at least one axis: got a 0-d value; use PerTensor()")
+        raise ValueError(f"axis {axis} needs an array with at least one axis: got a 0-d value; use PerTensor() for x")
     if not -ndim <= axis < ndim:
         raise ValueError(f"axis must be from {-ndim} to {ndim - 1} for shape {shape}: got {axis}")
     return axis % ndim

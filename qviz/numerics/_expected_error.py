@@ -13,7 +13,7 @@ import numpy as np
 
 from . import _check
 from ._groups import Groups
-from .formats import IntFormat
+from .formats import IntFormat, as_format
 from .histogram import Histogram
 from .qparams import SCHEMES, SMALLEST_SCALE, checked_range, scale_and_zero_point
 
@@ -39,7 +39,7 @@ def error_of_ranges(
     ----------
     histogram : Histogram
     lo, hi : (n,) floats, in the units of x
-    fmt : IntFormat
+    fmt : IntFormat, or its name such as "int4"
     scheme : {"affine", "symmetric"}
 
     Returns
@@ -69,8 +69,9 @@ def error_of_ranges(
     """
     _check.one_of(scheme, SCHEMES, "scheme")
     lo, hi = (ends.reshape(-1) for ends in checked_range(lo, hi))
+    _check.made(histogram, "histogram", Histogram, "a Histogram, as from observe(x)[0]")
     origin = histogram.left / histogram.width
-    rounding, clipping = ExpectedError(histogram.counts, origin, histogram.width, fmt, scheme).parts(lo, hi)
+    rounding, clipping = ExpectedError(histogram.counts, origin, histogram.width, as_format(fmt), scheme).parts(lo, hi)
     with np.errstate(over="ignore", under="ignore"):
         return tuple(part * histogram.width * histogram.width for part in (rounding, clipping))
 
@@ -101,7 +102,8 @@ class ExpectedError:
     def parts(self, lo: np.ndarray, hi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return rounding and clipping, for (n,) ranges."""
         scale, zero_point = scale_and_zero_point(lo, hi, self.fmt, self.scheme)
-        step = np.minimum(scale / self.width, _WIDEST)
+        with np.errstate(over="ignore"):
+            step = np.minimum(scale / self.width, _WIDEST)
         first, last = self.fmt.qmin - zero_point, self.fmt.qmax - zero_point
         clipping, inside = self._clipping(step, first, last)
         rounding = inside * np.minimum(step, 1.0) ** 2 / 12

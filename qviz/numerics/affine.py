@@ -4,11 +4,13 @@ Rounding is half to even and comes before the zero point is added, as in torch (
 What happens to input out of the ordinary is listed in the docstring of `qviz.numerics`.
 """
 
+from contextlib import suppress
+
 import numpy as np
 
 from . import _check
 from ._blocks import by_blocks
-from .qparams import QParams
+from .qparams import QParams, as_qparams
 
 
 def quantize(x, qparams: QParams) -> np.ndarray:
@@ -73,8 +75,10 @@ def dequantize(q, qparams: QParams, dtype=np.float32) -> np.ndarray:
     >>> dequantize(np.array([0, 10, 13, 15]), QParams(0.5, 10, IntFormat(4, signed=False)))
     array([-5. ,  0. ,  1.5,  2.5], dtype=float32)
     """
-    q, dtype = _check.codes(q, qparams.fmt, "q"), np.dtype(dtype)
-    if dtype not in (np.float32, np.float64):
+    q = _check.codes(q, as_qparams(qparams).fmt, "q")
+    with suppress(TypeError):  # the name of no dtype
+        dtype = np.dtype(dtype)
+    if dtype not in (np.dtype("float32"), np.dtype("float64")):
         raise ValueError(f"dtype must be float32 or float64: got {dtype}")
     with np.errstate(over="ignore"):  # a level may lie beyond the largest float
         return by_blocks(q, qparams, lambda q, scale, zero: (q.astype(dtype) - zero) * scale, dtype, dtype)
@@ -117,7 +121,7 @@ def fake_quantize(x, qparams: QParams) -> np.ndarray:
 
 def _through_codes(x, qparams: QParams, finish, to_integers: bool) -> np.ndarray:
     """Round to whole steps and clip, then `finish(q - zero_point, scale, zero_point)`."""
-    x, fmt = _check.as_float(x), qparams.fmt
+    x, fmt = _check.as_float(x), as_qparams(qparams).fmt
 
     def step(block, scale, zero):
         steps = np.divide(block, scale)

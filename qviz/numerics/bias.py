@@ -68,7 +68,7 @@ def fake_quantize_bias(bias, scale, bits: int = 32) -> np.ndarray:
     >>> fake_quantize_bias([0.7, -0.2, 0.03], 0.25, bits=8)
     array([ 0.75, -0.25,  0.  ])
     """
-    return quantize_bias(bias, scale, bits) * np.asarray(scale, np.float64)
+    return quantize_bias(bias, scale, bits) * _check.as_float(scale, "scale").astype(np.float64)
 
 
 def bias_bits(bias, scale) -> int:

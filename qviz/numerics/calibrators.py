@@ -11,7 +11,7 @@ has `choose_range` alone is called once for each group.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -19,14 +19,15 @@ from . import _check
 from ._entropy import VARIANTS, least_divergent_windows
 from ._groups import Groups, OneGroup, blocks, in_threads
 from .aciq import ACIQ
-from .formats import INT8, IntFormat
-from .granularity import PER_TENSOR, Granularity
+from .formats import INT8, IntFormat, as_format
+from .granularity import PER_TENSOR, Granularity, as_granularity
 from .histogram import Histogram
 from .least_error import MSE
 from .observers import BINS, each_histogram, rows_of
 from .qparams import SCHEMES, QParams, choose_qparams
 
 
+@runtime_checkable
 class Calibrator(Protocol):
     """Anything that decides a range from a histogram; a reader's own method needs no more than this.
 
@@ -126,6 +127,8 @@ class Percentile(OneGroup):
     percentile: float = 99.99
 
     def __post_init__(self):
+        number = _check.real_number(self.percentile, "percentile", "above 0 and at most 100")
+        object.__setattr__(self, "percentile", number)
         if not 0 < self.percentile <= 100:
             raise ValueError(f"percentile must be above 0 and at most 100: got {self.percentile}")
 
@@ -216,6 +219,27 @@ CALIBRATORS: dict[str, Calibrator] = {
 }
 
 
+def as_calibrator(calibrator, name: str = "calibrator") -> Calibrator:
+    """Return a calibrator, which may be given by its name or its class: what every function does that takes one.
+
+    Raises
+    ------
+    ValueError
+        The name is unknown.
+    TypeError
+        It is neither a name nor something with `choose_range`.
+
+    Examples
+    --------
+    >>> as_calibrator("percentile"), as_calibrator(MinMax)
+    (Percentile(percentile=99.99), MinMax())
+    """
+    if isinstance(calibrator, str):
+        return CALIBRATORS[_check.one_of(calibrator, tuple(CALIBRATORS), name)]
+    must = "a name in CALIBRATORS, such as 'mse', or a calibrator, an object with choose_range"
+    return _check.made(calibrator, name, Calibrator, must)
+
+
 def calibrate(
     x,
     calibrator: Calibrator | str = "min-max",
@@ -231,9 +255,9 @@ def calibrate(
     ----------
     x : array of any shape, at least one value in each group
     calibrator : Calibrator, or a name in CALIBRATORS
-    fmt : IntFormat
+    fmt : IntFormat, or its name such as "int8"
     scheme : {"affine", "symmetric"}
-    granularity : PerTensor, PerChannel or PerGroup
+    granularity : PerTensor, PerChannel or PerGroup, or words such as "per channel"
     batches : int
         In how many parts the values arrive; only the moving average depends on it.
     averaging_constant : float
@@ -250,16 +274,15 @@ def calibrate(
         `x` is empty or not finite, or cannot be cut into such groups; the name or the scheme is unknown; or the
         scheme is symmetric and the format unsigned.
     TypeError
-        `x` does not hold real numbers.
+        `x` does not hold real numbers, or another argument is of another kind.
 
     Examples
     --------
-    >>> p = calibrate([-1.0, 0.2, 3.0], "min-max", IntFormat(8, signed=False))
+    >>> p = calibrate([-1.0, 0.2, 3.0], "min-max", "uint8")
     >>> round(float(p.scale), 6), int(p.zero_point)
     (0.015686, 64)
     """
-    if isinstance(calibrator, str):
-        calibrator = CALIBRATORS[_check.one_of(calibrator, tuple(CALIBRATORS), "calibrator")]
+    calibrator, fmt, granularity = as_calibrator(calibrator), as_format(fmt), as_granularity(granularity)
     lo, hi = _choose_ranges(calibrator, x, fmt, scheme, granularity, batches, averaging_constant)
     return choose_qparams(lo, hi, fmt, scheme, granularity)
 

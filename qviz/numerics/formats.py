@@ -1,5 +1,6 @@
 """Integer formats: how many bits, signed or not, and which codes that leaves."""
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,3 +76,24 @@ class IntFormat:
 
 INT2, INT3, INT4, INT8, INT16 = (IntFormat(b) for b in (2, 3, 4, 8, 16))
 UINT2, UINT3, UINT4, UINT8, UINT16 = (IntFormat(b, signed=False) for b in (2, 3, 4, 8, 16))
+
+
+def as_format(fmt, name: str = "fmt") -> IntFormat:
+    """Return a format, which may be given by its name: what every function does that takes one.
+
+    Raises
+    ------
+    TypeError
+        It is neither a format nor the name of one.
+    ValueError
+        It has no format's number of bits.
+
+    Examples
+    --------
+    >>> as_format("uint4") == UINT4, as_format("int8 narrow")
+    (True, IntFormat(bits=8, signed=True, narrow=True))
+    """
+    if isinstance(fmt, str) and (parts := re.fullmatch(r"(u?)int(\d{1,3})( narrow)?", fmt)):
+        unsigned, bits, narrow = parts.groups()
+        return IntFormat(int(bits), not unsigned, bool(narrow))
+    return _check.made(fmt, name, IntFormat, "an IntFormat or the name of one, such as 'int8' or 'uint4'")

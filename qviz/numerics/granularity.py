@@ -4,6 +4,7 @@ Each granularity is one reshape, to `(n_groups, n)` and back. Everything else in
 """
 
 import math
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,11 +26,11 @@ class PerTensor:
 
     def to_groups(self, x) -> np.ndarray:
         """Reshape `x` of any shape to `(1, x.size)`."""
-        return np.asarray(x).reshape(1, -1)
+        return _check.as_array(x).reshape(1, -1)
 
     def from_groups(self, groups: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         """Undo `to_groups`, for an array that had this shape."""
-        return groups.reshape(shape)
+        return _reshaped(groups, shape)
 
     def __str__(self) -> str:
         return "per tensor"
@@ -62,11 +63,11 @@ class PerChannel:
     axis: int = 0
 
     def __post_init__(self):
-        _check.whole_number(self.axis, "axis", -MOST_AXES, MOST_AXES - 1)
+        object.__setattr__(self, "axis", _check.whole_number(self.axis, "axis", -MOST_AXES, MOST_AXES - 1))
 
     def to_groups(self, x) -> np.ndarray:
         """Move `axis` to the front and reshape to `(x.shape[axis], values per channel)`."""
-        x = np.asarray(x)
+        x = _check.as_array(x)
         axis = _check.axis_of(self.axis, x.shape)
         others = x.shape[:axis] + x.shape[axis + 1 :]
         return np.moveaxis(x, axis, 0).reshape(x.shape[axis], math.prod(others))
@@ -75,7 +76,7 @@ class PerChannel:
         """Undo `to_groups`, for an array that had this shape."""
         axis = _check.axis_of(self.axis, shape)
         moved = (shape[axis], *shape[:axis], *shape[axis + 1 :])
-        return np.moveaxis(groups.reshape(moved), 0, axis)
+        return np.moveaxis(_reshaped(groups, moved), 0, axis)
 
     def __str__(self) -> str:
         return f"per channel (axis {self.axis})"
@@ -109,12 +110,12 @@ class PerGroup:
     size: int = 32
 
     def __post_init__(self):
-        _check.whole_number(self.axis, "axis", -MOST_AXES, MOST_AXES - 1)
-        _check.whole_number(self.size, "group size", 1, 2**31)
+        object.__setattr__(self, "axis", _check.whole_number(self.axis, "axis", -MOST_AXES, MOST_AXES - 1))
+        object.__setattr__(self, "size", _check.whole_number(self.size, "group size", 1, 2**31))
 
     def to_groups(self, x) -> np.ndarray:
         """Move `axis` to the end and reshape to `(x.size / size, size)`."""
-        x = np.asarray(x)
+        x = _check.as_array(x)
         axis = _check.axis_of(self.axis, x.shape)
         if x.shape[axis] % self.size:
             raise ValueError(self._does_not_divide(x.shape, x.shape[axis]))
@@ -124,7 +125,7 @@ class PerGroup:
         """Undo `to_groups`, for an array that had this shape."""
         axis = _check.axis_of(self.axis, shape)
         moved = (*shape[:axis], *shape[axis + 1 :], shape[axis])
-        return np.moveaxis(groups.reshape(moved), -1, axis)
+        return np.moveaxis(_reshaped(groups, moved), -1, axis)
 
     def _does_not_divide(self, shape: tuple[int, ...], length: int) -> str:
         small = [d for d in range(1, math.isqrt(length) + 1) if length % d == 0]
@@ -139,5 +140,38 @@ class PerGroup:
         return f"per group of {self.size} (axis {self.axis})"
 
 
+def _reshaped(groups, shape: tuple[int, ...]) -> np.ndarray:
+    groups = _check.as_array(groups, "groups")
+    if groups.size != math.prod(shape):
+        raise ValueError(f"groups must hold the {math.prod(shape)} values of shape {shape}: got shape {groups.shape}")
+    return groups.reshape(shape)
+
+
 Granularity = PerTensor | PerChannel | PerGroup
 PER_TENSOR = PerTensor()  # the default everywhere; frozen, so that one serves all
+
+
+def as_granularity(granularity, name: str = "granularity") -> Granularity:
+    """Return a granularity, which may be given in words: what every function does that takes one.
+
+    The words are those that it prints; where they name no axis it is that of the class, 0 of a channel and -1 of a
+    group.
+
+    Raises
+    ------
+    TypeError
+        It is neither a granularity nor words for one.
+
+    Examples
+    --------
+    >>> as_granularity("per channel"), as_granularity("per channel (axis 1)"), as_granularity("per group of 64")
+    (PerChannel(axis=0), PerChannel(axis=1), PerGroup(axis=-1, size=64))
+    """
+    words = r"per (?:(tensor)|(channel)|group of (\d{1,9}))(?: \(axis (-?\d{1,2})\))?"
+    if isinstance(granularity, str) and (parts := re.fullmatch(words, granularity.replace("_", " "))):
+        tensor, channel, size, axis = parts.groups()
+        where = {"axis": int(axis)} if axis else {}
+        if not (tensor and axis):
+            return PER_TENSOR if tensor else PerChannel(**where) if channel else PerGroup(size=int(size), **where)
+    must = "a granularity or words for one, such as PerChannel(0), 'per tensor', 'per channel' or 'per group of 32'"
+    return _check.made(granularity, name, Granularity, must)

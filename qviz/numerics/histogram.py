@@ -62,7 +62,7 @@ class Histogram:
         >>> Histogram.from_counts(*np.histogram([0.0, 1.0, 4.0], bins=2)).counts
         array([2, 1])
         """
-        counts, edges = np.asarray(counts), _check.as_float(edges, "edges").astype(np.float64)
+        counts, edges = _check.as_array(counts, "counts"), _check.as_float(edges, "edges").astype(np.float64)
         if counts.ndim != 1 or edges.shape != (counts.size + 1,):
             raise ValueError(f"edges must be one more than counts: got shapes {edges.shape} and {counts.shape}")
         _check_counts(counts)
@@ -115,7 +115,7 @@ class Histogram:
         >>> float(Histogram.from_counts([3, 1], [0.0, 1.0, 2.0]).value_at(1.5))
         1.5
         """
-        return value_at(self.left, self.width, position)
+        return value_at(self.left, self.width, _check.as_float(position, "position"))
 
 
 def value_at(left, width, position) -> np.ndarray:

@@ -15,7 +15,7 @@ import numpy as np
 
 from . import _check
 from .granularity import PerChannel, PerTensor
-from .qparams import QParams
+from .qparams import QParams, as_qparams
 
 INT32 = np.iinfo(np.int32)
 
@@ -94,10 +94,10 @@ def accumulate(q_x, q_w, x: QParams, w: QParams, stride: int = 1, padding: int =
     array([[[[8, 8],
              [8, 8]]]], dtype=int32)
     """
-    q_x, q_w = _check.codes(q_x, x.fmt, "q_x"), _check.codes(q_w, w.fmt, "q_w")
+    q_x, q_w = _check.codes(q_x, as_qparams(x, "x").fmt, "q_x"), _check.codes(q_w, as_qparams(w, "w").fmt, "q_w")
     _check_layer(q_x, q_w, x, w)
     rows = q_x if q_w.ndim == 2 else _windows(q_x, q_w.shape[2:], int(x.zero_point), stride, padding)
-    rows, columns = rows.astype(np.int32), q_w.reshape(len(q_w), -1).astype(np.int32)
+    rows, columns = rows.astype(np.int32), q_w.reshape(len(q_w), math.prod(q_w.shape[1:])).astype(np.int32)
     z_x, z_w = int(x.zero_point), w.zero_point.reshape(-1).astype(np.int32)
     terms = (
         rows @ columns.T,
@@ -123,7 +123,7 @@ def as_int32(values, name: str) -> np.ndarray:
     >>> as_int32([3, -4], "total")
     array([ 3, -4], dtype=int32)
     """
-    values = np.asarray(values)
+    values = _check.as_array(values, name)
     if values.dtype.kind not in "iu":
         raise TypeError(f"{name} must hold integers: got dtype {values.dtype}; round it first, for instance by np.rint")
     return fit_int32(values, name)

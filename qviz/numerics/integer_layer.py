@@ -8,7 +8,7 @@ from . import _check
 from .fixed import FixedPoint, fixed_point
 from .granularity import PerChannel, PerTensor
 from .integer import INT32, Accumulator, accumulate, as_int32
-from .qparams import QParams
+from .qparams import QParams, as_qparams
 from .requantize import add_float_bias, as_float32, int32_bias, requantize_fixed, requantize_float
 
 WAYS = ("fbgemm", "int32 bias", "gemmlowp")
@@ -65,8 +65,7 @@ class IntegerLayer:
 
     def __post_init__(self):
         for name in ("x", "w", "y"):
-            if not isinstance(getattr(self, name), QParams):
-                raise TypeError(f"{name} must be a QParams: got {getattr(self, name)!r}")
+            as_qparams(getattr(self, name), name)
         object.__setattr__(self, "q_w", _check.codes(self.q_w, self.w.fmt, "q_w"))
         if not isinstance(self.y.granularity, PerTensor):
             raise ValueError(f"y must have one scale per tensor: got {self.y.granularity}")

@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 
 from . import _check
-from .formats import IntFormat
-from .granularity import PER_TENSOR, Granularity, PerChannel, PerTensor
+from .formats import IntFormat, as_format
+from .granularity import PER_TENSOR, Granularity, PerChannel, PerTensor, as_granularity
 from .packing import packed_bytes
 from .qparams import SCHEMES
 
@@ -139,6 +139,7 @@ def stored_bytes(
     if fmt is None:
         return StoredBytes(layer.weights * FLOAT_BYTES, 0, 0, biases)
     _check.one_of(scheme, SCHEMES, "scheme")
+    fmt = as_format(fmt)
     scales = scale_count(layer, granularity)
     zero_points = scales * fmt.dtype.itemsize if scheme == "affine" else 0
     return StoredBytes(packed_bytes(layer.weights, fmt), scales * SCALE_BYTES, zero_points, biases)
@@ -166,6 +167,7 @@ def scale_count(layer: LayerShape, granularity: Granularity) -> int:
     >>> scale_count(linear("fc", 100, 10), PerChannel(1))  # one for each input
     100
     """
+    granularity = as_granularity(granularity)
     if isinstance(granularity, PerTensor):
         return 1
     axis = _check.axis_of(granularity.axis, layer.weight)

@@ -10,7 +10,7 @@ import numpy as np
 
 from . import _check
 from .affine import fake_quantize
-from .qparams import QParams
+from .qparams import QParams, as_qparams
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,7 @@ def error_parts(x, qparams: QParams, counts=None) -> ErrorParts:
     >>> round(parts.rounding, 4), round(parts.clipping, 4), round(parts.clipped_fraction, 2)
     (0.0133, 1.3333, 0.33)
     """
-    x = _check.finite(_check.as_float(x))
+    x, qparams = _check.finite(_check.as_float(x)), as_qparams(qparams)
     if x.size == 0:
         raise ValueError(f"x must hold at least one value to have an error: got shape {x.shape}")
     groups, quantized = (qparams.granularity.to_groups(v) for v in (x, fake_quantize(x, qparams)))

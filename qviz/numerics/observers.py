@@ -60,6 +60,7 @@ class HistogramObserver:
         self.bins = _check.whole_number(bins, "bins", 16, 1 << 20)
         if self.bins & (self.bins - 1):
             raise ValueError(f"bins must be a power of two: got {bins}; try {1 << self.bins.bit_length()}")
+        averaging_constant = _check.real_number(averaging_constant, "averaging_constant", "from 0 to 1")
         if not 0 <= averaging_constant <= 1:
             raise ValueError(f"averaging_constant must be from 0 to 1: got {averaging_constant}")
         self.averaging_constant = averaging_constant
@@ -188,7 +189,7 @@ def observe(
     Parameters
     ----------
     x : array of any shape and real dtype, at least one value in each group
-    granularity : PerTensor, PerChannel or PerGroup
+    granularity : PerTensor, PerChannel or PerGroup, or words such as "per channel"
     batches : int
         In how many parts, in order, the values arrive; only the moving averages depend on it.
     averaging_constant : float

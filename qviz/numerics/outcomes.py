@@ -6,7 +6,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import CALIBRATORS, INT8, Calibrator, ErrorParts, Histogram, IntFormat, QParams, choose_qparams, error_parts
+from . import (
+    CALIBRATORS,
+    INT8,
+    Calibrator,
+    ErrorParts,
+    Histogram,
+    IntFormat,
+    QParams,
+    _check,
+    choose_qparams,
+    error_parts,
+    fake_quantize,
+    sqnr_db,
+)
+from .calibrators import as_calibrator
+from .formats import as_format
+
+SEEN = "a Histogram, as from observe(x)[0]"
 
 
 @dataclass(frozen=True)
@@ -45,8 +62,8 @@ def outcome(
     x : array of any shape, at least one value, finite
     seen : Histogram
         What the calibrator knows of `x`: all of it, or the first few batches.
-    calibrator : Calibrator
-    fmt : IntFormat
+    calibrator : Calibrator, or a name in CALIBRATORS
+    fmt : IntFormat, or its name such as "int8"
     scheme : {"affine", "symmetric"}
     counts : array of the shape of x, or None
         How often each value occurs; once if it is None.
@@ -64,14 +81,17 @@ def outcome(
     >>> o.hi, o.parts.rounding, o.parts.clipping
     (1.0, 0.0, 2.25)
     """
+    x, fmt = _check.finite(_check.as_float(x)), as_format(fmt)
     return _outcome(x, counts, _power(x, counts), seen, calibrator, fmt, scheme)
 
 
 def _outcome(x, counts, power: float, seen: Histogram, calibrator: Calibrator, fmt: IntFormat, scheme: str) -> Outcome:
-    lo, hi = calibrator.choose_range(seen, fmt, scheme)
+    lo, hi = as_calibrator(calibrator).choose_range(_check.made(seen, "seen", Histogram, SEEN), fmt, scheme)
     qparams = choose_qparams(lo, hi, fmt, scheme)
     parts = error_parts(x, qparams, counts)
-    return Outcome(float(lo), float(hi), qparams, parts, _sqnr_db(power, parts.total))
+    in_reach = math.isfinite(power) and math.isfinite(parts.total)
+    decibels = _sqnr_db(power, parts.total) if in_reach else sqnr_db(x, fake_quantize(x, qparams))
+    return Outcome(float(lo), float(hi), qparams, parts, decibels)
 
 
 def outcomes(
@@ -92,6 +112,7 @@ def outcomes(
     >>> best_of(found)
     'mse'
     """
+    x, fmt = _check.finite(_check.as_float(x)), as_format(fmt)
     power = _power(x, counts)
     return {name: _outcome(x, counts, power, seen, calibrator, fmt, scheme) for name, calibrator in calibrators.items()}
 
@@ -102,7 +123,8 @@ def best_of(found: Mapping[str, Outcome]) -> str:
 
 
 def _power(x, counts) -> float:
-    return float(np.average(np.square(x, dtype=np.float64), weights=counts)) if np.size(x) else 0.0
+    with np.errstate(over="ignore", under="ignore"):  # beyond float64 it is infinite, as the error may be
+        return float(np.average(np.square(x, dtype=np.float64), weights=counts)) if x.size else 0.0
 
 
 def _sqnr_db(power: float, error: float) -> float:

@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from .formats import IntFormat
+from . import _check
+from .formats import IntFormat, as_format
 
 
 def pack(codes, fmt: IntFormat) -> np.ndarray:
@@ -17,7 +18,7 @@ def pack(codes, fmt: IntFormat) -> np.ndarray:
     ----------
     codes : integer array of any shape
         As from `quantize`.
-    fmt : IntFormat
+    fmt : IntFormat, or its name such as "int4"
         2 to 16 bits.
 
     Returns
@@ -40,11 +41,8 @@ def pack(codes, fmt: IntFormat) -> np.ndarray:
     >>> pack(np.zeros((100, 100), np.int8), IntFormat(3)).nbytes
     3750
     """
-    codes = np.asarray(codes)
-    if codes.size and codes.dtype.kind not in "iu":
-        raise TypeError(f"codes must be integers: got dtype {codes.dtype}; quantize first")
-    if codes.size and not (fmt.qmin <= codes.min() and codes.max() <= fmt.qmax):
-        raise ValueError(f"codes must be from {fmt.qmin} to {fmt.qmax} for {fmt}: got {codes.min()} to {codes.max()}")
+    fmt = as_format(fmt)
+    codes = _check.codes(codes, fmt, "codes")
     above = (codes.ravel().astype(np.int32) - fmt.qmin).astype("<u2")
     bits = np.unpackbits(above.view(np.uint8).reshape(-1, 2), axis=1, count=fmt.bits, bitorder="little")
     return np.packbits(bits.ravel(), bitorder="little")
@@ -56,7 +54,7 @@ def unpack(packed, fmt: IntFormat, shape: int | tuple[int, ...]) -> np.ndarray:
     Parameters
     ----------
     packed : 1-d uint8 array
-    fmt : IntFormat
+    fmt : IntFormat, or its name such as "int4"
         That of the codes.
     shape : int or tuple of int
         Of the array that was packed: how many codes there are is not stored.
@@ -78,10 +76,10 @@ def unpack(packed, fmt: IntFormat, shape: int | tuple[int, ...]) -> np.ndarray:
     array([[-8,  1],
            [ 7,  0]], dtype=int8)
     """
-    packed = np.asarray(packed)
+    packed, fmt = _check.as_array(packed, "packed"), as_format(fmt)
     if packed.dtype != np.uint8:
         raise TypeError(f"packed must be a uint8 array, as from pack: got dtype {packed.dtype}")
-    shape = (shape,) if isinstance(shape, int) else tuple(shape)
+    shape = _check.shape_of(shape, "shape")
     count, needed = math.prod(shape), packed_bytes(math.prod(shape), fmt)
     if packed.shape != (needed,):
         raise ValueError(f"packed must be {needed} bytes for {count} codes of {fmt}: got shape {packed.shape}")
@@ -100,4 +98,4 @@ def packed_bytes(count: int, fmt: IntFormat) -> int:
     >>> packed_bytes(10, IntFormat(3))
     4
     """
-    return -(-count * fmt.bits // 8)
+    return -(-_check.whole_number(count, "count", 0) * as_format(fmt).bits // 8)

@@ -9,8 +9,8 @@ import numpy as np
 
 from . import _check
 from ._groups import ends_of
-from .formats import INT8, IntFormat
-from .granularity import PER_TENSOR, Granularity
+from .formats import INT8, IntFormat, as_format
+from .granularity import PER_TENSOR, Granularity, as_granularity
 
 SCHEMES = ("affine", "symmetric")
 SMALLEST_SCALE = float(np.finfo(np.float32).tiny)
@@ -26,15 +26,15 @@ class QParams:
         The real distance between neighbouring codes, in the units of x; kept as a read-only float64 array.
     zero_point : int, or integer array of the shape of `scale`
         The code that stands for 0.0; kept as a read-only int64 array.
-    fmt : IntFormat
-    granularity : PerTensor, PerChannel or PerGroup
+    fmt : IntFormat, or its name such as "int8"
+    granularity : PerTensor, PerChannel or PerGroup, or words such as "per channel"
 
     Raises
     ------
     ValueError
         A scale is not positive and finite, a zero point is not a code of `fmt`, or a shape is another one.
     TypeError
-        A zero point is not a whole number.
+        A zero point is not a whole number, a scale is not a real one, or `fmt` or `granularity` is of another kind.
 
     Examples
     --------
@@ -49,7 +49,10 @@ class QParams:
     granularity: Granularity = PER_TENSOR
 
     def __post_init__(self):
-        scale, zero_point = np.array(self.scale, np.float64), np.array(self.zero_point)
+        object.__setattr__(self, "fmt", as_format(self.fmt))
+        object.__setattr__(self, "granularity", as_granularity(self.granularity))
+        scale = _check.as_float(self.scale, "scale").astype(np.float64)
+        zero_point = _check.as_array(self.zero_point, "zero_point")
         if scale.shape != zero_point.shape or not (scale.ndim == 0 or scale.shape[1:] == (1,)):
             raise ValueError(
                 "scale and zero_point must both be single numbers or both (n_groups, 1): "
@@ -85,13 +88,31 @@ class QParams:
             return np.asarray(self.scale * (codes - self.zero_point))
 
 
+def as_qparams(qparams, name: str = "qparams") -> QParams:
+    """Return `qparams` if they are a QParams: what every function does that takes one.
+
+    A scale and a zero point alone are refused, because the same two numbers mean something else in int8 and in uint8.
+
+    Raises
+    ------
+    TypeError
+        It is something else.
+
+    Examples
+    --------
+    >>> as_qparams(QParams(0.5, 0)).fmt
+    IntFormat(bits=8, signed=True, narrow=False)
+    """
+    return _check.made(qparams, name, QParams, "a QParams, such as QParams(0.1, 0, 'int8') or what calibrate returns")
+
+
 def value_range(x, granularity: Granularity = PER_TENSOR) -> tuple[np.ndarray, np.ndarray]:
     """Find the least and the greatest value of each group.
 
     Parameters
     ----------
     x : array of any shape and real dtype, at least one value in each group
-    granularity : PerTensor, PerChannel or PerGroup
+    granularity : PerTensor, PerChannel or PerGroup, or words such as "per channel"
 
     Returns
     -------
@@ -110,7 +131,7 @@ def value_range(x, granularity: Granularity = PER_TENSOR) -> tuple[np.ndarray, n
     (array(-2.), array(4.))
     """
     x = _check.as_float(x)
-    groups = granularity.to_groups(x)
+    groups = as_granularity(granularity).to_groups(x)
     if groups.size == 0:
         raise ValueError(f"x must hold at least one value to have a range: got shape {x.shape}")
     lo, hi = ends_of(groups)
@@ -136,9 +157,9 @@ def choose_qparams(
     Parameters
     ----------
     lo, hi : float, or (n_groups, 1) arrays, in the units of x
-    fmt : IntFormat
+    fmt : IntFormat, or its name such as "int8"
     scheme : {"affine", "symmetric"}
-    granularity : PerTensor, PerChannel or PerGroup
+    granularity : PerTensor, PerChannel or PerGroup, or words such as "per channel"
         What the groups of `lo` and `hi` are; kept in the result.
 
     Raises
@@ -162,7 +183,10 @@ def choose_qparams(
     (0.023622, 0)
     """
     _check.one_of(scheme, SCHEMES, "scheme")
+    fmt = as_format(fmt)
     lo, hi = checked_range(lo, hi)
+    if lo.ndim and lo.shape[1:] != (1,):
+        raise ValueError(f"lo and hi must both be single numbers or both (n_groups, 1): got shape {lo.shape}")
     return QParams(*scale_and_zero_point(lo, hi, fmt, scheme), fmt, granularity)
 
 

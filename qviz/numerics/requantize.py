@@ -15,7 +15,7 @@ from . import _check
 from ._fused import fused_multiply_add
 from .bias import bias_steps
 from .fixed import FixedPoint, high_mul, rounding_right_shift
-from .formats import UINT8, IntFormat
+from .formats import UINT8, IntFormat, as_format
 from .integer import INT32, as_int32, fit_int32
 
 
@@ -80,7 +80,8 @@ def add_float_bias(total, bias, scale, per_channel: bool) -> np.ndarray:
     array([ 320., -780.], dtype=float32)
     """
     total = as_int32(total, "total").astype(np.float32)
-    bias, scale = as_float32(bias, "bias"), _not_negative(scale, "scale")
+    bias = _check.goes_with(as_float32(bias, "bias"), total, "bias")
+    scale = _check.goes_with(_not_negative(scale, "scale"), total, "scale")
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         if per_channel:
             return total + bias / scale
@@ -127,10 +128,10 @@ def requantize_float(total, multiplier, zero_point: int = 0, fmt: IntFormat = UI
     >>> requantize_float(np.array([2**30], np.int32), 2.1, zero_point=10)
     array([0], dtype=uint8)
     """
-    total = np.asarray(total)
+    total = _check.as_array(total, "total")
     # Sums are whole until a real bias is in them; that is done in float32, so another float is a mistake.
     sums = total if total.dtype == np.float32 else as_int32(total, "total").astype(np.float32)
-    multiplier = _not_negative(multiplier, "multiplier")
+    multiplier = _check.goes_with(_not_negative(multiplier, "multiplier"), sums, "multiplier")
     with np.errstate(over="ignore", invalid="ignore"):  # where it exceeds float32 it does not fit either
         scaled = sums * multiplier
     rounded = np.rint(scaled).astype(np.float64)
@@ -179,6 +180,7 @@ def requantize_fixed(total, multiplier: FixedPoint, zero_point: int = 0, fmt: In
 
 
 def _clip(steps, zero_point: int, fmt: IntFormat, relu: bool) -> np.ndarray:
+    fmt = as_format(fmt)
     zero_point = _check.whole_number(zero_point, "zero_point", fmt.qmin, fmt.qmax)
     lowest = zero_point if _check.yes_or_no(relu, "relu") else fmt.qmin
     return np.clip(steps + zero_point, lowest, fmt.qmax).astype(fmt.dtype)

@@ -53,7 +53,7 @@ def pair_sums(activations, weights, saturate: bool = True) -> np.ndarray:
         raise ValueError(
             f"activations and weights must be of one length along the last axis: got shapes {x.shape} and {w.shape}"
         )
-    products = x * w
+    products = x * _check.goes_with(w, x, "weights, and activations with them,")
     sums = products[..., ::2].copy()
     sums[..., : products.shape[-1] // 2] += products[..., 1::2]
     return np.clip(sums, LOW, HIGH, out=sums) if saturate else sums
@@ -88,11 +88,28 @@ def dot(activations, weights, saturate: bool = True) -> np.ndarray:
     >>> dot([[211, 171, 1]], [[71, 107, 5], [1, 1, 1]]).tolist()
     [[32772, 383]]
     """
-    x, w = np.asarray(activations), np.asarray(weights)
-    if x.ndim != 2 or w.ndim != 2:
-        raise ValueError(f"activations and weights must have two axes, (n, k) and (m, k): got {x.shape} and {w.shape}")
+    x, w = operands(activations, weights)
     columns = [pair_sums(x, row, saturate).sum(axis=1, dtype=np.int32) for row in w]
     return np.stack(columns, axis=1) if columns else np.zeros((len(x), 0), np.int32)
+
+
+def operands(activations, weights) -> tuple[np.ndarray, np.ndarray]:
+    """Return the codes of a linear layer's inputs and weights, int32.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `pair_sums`, or there are not two axes.
+
+    Examples
+    --------
+    >>> [codes.shape for codes in operands([[211, 171, 1]], [[71, 107, 5], [1, 1, 1]])]
+    [(1, 3), (2, 3)]
+    """
+    x, w = _codes(activations, "activations", 0, 255), _codes(weights, "weights", -128, 127)
+    if x.ndim != 2 or w.ndim != 2 or x.shape[1] != w.shape[1]:
+        raise ValueError(f"activations and weights must have two axes, (n, k) and (m, k): got {x.shape} and {w.shape}")
+    return x, w
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,7 +181,7 @@ def _layer(spread: str, outputs: int, inputs: int, samples: int) -> tuple[np.nda
 
 
 def _codes(codes, name: str, low: int, high: int) -> np.ndarray:
-    array = np.asarray(codes)
+    array = _check.as_array(codes, name)
     if array.dtype.kind not in "iu" or array.ndim == 0:
         raise TypeError(f"{name} must be an array of integers: got dtype {array.dtype} and shape {array.shape}")
     if array.size and not (low <= array.min() and array.max() <= high):

@@ -14,7 +14,7 @@ import numpy as np
 from . import _check
 from ._blocks import by_blocks
 from .affine import fake_quantize
-from .qparams import QParams
+from .qparams import QParams, as_qparams
 
 SLOPES = ("straight-through", "true derivative")
 
@@ -44,7 +44,7 @@ def clipped_identity(x, qparams: QParams) -> np.ndarray:
     >>> clipped_identity([-9.0, 0.3, 9.0], QParams(0.25, 0, INT4))
     array([-2.125,  0.3  ,  1.875])
     """
-    x, fmt = _check.as_float(x), qparams.fmt
+    x, fmt = _check.as_float(x), as_qparams(qparams).fmt
     low, high = fmt.qmin - 0.5, fmt.qmax + 0.5
     return by_blocks(x, qparams, lambda x, s, z: np.clip(x, (low - z) * s, (high - z) * s), x.dtype, x.dtype)
 
@@ -64,7 +64,7 @@ def straight_through_slope(x, qparams: QParams) -> np.ndarray:
     >>> straight_through_slope([-9.0, -2.1, 0.3, 1.8, 1.9], QParams(0.25, 0, INT4))
     array([0., 1., 1., 1., 0.])
     """
-    x, fmt = _check.as_float(x), qparams.fmt
+    x, fmt = _check.as_float(x), as_qparams(qparams).fmt
 
     def step(block, scale, zero):
         codes = np.rint(block / scale) + zero

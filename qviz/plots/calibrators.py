@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.axes import Axes
 
-from ..numerics import INT8, IntFormat, observe
+from ..numerics import INT8, IntFormat, _check, observe
 from ..numerics.outcomes import Outcome, best_of, outcomes
 from ._bars import bars, rectangles
 from ._methods import NAMES, mark, name_rows
@@ -86,7 +86,7 @@ def compare_calibrators(x, fmt: IntFormat = INT8, scheme: str = "affine", size=(
     >>> print(compare_calibrators(x, UINT4).description.splitlines()[1][:31])
     Mean squared error: mse is best
     """
-    x = np.asarray(x)
+    x = _check.drawable(x)
     found = outcomes(x, observe(x)[0], fmt, scheme)
     panels = {"ranges": (RangesPanel(), x, found), "errors": (CalibratorPanel(), found)}
     return draw(panels, size=size, width_ratios=[6, 5])

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.axes import Axes
 
-from ..numerics import PerChannel, PerTensor, QParams, fake_quantize, sqnr_db, value_range
+from ..numerics import PerChannel, PerTensor, QParams, _check, fake_quantize, sqnr_db, value_range
 from .canvas import Picture, draw
 from .histogram import padded
 from .panel import Panel
@@ -130,7 +130,11 @@ def sqnr_of_channels(weights: np.ndarray, weights_hat: np.ndarray) -> np.ndarray
     >>> sqnr_of_channels(np.array([[3.0, 4.0], [1.0, 0.0]]), np.array([[3.0, 3.5], [1.0, 0.1]]))
     array([20., 20.])
     """
-    x, y = (PerChannel(0).to_groups(array).astype(np.float64) for array in (weights, weights_hat))
+    named = {"weights": weights, "weights_hat": weights_hat}
+    x, y = (_check.drawable(np.atleast_1d(_check.as_float(array, name)), name) for name, array in named.items())
+    if x.shape != y.shape:
+        raise ValueError(f"weights and weights_hat must have one shape: got {x.shape} and {y.shape}")
+    x, y = (PerChannel(0).to_groups(array).astype(np.float64) for array in (x, y))
     signal, noise = np.sum(x**2, axis=1), np.sum((x - y) ** 2, axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(noise == 0, np.inf, 10 * np.log10(signal / noise))
@@ -154,7 +158,7 @@ def channels(weights, qparams: QParams, size=(900, 360)) -> Picture:
 scale's range (median).
     Signal left in each channel: 23.9 dB in the worst channel, 1; 23.9 dB in the best; 23.9 dB in all.
     """
-    weights = np.asarray(weights)
+    weights = _check.drawable(np.atleast_1d(_check.as_float(weights, "weights")), "weights")
     weights_hat = fake_quantize(weights, qparams)
     panels = {
         "ranges": (ChannelPanel(), weights, qparams),

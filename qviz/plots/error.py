@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from ..numerics import ErrorParts, QParams, fake_quantize
+from ..numerics import ErrorParts, QParams, _check, fake_quantize
 from .canvas import Picture, draw
 from .histogram import BINS, binned, relative
 from .panel import Panel
@@ -32,7 +32,8 @@ class ErrorHistogramPanel(Panel):
 
     def update(self, x: np.ndarray, x_hat: np.ndarray, scale: float, counts: np.ndarray | None = None) -> None:
         """Show the error of `x_hat` against `x`, one shape, for one `scale`; `counts`: how often each occurs."""
-        steps = np.ravel(x_hat - x) / scale
+        with np.errstate(over="ignore"):  # a value may be any number of steps away
+            steps = np.ravel(x_hat - x) / scale
         near = np.abs(steps) <= 1
         times, edges = binned(steps[near], -1.0, 1.0, counts=None if counts is None else counts[near])
         self.outline.set_data(relative(times), edges)
@@ -134,5 +135,5 @@ def error_histogram(x, qparams: QParams, size=(700, 320)) -> Picture:
     >>> error_histogram(x, calibrate(x, "min-max", INT4))
     Error of each value: one step is 0.4644; 0.00% of the values are off by more than that.
     """
-    x = np.asarray(x)
+    x = _check.drawable(x)
     return draw({"error": (ErrorHistogramPanel(), x, fake_quantize(x, qparams), float(qparams.scale))}, size=size)

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
-from ..numerics import IntFormat, choose_qparams, fake_quantize
+from ..numerics import IntFormat, _check, choose_qparams, fake_quantize
 from .canvas import Picture, draw
 from .panel import Panel
 from .style import TITLE_SIZE
@@ -79,7 +79,8 @@ class ImagePanel(Panel):
     def update(self, values: np.ndarray, lo: float = 0.0, hi: float = 1.0) -> None:
         """Show (rows, columns) `values`; `lo` is black and `hi` is white."""
         rows, columns = values.shape
-        greys = np.rint(np.clip((values - lo) * (255 / ((hi - lo) or 1)), 0, 255)).astype(np.uint8)
+        with np.errstate(over="ignore"):  # beyond white all is white
+            greys = np.rint(np.clip((values - lo) * (255 / ((hi - lo) or 1)), 0, 255)).astype(np.uint8)
         if not np.array_equal(greys, self.pixels.greys):
             self.pixels.greys = greys
             self._changes += 1
@@ -101,6 +102,9 @@ def cropped(image: np.ndarray) -> np.ndarray:
     >>> cropped(np.zeros((256, 384))).shape
     (86, 128)
     """
+    image = _check.real_array(image, "image")
+    if image.ndim != 2:
+        raise ValueError(f"image must be (rows, columns): got shape {image.shape}")
     rows, columns = image.shape
     return image[rows // 3 : -(-2 * rows // 3), columns // 3 : -(-2 * columns // 3)]
 
@@ -123,7 +127,7 @@ def photograph_at(image, bits: int, zoom: bool = False, size=(900, 330)) -> Pict
     Original, 32-bit float: 64 x 256 pixels, 256 different greys.
     At 3 bits: 64 x 256 pixels, 8 different greys.
     """
-    image = np.asarray(image)
+    image = _check.drawable(image, "image", axes=2)
     quantized = fake_quantize(image, choose_qparams(0.0, 1.0, IntFormat(bits, signed=False)))
     cut = cropped if zoom else np.asarray
     panels = {

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from ..numerics import IntFormat, QParams, fake_quantize
+from ..numerics import IntFormat, QParams, _check, fake_quantize
 from .canvas import Picture, draw
 from .digits import numbers, set_numbers
 from .histogram import padded
@@ -17,7 +17,7 @@ BOX = [(-1.6, -1), (1.6, -1), (1.6, 1), (-1.6, 1), (-1.6, -1)]  # drawn around t
 
 def is_clipped(x: np.ndarray, qparams: QParams) -> np.ndarray:
     """Say which values lie more than half a step beyond the outermost level, per tensor."""
-    half = qparams.scale / 2
+    x, half = _check.as_float(x), qparams.scale / 2
     return (x < qparams.lo - half) | (x > qparams.hi + half)
 
 
@@ -82,7 +82,7 @@ class NumberLinePanel(Panel):
         self.ticks.set_linewidth(float(np.clip(0.25 * pixels, 0.4, 2.5)))
         self.zero.set_data([0], [CODES])
         room = 24 + 8 * max(len(str(fmt.qmin)), len(str(fmt.qmax)))
-        codes = labelled(fmt, zero_point, max(1, int(np.ceil(room / pixels))))
+        codes = labelled(fmt, zero_point, int(np.clip(np.ceil(room / pixels), 1, fmt.levels)))
         set_numbers(self.codes, codes, levels[codes - fmt.qmin], CODES)
 
     def _pixels(self, width: float) -> float:
@@ -139,4 +139,4 @@ def number_line(values, qparams: QParams, size=(900, 260)) -> Picture:
     Number line: 16 levels of uint4, 0.2 apart, from -1 to 2; code 5 stands for 0. -1.3 becomes -1 (clipped), \
 0.55 becomes 0.6, 2 becomes 2.
     """
-    return draw({"line": (NumberLinePanel(), values, qparams)}, size=size)
+    return draw({"line": (NumberLinePanel(), _check.drawable(values, "values", least=0), qparams)}, size=size)

@@ -7,6 +7,7 @@ observer.py   any of qviz's calibrators inside torch's flows
 ptq_config.py, ptq.py    post-training quantization, eager and FX, static and dynamic, on an engine or simulated
 layers.py     which layers become integers, stay float, or are refused, before any work is done
 simulate.py   a prepared network that rounds as the kernels do
+inputs.py     the inputs of a network: a tensor, or batches of a DataLoader
 narrow.py     fewer than 8 bits on kernels made for 8
 measure.py, results.py, cost.py    what it did to a network: accuracy, error of each layer, bytes on disk, time
 ptq_lab.py    all of this for one explorer: what does not depend on the move is kept

@@ -11,7 +11,8 @@ the range in torch: the same real values.
 import numpy as np
 import torch
 
-from qviz.numerics import IntFormat, PerChannel, PerTensor, QParams
+from qviz.numerics import IntFormat, PerChannel, PerTensor, QParams, _check
+from qviz.numerics.qparams import as_qparams
 
 CONTAINERS = {torch.quint8: (0, 255), torch.qint8: (-128, 127)}
 
@@ -24,9 +25,7 @@ def to_array(tensor: torch.Tensor) -> np.ndarray:
     >>> to_array(torch.ones(2, requires_grad=True))
     array([1., 1.], dtype=float32)
     """
-    tensor = tensor.detach()
-    tensor = tensor.dequantize() if tensor.is_quantized else tensor
-    return tensor.cpu().numpy().copy()
+    return _check.as_array(tensor, "tensor").copy()
 
 
 def to_tensor(array) -> torch.Tensor:
@@ -37,8 +36,9 @@ def to_tensor(array) -> torch.Tensor:
     >>> to_tensor(np.arange(3.0))
     tensor([0., 1., 2.])
     """
-    array = np.array(array)
-    return torch.from_numpy(array.astype(np.float32) if array.dtype.kind == "f" else array)
+    array = _check.real_array(array, "array")
+    with np.errstate(over="ignore"):  # beyond the largest float32 it is infinite
+        return torch.from_numpy(array.astype(np.float32 if array.dtype.kind == "f" else array.dtype.newbyteorder("=")))
 
 
 def format_of(quant_min: int, quant_max: int) -> IntFormat:
@@ -89,11 +89,14 @@ def from_torch(scale, zero_point, quant_min: int, quant_max: int, axis: int | No
     >>> p.granularity, p.hi.ravel()
     (PerChannel(axis=0), array([63.5 , 31.75]))
     """
-    scale, zero_point = torch.as_tensor(scale), torch.as_tensor(zero_point)
+    scale, zero_point = _check.as_float(scale, "scale"), _check.real_array(zero_point, "zero_point")
+    for name, values in (("scale", scale), ("zero_point", zero_point)):
+        if axis is None and values.size != 1:
+            raise ValueError(f"{name} must be one number where there is no axis: got shape {values.shape}")
     shape = () if axis is None else (-1, 1)
     return QParams(
-        scale.detach().double().reshape(shape).numpy(),
-        zero_point.detach().long().reshape(shape).numpy(),
+        scale.astype(np.float64).reshape(shape),
+        zero_point.reshape(shape),
         format_of(quant_min, quant_max),
         PerTensor() if axis is None else PerChannel(axis),
     )
@@ -132,6 +135,26 @@ def qparams_of(source) -> QParams:
     )
 
 
+def check_tensor(x, name: str = "x") -> torch.Tensor:
+    """Return `x` if it is a dense tensor of floats.
+
+    Raises
+    ------
+    TypeError
+        It is something else.
+
+    Examples
+    --------
+    >>> check_tensor(torch.zeros(2)).shape
+    torch.Size([2])
+    """
+    dense = isinstance(x, torch.Tensor) and x.layout == torch.strided and not (x.is_quantized or x.is_meta)
+    if not dense or x.dtype not in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
+        got = f"{x.dtype}, {x.layout}" if isinstance(x, torch.Tensor) else type(x).__name__
+        raise TypeError(f"{name} must be a dense tensor of floats: got {got}; use torch.as_tensor({name}).float()")
+    return x
+
+
 def quantize_tensor(x: torch.Tensor, qparams: QParams) -> torch.Tensor:
     """Quantize a real tensor to a quantized tensor of torch with qviz's qparams, in qint8 or quint8.
 
@@ -151,8 +174,11 @@ def quantize_tensor(x: torch.Tensor, qparams: QParams) -> torch.Tensor:
     >>> q.int_repr()
     tensor([ 0,  8, 15], dtype=torch.uint8)
     """
+    if check_tensor(x).dtype != torch.float32 or x.isnan().any():
+        what = "NaN" if x.isnan().any() else x.dtype
+        raise ValueError(f"x must hold float32, and no NaN, which no integer stands for: got {what}")
     scale, zero_point, fmt = (
-        torch.tensor(qparams.scale).flatten(),
+        torch.tensor(as_qparams(qparams).scale).flatten(),
         torch.tensor(qparams.zero_point).flatten(),
         qparams.fmt,
     )

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from . import engines
+from .inputs import inputs_of
 
 WARM_UP = 5
 
@@ -56,6 +57,7 @@ def latency(model: nn.Module, x: torch.Tensor, *, repeats: int = 30, threads: in
     >>> latency(nn.Linear(2, 2), torch.zeros(8, 2), repeats=3).batch
     8
     """
+    x = inputs_of(x, "x", ids=True)
     with engines.threads(threads), torch.inference_mode():
         times = [_time(model, x) for _ in range(repeats + WARM_UP if repeats else 0)][WARM_UP:]
     low, median, high = np.percentile(times, (25, 50, 75)) * 1e3 if times else [np.nan] * 3

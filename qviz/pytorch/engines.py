@@ -12,6 +12,8 @@ from pathlib import Path
 
 import torch
 
+from qviz.numerics.not_here import NotHere
+
 PREFERENCE = ("fbgemm", "x86", "onednn", "qnnpack")
 NONE_HERE = "this build of torch has no engine"
 
@@ -82,7 +84,7 @@ def using(engine: str | None = None) -> Iterator[str]:
     """
     chosen = preferred() if engine is None else engine
     if not supported():
-        raise ValueError(
+        raise NotHere(
             f"engine cannot be chosen, because {NONE_HERE}: got {engine!r}; "
             "quantize_model and convert simulate, if they are given none"
         )

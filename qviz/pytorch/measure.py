@@ -18,10 +18,11 @@ from qviz.numerics import Histogram, HistogramObserver, IntFormat, QParams
 from . import engines
 from .bridge import from_torch, qparams_of, quantize_tensor, to_array
 from .cost import latency, size_bytes
+from .inputs import labelled
 from .layers import FUSED, WEIGHTED, dynamic_layers, fused
 from .narrow import clip_codes, gives_codes, weighted
 from .ptq import SIMULATED
-from .ptq_config import check_float, check_labelled
+from .ptq_config import check_float
 from .reproducible import ReproducibleSums
 from .results import Layer, PTQResult, Weights
 from .simulate import Rounded
@@ -41,7 +42,7 @@ def evaluate(
     model_float: nn.Module,
     model_q: nn.Module,
     x: torch.Tensor,
-    y: torch.Tensor,
+    y: torch.Tensor | None = None,
     *,
     repeats: int = 0,
     batch: int = 32,
@@ -55,7 +56,7 @@ def evaluate(
         Fused as the other one is, by its own `fuse()` or by FX; not changed.
     model_q : nn.Module
         From `quantize_model`, `simulate_model` or, after QAT, `convert`; or any network converted by torch.
-    x, y : inputs (n, ...) and labels (n,)
+    x, y : inputs (n, ...) and labels (n,); or batches of both, such as a DataLoader, as x
     repeats : int
         How often to time each network on the first `batch` inputs; 0 for not at all.
     batch, threads : int
@@ -77,7 +78,7 @@ def evaluate(
     (['input', 'conv1', 'conv2', 'fc1', 'fc2'], True)
     """
     check_float(model_float, "model_float")
-    check_labelled(x, y)
+    x, y = labelled(x, y)
     return Reference(_like(model_float, model_q, x), x, y).compare(
         model_q, repeats=repeats, batch=batch, threads=threads
     )
@@ -93,7 +94,7 @@ class Reference:
     ----------
     model : nn.Module
         In eval mode; fused if those that it is compared with are. Not changed, and not to be changed.
-    x, y : inputs (n, ...) and labels (n,)
+    x, y : inputs (n, ...) and labels (n,); or batches of both, such as a DataLoader, as x
 
     Raises
     ------
@@ -115,10 +116,9 @@ class Reference:
     True
     """
 
-    def __init__(self, model: nn.Module, x: torch.Tensor, y: torch.Tensor):
+    def __init__(self, model: nn.Module, x: torch.Tensor, y: torch.Tensor | None = None):
         check_float(model)
-        check_labelled(x, y)
-        self.model, self.x, self.y = model, x, y
+        self.model, (self.x, self.y) = model, labelled(x, y)
         self._seen: dict[str, _Seen] = {}
         self._real: dict[str, np.ndarray] = {}  # weights
 

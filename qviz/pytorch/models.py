@@ -217,6 +217,9 @@ def accuracy(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> float:
     >>> accuracy(digits_cnn(), x[:10], y[:10])
     1.0
     """
+    from .inputs import labelled
+
+    x, y = labelled(x, y)
     floats = next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
     with torch.inference_mode(), ReproducibleSums():
         return float((model(x.to(floats)).argmax(1) == y).double().mean())

@@ -5,18 +5,18 @@ import torch
 from torch.ao.quantization.observer import ObserverBase
 
 from qviz.numerics import (
-    CALIBRATORS,
     SCHEMES,
     HistogramObserver,
     IntFormat,
     PerChannel,
     PerTensor,
     QParams,
+    _check,
     choose_qparams,
 )
-from qviz.numerics.calibrators import Calibrator
+from qviz.numerics.calibrators import Calibrator, as_calibrator
 
-from .bridge import container_of, to_array
+from .bridge import check_tensor, container_of, to_array
 
 QSCHEMES = {
     ("affine", False): torch.per_tensor_affine,
@@ -70,9 +70,9 @@ class CalibratorObserver(ObserverBase):
     ):
         self.fmt = IntFormat(bits, signed)
         super().__init__(container_of(self.fmt))
-        self.calibrator = _calibrator(calibrator)
+        self.calibrator = as_calibrator(calibrator)
         self.scheme = scheme
-        self.qscheme = QSCHEMES[_scheme(scheme), ch_axis is not None]
+        self.qscheme = QSCHEMES[_check.one_of(scheme, SCHEMES, "scheme"), ch_axis is not None]
         self.quant_min, self.quant_max = self.fmt.qmin, self.fmt.qmax
         self.ch_axis = -1 if ch_axis is None else ch_axis
         self.granularity = PerTensor() if ch_axis is None else PerChannel(ch_axis)
@@ -81,7 +81,7 @@ class CalibratorObserver(ObserverBase):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Take in one batch, and return it unchanged."""
-        if x.numel():
+        if check_tensor(x).numel():
             groups = self.granularity.to_groups(to_array(x))
             if not self.observers:
                 self.observers = [HistogramObserver(averaging_constant=self.averaging_constant) for _ in groups]
@@ -113,17 +113,3 @@ class CalibratorObserver(ObserverBase):
     def extra_repr(self) -> str:
         """Say what decides, and for which codes."""
         return f"{self.calibrator}, {self.scheme}, {self.fmt}, {self.granularity}"
-
-
-def _calibrator(calibrator: Calibrator | str) -> Calibrator:
-    if not isinstance(calibrator, str):
-        return calibrator
-    if calibrator not in CALIBRATORS:
-        raise ValueError(f"calibrator must be one of {', '.join(map(repr, CALIBRATORS))}: got {calibrator!r}")
-    return CALIBRATORS[calibrator]
-
-
-def _scheme(scheme: str) -> str:
-    if scheme not in SCHEMES:
-        raise ValueError(f"scheme must be one of {', '.join(map(repr, SCHEMES))}: got {scheme!r}")
-    return scheme

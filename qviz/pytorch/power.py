@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 
+from qviz.numerics.not_here import NotHere
+
 POWERCAP = Path("/sys/class/powercap")
 
 
@@ -41,11 +43,11 @@ class Counter:
 
         Raises
         ------
-        OSError
+        NotHere
             There is no counter here.
         """
         if not self.zones:
-            raise OSError("this machine has no energy counter that may be read here")
+            raise NotHere("this machine has no energy counter that may be read here")
         before, runs, start = self._read(), 0, perf_counter()
         while not runs or perf_counter() - start < seconds:
             act()
@@ -67,7 +69,7 @@ class Counter:
         for name, act in named.items():
             try:
                 joules, runs = self.joules(act, seconds)
-            except OSError as error:
+            except NotHere as error:
                 return f"Not measured: {error}. The estimate stands alone."
             lines.append(f"{name}: {joules / runs / inputs * 1e6:.3g} \N{MICRO SIGN}J for each input, measured (RAPL)")
         return "\n".join([*lines, "The counter is that of the whole processor, at rest and at work."])

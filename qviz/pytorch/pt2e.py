@@ -16,10 +16,11 @@ from copy import deepcopy
 import torch
 from torch import fx, nn
 
-from qviz.numerics import UINT8, QParams
+from qviz.numerics import UINT8, QParams, _check
 
 from . import torchao_here
 from .bridge import from_torch
+from .inputs import inputs_of
 from .layers import check_parameters
 from .ptq import BATCH
 from .reproducible import ReproducibleSums
@@ -37,7 +38,7 @@ def quantize(
     ----------
     model : nn.Module
         Float; not changed, and quantized as it is in eval mode. No stub and no fusing is needed.
-    calibration_x : tensor (n, ...)
+    calibration_x : float32 tensor (n, ...), or batches of them, such as a DataLoader
         Inputs to calibrate on, of which the first `samples` are used, in batches of 32.
     observers : {"min-max", "histogram"}
         "histogram" is torchao's own choice for activations.
@@ -63,13 +64,10 @@ def quantize(
     >>> accuracy(quantize(digits_cnn(), train_x), x, y) > 0.97
     True
     """
-    if observers not in OBSERVERS:
-        raise ValueError(f"observers must be one of {', '.join(map(repr, OBSERVERS))}: got {observers!r}")
-    if isinstance(samples, bool) or not isinstance(samples, int):
-        raise TypeError(f"samples must be a whole number, at least 1: got {samples!r}")
-    if samples < 1:
-        raise ValueError(f"samples must be at least 1: got {samples}")
+    _check.one_of(observers, OBSERVERS, "observers")
+    samples = _check.whole_number(samples, "samples", 1)
     least = max(samples, 2)  # torch.export takes the number of a single example as fixed
+    calibration_x = inputs_of(calibration_x, "calibration_x", max(least, BATCH), ids=True)
     if len(calibration_x) < least:
         raise ValueError(f"calibration_x must hold at least {least} inputs for {samples=}: got {len(calibration_x)}")
     check_parameters(model)
@@ -131,7 +129,7 @@ def export(model: nn.Module, x: torch.Tensor) -> fx.GraphModule:
     >>> [str(node.target) for node in graph.graph.nodes if node.op == "call_function"]
     ['aten.linear.default', 'aten.relu.default']
     """
-    batch = torch.export.Dim("batch")
+    x, batch = inputs_of(x, "x", ids=True).detach(), torch.export.Dim("batch")
     with torchao_here.quiet():  # a copy: the graph keeps the parameters that it is made from
         return torch.export.export(deepcopy(model), (x,), dynamic_shapes=({0: batch},)).module()
 

@@ -19,6 +19,7 @@ from torch.ao.quantization import quantize_fx
 from torch.ao.quantization.qconfig_mapping import _FIXED_QPARAMS_OP_TO_OBSERVER
 
 from . import engines
+from .inputs import inputs_of
 from .layers import (
     FIXED_LAYERS,
     FLOAT_IN_FX,
@@ -33,7 +34,7 @@ from .layers import (
     run_watched,
 )
 from .narrow import lay_out, narrow
-from .ptq_config import PTQConfig, check_float, check_inputs
+from .ptq_config import PTQConfig, check_float
 from .reproducible import ReproducibleSums
 from .simulate import simulate
 
@@ -65,7 +66,7 @@ def quantize_model(
     model : nn.Module
         Float; not changed. Fused with its own `fuse()`, if it has one.
     config : PTQConfig
-    calibration_x : float32 tensor (n, ...)
+    calibration_x : float32 tensor (n, ...), or batches of them, such as a DataLoader
         Inputs to calibrate on, of which the first `config.samples` are used, in batches of 32. A dynamic network needs
         none.
     engine : str or None
@@ -176,7 +177,7 @@ def _samples(model: nn.Module, config: PTQConfig, x: torch.Tensor) -> torch.Tens
     check_float(model)
     if not isinstance(config, PTQConfig):
         raise TypeError(f"config must be a PTQConfig: got {type(config).__name__}; for a QATConfig there is train_qat")
-    check_inputs(x, "calibration_x")
+    x = inputs_of(x, "calibration_x", config.samples)
     if len(x) < config.samples and not config.dynamic:
         raise ValueError(f"calibration_x must hold at least config.samples inputs, {config.samples}: got {len(x)}")
     return x[: config.samples]

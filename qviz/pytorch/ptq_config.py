@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.ao import quantization
 
-from qviz.numerics import CALIBRATORS, SCHEMES, IntFormat
+from qviz.numerics import CALIBRATORS, SCHEMES, IntFormat, _check
 
 from .layers import check_parameters
 from .narrow import weighted
@@ -75,16 +75,14 @@ class PTQConfig:
     dynamic: bool = False
 
     def __post_init__(self):
-        for name in ("weight_bits", "activation_bits"):
-            _whole_number(getattr(self, name), name, 2, 8)
-        _whole_number(self.samples, "samples", 1, 2**31)
+        for name, low, high in (("weight_bits", 2, 8), ("activation_bits", 2, 8), ("samples", 1, 2**31)):
+            object.__setattr__(self, name, _check.whole_number(getattr(self, name), name, low, high))
         for name, choices in (("scheme", SCHEMES), ("weight_scheme", SCHEMES), ("method", METHODS), ("flow", FLOWS)):
-            _one_of(getattr(self, name), choices, name)
+            _check.one_of(getattr(self, name), choices, name)
         if self.weight_method is not None:
-            _one_of(self.weight_method, (*CALIBRATORS, "torch min-max"), "weight_method")
+            _check.one_of(self.weight_method, (*CALIBRATORS, "torch min-max"), "weight_method")
         for name in ("per_channel", "reduce_range", "dynamic"):
-            if not isinstance(getattr(self, name), bool):
-                raise TypeError(f"{name} must be True or False: got {getattr(self, name)!r}")
+            object.__setattr__(self, name, _check.yes_or_no(getattr(self, name), name))
         if self.dynamic and (self.activation_bits, self.scheme) != (8, "affine"):
             raise ValueError(
                 "dynamic has kernels for affine activations of 8 bits only: "
@@ -178,8 +176,8 @@ def check_float(model: nn.Module, name: str = "model") -> None:
     check_parameters(model, name)
 
 
-def check_inputs(x: torch.Tensor, name: str) -> None:
-    """Refuse inputs that a float32 network cannot take, or that would spoil every range.
+def check_inputs(x: torch.Tensor, name: str, ids: bool = False) -> None:
+    """Refuse inputs that a float32 network cannot take, or that would spoil every range; `ids` may be whole numbers.
 
     Raises
     ------
@@ -189,9 +187,13 @@ def check_inputs(x: torch.Tensor, name: str) -> None:
     --------
     >>> check_inputs(torch.zeros(2, 3), "x")
     """
-    if not isinstance(x, torch.Tensor) or x.dtype != torch.float32:
+    dtypes = (torch.float32, *((torch.int32, torch.int64) if ids else ()))
+    if not isinstance(x, torch.Tensor) or x.dtype not in dtypes:
         got = x.dtype if isinstance(x, torch.Tensor) else type(x).__name__
         raise TypeError(f"{name} must be a float32 tensor: got {got}; use torch.as_tensor({name}).float()")
+    if x.layout != torch.strided or x.is_meta:
+        got = "a meta tensor, which holds no values" if x.is_meta else f"layout {x.layout}; use {name}.to_dense()"
+        raise TypeError(f"{name} must be a dense tensor: got {got}")
     if x.ndim == 0:
         raise ValueError(f"{name} must hold inputs along its first axis: got a single number")
     bad = (~torch.isfinite(x)).nonzero()
@@ -222,15 +224,3 @@ def check_labelled(x: torch.Tensor, y: torch.Tensor) -> None:
         raise ValueError(f"y must have one axis, a label for each input: got shape {tuple(y.shape)}")
     if len(x) == 0 or len(x) != len(y):
         raise ValueError(f"x and y must hold as many inputs as labels, at least one: got {len(x)} and {len(y)}")
-
-
-def _whole_number(value, name: str, low: int, high: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be a whole number from {low} to {high}: got {value!r}")
-    if not low <= value <= high:
-        raise ValueError(f"{name} must be from {low} to {high}: got {value}")
-
-
-def _one_of(value, choices, name: str) -> None:
-    if not isinstance(value, str) or value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}: got {value!r}")

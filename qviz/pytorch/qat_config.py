@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch.ao import quantization
 
-from qviz.numerics import IntFormat
+from qviz.numerics import IntFormat, _check
 
 from .ste import FakeQuantize
 
@@ -79,15 +79,13 @@ class QATConfig:
             ("freeze_observers_after", 0, 1000),
             ("freeze_batch_norm_after", 0, 1000),
         ):
-            _check_whole(getattr(self, name), name, least, most)
+            object.__setattr__(self, name, _check.whole_number(getattr(self, name), name, least, most))
         for name in ("per_channel", "reduce_range"):
-            if not isinstance(getattr(self, name), bool):
-                raise TypeError(f"{name} must be True or False: got {getattr(self, name)!r}")
-        if isinstance(self.lr, bool) or not isinstance(self.lr, int | float) or not 0 < self.lr <= 1:
+            object.__setattr__(self, name, _check.yes_or_no(getattr(self, name), name))
+        object.__setattr__(self, "lr", _check.real_number(self.lr, "lr", "above 0, at most 1"))
+        if not 0 < self.lr <= 1:
             raise ValueError(f"lr must be a number above 0, at most 1: got {self.lr!r}")
-        if not isinstance(self.fake_quantize, str) or self.fake_quantize not in FAKE_QUANTIZES:
-            listed = ", ".join(map(repr, FAKE_QUANTIZES))
-            raise ValueError(f"fake_quantize must be one of {listed}: got {self.fake_quantize!r}")
+        _check.one_of(self.fake_quantize, FAKE_QUANTIZES, "fake_quantize")
 
     @property
     def name(self) -> str:
@@ -135,10 +133,3 @@ class QATConfig:
             qscheme=torch.per_tensor_affine,
         )
         return quantization.QConfig(activation=activation, weight=weight)
-
-
-def _check_whole(value, name, least, most):
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be a whole number from {least} to {most}: got {value!r}")
-    if not least <= value <= most:
-        raise ValueError(f"{name} must be from {least} to {most}: got {value}")

@@ -10,10 +10,11 @@ from copy import deepcopy
 import torch
 from torch import nn
 
-from qviz.numerics import PerChannel, PerGroup, PerTensor, QParams
+from qviz.numerics import PerChannel, PerGroup, PerTensor, QParams, _check
 
 from . import torchao_here
 from .bridge import format_of
+from .inputs import inputs_of
 from .ptq import BATCH
 from .reproducible import ReproducibleSums
 
@@ -58,7 +59,9 @@ def quantize_weights(
     >>> quantized_layers(q), int(q.fc1.weight.qdata.min()), int(q.fc1.weight.qdata.max())
     (['fc1', 'fc2'], -8, 7)
     """
-    _check(bits, scheme)
+    bits = _check.whole_number(bits, "bits", 2, 8)
+    group_size = None if group_size is None else _check.whole_number(group_size, "group_size", 2)
+    _check.one_of(scheme, SCHEMES, "scheme")
     model, ao = deepcopy(model), torchao_here.load()
     chosen = [n for n, m in model.named_modules() if isinstance(m, nn.Linear)] if layers is None else layers
     for name in chosen:
@@ -114,7 +117,7 @@ def quantize_static(model: nn.Module, calibration_x: torch.Tensor) -> nn.Module:
     Parameters
     ----------
     model : nn.Module
-    calibration_x : tensor (n, ...), n at least 1
+    calibration_x : float32 tensor (n, ...), n at least 1, or batches of them, such as a DataLoader
 
     Raises
     ------
@@ -128,6 +131,7 @@ def quantize_static(model: nn.Module, calibration_x: torch.Tensor) -> nn.Module:
     >>> accuracy(quantize_static(digits_cnn(), train_x[:256]), x, y) > 0.97
     True
     """
+    calibration_x = inputs_of(calibration_x, "calibration_x", ids=True)
     if len(calibration_x) == 0:
         raise ValueError(f"calibration_x must hold at least one input: got shape {tuple(calibration_x.shape)}")
     model, ao = deepcopy(model).eval(), torchao_here.load()
@@ -212,13 +216,6 @@ def _input_qparams(model: nn.Module, x: torch.Tensor, ao) -> dict[str, tuple[tor
     }  # what forward never calls stays float
 
 
-def _check(bits, scheme) -> None:
-    if isinstance(bits, bool) or not isinstance(bits, int) or not 2 <= bits <= 8:
-        raise ValueError(f"bits must be a whole number from 2 to 8: got {bits!r}")
-    if scheme not in SCHEMES:
-        raise ValueError(f"scheme must be one of {', '.join(map(repr, SCHEMES))}: got {scheme!r}")
-
-
 def _check_layer(model: nn.Module, name: str, group_size: int | None) -> None:
     layer = dict(model.named_modules()).get(name)
     if not isinstance(layer, nn.Linear | nn.Conv2d):
@@ -226,5 +223,5 @@ def _check_layer(model: nn.Module, name: str, group_size: int | None) -> None:
     inputs = layer.weight.shape[1]
     if isinstance(layer, nn.Conv2d) and inputs == 1:
         raise ValueError(f"torchao 0.18 cannot quantize a convolution with a single input channel: got {name!r}")
-    if group_size is not None and (group_size < 2 or inputs % group_size):  # torchao 0.18 fails on groups of one
+    if group_size is not None and inputs % group_size:  # torchao 0.18 fails on groups of one
         raise ValueError(f"group_size must be at least 2 and divide the {inputs} inputs of {name!r}: got {group_size}")

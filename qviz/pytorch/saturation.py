@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from qviz.numerics.saturation import dot
+from qviz.numerics.saturation import dot, operands
 
 from . import engines
 
@@ -71,8 +71,9 @@ def kernel_sums(activations: np.ndarray, weights: np.ndarray) -> np.ndarray:
     ...     sums = kernel_sums(np.array([[3, 4]], np.uint8), np.array([[10, -1]], np.int8))
     ...     assert sums.tolist() == [[26]]
     """
+    activations, weights = operands(activations, weights)
     with engines.using("fbgemm"), engines.quiet(), torch.inference_mode():
-        w = torch._make_per_tensor_quantized_tensor(torch.tensor(weights), 1.0, 0)
+        w = torch._make_per_tensor_quantized_tensor(torch.tensor(weights.astype(np.int8)), 1.0, 0)
         packed = torch.ops.quantized.linear_prepack(w, None)
         x = torch.tensor(activations).float()
         sums = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(x, 1.0, 0, packed)

@@ -14,10 +14,12 @@ import torch
 from torch import nn
 from torch.ao.quantization import DeQuantStub, QuantStub
 
+from qviz.numerics.not_here import NotHere
 from qviz.numerics.roofline import BATCHES, WIDTHS, Roof
 
 from . import models
 from .cost import Latency, latency
+from .inputs import inputs_of
 from .ptq import SIMULATED, PTQConfig, quantize_model
 
 REPEATS = 30
@@ -64,6 +66,7 @@ def quantized(model: nn.Module, x: torch.Tensor) -> nn.Module:
     >>> type(quantized(Stack((8, 4)), torch.randn(2, 8)).steps[1]).__name__ == "Linear"
     True
     """
+    x = inputs_of(x, "x")
     return quantize_model(model, PTQConfig(samples=len(x), method="torch min-max"), x)
 
 
@@ -192,7 +195,7 @@ class DigitsSpeed:
 
         Raises
         ------
-        OSError
+        NotHere
             This machine has no kernels for integers.
 
         Examples
@@ -205,7 +208,7 @@ class DigitsSpeed:
         yield 0.25, None
         integer = quantize_model(real, PTQConfig(), sample)
         if integer.made.engine == SIMULATED:
-            raise OSError("this build of torch has no kernels for integers on this machine")
+            raise NotHere("this build of torch has no kernels for integers on this machine")
         times = []
         for share, model in ((0.5, real), (0.75, integer)):
             yield share, None

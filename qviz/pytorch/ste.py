@@ -11,6 +11,8 @@ for quantization Jacob et al. 2018, section 3. The rule at the clipped ends is t
 import torch
 from torch.ao import quantization
 
+from .bridge import check_tensor
+
 
 class _StraightThrough(torch.autograd.Function):
     """Forward: round, clip, scale back. Backward: the gradient where nothing was clipped."""
@@ -133,8 +135,9 @@ def _check_codes(quant_min, quant_max):
 
 def _aligned(x, scale, zero_point, axis):
     """Return scale and zero point in the dtype of `x`, shaped to meet it."""
-    if not torch.is_floating_point(x):
+    if isinstance(x, torch.Tensor) and not torch.is_floating_point(x):
         raise TypeError(f"x must hold floats, since an integer has no gradient: got {x.dtype}; use x.float()")
+    check_tensor(x)
     scale, zero_point = (torch.as_tensor(p).to(x.dtype) for p in (scale, zero_point))
     if axis is None:
         groups, shape = 1, ()

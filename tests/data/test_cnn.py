@@ -102,7 +102,7 @@ def test_no_images_give_no_activations():
 def test_wrong_images_are_refused():
     with pytest.raises(ValueError, match=r"images must have shape \(n, 1, 8, 8\): got \(8, 8\)"):
         cnn_forward(np.zeros((8, 8)))
-    with pytest.raises(TypeError, match="images must be real numbers: got dtype complex128"):
+    with pytest.raises(TypeError, match=r"images must be an array of real numbers: got dtype complex128; take \.real"):
         cnn_forward(np.zeros((1, 1, 8, 8), complex))
 
 
@@ -116,8 +116,10 @@ def test_wrong_weights_are_refused():
         cnn_forward(image, lacking)
     with pytest.raises(ValueError, match=r"weights\['fc2.bias'\] must have shape \(10,\): got \(5,\)"):
         cnn_forward(image, cnn_weights() | {"fc2.bias": np.zeros(5)})
-    with pytest.raises(TypeError, match=r"weights\['fc2.bias'\] must be real numbers: got dtype bool"):
-        cnn_forward(image, cnn_weights() | {"fc2.bias": np.zeros(10, bool)})
+    with pytest.raises(TypeError, match=r"weights\['fc2.bias'\] must be an array of real numbers: got dtype <U1"):
+        cnn_forward(image, cnn_weights() | {"fc2.bias": np.array(["a"] * 10)})
+    with pytest.raises(ValueError, match=r"weights\['fc2.bias'\] must be finite: got 1 NaN, first at index \(3,\)"):
+        cnn_forward(image, cnn_weights() | {"fc2.bias": np.where(np.arange(10) == 3, np.nan, 0)})
 
 
 def test_a_change_is_seen_by_every_later_layer_and_by_no_earlier_one():

@@ -25,5 +25,5 @@ def test_from_any_activation_on_it_is_the_same_network(name, way):
 def test_what_it_cannot_run_from():
     with pytest.raises(ValueError, match=r"name must be one of 'input', 'conv1', .*'logits': got 'conv3'"):
         NET.run_from("conv3", np.zeros((1, 64), np.uint8))
-    with pytest.raises(TypeError, match="q_x must hold integers: got dtype float64"):
+    with pytest.raises(TypeError, match="codes must hold integers: got dtype float64"):
         NET.run_from("fc1", np.zeros((1, 64)))

@@ -46,9 +46,10 @@ def test_torch_tensors(reference):
 
 def test_torch_tensors_that_numpy_cannot_hold(reference):
     torch = reference("torch")
-    for tensor in (torch.zeros(2, dtype=torch.complex64).conj(), torch.zeros(2, 2).to_sparse()):
-        with pytest.raises(TypeError, match="source must be something NumPy can turn into an array: got Tensor"):
-            read_array(tensor)
+    values = torch.tensor([[1.5, 0.0], [0.0, -2.0]])  # float8 holds each of them
+    for tensor in (values.to(torch.float8_e4m3fn), values.to(torch.float8_e5m2), values.to_sparse()):
+        out = read_array(tensor)
+        assert out.dtype == np.float32 and out.tolist() == values.tolist()
 
 
 @pytest.mark.parametrize(
@@ -63,9 +64,9 @@ def test_torch_tensors_that_numpy_cannot_hold(reference):
         (np.ma.array([1, 2], mask=[0, 1]), "must not be a masked array"),
         ({"a": np.zeros(2)}, r"got a dict of arrays; give source\[name\]"),
         (b"\x00\x01", "got bytes; try np.frombuffer"),
-        ([[1, 2], [3]], "got list, refused: .*; check that rows are equally long"),
-        (None, "source must hold real numbers .* got dtype object"),
-        ((i for i in range(3)), "got dtype object"),
+        ([[1, 2], [3]], "source must be an array of real numbers: setting .*; check that its rows are equally long"),
+        (None, "source must be an array of real numbers: got None; give an array, a list or a tensor"),
+        ((i for i in range(3)), "got a generator; give an array"),
     ],
 )
 def test_what_is_not_numbers_is_refused(source, text):
@@ -77,7 +78,7 @@ def test_an_open_file_is_refused_and_left_usable(tmp_path):
     path = tmp_path / "x.npy"
     np.save(path, np.zeros(2))
     with path.open("rb") as stream:
-        with pytest.raises(TypeError, match="got dtype object"):
+        with pytest.raises(TypeError, match="got a BufferedReader"):
             read_array(stream)
         assert stream.read(6) == b"\x93NUMPY"
 
@@ -95,7 +96,7 @@ def test_a_key_needs_a_file():
 
 @pytest.mark.parametrize("limit", [-1, 1.5, None, True])
 def test_max_bytes_must_be_a_whole_number(limit):
-    with pytest.raises(ValueError, match="max_bytes must be a whole number of bytes, 0 or more"):
+    with pytest.raises((TypeError, ValueError), match=r"max_bytes must be (a whole number of )?at least 0: got"):
         read_array([1], max_bytes=limit)
 
 

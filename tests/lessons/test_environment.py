@@ -1,9 +1,15 @@
 """The check of the environment finds what is there, and says how to get what is not."""
 
+import ast
+import sys
+from pathlib import Path
+
 import pytest
 
 from qviz.lessons import environment
 from qviz.lessons.environment import Finding, Report, check_environment
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_what_this_test_runs_with_is_found():
@@ -16,6 +22,19 @@ def test_a_missing_package_is_named_with_its_cure(monkeypatch):
     report = check_environment()
     assert not report.ok
     assert "no-such-package      MISSING: needed by nothing; run `python3 start.py lab`" in repr(report)
+
+
+def test_everything_that_a_page_imports_is_looked_for():
+    """Libraries that qviz, a page or a lesson's function loads, where they are not part of another one on the list."""
+    trees = [
+        ast.parse(p.read_text(encoding="utf-8")) for folder in ("qviz", "course") for p in (ROOT / folder).rglob("*.py")
+    ]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module for node in nodes if isinstance(node, ast.ImportFrom) and not node.level]
+    libraries = {name.split(".")[0] for name in names} - set(sys.stdlib_module_names) - {"qviz"}
+    brought_along = {"PIL", "traitlets", "IPython"}  # by matplotlib and by ipywidgets
+    assert libraries - brought_along <= set(environment.NEEDED)
 
 
 @pytest.mark.parametrize(("printed", "ok"), [("qnnpack fbgemm", True), ("qnnpack", False), ("", False)])

@@ -156,7 +156,7 @@ def test_16_bit_integers_are_exact_in_float32():
     ("x", "text"),
     [
         (np.array([1.0, None]), "must be an array of real numbers: got dtype object; convert it to float32 first"),
-        ([1j], "must be an array of real numbers: got dtype complex128; convert it to float32 first"),
+        ([1j], "must be an array of real numbers: got dtype complex128; take .real, .imag or abs()"),
         (["1.0"], "must be an array of real numbers: got dtype <U3; convert it to float32 first"),
         (np.array(["2020-01-01"], "M8[D]"), "must be an array of real numbers: got dtype datetime64[D]"),
         ([[1.0], [1.0, 2.0]], "must be an array of real numbers: setting an array element with a sequence"),

@@ -55,9 +55,9 @@ def test_a_strided_and_a_read_only_array():
 @pytest.mark.parametrize(
     ("codes", "error", "text"),
     [
-        ([8], ValueError, "codes must be from -8 to 7 for int4: got 8 to 8"),
-        ([-9, 0], ValueError, "codes must be from -8 to 7 for int4: got -9 to 0"),
-        ([0.5], TypeError, "codes must be integers: got dtype float64; quantize first"),
+        ([8], ValueError, "codes must hold codes of int4, from -8 to 7: got 8 to 8"),
+        ([-9, 0], ValueError, "codes must hold codes of int4, from -8 to 7: got -9 to 0"),
+        ([0.5], TypeError, "codes must hold integers: got dtype float64; call quantize first"),
     ],
 )
 def test_what_is_no_code_is_refused(codes, error, text):

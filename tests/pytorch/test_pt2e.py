@@ -153,7 +153,7 @@ def test_batch_norm_is_folded_in_the_graph_alone():
         ({"samples": 2000}, "calibration_x must hold at least 2000 inputs for samples=2000: got 1438"),
         ({"samples": 0}, "samples must be at least 1: got 0"),
         ({"samples": -5}, "samples must be at least 1: got -5"),
-        ({"samples": 9.0}, r"samples must be a whole number, at least 1: got 9\.0"),
+        ({"samples": 9.0}, r"samples must be a whole number of at least 1: got 9\.0"),
     ],
 )
 def test_a_wrong_argument_is_named(arguments, text):

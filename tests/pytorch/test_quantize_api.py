@@ -189,8 +189,8 @@ def test_nothing_of_the_process_is_changed():
 @pytest.mark.parametrize(
     "arguments, text",
     [
-        ({"bits": 1}, "bits must be a whole number from 2 to 8: got 1"),
-        ({"bits": 4.0}, "got 4.0"),
+        ({"bits": 1}, "bits must be from 2 to 8: got 1"),
+        ({"bits": 4.0}, "bits must be a whole number from 2 to 8: got 4.0"),
         ({"scheme": "asymmetric"}, "scheme must be one of 'symmetric', 'symmetric unclipped', 'affine'"),
         ({"group_size": 100}, "group_size must be at least 2 and divide the 512 inputs of 'fc1': got 100"),
         ({"group_size": 1}, "at least 2"),
@@ -199,8 +199,14 @@ def test_nothing_of_the_process_is_changed():
     ],
 )
 def test_a_wrong_argument_is_named(arguments, text):
-    with pytest.raises(ValueError, match=text):
+    with pytest.raises((TypeError, ValueError), match=text):
         quantize_api.quantize_weights(FLOAT, **arguments)
+
+
+def test_numpy_whole_numbers_are_taken():
+    q = quantize_api.quantize_weights(FLOAT, np.int64(4), np.int32(32))
+    plain = quantize_api.quantize_weights(FLOAT, 4, 32)
+    assert torch.equal(q.fc1.weight.qdata, plain.fc1.weight.qdata)
 
 
 def test_why_groups_of_one_are_refused():

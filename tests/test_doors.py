@@ -1,0 +1,698 @@
+"""Every door by every hard input: each public function that takes an array or a network, with what readers hand over.
+
+A door is an argument. What comes in is either understood, and then the answer is that for the same numbers in a plain
+array; or it is refused by a TypeError or ValueError whose sentence names the argument. No other error, no warning, and
+nothing of the reader's is changed.
+
+A new public function that takes an array is a new door: `test_no_door_is_missed` asks for it here, or for a reason.
+"""
+
+import dataclasses
+import importlib
+import inspect
+import pkgutil
+import re
+import warnings
+from fnmatch import fnmatch
+from functools import cache, partial
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("matplotlib")
+from torch import nn  # noqa: E402
+from torch.utils.data import DataLoader  # noqa: E402
+
+import qviz.pytorch  # noqa: E402
+from qviz import data, numerics, plots  # noqa: E402
+from qviz.data import allocation, cnn, outliers  # noqa: E402
+from qviz.numerics import (  # noqa: E402  # noqa: E402
+    INT4,
+    INT8,
+    UINT8,
+    Histogram,
+    IntegerLayer,
+    PerChannel,
+    PerGroup,
+    PerTensor,
+    QParams,
+    bias,
+    fixed,
+    integer,
+    outcomes,
+    packing,
+    pareto,
+    requantize,
+    saturation,
+)
+from qviz.numerics import straight_through as slopes  # noqa: E402
+from qviz.plots.channels import sqnr_of_channels  # noqa: E402
+from qviz.plots.number_line import is_clipped  # noqa: E402
+from qviz.pytorch import (  # noqa: E402  # noqa: E402
+    bridge,
+    cost,
+    engines,
+    inputs,
+    measure,
+    models,
+    observer,
+    pt2e,
+    ptq,
+    quantize_api,
+    speed,
+    ste,
+)
+from qviz.pytorch.saturation import kernel_sums  # noqa: E402
+
+REAL = np.array([[-2.0, -0.5, 0.0, 1.0], [0.5, 1.5, -1.0, 2.0], [0.25, 0.0, 3.0, -0.75]], np.float32)  # exact in float8
+CODES = np.array([[3, -8, 0, 7], [1, 2, -1, 4], [5, 0, -6, 2]], np.int8)
+POSITIVE, UNSIGNED = np.abs(REAL) + np.float32(0.25), np.abs(CODES).astype(np.uint8)
+P, X, Y = QParams(0.25, 0, INT4), QParams(0.5, 3, UINT8), QParams(0.5, 0, UINT8)
+H = numerics.observe(REAL)[0]
+LAYER = IntegerLayer(CODES, X, P, Y)
+IMAGES = np.tile(np.float32([0, 0.25, 0.5, 1]), 32).reshape(2, 1, 8, 8)
+PICTURE = np.tile(np.float32([0, 0.25, 0.5, 1]), 9).reshape(6, 6)
+TABLE = np.arange(8.0**4, dtype=np.float32).reshape(8, 8, 8, 8) / 4096
+
+
+@dataclasses.dataclass(frozen=True)
+class Door:
+    """One argument of one function."""
+
+    call: object  # the function, of this argument alone
+    plain: np.ndarray  # what it takes for certain
+    tensors_only: bool = False
+    not_taken: tuple = ()  # what it refuses for a reason of its own
+
+
+DOORS = {
+    "numerics.affine.quantize.x": Door(lambda x: numerics.quantize(x, P), REAL),
+    "numerics.affine.dequantize.q": Door(lambda q: numerics.dequantize(q, P), CODES),
+    "numerics.affine.fake_quantize.x": Door(lambda x: numerics.fake_quantize(x, P), REAL),
+    "numerics.bias.quantize_bias.bias": Door(lambda b: bias.quantize_bias(b, 0.5), REAL),
+    "numerics.bias.quantize_bias.scale": Door(lambda s: bias.quantize_bias(REAL, s), POSITIVE),
+    "numerics.bias.fake_quantize_bias.bias": Door(lambda b: bias.fake_quantize_bias(b, 0.5), REAL),
+    "numerics.bias.fake_quantize_bias.scale": Door(lambda s: bias.fake_quantize_bias(REAL, s), POSITIVE),
+    "numerics.bias.bias_bits.bias": Door(lambda b: bias.bias_bits(b, 0.5), REAL),
+    "numerics.bias.bias_bits.scale": Door(lambda s: bias.bias_bits(REAL, s), POSITIVE),
+    "numerics.bias.bias_steps.bias": Door(lambda b: bias.bias_steps(b, 0.5), REAL),
+    "numerics.bias.bias_steps.scale": Door(lambda s: bias.bias_steps(REAL, s), POSITIVE),
+    "numerics.fixed.FixedPoint.mantissa": Door(lambda m: fixed.FixedPoint(m, 0), np.int32([2**30, 2**31 - 1])),
+    "numerics.fixed.FixedPoint.exponent": Door(lambda e: fixed.FixedPoint(2**30, e), CODES),
+    "numerics.fixed.fixed_point.multiplier": Door(fixed.fixed_point, POSITIVE),
+    "numerics.fixed.high_mul.a": Door(lambda a: fixed.high_mul(a, 2**30), CODES),
+    "numerics.fixed.high_mul.b": Door(lambda b: fixed.high_mul(2**30, b), CODES),
+    "numerics.fixed.rounding_right_shift.x": Door(lambda x: fixed.rounding_right_shift(x, 2), CODES),
+    "numerics.fixed.rounding_right_shift.shift": Door(lambda s: fixed.rounding_right_shift(100, s), UNSIGNED),
+    "numerics.granularity.PerTensor.to_groups.x": Door(PerTensor().to_groups, REAL),
+    "numerics.granularity.PerChannel.to_groups.x": Door(PerChannel(0).to_groups, REAL),
+    "numerics.granularity.PerGroup.to_groups.x": Door(PerGroup(-1, 2).to_groups, REAL),
+    "numerics.granularity.PerTensor.from_groups.groups": Door(lambda g: PerTensor().from_groups(g, (3, 4)), REAL),
+    "numerics.granularity.PerChannel.from_groups.groups": Door(lambda g: PerChannel(0).from_groups(g, (3, 4)), REAL),
+    "numerics.granularity.PerGroup.from_groups.groups": Door(lambda g: PerGroup(-1, 2).from_groups(g, (3, 4)), REAL),
+    "numerics.histogram.Histogram.from_counts.counts": Door(
+        lambda c: Histogram.from_counts(c, np.arange(5.0)), UNSIGNED[0]
+    ),
+    "numerics.histogram.Histogram.from_counts.edges": Door(
+        lambda e: Histogram.from_counts([1, 2, 3], e), np.float32([-1, 0, 1, 2])
+    ),
+    "numerics.histogram.Histogram.value_at.position": Door(H.value_at, REAL),
+    "numerics.integer.accumulate.q_x": Door(lambda q: integer.accumulate(q, CODES, X, P), UNSIGNED),
+    "numerics.integer.accumulate.q_w": Door(lambda q: integer.accumulate(UNSIGNED, q, X, P), CODES),
+    "numerics.integer.as_int32.values": Door(lambda v: integer.as_int32(v, "values"), CODES),
+    "numerics.integer_layer.IntegerLayer.q_w": Door(lambda q: IntegerLayer(q, X, P, Y), CODES),
+    "numerics.integer_layer.IntegerLayer.bias": Door(lambda b: IntegerLayer(CODES, X, P, Y, b), REAL[0, 1:]),
+    "numerics.integer_layer.IntegerLayer.accumulate.q_x": Door(LAYER.accumulate, UNSIGNED),
+    "numerics.integer_layer.IntegerLayer.run.q_x": Door(LAYER.run, UNSIGNED),
+    "numerics.integer_layer.IntegerLayer.requantize.total": Door(LAYER.requantize, CODES[:, :3]),
+    "numerics.integer_layer.IntegerLayer.float_sums.total": Door(LAYER.float_sums, CODES[:, :3]),
+    "numerics.metrics.mse.x": Door(lambda x: numerics.mse(x, REAL), REAL),
+    "numerics.metrics.mse.y": Door(lambda y: numerics.mse(REAL, y), REAL),
+    "numerics.metrics.sqnr_db.x": Door(lambda x: numerics.sqnr_db(x, REAL), REAL),
+    "numerics.metrics.sqnr_db.y": Door(lambda y: numerics.sqnr_db(REAL, y), REAL),
+    "numerics.metrics.cosine.x": Door(lambda x: numerics.cosine(x, REAL), REAL),
+    "numerics.metrics.cosine.y": Door(lambda y: numerics.cosine(REAL, y), REAL),
+    "numerics.metrics.kl_divergence.p": Door(lambda p: numerics.kl_divergence(p, POSITIVE), POSITIVE),
+    "numerics.metrics.kl_divergence.q": Door(lambda q: numerics.kl_divergence(POSITIVE, q), POSITIVE),
+    "numerics.metrics.error_parts.x": Door(lambda x: numerics.error_parts(x, P), REAL),
+    "numerics.observers.HistogramObserver.update.x": Door(lambda x: seen(x), REAL),
+    "numerics.observers.observe.x": Door(numerics.observe, REAL),
+    "numerics.calibrators.calibrate.x": Door(lambda x: [numerics.calibrate(x, c) for c in numerics.CALIBRATORS], REAL),
+    "numerics.outcomes.outcome.x": Door(lambda x: outcomes.outcome(x, H, numerics.MinMax()), REAL),
+    "numerics.outcomes.outcomes.x": Door(lambda x: outcomes.outcomes(x, H), REAL),
+    "numerics.packing.pack.codes": Door(lambda c: packing.pack(c, INT4), CODES),
+    "numerics.packing.unpack.packed": Door(lambda p: packing.unpack(p, INT4, 8), UNSIGNED[0]),
+    "numerics.pareto.pareto_front.cost": Door(lambda c: pareto.pareto_front(c, REAL), REAL),
+    "numerics.pareto.pareto_front.score": Door(lambda s: pareto.pareto_front(REAL, s), REAL),
+    "numerics.pareto.dominating.cost": Door(lambda c: pareto.dominating(c, REAL, (0, 0)), REAL),
+    "numerics.pareto.dominating.score": Door(lambda s: pareto.dominating(REAL, s, (0, 0)), REAL),
+    "numerics.qparams.QParams.scale": Door(lambda s: QParams(s, [[0], [0], [0]], INT8, PerChannel(0)), POSITIVE[:, :1]),
+    "numerics.qparams.QParams.zero_point": Door(
+        lambda z: QParams([[1], [1], [1]], z, INT8, PerChannel(0)), CODES[:, :1]
+    ),
+    "numerics.qparams.value_range.x": Door(numerics.value_range, REAL),
+    "numerics.qparams.choose_qparams.lo": Door(
+        lambda lo: numerics.choose_qparams(lo, 4.0, granularity=PerChannel(0)), REAL[:, :1]
+    ),
+    "numerics.qparams.choose_qparams.hi": Door(
+        lambda hi: numerics.choose_qparams(-4.0, hi, granularity=PerChannel(0)), REAL[:, :1]
+    ),
+    "numerics._expected_error.error_of_ranges.lo": Door(lambda lo: numerics.error_of_ranges(H, lo, 4.0, INT4), REAL[0]),
+    "numerics._expected_error.error_of_ranges.hi": Door(
+        lambda hi: numerics.error_of_ranges(H, -4.0, hi, INT4), REAL[0]
+    ),
+    "numerics.requantize.int32_bias.bias": Door(lambda b: requantize.int32_bias(b, 0.5), REAL),
+    "numerics.requantize.int32_bias.scale": Door(lambda s: requantize.int32_bias(REAL, s), POSITIVE),
+    "numerics.requantize.add_float_bias.total": Door(lambda t: requantize.add_float_bias(t, 1.0, 0.5, True), CODES),
+    "numerics.requantize.add_float_bias.bias": Door(lambda b: requantize.add_float_bias(CODES, b, 0.5, True), REAL),
+    "numerics.requantize.add_float_bias.scale": Door(
+        lambda s: requantize.add_float_bias(CODES, 1.0, s, True), POSITIVE
+    ),
+    "numerics.requantize.requantize_float.total": Door(
+        lambda t: requantize.requantize_float(t, 0.5),
+        CODES,
+        not_taken=("float16", "half"),  # sums with a bias are float32, by design: another float is a mistake
+    ),
+    "numerics.requantize.requantize_float.multiplier": Door(lambda m: requantize.requantize_float(CODES, m), POSITIVE),
+    "numerics.requantize.requantize_fixed.total": Door(
+        lambda t: requantize.requantize_fixed(t, fixed.fixed_point(0.5)), CODES
+    ),
+    "numerics.requantize.as_float32.values": Door(lambda v: requantize.as_float32(v, "values"), REAL),
+    "numerics.saturation.pair_sums.activations": Door(lambda a: saturation.pair_sums(a, CODES), UNSIGNED),
+    "numerics.saturation.pair_sums.weights": Door(lambda w: saturation.pair_sums(UNSIGNED, w), CODES),
+    "numerics.saturation.dot.activations": Door(lambda a: saturation.dot(a, CODES), UNSIGNED),
+    "numerics.saturation.dot.weights": Door(lambda w: saturation.dot(UNSIGNED, w), CODES),
+    "numerics.straight_through.clipped_identity.x": Door(lambda x: slopes.clipped_identity(x, P), REAL),
+    "numerics.straight_through.straight_through_slope.x": Door(lambda x: slopes.straight_through_slope(x, P), REAL),
+    "data.allocation.alone.table": Door(lambda t: allocation.alone(t, "fc1"), TABLE),
+    "data.allocation.all_but.table": Door(lambda t: allocation.all_but(t, "fc1"), TABLE),
+    "data.allocation.uniform.table": Door(allocation.uniform, TABLE),
+    "data.allocation.added_up.loss": Door(allocation.added_up, TABLE),
+    "data.allocation.take_bits.loss": Door(lambda t: allocation.take_bits(t, 30_000), TABLE),
+    "data.allocation.best_that_fits.loss": Door(lambda t: allocation.best_that_fits(t, 30_000), TABLE),
+    "data.cnn.cnn_forward.images": Door(data.cnn_forward, IMAGES),
+    "data.cnn.cnn_forward.weights": Door(lambda b: data.cnn_forward(IMAGES, weights_with(b)), np.float32([0.5] * 10)),
+    "data.cnn.cnn_accuracy.weights": Door(lambda b: data.cnn_accuracy(weights_with(b)), np.float32([0.5] * 10)),
+    "data.cnn.max_pool.x": Door(cnn.max_pool, IMAGES),
+    "data.integer.IntegerCNN.run.images": Door(lambda i: data.integer_cnn().run(i), IMAGES),
+    "data.integer.IntegerCNN.run_from.codes": Door(
+        lambda c: data.integer_cnn().run_from("fc1", c), np.ones((2, 64), np.uint8)
+    ),
+    "data.integer.IntegerCNN.predict.images": Door(lambda i: data.integer_cnn().predict(i), IMAGES),
+    "data.integer.IntegerCNN.logits.images": Door(lambda i: data.integer_cnn().logits(i), IMAGES),
+    "data.outliers.add_outliers.x": Door(lambda x: outliers.add_outliers(x, 0.05, 0), np.tile(REAL.ravel(), 3)),
+    "data.reading.read_array.source": Door(data.read_array, REAL),
+    "plots.calibrators.compare_calibrators.x": Door(plots.compare_calibrators, REAL),
+    "plots.channels.sqnr_of_channels.weights": Door(lambda w: sqnr_of_channels(w, REAL), REAL),
+    "plots.channels.sqnr_of_channels.weights_hat": Door(lambda w: sqnr_of_channels(REAL, w), REAL),
+    "plots.channels.channels.weights": Door(lambda w: plots.channels(w, P), REAL),
+    "plots.error.error_histogram.x": Door(lambda x: plots.error_histogram(x, P), REAL),
+    "plots.histogram.before_and_after.x": Door(lambda x: plots.before_and_after(x, P), REAL),
+    "plots.image.cropped.image": Door(plots.cropped, PICTURE),
+    "plots.image.photograph_at.image": Door(lambda i: plots.photograph_at(i, 3), PICTURE),
+    "plots.number_line.is_clipped.x": Door(lambda x: is_clipped(x, P), REAL),
+    "plots.number_line.number_line.values": Door(lambda v: plots.number_line(v, P), REAL[0]),
+    "pytorch.saturation.kernel_sums.activations": Door(lambda a: kernel_sums(a, CODES), UNSIGNED),
+    "pytorch.saturation.kernel_sums.weights": Door(lambda w: kernel_sums(UNSIGNED, w), CODES),
+    "pytorch.bridge.to_array.tensor": Door(bridge.to_array, REAL),
+    "pytorch.bridge.to_tensor.array": Door(bridge.to_tensor, REAL),
+    "pytorch.bridge.from_torch.scale": Door(
+        lambda s: bridge.from_torch(s, torch.zeros(3).int(), -128, 127, 0), POSITIVE[:, 0]
+    ),
+    "pytorch.bridge.from_torch.zero_point": Door(
+        lambda z: bridge.from_torch(torch.ones(3), z, -128, 127, 0), CODES[:, 0]
+    ),
+    "pytorch.bridge.quantize_tensor.x": Door(lambda x: bridge.quantize_tensor(x, P), REAL, tensors_only=True),
+    "pytorch.inputs.inputs_of.data": Door(lambda d: inputs.inputs_of(d, "data"), REAL, tensors_only=True),
+    "pytorch.inputs.labelled.x": Door(lambda x: inputs.labelled(x, torch.tensor([0, 1, 2])), REAL, tensors_only=True),
+    "pytorch.ptq.quantize_model.calibration_x": Door(
+        lambda x: state(ptq.quantize_model(tiny(), CONFIG, x)), REAL, tensors_only=True
+    ),
+    "pytorch.ptq.simulate_model.calibration_x": Door(
+        lambda x: state(ptq.simulate_model(tiny(), CONFIG, x)), REAL, tensors_only=True
+    ),
+    "pytorch.measure.evaluate.x": Door(
+        lambda x: measure.evaluate(tiny(), simulated(), x, torch.tensor([0, 1, 2])).accuracy, REAL, tensors_only=True
+    ),
+    "pytorch.measure.Reference.x": Door(
+        lambda x: measure.Reference(tiny(), x, torch.tensor([0, 1, 2])).x, REAL, tensors_only=True
+    ),
+    "pytorch.models.accuracy.x": Door(
+        lambda x: models.accuracy(tiny(), x, torch.tensor([0, 1, 2])), REAL, tensors_only=True
+    ),
+    "pytorch.observer.CalibratorObserver.forward.x": Door(lambda x: observed(x), REAL, tensors_only=True),
+    "pytorch.pt2e.quantize.calibration_x": Door(
+        lambda x: pt2e.activation_qparams(pt2e.quantize(tiny(), x, samples=2)), REAL, tensors_only=True
+    ),
+    "pytorch.pt2e.export.x": Door(lambda x: len(pt2e.export(tiny(), x).graph.nodes), REAL, tensors_only=True),
+    "pytorch.quantize_api.quantize_static.calibration_x": Door(
+        lambda x: quantize_api.quantize_static(tiny(), x)(torch.from_numpy(REAL)), REAL, tensors_only=True
+    ),
+    "pytorch.speed.quantized.x": Door(lambda x: state(speed.quantized(tiny(), x)), REAL, tensors_only=True),
+    "pytorch.cost.latency.x": Door(lambda x: cost.latency(tiny(), x, repeats=0), REAL, tensors_only=True),
+    "pytorch.ste.straight_through.x": Door(lambda x: ste.straight_through(x, 0.5, 0, -8, 7), REAL, tensors_only=True),
+    "pytorch.ste.clipped_identity.x": Door(lambda x: ste.clipped_identity(x, 0.5, 0, -8, 7), REAL, tensors_only=True),
+}
+CONFIG = ptq.PTQConfig(samples=2)
+
+
+def weights_with(of_fc2):
+    return {**data.cnn_weights(), "fc2.bias": of_fc2}
+
+
+def tiny():
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        stubs = torch.ao.quantization.QuantStub(), torch.ao.quantization.DeQuantStub()
+        return nn.Sequential(stubs[0], nn.Linear(4, 3), stubs[1]).eval()
+
+
+@cache
+def simulated():
+    return ptq.simulate_model(tiny(), CONFIG, torch.from_numpy(REAL))
+
+
+def state(model):
+    return {name: value for name, value in model.state_dict().items() if isinstance(value, torch.Tensor)}
+
+
+def seen(x):
+    watcher = numerics.HistogramObserver().update(x)
+    return watcher.histogram() if watcher.count else watcher.count
+
+
+def observed(x):
+    watcher = observer.CalibratorObserver("min-max")
+    watcher(x)
+    return watcher.calculate_qparams()
+
+
+# What readers hand over, made from what the door takes: (the object, a plain array of the same numbers or None)
+
+
+def as_tensor(p, dtype=None):
+    return torch.from_numpy(p.copy()) if dtype is None else torch.from_numpy(p.copy()).to(dtype)
+
+
+def in_torch(dtype, p):
+    tensor = as_tensor(p, dtype)
+    return tensor, tensor.float().numpy()
+
+
+def with_one(value, p):
+    changed = p.astype(np.float32)
+    changed.flat[0] = value
+    return changed, changed
+
+
+def strided(p):
+    wide = np.zeros((*p.shape, 2), p.dtype)
+    wide[..., 0] = p
+    return wide[..., 0], p
+
+
+def locked(p):
+    p = p.copy()
+    p.flags.writeable = False
+    return p, p
+
+
+def structured(p):
+    array = np.zeros(p.shape, [("a", "f4"), ("b", "f4")])
+    array["a"] = p
+    return array, None
+
+
+class Column:
+    """A column of a table: NumPy can turn it into an array, and that is all."""
+
+    def __init__(self, values):
+        self.values = values
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.values, dtype)
+
+
+class Unwilling(Column):
+    def __array__(self, dtype=None, copy=None):
+        raise AttributeError("no values today\nand none tomorrow")
+
+
+def ragged(p):
+    return [p.ravel().tolist(), [1]], None
+
+
+HARD = {
+    "list": lambda p: (p.tolist(), np.array(p.tolist())),
+    "tuple": lambda p: (tuple(p.tolist()), np.array(p.tolist())),
+    "list of arrays": lambda p: (list(p), p) if p.ndim > 1 else (p.tolist(), np.array(p.tolist())),
+    "scalar": lambda p: (p.flat[1].item(), np.array(p.flat[1].item())),
+    "0-d": lambda p: (p.flat[1], p.flat[1].reshape(())),
+    "empty": lambda p: (p[:0], p[:0]),
+    "empty list": lambda p: ([], np.zeros(0)),
+    "no column": lambda p: (p[..., :0], p[..., :0]),
+    "NaN": partial(with_one, np.nan),
+    "inf": partial(with_one, np.inf),
+    "-inf": partial(with_one, -np.inf),
+    "NaN and inf": lambda p: with_one(np.inf, with_one(np.nan, p)[0][::-1].copy()),
+    "1e38": lambda p: with_one(1e38, p),
+    "1e308": lambda p: (np.full(p.shape, 1e308), np.full(p.shape, 1e308)),
+    "-1.7e308 and 1.7e308": lambda p: [np.resize([-1.7e308, 1.7e308], p.shape)] * 2,
+    "subnormal": lambda p: [np.full(p.shape, 1e-45, np.float32)] * 2,
+    "float64 subnormal": lambda p: [np.full(p.shape, 5e-324)] * 2,
+    "constant": lambda p: [np.full(p.shape, 0.5, np.float32)] * 2,
+    "all zero": lambda p: [np.zeros(p.shape, p.dtype)] * 2,
+    "negative": lambda p: [-np.abs(p.astype(np.float32)) - 1] * 2,
+    "large integers": lambda p: [np.full(p.shape, 2**62)] * 2,
+    "large unsigned": lambda p: [np.full(p.shape, 2**64 - 1, np.uint64)] * 2,
+    "integers beyond 64 bits": lambda p: (np.full(p.shape, 2**70, object).tolist(), None),
+    "bool": lambda p: (p > 0, (p > 0).astype(np.uint8)) if p.dtype.kind == "f" else (p > 0, None),
+    "float16": lambda p: (p.astype(np.float16), p.astype(np.float16).astype(np.float32)),
+    "float64": lambda p: (p.astype(np.float64), p.astype(np.float64)),
+    "long double": lambda p: (p.astype(np.longdouble), p.astype(np.float64)),
+    "int16": lambda p: [p.astype(np.int16)] * 2,
+    "big-endian": lambda p: (p.astype(p.dtype.newbyteorder(">")), p),
+    "big-endian float64": lambda p: (p.astype(">f8"), p.astype(np.float64)),
+    "big-endian int32": lambda p: (p.astype(">i4"), p.astype(np.int32)),
+    "Fortran order": lambda p: (np.asfortranarray(p), p),
+    "strided": strided,
+    "read-only": locked,
+    "backwards": lambda p: (p[::-1].copy()[::-1], p),
+    "broadcast": lambda p: (np.broadcast_to(p[:1], p.shape), np.repeat(p[:1], len(p), axis=0)),
+    "one axis more": lambda p: (p[None], p[None]),
+    "masked": lambda p: (np.ma.masked_equal(p, p.flat[0]), None),
+    "masked, nothing masked": lambda p: (np.ma.array(p), p),
+    "list of masked": lambda p: ([np.ma.masked_equal(row, p.flat[0]) for row in np.atleast_2d(p)], None),
+    "np.ma.masked": lambda p: (np.ma.masked, None),
+    "ragged": ragged,
+    "text": lambda p: ("quantize me", None),
+    "bytes": lambda p: (b"\x00\x01", None),
+    "text in an array": lambda p: (p.astype(str), None),
+    "object array": lambda p: (np.array([1.0, None], object), None),
+    "numbers as objects": lambda p: (p.astype(object), p),
+    "complex": lambda p: (p.astype(np.complex64), None),
+    "dates": lambda p: (p.astype(np.int64).astype("M8[D]"), None),
+    "time spans": lambda p: (p.astype(np.int64).astype("m8[s]"), None),
+    "structured": structured,
+    "matrix-like column": lambda p: (Column(p), p),
+    "an unwilling column": lambda p: (Unwilling(p), None),
+    "memoryview": lambda p: (memoryview(p.copy()), p),
+    "generator": lambda p: ((row for row in p), None),
+    "set": lambda p: (set(p.ravel().tolist()), None),
+    "dict": lambda p: ({"weight": p}, None),
+    "None": lambda p: (None, None),
+    "a function": lambda p: (np.sum, None),
+    "the class": lambda p: (np.ndarray, None),
+    "tensor": lambda p: (as_tensor(p), p),
+    "parameter": lambda p: (nn.Parameter(as_tensor(p), requires_grad=p.dtype.kind == "f"), p),
+    "with a gradient's history": lambda p: (nn.Parameter(as_tensor(p, torch.float32)) * 1, p.astype(np.float32)),
+    "bfloat16": partial(in_torch, torch.bfloat16),
+    "half": partial(in_torch, torch.float16),
+    "double": lambda p: (as_tensor(p, torch.float64), p.astype(np.float64)),
+    "float8": partial(in_torch, torch.float8_e4m3fn),
+    "float8, e5m2": partial(in_torch, torch.float8_e5m2),
+    "int64 tensor": lambda p: (as_tensor(p, torch.int64), p.astype(np.int64)),
+    "sparse": lambda p: (as_tensor(p).to_sparse(), p),
+    "transposed tensor": lambda p: (as_tensor(p.T).T, p),
+    "complex tensor": lambda p: (as_tensor(p, torch.complex64), None),
+    "bool tensor": lambda p: (as_tensor(p) > 0, None),
+    "meta tensor": lambda p: (as_tensor(p).to("meta"), None),
+    "list of tensors": lambda p: (list(as_tensor(p)), None),
+    "quantized tensor": lambda p: (quantized_tensor(p), None),
+    "DataLoader": lambda p: (DataLoader(as_tensor(p), batch_size=2), None),
+    "a network": lambda p: (nn.Linear(2, 2), None),
+    "calibrated qparams": lambda p: (P, None),
+}
+
+# These need not be refused anywhere that their plain array is not, but for a door that takes tensors alone.
+TAKEN = {
+    "list", "tuple", "list of arrays", "float16", "float64", "big-endian", "big-endian float64", "Fortran order",
+    "strided", "read-only", "backwards", "broadcast", "matrix-like column", "memoryview", "tensor", "parameter",
+    "with a gradient's history", "bfloat16", "half", "double", "float8", "float8, e5m2", "sparse", "transposed tensor",
+    "int64 tensor", "int16", "big-endian int32", "scalar", "0-d", "empty list",
+}  # fmt: skip
+TENSORS_TAKEN = {"tensor", "parameter", "with a gradient's history", "transposed tensor"}
+
+
+def quantized_tensor(p):
+    with engines.quiet():
+        return torch.quantize_per_tensor(as_tensor(p, torch.float32), 0.25, 0, torch.qint8)
+
+
+def frozen(thing):
+    """Return the content of an input, to see later that it was not changed."""
+    if isinstance(thing, torch.Tensor):
+        return None if thing.is_meta or thing.is_sparse else thing.detach().clone()
+    return thing.copy() if isinstance(thing, np.ndarray) else repr(thing) if isinstance(thing, list | dict) else None
+
+
+def same(a, b):
+    """Compare two answers, whatever they are made of."""
+    if isinstance(a, torch.Tensor):
+        a, b = (t.int_repr() if t.is_quantized else t.detach() for t in (a, b))
+        a, b = (t.double().numpy() if t.is_floating_point() else t.numpy() for t in (a, b))
+    if isinstance(a, np.ndarray | np.generic):  # dtypes have tests of their own
+        return (
+            type(a) is type(b)
+            and a.shape == b.shape
+            and np.array_equal(a, b, equal_nan=a.dtype.kind == b.dtype.kind == "f")
+        )
+    if isinstance(a, float):  # a sum in another order of memory
+        return a == b or (a != a and b != b) or abs(a - b) <= 1e-14 * abs(a)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(same, a, b))
+    if dataclasses.is_dataclass(a):
+        return type(a) is type(b) and same(vars(a), vars(b))
+    if isinstance(a, plots.Picture):
+        return f"{a}" == f"{b}"
+    return a == b
+
+
+def asked(call, value):
+    """Return (answer, None), or (None, the refusal)."""
+    with warnings.catch_warnings(), engines.quiet():
+        warnings.simplefilter("error")
+        for text in ("torch.ao.quantization is deprecated", "torch.quantize_per", "Please use quant_min"):
+            warnings.filterwarnings("ignore", text)
+        try:
+            return call(value), None
+        except (TypeError, ValueError) as error:
+            return None, error
+
+
+def of_the_network(thing):
+    """Whether the network itself cannot take this input, whatever qviz does: torch then says why."""
+    try:
+        tiny()(inputs.inputs_of(thing, "x", ids=True))
+    except RuntimeError:
+        return True
+    except (TypeError, ValueError):
+        pass
+    return False
+
+
+def is_a_sentence(error, argument):
+    text = str(error)
+    return bool(re.search(rf"\b{argument}\b", text)) and "\n" not in text and len(text.split()) > 4
+
+
+def fault(name, kind):
+    """Return what is wrong with a door and an input, or None."""
+    door, argument = DOORS[name], name.rpartition(".")[2]
+    thing, plain = HARD[kind](door.plain)
+    before = frozen(thing)
+    try:
+        answer, refusal = asked(door.call, thing)
+    except BaseException as error:
+        return None if door.tensors_only and of_the_network(thing) else f"{type(error).__name__}: {error}"
+    if before is not None and not same(before, frozen(thing)):
+        return "the input was changed"
+    if refusal is not None and not is_a_sentence(refusal, argument):
+        return f"no sentence about {argument}: {type(refusal).__name__}: {refusal}"
+    if plain is not None:
+        try:
+            expected, refused = asked(door.call, torch.from_numpy(np.array(plain)) if door.tensors_only else plain)
+        except RuntimeError as error:  # of a network that cannot take this shape
+            expected, refused = None, error
+        must = TENSORS_TAKEN if door.tensors_only else TAKEN
+        if refusal is not None and refused is None and kind in must and kind not in door.not_taken:
+            return f"refused, though the plain array is taken: {refusal}"
+        if refusal is None and (refused is not None or not same(expected, answer)):
+            return f"{answer!r:.80} is not {expected if refused is None else refused!r:.80}"
+    return None
+
+
+PAIRS = [(name, kind) for name in DOORS for kind in HARD]
+
+
+@pytest.mark.parametrize("name", DOORS)
+def test_every_hard_input_at_every_door(name):
+    faults = {kind: wrong for kind in HARD if (wrong := fault(name, kind))}
+    assert faults == {}
+
+
+# That no door is missed
+
+TAKES = {
+    "ndarray",
+    "np.ndarray",
+    "Tensor",
+    "torch.Tensor",
+    "Module",
+    "nn.Module",
+    "GraphModule",
+    "fx.GraphModule",
+    "Any",
+}
+
+
+def may_be_an_array(parameter):
+    """Whether a parameter's annotation lets an array or a network in; one without an annotation lets in anything."""
+    if parameter.name in ("self", "cls", "args", "kwargs"):
+        return False
+    note = "" if parameter.annotation is parameter.empty else parameter.annotation
+    words = set(re.findall(r"[\w.]+", note if isinstance(note, str) else getattr(note, "__qualname__", str(note))))
+    return not words or bool(words & TAKES)
+
+
+def doors_of(name, function):
+    return [f"{name}.{p.name}" for p in inspect.signature(function).parameters.values() if may_be_an_array(p)]
+
+
+def found_in(package):
+    """Yield each argument that may be an array, of each public function, constructor and method of a package."""
+    for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        short = info.name.removeprefix("qviz.")
+        private = any(part.startswith("_") for part in short.split("."))
+        shown = getattr(package, "__all__", ()) if private else ()
+        for name, thing in vars(importlib.import_module(info.name)).items():
+            if name.startswith("_") or getattr(thing, "__module__", "") != info.name or (private and name not in shown):
+                continue
+            if inspect.isfunction(thing):
+                yield from doors_of(f"{short}.{name}", thing)
+            elif inspect.isclass(thing):
+                methods = {key: getattr(f, "__func__", f) for key, f in vars(thing).items()}
+                public = {key: f for key, f in methods.items() if inspect.isfunction(f) and not key.startswith("_")}
+                for key, method in public.items():
+                    yield from doors_of(f"{short}.{name}.{key}", method)
+                if "__init__" in vars(thing):
+                    yield from doors_of(f"{short}.{name}", thing.__init__)
+
+
+# Patterns of arguments that are no doors for a reader's array, and why.
+EXEMPT = {
+    "*.size": "width and height of a picture",
+    "*.ratios": "how wide the columns of a picture are",
+    "plots.*Panel*": "a panel is given Results, which qviz computed and checked",
+    "plots.image.Pixels.*": "an artist, called by matplotlib",
+    "plots.canvas.*": "the settings of a picture",
+    "plots.digits.*": "parts of panels, given Results",
+    "plots.histogram.binned.x": "part of panels, on numbers within the range that it is told",
+    "plots.histogram.relative.counts": "part of panels, given counts",
+    "plots.pareto.Cloud*": "a Result",
+    "plots.switches.if_added.wrong": "part of a panel, given counts",
+    "plots.style.legend.options": "options of matplotlib",
+    "plots.training.training.*": "numbers of a training that qviz ran",
+    "plots.walk.*": "parts of panels, given sums of codes",
+    "numerics.affine.dequantize.dtype": "a dtype; tests/numerics/test_affine.py",
+    "numerics.calibrators.as_calibrator.calibrator": "no array: WORDS, below",
+    "numerics.formats.as_format.fmt": "no array: WORDS, below",
+    "numerics.granularity.as_granularity.granularity": "no array: WORDS, below",
+    "numerics.qparams.as_qparams.qparams": "no array: WORDS, below",
+    "numerics.histogram.Histogram.counts": "made by an observer; a reader's counts come through from_counts",
+    "numerics.integer.Accumulator.*": "a Result",
+    "numerics.integer.fit_int32.values": "the second half of as_int32",
+    "numerics.observers.each_histogram.x": "what observe does, one group at a time",
+    "numerics.pareto.dominating.at": "an index",
+    "numerics.qparams.scale_and_zero_point.*": "the second half of choose_qparams, after checked_range",
+    "numerics.qparams.checked_range.*": "the first half of choose_qparams",
+    "numerics.requantize.*.relu": "True or False",
+    "numerics.saturation.LayerErrors.*": "a Result",
+    "numerics.saturation.operands.*": "the first half of dot",
+    "numerics.straight_through.Descent.*": "a Result",
+    "data.cnn.*.change": "functions by name",
+    "data.cnn.check_images.images": "the first step of cnn_forward",
+    "data.distributions.draw.*": "a name and whole numbers; qviz.data.tensor checks them",
+    "data.images.Digits.*": "a Result",
+    "data.mixed.Networks.*": "a Result",
+    "data.mixed.joined.parts": "Results",
+    "data.mixed.*.bits": "four whole numbers",
+    "data.mixed_file.*.bits": "four whole numbers",
+    "data.outliers.add_outliers.fraction": "a number; qviz.data.tensor checks it",
+    "data.outliers.add_outliers.seed": "a whole number; qviz.data.tensor checks it",
+    "data.reading.read_array.key": "a name",
+    "data.reading.read_array.max_bytes": "a whole number",
+    "data.switch_outcome.compare.*": "runs at each move of an explorer, on arrays of qviz's own network",
+    "data.tensors.tensor.*": "a name and numbers; tests/data/test_tensors.py",
+    "pytorch.*.model": "a network: tests/pytorch",
+    "pytorch.*.model_float": "a network: tests/pytorch",
+    "pytorch.*.model_q": "a network: tests/pytorch",
+    "pytorch.*.module": "a layer: tests/pytorch",
+    "pytorch.*.layer": "a layer: tests/pytorch",
+    "pytorch.*.prepared": "a network that prepare made",
+    "pytorch.*.converted": "a network that convert made",
+    "pytorch.*.fake": "a network or module that prepare made",
+    "pytorch.*.settings": "settings by name",
+    "pytorch.agreement.agreement.x": "inputs of two networks of the course",
+    "pytorch.arithmetic.run.x": "whatever the network takes",
+    "pytorch.bridge.check_tensor.x": "the first step of quantize_tensor",
+    "pytorch.bridge.qparams_of.source": "a module or a quantized tensor of torch",
+    "pytorch.entries.*": "what stands in a saved file: tests/pytorch/test_files.py",
+    "pytorch.examples.*": "the two networks of the first example",
+    "pytorch.failures.*": "networks and repairs of lesson 6: tests/pytorch/test_failures.py",
+    "pytorch.files.load.example_x": "inputs for quantize_model, which checks them",
+    "pytorch.held.scales_of.weight": "a weight of a converted network",
+    "pytorch.inputs.labelled.y": "labels: tests/pytorch/test_inputs.py",
+    "pytorch.integer.*.images": "images of the digits network, which checks them",
+    "pytorch.measure.*.y": "labels: tests/pytorch/test_measure.py",
+    "pytorch.measure.outputs_of.x": "inputs that Reference checked",
+    "pytorch.models.DigitsCNN.forward.x": "a network's own step",
+    "pytorch.models.accuracy.y": "labels: tests/pytorch/test_inputs.py",
+    "pytorch.narrow.clip_codes.codes": "a hook on layers of a converted network",
+    "pytorch.pt2e.lower.x": "inputs of this shape only, and torch says so",
+    "pytorch.pt2e.train_quantized.example_x": "inputs for export, which checks them",
+    "pytorch.ptq.Rounded*": "a network's own step",
+    "pytorch.ptq_config.check_*": "the first steps of quantize_model and evaluate",
+    "pytorch.ptq_lab.*": "the digits network alone",
+    "pytorch.qat_lab.*": "a Result, or the digits network alone",
+    "pytorch.quantize_api.weight_qparams.weight": "a weight of torchao's; tests/pytorch/test_quantize_api.py",
+    "pytorch.recipes.*": "plain torch, shown to the reader as it stands",
+    "pytorch.results.*": "a Result",
+    "pytorch.snapshots.WeightSnapshot.*": "a Result",
+    "pytorch.speed.Stack.*": "a network's own step",
+    "pytorch.ste.FakeQuantize.forward.x": "a network's own step",
+    "pytorch.ste.*.scale": "tests/pytorch/test_ste.py",
+    "pytorch.ste.*.zero_point": "tests/pytorch/test_ste.py",
+}
+
+
+@cache
+def all_doors():
+    packages = (qviz.numerics, qviz.data, qviz.plots, qviz.pytorch)
+    return sorted({door for package in packages for door in found_in(package)})
+
+
+def test_no_door_is_missed():
+    covered = {door for door in all_doors() if any(fnmatch(door, pattern) for pattern in EXEMPT)} | set(DOORS)
+    assert sorted(set(all_doors()) - covered) == [], "put each into DOORS, or into EXEMPT with a reason"
+
+
+def test_every_exemption_is_of_something():
+    assert [pattern for pattern in EXEMPT if not any(fnmatch(door, pattern) for door in all_doors())] == []
+
+
+def test_the_names_at_the_front_are_among_the_doors():
+    """What qviz shows comes from packages that were walked, a function of a private module included."""
+    functions = filter(inspect.isfunction, (getattr(qviz, name) for name in qviz.__all__))
+    assert {function.__module__.split(".")[1] for function in functions} == {"numerics"}
+    assert {"numerics._expected_error.error_of_ranges.lo", "numerics.affine.quantize.x"} <= set(all_doors())
+
+
+def test_a_new_function_would_be_missed():
+    def sharpen(image, amount: float = 1.0, out: "np.ndarray | None" = None):
+        return image
+
+    assert doors_of("plots.sharpen", sharpen) == ["plots.sharpen.image", "plots.sharpen.out"]
