@@ -414,7 +414,7 @@ HARD = {
     "float8, e5m2": partial(in_torch, torch.float8_e5m2),
     "int64 tensor": lambda p: (as_tensor(p, torch.int64), p.astype(np.int64)),
     "sparse": lambda p: (as_tensor(p).to_sparse(), p),
-    "transposed tensor": lambda p: (as_tensor(p.T).T, p),
+    "transposed tensor": lambda p: (as_tensor(p.T).permute(*reversed(range(p.ndim))), p),
     "complex tensor": lambda p: (as_tensor(p, torch.complex64), None),
     "bool tensor": lambda p: (as_tensor(p) > 0, None),
     "meta tensor": lambda p: (as_tensor(p).to("meta"), None),

@@ -10,6 +10,7 @@ from numbers import Integral, Real
 import numpy as np
 
 NUMPY_HAS = ("torch.float16", "torch.float32", "torch.float64")
+SMALL_FLOATS = ("bfloat16", "float8")  # of ml_dtypes; float32 holds each of their values exactly
 LARGEST = 1e37  # in a picture, where ranges are widened and subtracted in float32
 ADVICE = {"c": "take .real, .imag or abs()", "V": "take one field of it"}
 
@@ -24,6 +25,8 @@ def as_array(x, name: str = "x") -> np.ndarray:
         raise TypeError(f"{name} must not be a masked array: its mask would be lost; try {name}.compressed()")
     try:
         array = np.asarray(_from_torch(x) if hasattr(x, "detach") and hasattr(x, "cpu") else x)
+        if array.dtype.name.startswith(SMALL_FLOATS):
+            array = array.astype(np.float32)
     except Exception as error:  # of rows of unequal length, of a tensor's, or whatever __array__ raises
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise TypeError(
