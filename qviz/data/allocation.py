@@ -16,7 +16,7 @@ def alone(table: np.ndarray, layer: str) -> np.ndarray:
 
     Examples
     --------
-    from qviz.data.mixed import every_network
+    >>> from qviz.data.mixed import every_network
     >>> alone(every_network().right, "conv2")[1:3]
     array([352, 355])
     """
@@ -28,7 +28,7 @@ def all_but(table: np.ndarray, layer: str) -> np.ndarray:
 
     Examples
     --------
-    from qviz.data.mixed import every_network
+    >>> from qviz.data.mixed import every_network
     >>> all_but(every_network().right, "conv2")[:3]
     array([147, 349, 352])
     """
@@ -57,7 +57,7 @@ def added_up(loss: np.ndarray) -> np.ndarray:
 
     Examples
     --------
-    from qviz.data.mixed import every_network
+    >>> from qviz.data.mixed import every_network
     >>> loss = every_network("training").divergence
     >>> for bits in (5, 4, 3):
     ...     print(f"{bits} bits: {added_up(loss)[place(bits)]:.4f} predicted, {loss[place(bits)]:.4f} measured")
@@ -92,7 +92,7 @@ def take_bits(loss: np.ndarray, budget_bytes: int) -> list[tuple[int, ...]]:
 
     Examples
     --------
-    from qviz.data.mixed import every_network
+    >>> from qviz.data.mixed import every_network
     >>> take_bits(every_network("training").divergence, 30_000)
     [(8, 8, 8, 8), (8, 8, 7, 8), (8, 8, 6, 8), (8, 7, 6, 8), (8, 7, 5, 8)]
     """
@@ -120,7 +120,7 @@ def best_that_fits(loss: np.ndarray, budget_bytes: int) -> tuple[int, ...]:
 
     Examples
     --------
-    from qviz.data.mixed import every_network
+    >>> from qviz.data.mixed import every_network
     >>> best_that_fits(every_network("training").divergence, 20_056)
     (5, 8, 3, 5)
     """

@@ -32,6 +32,9 @@ float32, float64       computed as they are, whatever the byte order
 float16, bool, 8 bit   computed in float32, which holds them exactly; so are integers of 16 bits
 wider integers         computed in float64; so is long double
 object, complex, text  TypeError
+masked                 TypeError: the mask would be lost, and what it hides be used
+torch tensor           as the array of its values: with a gradient, sparse, in bfloat16 or float8 (computed in float32)
+a DataLoader, None     TypeError that says what arrived
 subnormal              no scale is below 1.2e-38, so that what is much smaller becomes zero
 1e38, 1.7e308          as any other. A level beyond the largest float is infinite, as is an error beyond it. A
                        scale beyond float32 needs float64 input, else ValueError
@@ -39,6 +42,9 @@ subnormal              no scale is below 1.2e-38, so that what is much smaller b
 non-contiguous         as any other
 read-only              as any other: no function writes to its input
 =====================  =====================================================================================
+
+A format may be its name, such as "int8"; a granularity its words, such as "per channel" or "per group of 32"; a
+calibrator its name or its class; a whole number NumPy's.
 """
 
 from ._expected_error import error_of_ranges
