@@ -259,7 +259,7 @@ def outputs_of(model: nn.Module, x: torch.Tensor, names: list[str]) -> dict[str,
         for n in (*names, "")
     ]
     try:
-        with torch.inference_mode(), ReproducibleSums():
+        with torch.inference_mode(), ReproducibleSums(integers=False):
             model(x)
     finally:
         for handle in handles:

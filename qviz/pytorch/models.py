@@ -209,7 +209,7 @@ def train_by_epoch(
 
 
 def accuracy(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> float:
-    """Return the share of the images that the model, in the mode it is in, names right, 0 to 1.
+    """Return the share of the images that the model, in the mode it is in, names right, 0 to 1; see `ReproducibleSums`.
 
     Examples
     --------

@@ -126,7 +126,7 @@ def convert_prepared(prepared: nn.Module, config: PTQConfig, engine: str | None 
     --------
     >>> from qviz.pytorch.models import digits_cnn, digits_tensors
     >>> config, (train_x, _, x, _) = PTQConfig(), digits_tensors()
-    >>> with engines.using(), engines.quiet():
+    >>> with engines.using(), engines.quiet(), ReproducibleSums():
     ...     model = digits_cnn().fuse()
     ...     model.qconfig = config.qconfig()
     ...     prepared = quantization.prepare(model)

@@ -148,7 +148,7 @@ class PTQLab:
 
     def _measure(self, network: str, config: PTQConfig) -> PTQResult:
         model = self.quantized(network, config)
-        with engines.threads(1):
+        with engines.threads(1), ReproducibleSums():
             return self._reference(network).compare(model)
 
     def quantized(self, network: str, config: PTQConfig) -> nn.Module:

@@ -16,6 +16,7 @@ from .agreement import agreement
 from .convert import convert
 from .ptq import SIMULATED
 from .qat import QATConfig, QATRun, train_qat_by_epoch
+from .reproducible import ReproducibleSums
 
 KEPT = 128  # results, of about 1 kB each; there are 98 settings of bits and granularity to be observed
 
@@ -197,7 +198,7 @@ class QATLab:
         _, _, images, labels = models.digits_tensors()
         converted = convert(run.model)
         engine = nullcontext() if converted.engine == SIMULATED else engines.using(converted.engine)
-        with engines.threads(1), engine:
+        with engines.threads(1), engine, ReproducibleSums():
             accuracy = models.accuracy(converted, images, labels)
             same = agreement(run.model, converted, images).predictions
         return replace(result, converted_accuracy=accuracy, agreement=same, engine=converted.engine, complete=True)

@@ -37,6 +37,11 @@ class ReproducibleSums(TorchFunctionMode):
     float64, dynamic layers and all else are left as they are. Float layers take about twice the time; integer ones the
     same on a processor with VNNI, and several times as much on others.
 
+    Parameters
+    ----------
+    integers : bool
+        Whether integer layers are computed so: True for what a page prints, False to measure this machine's kernels.
+
     Examples
     --------
     >>> layer, x = torch.nn.Linear(512, 1), torch.rand(1, 512)
@@ -46,13 +51,18 @@ class ReproducibleSums(TorchFunctionMode):
     (torch.float32, True)
     """
 
+    def __init__(self, integers: bool = True):
+        super().__init__()
+        self.integers = integers
+
     def __torch_function__(self, func, types, args=(), kwargs=None):
         """Run one function of torch."""
         kwargs = kwargs or {}
         if func in FLOAT_SUMS and all(map(_is_plain, args)):
             return func(*map(_double, args), **{name: _double(value) for name, value in kwargs.items()}).float()
-        if isinstance(func, torch._ops.OpOverloadPacket) and str(func) in INTEGER_SUMS and not kernel_is_exact():
-            return _by_numpy(str(func), *args)
+        if self.integers and isinstance(func, torch._ops.OpOverloadPacket) and str(func) in INTEGER_SUMS:
+            if not kernel_is_exact():
+                return _by_numpy(str(func), *args)
         return func(*args, **kwargs)
 
 

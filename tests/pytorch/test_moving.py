@@ -13,7 +13,8 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("torchao")
 
-from qviz.pytorch import arithmetic, engines, models, moves, moving, torchao_here, ways  # noqa: E402
+from qviz.pytorch import engines, models, moves, moving, torchao_here, ways  # noqa: E402
+from qviz.pytorch.reproducible import ReproducibleSums  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tools"))  # tools are scripts, not a package
@@ -32,9 +33,9 @@ def test_the_code_that_is_shown_does_what_was_measured(lab, name):
     if ways.WAYS[name].needs() or (name.startswith("torch.ao") and engines.preferred() != "fbgemm"):
         pytest.skip("a part is missing")
     space = {"torch": torch, "model": models.digits_cnn(), "train_x": lab.train_x, "x": lab.x}
-    with torchao_here.quiet(), torch.no_grad(), engines.using():
+    with torchao_here.quiet(), torch.no_grad(), engines.using(), ReproducibleSums():
         exec(ways.WAYS[name].code, space)
-    assert torch.equal(arithmetic.run(space["quantized"], lab.x[:32])[0], lab.logits(name)[:32])
+        assert torch.equal(space["quantized"](lab.x[:32]), lab.logits(name)[:32])
 
 
 @pytest.mark.skipif(engines.preferred() != "fbgemm", reason="compared with fbgemm's kernels")

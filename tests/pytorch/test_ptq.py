@@ -18,6 +18,7 @@ from qviz.pytorch.narrow import clip_codes  # noqa: E402
 from qviz.pytorch.ptq import PTQConfig, quantize_model, simulate_model  # noqa: E402
 from qviz.pytorch.ptq_config import METHODS, TORCH_METHODS  # noqa: E402
 from qviz.pytorch.qat import QATConfig, prepare  # noqa: E402
+from qviz.pytorch.reproducible import ReproducibleSums  # noqa: E402
 
 TRAIN, _, X, Y = models.digits_tensors()
 FLOAT = models.digits_cnn()
@@ -57,8 +58,9 @@ def torchs_own(qconfig, x):
         model = models.digits_cnn().fuse()
         model.qconfig = qconfig
         prepared = quantization.prepare(model)
-        for batch in x.split(32):
-            prepared(batch)
+        with ReproducibleSums():  # as quantize_model calibrates; else a range may differ in its last bit
+            for batch in x.split(32):
+                prepared(batch)
         return quantization.convert(prepared)
 
 
@@ -83,12 +85,14 @@ def test_torchs_default_is_reproduced_bit_for_bit():
 
 
 @pytest.mark.parametrize("method", ["min-max", "torch min-max"])
-def test_full_range_min_max_is_torchs_own_conversion_bit_for_bit(method):
+def test_full_range_min_max_is_torchs_own_conversion(method):
     qconfig = quantization.QConfig(
         activation=quantization.MinMaxObserver, weight=quantization.default_per_channel_weight_observer
     )
     mine = quantize_model(FLOAT, PTQConfig(method=method, weight_method="torch min-max", samples=100), TRAIN)
-    assert torch.equal(run(mine), run(torchs_own(qconfig, TRAIN[:100])))
+    # A range over 255 is rounded once from float64 here and in float32 by torch: a scale may differ in its last bit.
+    rtol = 0 if method.startswith("torch") else 2**-23
+    torch.testing.assert_close(run(mine), run(torchs_own(qconfig, TRAIN[:100])), rtol=rtol, atol=0)
 
 
 def test_a_hand_built_network_is_the_same_bit_for_bit():
@@ -98,7 +102,8 @@ def test_a_hand_built_network_is_the_same_bit_for_bit():
     seen = {}
     for name in ("conv1", "conv2", "fc1", "fc2"):
         getattr(fused, name).register_forward_hook(lambda m, i, o, n=name: seen.__setitem__(n, o))
-    run(fused, TRAIN[:200])
+    with ReproducibleSums():
+        run(fused, TRAIN[:200])
     floats = models.digits_cnn()
 
     def build(kind, name, *shape, **keywords):
