@@ -73,7 +73,7 @@ def without_sizes(text: str) -> str:
 
 @pytest.mark.parametrize("lesson", LESSONS)
 def test_with_qnnpack_alone(lesson, short_trainings, qnnpack_alone, capsys):
-    """As on a Mac: the pages print what fbgemm computes there too, but for layers whose ranges are found as they run."""
+    """As on a Mac: pages print what fbgemm computes there too, but for layers whose ranges are found as they run."""
     said = said_by_cell(lesson, capsys)
     stored = json.loads((NOTEBOOKS / f"{lesson}.ipynb").read_text(encoding="utf-8"))["cells"]
     assert NOT_HERE not in "".join(said.values()) and "nan" not in "".join(said.values())
