@@ -91,7 +91,7 @@ def test_full_range_min_max_is_torchs_own_conversion(method):
     )
     mine = quantize_model(FLOAT, PTQConfig(method=method, weight_method="torch min-max", samples=100), TRAIN)
     # A range over 255 is rounded once from float64 here and in float32 by torch: a scale may differ in its last bit.
-    rtol = 0 if method.startswith("torch") else 2**-23
+    rtol = 0 if method.startswith("torch") else 2**-22
     torch.testing.assert_close(run(mine), run(torchs_own(qconfig, TRAIN[:100])), rtol=rtol, atol=0)
 
 
