@@ -62,9 +62,7 @@ def test_torch_computes_the_floats_of_numpy():
     np.testing.assert_array_equal(logits.numpy(), data.cnn_forward(X.numpy())["logits"])
 
 
-@pytest.mark.skipif(
-    not reproducible.kernel_is_exact(), reason="there is no kernel with sums in 32 bits to compare with"
-)
+@pytest.mark.skipif(not reproducible.kernel_is_exact(), reason="no kernel here adds in 32 bits")
 @pytest.mark.parametrize("settings", [{}, {"per_channel": False}, {"weight_scheme": "affine"}, {"activation_bits": 4}])
 def test_the_twin_of_a_layer_is_the_kernel_bit_for_bit(settings, monkeypatch):
     model = quantize_model(models.digits_cnn(), PTQConfig(**settings), TRAIN)
