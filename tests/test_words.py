@@ -11,6 +11,7 @@ import pytest
 from qviz import calibrate, choose_qparams, fake_quantize, quantize
 from qviz.data import Switches, tensor
 from qviz.numerics import (
+    CALIBRATORS,
     INT4,
     INT8,
     UINT4,
@@ -197,3 +198,8 @@ def test_a_calibrator_that_needs_arguments_is_not_made():
     assert float(calibrate(X, Scaled(0.5), UINT8).hi) > 0
     with pytest.raises(TypeError, match=re.escape(CALIBRATOR)):
         calibrate(X, Scaled)
+
+
+@pytest.mark.parametrize("name", CALIBRATORS)
+def test_a_calibrator_asked_by_itself_takes_a_format_by_its_name(name):
+    assert CALIBRATORS[name].choose_range(H, "int8") == CALIBRATORS[name].choose_range(H, INT8)

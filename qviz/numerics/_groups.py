@@ -13,7 +13,7 @@ from functools import cached_property, reduce
 import numpy as np
 
 from ._grid import bin_of, covering
-from .formats import INT8, IntFormat
+from .formats import INT8, IntFormat, as_format
 from .histogram import Histogram, value_at
 
 BINS = 4096
@@ -122,5 +122,5 @@ class OneGroup:
 
     def choose_range(self, histogram: Histogram, fmt: IntFormat = INT8, scheme: str = "affine") -> tuple[float, float]:
         """Return the lowest and the highest real value to keep, in the units of x."""
-        lo, hi = self.choose_ranges(Groups.of(histogram), fmt, scheme)
+        lo, hi = self.choose_ranges(Groups.of(histogram), as_format(fmt), scheme)
         return float(lo[0, 0]), float(hi[0, 0])
