@@ -1,6 +1,6 @@
 """See, move and measure neural-network quantization.
 
-The rooms of the house, each importable on its own:
+Its packages, each loaded when it is first used:
 
 * qviz.numerics: scale, zero point, observers, calibrators, metrics; NumPy alone
 * qviz.data: real inputs that need no network, and the reader's own
@@ -10,7 +10,15 @@ The rooms of the house, each importable on its own:
 * qviz.lessons: predictions, and what else a course needs
 
 The names a reader types most are here too. Importing qviz loads neither matplotlib, ipywidgets nor torch.
+
+Examples
+--------
+>>> import qviz
+>>> qviz.data.tensor("Gaussian").dtype
+dtype('float32')
 """
+
+from importlib import import_module
 
 from .numerics import (
     INT4,
@@ -38,3 +46,16 @@ __all__ = [
     "INT4", "INT8", "UINT4", "UINT8", "IntFormat", "PerChannel", "PerGroup", "PerTensor", "QParams", "calibrate",
     "choose_qparams", "dequantize", "error_parts", "fake_quantize", "mse", "quantize", "sqnr_db",
 ]  # fmt: skip
+
+_PACKAGES = ("data", "lessons", "numerics", "plots", "pytorch", "widgets")
+
+
+def __getattr__(name: str):
+    """Load a package of qviz when it is first asked for."""
+    if name in _PACKAGES:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}; its packages are {', '.join(_PACKAGES)}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PACKAGES})

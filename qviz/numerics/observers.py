@@ -8,7 +8,7 @@ import numpy as np
 from . import _check
 from ._grid import Grid
 from ._groups import BINS
-from .granularity import PER_TENSOR, Granularity
+from .granularity import PER_TENSOR, Granularity, as_granularity
 from .histogram import Histogram
 
 # 64k float32 values and what is computed from them fit the second-level cache. Threads do not help: np.bincount,
@@ -229,7 +229,7 @@ def each_histogram(x, granularity: Granularity, batches: int, averaging_constant
 def rows_of(x, granularity: Granularity) -> tuple[np.ndarray, np.ndarray]:
     """Return `x` as floats, and its groups as rows of at least one value."""
     x = _check.as_float(x)
-    groups = granularity.to_groups(x)
+    groups = as_granularity(granularity).to_groups(x)
     if groups.size == 0:
         raise ValueError(f"x must hold at least one value to be observed: got shape {x.shape}")
     return x, groups
