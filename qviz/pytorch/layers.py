@@ -18,6 +18,8 @@ from torch.ao.quantization.quantize import _observer_forward_hook
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
+from .copies import computing
+
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, *TRANSPOSED)
 WEIGHTED = (nn.Linear, *CONVOLUTIONS)  # exactly these types; torch converts no class derived from them
@@ -102,6 +104,12 @@ def check_layers(
             modes = " or ".join(map(repr, _modes(module)))
             raise ValueError(f"{layer} has padding_mode={module.padding_mode!r}, and torch's integer kernels pad with "
                              f"{modes} only: choose that, or {keep}")  # fmt: skip
+        if training and computing(module):
+            raise ValueError(
+                f"{layer} computes its weight anew at each call, by pruning, weight norm or spectral norm, which torch "
+                "cannot train with quantization in it: make the result its weight first, with remove of "
+                "torch.nn.utils.prune, remove_weight_norm or remove_spectral_norm"
+            )
         if flow == "eager" and isinstance(module, FLOAT_IN_FX):
             raise ValueError(f"{layer} is not quantized in the eager flow: {keep}{other}")
         if training and (kind in NOT_TRAINED or (narrow and kind in FIXED_LAYERS[:3])):

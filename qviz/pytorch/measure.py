@@ -1,7 +1,6 @@
 """What quantization did to a network, found by running it beside the float one."""
 
 import math
-from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -17,6 +16,7 @@ from qviz.numerics import Histogram, HistogramObserver, IntFormat, QParams
 
 from . import engines
 from .bridge import from_torch, qparams_of, quantize_tensor, to_array
+from .copies import copied, with_plain_weights
 from .cost import latency, size_bytes
 from .inputs import labelled
 from .layers import FUSED, WEIGHTED, dynamic_layers, fused
@@ -269,7 +269,7 @@ def outputs_of(model: nn.Module, x: torch.Tensor, names: list[str]) -> dict[str,
 
 def _like(model_float: nn.Module, model_q: nn.Module, x: torch.Tensor) -> nn.Module:
     """Return the float network, fused as the other one is: by FX, by its own method, or not at all."""
-    model = deepcopy(model_float).eval()
+    model = with_plain_weights(copied(model_float).eval())
     if isinstance(model_q, fx.GraphModule):
         with engines.quiet():  # fuses as it does before quantizing, and observes nothing
             return quantize_fx.prepare_fx(model, quantization.QConfigMapping(), (x[:1],))

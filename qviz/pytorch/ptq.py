@@ -8,7 +8,6 @@ and FX, which reads that off the graph, come to the same integers.
     simulated = simulate_model(model, PTQConfig(weight_bits=4, method="mse"), images)     # on any machine
 """
 
-from copy import deepcopy
 from dataclasses import dataclass, replace
 
 import torch
@@ -19,6 +18,7 @@ from torch.ao.quantization import quantize_fx
 from torch.ao.quantization.qconfig_mapping import _FIXED_QPARAMS_OP_TO_OBSERVER
 
 from . import engines
+from .copies import copied, with_plain_weights
 from .inputs import inputs_of
 from .layers import (
     FIXED_LAYERS,
@@ -168,7 +168,7 @@ def simulate_model(model: nn.Module, config: PTQConfig, calibration_x: torch.Ten
         if engines.preferred() is not None:
             with engines.using():
                 _rehearse(model, config, samples)
-        prepared = deepcopy(model).eval() if config.dynamic else _prepared(model, config, samples)
+        prepared = _copied(model) if config.dynamic else _prepared(model, config, samples)
     return _simulated(prepared, config)
 
 
@@ -228,7 +228,7 @@ def _prepared(model: nn.Module, config: PTQConfig, samples: torch.Tensor) -> nn.
             "model needs a QuantStub at its input and a DeQuantStub at its output: it has no QuantStub; "
             "add both, or use flow='fx'"
         )
-    model = deepcopy(model).eval()
+    model = _copied(model)
     if eager:
         model = fused(model)
         for module in quantizable(model).values():
@@ -245,6 +245,10 @@ def _prepared(model: nn.Module, config: PTQConfig, samples: torch.Tensor) -> nn.
             model(batch)
     drop_unused(model)
     return model
+
+
+def _copied(model: nn.Module) -> nn.Module:
+    return with_plain_weights(copied(model).eval())
 
 
 def _mapping(model: nn.Module, config: PTQConfig) -> quantization.QConfigMapping:
@@ -272,7 +276,7 @@ def _converted(prepared: nn.Module) -> nn.Module:
 
 def _dynamic(model: nn.Module, config: PTQConfig, samples: torch.Tensor) -> nn.Module:
     """Quantize the weights of linear layers now, and let each input's range be found when it comes."""
-    model, qconfig = deepcopy(model).eval(), config.qconfig()
+    model, qconfig = _copied(model), config.qconfig()
     if config.flow == "eager":
         kinds = {nn.Linear: qconfig, intrinsic.LinearReLU: qconfig}
         return quantization.quantize_dynamic(model, kinds, inplace=True)

@@ -11,7 +11,6 @@ optimizer moves, creep until they cross the edge of a bin, and only then does th
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -22,6 +21,7 @@ from torch.ao import quantization
 from torch.ao.nn.intrinsic import qat as intrinsic_qat
 
 from . import engines, models
+from .copies import copied
 from .layers import check_layers, check_parameters, drop_unused, fused, quantizable, run_watched
 from .qat_config import QATConfig
 from .qat_layers import as_float, qat_mappings
@@ -151,7 +151,7 @@ def prepare(model: nn.Module, config: QATConfig, example_x: torch.Tensor | None 
 
 
 def _prepared(model: nn.Module, config: QATConfig) -> nn.Module:
-    model = deepcopy(model).train()
+    model = copied(model).train()
     # torch draws random weights for the layers it makes, and then puts ours in: the generator is put back
     with engines.quiet(), torch.random.fork_rng(devices=[]):
         model = fused(model)
