@@ -1,13 +1,15 @@
 """Copies of a network that torch's flows can work on: the network itself is never changed.
 
 torch copies no tensor that was computed while gradients were recorded, and converts a layer by its name and its
-parameter `weight`. So a layer that computes its weight (weight norm, pruning) gets it as a plain parameter here.
+parameter `weight`. So a layer that computes its weight (weight norm, pruning) gets it as a plain parameter here, and a
+layer that a graph calls more than once becomes as many layers.
 """
 
 from copy import deepcopy
 
 import torch
-from torch import nn
+from torch import fx, nn
+from torch.ao.quantization.fx.tracer import QuantizationTracer
 from torch.nn.utils.parametrize import is_parametrized, type_before_parametrizations
 from torch.nn.utils.prune import BasePruningMethod
 from torch.nn.utils.spectral_norm import SpectralNorm
@@ -77,3 +79,41 @@ def with_plain_weights(model: nn.Module) -> nn.Module:
             for name, value in plain.items():
                 module.register_parameter(name, value)
     return model
+
+
+def with_a_layer_for_each_call(model: nn.Module) -> nn.Module:
+    """Return a network in which no layer is called twice, as a graph of FX if this takes copies of layers.
+
+    FX fuses a layer for all of its calls where one of them can be fused, and gives its integer form the range of one
+    call alone; the eager flow, where a layer has one observer, needs none of this.
+
+    Raises
+    ------
+    ValueError
+        FX cannot trace the network.
+
+    Examples
+    --------
+    >>> layer = nn.Linear(2, 2)
+    >>> graph = with_a_layer_for_each_call(nn.Sequential(layer, nn.ReLU(), layer))
+    >>> [name for name, _ in graph.named_children()]
+    ['0', '1', '0_copy_1']
+    """
+    try:
+        graph = QuantizationTracer([], []).trace(model)
+    except Exception as error:
+        words = str(error).strip().splitlines()[:1] or [type(error).__name__]
+        raise ValueError(
+            f"model cannot be traced by FX: {words[0][:160]}; let its forward not depend on values and shapes (no if, "
+            "no loop over a tensor), or use flow='eager', which runs the forward as it is"
+        ) from None
+    calls: dict[str, int] = {}
+    for node in graph.nodes:
+        if node.op == "call_module":
+            calls[node.target] = calls.get(node.target, 0) + 1
+            if calls[node.target] > 1:
+                name = f"{node.target}_copy_{calls[node.target] - 1}"
+                layer = model.get_submodule(node.target)
+                model.set_submodule(name, deepcopy(layer, {id(p): p for p in layer.parameters()}))  # the same weights
+                node.target = name
+    return model if max(calls.values(), default=1) == 1 else fx.GraphModule(model, graph)

@@ -16,7 +16,7 @@ from qviz.numerics import Histogram, HistogramObserver, IntFormat, QParams
 
 from . import engines
 from .bridge import from_torch, qparams_of, quantize_tensor, to_array
-from .copies import copied, with_plain_weights
+from .copies import copied, with_a_layer_for_each_call, with_plain_weights
 from .cost import latency, size_bytes
 from .inputs import labelled
 from .layers import FUSED, WEIGHTED, dynamic_layers, fused
@@ -272,6 +272,7 @@ def _like(model_float: nn.Module, model_q: nn.Module, x: torch.Tensor) -> nn.Mod
     model = with_plain_weights(copied(model_float).eval())
     if isinstance(model_q, fx.GraphModule):
         with engines.quiet():  # fuses as it does before quantizing, and observes nothing
+            model = with_a_layer_for_each_call(model)
             return quantize_fx.prepare_fx(model, quantization.QConfigMapping(), (x[:1],))
     return fused(model) if any("intrinsic" in type(m).__module__ for m in model_q.modules()) else model
 

@@ -18,7 +18,7 @@ from torch.ao.quantization import quantize_fx
 from torch.ao.quantization.qconfig_mapping import _FIXED_QPARAMS_OP_TO_OBSERVER
 
 from . import engines
-from .copies import copied, with_plain_weights
+from .copies import copied, with_a_layer_for_each_call, with_plain_weights
 from .inputs import inputs_of
 from .layers import (
     FIXED_LAYERS,
@@ -239,6 +239,7 @@ def _prepared(model: nn.Module, config: PTQConfig, samples: torch.Tensor) -> nn.
         model.qconfig = config.qconfig()
         quantization.prepare(model, inplace=True)
     else:
+        model = with_a_layer_for_each_call(model)
         model = quantize_fx.prepare_fx(model, _mapping(model, config), (samples[:1],))
     with ReproducibleSums():
         for batch in samples.split(BATCH):
@@ -280,7 +281,7 @@ def _dynamic(model: nn.Module, config: PTQConfig, samples: torch.Tensor) -> nn.M
     if config.flow == "eager":
         kinds = {nn.Linear: qconfig, intrinsic.LinearReLU: qconfig}
         return quantization.quantize_dynamic(model, kinds, inplace=True)
-    mapping = quantization.QConfigMapping()
+    model, mapping = with_a_layer_for_each_call(model), quantization.QConfigMapping()
     for name in dynamic_layers(model):  # by name: asked for the type, FX wants one for each ReLU too
         mapping.set_module_name(name, qconfig)
     return quantize_fx.convert_fx(quantize_fx.prepare_fx(model, mapping, (samples[:1],)))

@@ -1,4 +1,4 @@
-"""Networks as people have them: weights computed at each call or shared, tensors left behind."""
+"""Networks as people have them: weights computed at each call or shared, layers called twice, tensors left behind."""
 
 import copy
 import threading
@@ -12,6 +12,7 @@ from torch.ao.quantization import DeQuantStub, QuantStub  # noqa: E402
 from torch.nn.utils import parametrizations, prune, spectral_norm, weight_norm  # noqa: E402
 
 from qviz.pytorch import engines, files  # noqa: E402
+from qviz.pytorch.measure import evaluate  # noqa: E402
 from qviz.pytorch.narrow import weighted  # noqa: E402
 from qviz.pytorch.ptq import PTQConfig, quantize_model, simulate_model  # noqa: E402
 from qviz.pytorch.qat import QATConfig, prepare  # noqa: E402
@@ -21,6 +22,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*weight_norm.*:FutureWarning"),
 ]
 X = torch.randn(64, 6, generator=torch.Generator().manual_seed(1))
+IMAGES = torch.randn(64, 3, 7, 7, generator=torch.Generator().manual_seed(2))
 
 
 def seeded(make):
@@ -128,3 +130,71 @@ def test_layers_that_share_a_weight(method, flow):
     own = copy.deepcopy(model)
     layers[1].weight = layers[0].weight
     assert_same(model, own, PTQConfig(weight_bits=3, samples=64, flow=flow, method=method), X)
+
+
+class Repeated(nn.Module):
+    """A layer called twice, with another behind it each time; or, with its own copies, the same function."""
+
+    def __init__(self, layer, behind, copies):
+        super().__init__()
+        self.layer, self.other = layer, copy.deepcopy(layer) if copies else None
+        self.behind = nn.ModuleList(behind)
+
+    def forward(self, x):
+        other = self.layer if self.other is None else self.other
+        return self.behind[1](other(self.behind[0](self.layer(x))))
+
+
+def scaled(factor):
+    layer = nn.Linear(6, 6)
+    layer.weight.data *= factor
+    return layer
+
+
+def norm(factor):
+    layer = nn.BatchNorm2d(3)
+    layer.weight.data *= factor
+    layer.running_mean += 1
+    return layer
+
+
+REPEATED = {
+    "a batch norm each": (lambda: nn.Conv2d(3, 3, 3), lambda: [norm(3.0), norm(0.5)], IMAGES),
+    "fused once": (lambda: nn.Linear(6, 6), lambda: [nn.ReLU(), nn.Identity()], X),
+    "not fused": (lambda: scaled(9.0), lambda: [nn.Identity(), nn.Identity()], X),
+    "activations": (lambda: nn.LeakyReLU(0.3), lambda: [scaled(30.0), scaled(0.01)], X),
+}
+
+
+@pytest.mark.parametrize("dynamic", [False, True])
+@pytest.mark.parametrize("case", REPEATED)
+def test_fx_gives_each_call_of_a_layer_its_own(case, dynamic, tmp_path):
+    """pytorch 104593 and 197539: all calls got the batch norm, the ReLU or the range of one."""
+    layer, behind, x = REPEATED[case]
+    if dynamic and x is IMAGES:
+        pytest.skip("no linear layer")
+    model, own = (seeded(lambda c=c: Repeated(layer(), behind(), c).eval()) for c in (False, True))
+    config, y = PTQConfig(samples=64, flow="fx", dynamic=dynamic), torch.zeros(64, dtype=torch.long)
+    assert torch.equal(run(model, x), run(own, x))
+    quantized = assert_same(model, own, config, x)
+    files.save(quantized, tmp_path / "model.pt")
+    assert torch.equal(run(files.load(tmp_path / "model.pt", model, x), x), run(quantized, x))
+    if x is X:
+        mine, theirs = (evaluate(m, quantize_model(m, config, x), x, y) for m in (model, own))
+        assert [a.sqnr_db for a in mine.layers] == [a.sqnr_db for a in theirs.layers]
+        assert min(a.sqnr_db for a in mine.layers) > 30
+
+
+class Branching(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(6, 3)
+
+    def forward(self, x):
+        return self.layer(2 * x if x.sum() > 0 else x)
+
+
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_a_forward_that_fx_cannot_trace_is_refused(dynamic):
+    with pytest.raises(ValueError, match=r"model cannot be traced by FX: .*control flow; .*flow='eager'"):
+        quantize_model(Branching(), PTQConfig(samples=4, flow="fx", dynamic=dynamic), X)
