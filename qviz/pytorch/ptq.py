@@ -24,6 +24,7 @@ from .layers import (
     FIXED_LAYERS,
     FLOAT_IN_FX,
     check_layers,
+    check_runs,
     drop_unused,
     dynamic_layers,
     first_line,
@@ -195,10 +196,12 @@ def _rehearse(model: nn.Module, config: PTQConfig, samples: torch.Tensor) -> Non
     """Convert a copy with the quickest observers and run it on one input, so that what fails fails before any work."""
     if config.dynamic:
         if len(samples):
+            check_runs(_copied(model), samples[:1], "calibration_x")
             run_watched(_dynamic(model, config, samples), samples[:1], config.flow, narrow=False)
         return
     narrow_range = config.activation_format.bits < 8
     check_layers(model, flow=config.flow, per_channel=config.per_channel, narrow=narrow_range)
+    check_runs(_copied(model), samples[:1], "calibration_x")
     quick, example = replace(config, method="torch min-max", weight_method=None), samples[:1]
     prepared = _prepared(model, quick, example)
     if isinstance(prepared, fx.GraphModule):
