@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 from torch.ao import quantization
-from qviz.lessons import Here, Prediction, check, record
+from qviz.lessons import Prediction, check, record
 from qviz.plots import compare_accuracies
 from qviz.pytorch import cost, engines, examples, files, models, ptq, ptq_config, qat
 from qviz.pytorch.convert import convert
@@ -40,13 +40,9 @@ explorer.reset()
 guess_easy.reveal(round(359 * (1 - explorer.result.accuracy)), "Eight bits are plenty for this network, even with the simplest ranges.")
 
 # %% [markdown]
-# The figures of this page are the same on every machine: integer sums of 32 bits, rounded as fbgemm rounds them. Where your own kernel computes anything else, NumPy takes its place. That is so on x86 processors without VNNI, and on Macs with Apple silicon, where PyTorch has another engine, qnnpack. What is it on your machine?
-
-# %%
-Here("Which engine is there, and how does it add?", engines.describe)
-
-# %% [markdown]
 # **Notice** the size on disk. The integers are a quarter of the floats; scales, float32 biases and file headers come on top. Fewer bits do not make the file smaller: fbgemm keeps each weight in a whole byte, and 2 bits use only 4 of its 256 values.
+#
+# The figures of this page are the same on every machine: integer sums of 32 bits, rounded as fbgemm rounds them. Where your own kernel computes anything else, NumPy takes its place. That is so on x86 processors without VNNI, and on Macs with Apple silicon, where PyTorch has another engine, qnnpack. (Page 0 shows what your machine has, page 6 what it does.)
 
 # %%
 for bits in (8, 4, 3, 2):

@@ -213,6 +213,7 @@ guess_equal
 # %%
 both = side_by_side(digits_tensors()[2], PTQConfig(reduce_range=True))
 print(both)
+Here("The same with activations of 8 bits.", lambda: side_by_side(digits_tensors()[2]))
 
 # %%
 differ = sum(int((mine != both.theirs.get(name, mine)).sum()) for name, mine in both.mine.items())
@@ -229,10 +230,7 @@ guess_equal.reveal(differ, "Sums of integers are exact, and the two steps with f
 #
 # For the answer it does not matter. The way of gemmlowp has no float left between the pixels and the logits, and names every digit as fbgemm does.
 #
-# And with all 8 bits? A processor without VNNI adds two products in 16 bits first, and large sums do not fit. [6. When it goes wrong](06_when_it_goes_wrong.ipynb) shows why. Whether that happens on your machine, only your machine can tell:
-
-# %%
-Here("NumPy beside the kernel, with activations of 8 bits.", lambda: side_by_side(digits_tensors()[2]))
+# And with all 8 bits? That is what your own machine answered, under the table. A processor without VNNI adds two products in 16 bits first, and large sums do not fit. [6. When it goes wrong](06_when_it_goes_wrong.ipynb) shows why.
 
 # %% [markdown]
 # ## What you expected, and what was so

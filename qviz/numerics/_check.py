@@ -29,9 +29,9 @@ def as_array(x, name: str = "x") -> np.ndarray:
             array = array.astype(np.float32)
     except Exception as error:  # of rows of unequal length, of a tensor's, or whatever __array__ raises
         reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise TypeError(
-            f"{name} must be an array of real numbers: {reason}; check that its rows are equally long"
-        ) from error
+        rows = "check that its rows are equally long"
+        advice = "give a dense tensor that has values" if hasattr(x, "detach") else rows
+        raise TypeError(f"{name} must be an array of real numbers: {reason}; {advice}") from error
     if array.dtype == object and array.ndim == 0 and not isinstance(x, np.ndarray):
         what = "None" if x is None else f"a {type(x).__name__}"
         raise TypeError(f"{name} must be an array of real numbers: got {what}; give an array, a list or a tensor")

@@ -100,7 +100,8 @@ class ACIQ(OneGroup):
         return np.clip(lo, low, high), np.clip(hi, low, high)
 
     def _distance(self, sigma: np.ndarray, b: np.ndarray, bits: int) -> np.ndarray:
-        laplace = sigma > _TELLING_RATIO * b if self.distribution == "auto" else self.distribution == "laplace"
+        with np.errstate(over="ignore"):  # beyond 1.7e308 no spread is larger, as an infinite one says
+            laplace = sigma > _TELLING_RATIO * b if self.distribution == "auto" else self.distribution == "laplace"
         multiple = np.where(laplace, self.multiple("laplace", bits), self.multiple("gaussian", bits))
         with np.errstate(over="ignore"):  # an infinite distance keeps all that was seen
             return multiple * np.where(laplace, b, sigma)

@@ -14,6 +14,7 @@ from os import PathLike
 
 import torch
 from torch import nn
+from torch.utils._pytree import tree_leaves
 
 from . import engines
 from .entries import check_outputs, decoded, encoded, is_plain, load_outside, outside_state, shown
@@ -26,6 +27,7 @@ from .qat_config import QATConfig
 
 FORMAT = "qviz quantized model"
 VERSION = 2  # 1 did not keep the engine
+MARGIN = 1 << 20  # for the frame of a file: names, shapes and the zip around them
 KINDS = {"ptq": PTQConfig, "qat": QATConfig, "other": PTQConfig}  # the last one: converted by torch alone
 
 
@@ -43,7 +45,7 @@ def save(model: nn.Module, path: str | PathLike) -> None:
     TypeError
         It is no network.
     ValueError
-        The network is not quantized, or only simulated.
+        The network is not quantized, or only simulated; or it is too large to be loaded again.
 
     Notes
     -----
@@ -77,6 +79,12 @@ def save(model: nn.Module, path: str | PathLike) -> None:
         "config": asdict(made.config),
         "state": {name: encoded(value) for name, value in {**model.state_dict(), **outside_state(model)}.items()},
     }
+    size = sum(leaf.nbytes for leaf in tree_leaves(content) if isinstance(leaf, torch.Tensor))
+    if size > LARGEST_BYTES - MARGIN:
+        raise ValueError(
+            f"model must fit into {LARGEST_BYTES >> 20} MB, the most that load reads: it has {size >> 20} MB; save its "
+            "state_dict with torch.save"
+        )
     torch.save(content, path)
 
 
@@ -139,6 +147,10 @@ def _read(path) -> dict:
     """Return what is in the file, if it is a whole file of `save` that this version can read."""
     with open(path, "rb") as file:
         data = file.read(LARGEST_BYTES + 1)
+    if len(data) > LARGEST_BYTES:
+        raise ValueError(
+            f"{path} is not a file of qviz.pytorch.files.save, which writes {LARGEST_BYTES >> 20} MB at most"
+        )
     if not zipfile.is_zipfile(io.BytesIO(data)):
         raise ValueError(f"{path} is not a file of qviz.pytorch.files.save, or not a whole one")
     try:

@@ -18,6 +18,8 @@ from torch.ao.quantization.quantize import _observer_forward_hook
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
+from .copies import computing
+
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, *TRANSPOSED)
 WEIGHTED = (nn.Linear, *CONVOLUTIONS)  # exactly these types; torch converts no class derived from them
@@ -26,12 +28,15 @@ FLOAT_IN_FX = (nn.Embedding, nn.EmbeddingBag, nn.LSTM, nn.GRU, nn.RNN, nn.LSTMCe
 FLOAT_IN_FX += (nn.MultiheadAttention,)
 FIXED_LAYERS = (nn.Sigmoid, nn.Hardsigmoid, nn.Tanh, nn.Softmax)  # their codes are 8 bits, whatever is asked for
 FIXED_OPERATIONS = ("sigmoid", "hardsigmoid", "tanh")
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+INSTANCE_NORMS = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
 NOT_TRAINED = (nn.PReLU,)
 ELSEWHERE = (intrinsic.LinearLeakyReLU, intrinsic.LinearTanh, intrinsic.ConvAdd2d, intrinsic.ConvAddReLU2d)
 
 
+@torch.no_grad()  # so that weights made in torch.inference_mode can be looked at
 def check_parameters(model: nn.Module, name: str = "model") -> None:
-    """Refuse a network whose weights are not float32, or not finite.
+    """Refuse a network that is no longer one of Python modules, or whose weights are not float32, or not finite.
 
     Raises
     ------
@@ -44,6 +49,18 @@ def check_parameters(model: nn.Module, name: str = "model") -> None:
         ...
     ValueError: model must be float32: weight is torch.float16; use model.float()
     """
+    if isinstance(model, torch.jit.ScriptModule) or hasattr(model, "_orig_mod"):  # the latter: torch.compile
+        what = "compiled" if hasattr(model, "_orig_mod") else "scripted or traced"
+        raise ValueError(
+            f"{name} must be a network of Python modules: it is {what}; give the one that it was made from"
+        )
+    for key, value in (*model.named_parameters(), *model.named_buffers()):
+        if nn.parameter.is_lazy(value):
+            raise ValueError(
+                f"{name} must have weights: {key} is made at the first call; call {name} on an input first"
+            )
+        if value.is_meta:
+            raise ValueError(f"{name} must have weights: {key} is on the meta device, without values; load them first")
     for key, value in model.named_parameters():
         if value.is_floating_point() and value.dtype != torch.float32:
             raise ValueError(f"{name} must be float32: {key} is {value.dtype}; use {name}.float()")
@@ -102,6 +119,23 @@ def check_layers(
             modes = " or ".join(map(repr, _modes(module)))
             raise ValueError(f"{layer} has padding_mode={module.padding_mode!r}, and torch's integer kernels pad with "
                              f"{modes} only: choose that, or {keep}")  # fmt: skip
+        if training and computing(module):
+            raise ValueError(
+                f"{layer} computes its weight anew at each call, by pruning, weight norm or spectral norm, which torch "
+                "cannot train with quantization in it: make the result its weight first, with remove of "
+                "torch.nn.utils.prune, remove_weight_norm or remove_spectral_norm"
+            )
+        if kind in BATCH_NORMS and module.running_mean is None:
+            raise ValueError(
+                f"{layer} keeps no running statistics, without which it can be neither folded nor run on integers: "
+                "make it with track_running_stats=True, and train it"
+            )
+        if kind in INSTANCE_NORMS and module.running_mean is not None:
+            raise ValueError(
+                f"{layer} takes its running statistics in eval mode, and torch's integer kernel those of each input: "
+                f"put a {kind.__name__.replace('Instance', 'Batch')} with the same weights and statistics there, "
+                "which in eval mode does the same"
+            )
         if flow == "eager" and isinstance(module, FLOAT_IN_FX):
             raise ValueError(f"{layer} is not quantized in the eager flow: {keep}{other}")
         if training and (kind in NOT_TRAINED or (narrow and kind in FIXED_LAYERS[:3])):
@@ -242,6 +276,26 @@ def drop_unused(prepared: nn.Module) -> list[str]:
             prepared.set_submodule(name, module.to_float())
             prepared.get_submodule(name).qconfig = None
     return list(unused)
+
+
+def check_runs(model: nn.Module, x: torch.Tensor, name: str) -> None:
+    """Refuse inputs that the float network itself cannot take.
+
+    Raises
+    ------
+    ValueError
+
+    Examples
+    --------
+    >>> check_runs(nn.Linear(3, 2), torch.zeros(1, 3), "x")
+    """
+    try:
+        model(x)
+    except Exception as error:
+        shape = tuple(x.shape)
+        raise ValueError(
+            f"{name} must hold inputs that model takes: it fails on shape {shape}: {first_line(error)}"
+        ) from None
 
 
 def run_watched(converted: nn.Module, x: torch.Tensor, flow: str, narrow: bool) -> None:

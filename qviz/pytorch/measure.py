@@ -1,7 +1,6 @@
 """What quantization did to a network, found by running it beside the float one."""
 
 import math
-from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -17,6 +16,7 @@ from qviz.numerics import Histogram, HistogramObserver, IntFormat, QParams
 
 from . import engines
 from .bridge import from_torch, qparams_of, quantize_tensor, to_array
+from .copies import copied, with_a_layer_for_each_call, with_plain_weights
 from .cost import latency, size_bytes
 from .inputs import labelled
 from .layers import FUSED, WEIGHTED, dynamic_layers, fused
@@ -136,8 +136,7 @@ class Reference:
         with engines.quiet(), torch.inference_mode():
             self._run(names)
             their = outputs_of(model_q, self.x, names)
-            if their[""].ndim != 2:
-                raise ValueError(f"model_q must answer with numbers (n, classes): got shape {tuple(their[''].shape)}")
+            _check_answer(their[""], "model_q")
             layers = tuple(self._layer(n, model_q, their) for n in ("input", *names))
             times = [latency(m, self.x[:batch], repeats=repeats, threads=threads) for m in (model_q, self.model)]
             theirs, mine = to_array(their[""]).argmax(1), self._seen[""].real.argmax(1)
@@ -162,6 +161,7 @@ class Reference:
         """Run the float network, unless what these layers give out is known."""
         if not self._seen.keys() >= {*names, "input", ""}:
             outputs = {"input": self.x, **outputs_of(self.model, self.x, names)}
+            _check_answer(outputs[""], "model")
             self._seen |= {name: _Seen.of(tensor) for name, tensor in outputs.items() if name not in self._seen}
 
     def _layer(self, name: str, model_q: nn.Module, their: dict[str, torch.Tensor]) -> Layer | None:
@@ -210,6 +210,16 @@ class _Seen:
         starts = range(0, len(got), ROWS)
         noise = math.fsum(_power(self.real[i : i + ROWS] - to_array(got[i : i + ROWS])) for i in starts)
         return _decibels(self.signal, noise)
+
+
+def _check_answer(output, name: str) -> None:
+    """Refuse an answer of a network that is not one row of numbers for each input."""
+    got = f"shape {tuple(output.shape)}" if isinstance(output, torch.Tensor) else type(output).__name__
+    if not isinstance(output, torch.Tensor) or output.ndim != 2:
+        raise ValueError(
+            f"{name} must answer with numbers (n, classes): got {got}; quantize and compare a network whose forward "
+            "returns these alone"
+        )
 
 
 def _power(x: np.ndarray) -> float:
@@ -269,9 +279,10 @@ def outputs_of(model: nn.Module, x: torch.Tensor, names: list[str]) -> dict[str,
 
 def _like(model_float: nn.Module, model_q: nn.Module, x: torch.Tensor) -> nn.Module:
     """Return the float network, fused as the other one is: by FX, by its own method, or not at all."""
-    model = deepcopy(model_float).eval()
+    model = with_plain_weights(copied(model_float).eval())
     if isinstance(model_q, fx.GraphModule):
         with engines.quiet():  # fuses as it does before quantizing, and observes nothing
+            model = with_a_layer_for_each_call(model)
             return quantize_fx.prepare_fx(model, quantization.QConfigMapping(), (x[:1],))
     return fused(model) if any("intrinsic" in type(m).__module__ for m in model_q.modules()) else model
 

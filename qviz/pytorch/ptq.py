@@ -8,7 +8,6 @@ and FX, which reads that off the graph, come to the same integers.
     simulated = simulate_model(model, PTQConfig(weight_bits=4, method="mse"), images)     # on any machine
 """
 
-from copy import deepcopy
 from dataclasses import dataclass, replace
 
 import torch
@@ -19,11 +18,13 @@ from torch.ao.quantization import quantize_fx
 from torch.ao.quantization.qconfig_mapping import _FIXED_QPARAMS_OP_TO_OBSERVER
 
 from . import engines
+from .copies import copied, with_a_layer_for_each_call, with_plain_weights
 from .inputs import inputs_of
 from .layers import (
     FIXED_LAYERS,
     FLOAT_IN_FX,
     check_layers,
+    check_runs,
     drop_unused,
     dynamic_layers,
     first_line,
@@ -168,7 +169,7 @@ def simulate_model(model: nn.Module, config: PTQConfig, calibration_x: torch.Ten
         if engines.preferred() is not None:
             with engines.using():
                 _rehearse(model, config, samples)
-        prepared = deepcopy(model).eval() if config.dynamic else _prepared(model, config, samples)
+        prepared = _copied(model) if config.dynamic else _prepared(model, config, samples)
     return _simulated(prepared, config)
 
 
@@ -195,10 +196,12 @@ def _rehearse(model: nn.Module, config: PTQConfig, samples: torch.Tensor) -> Non
     """Convert a copy with the quickest observers and run it on one input, so that what fails fails before any work."""
     if config.dynamic:
         if len(samples):
+            check_runs(_copied(model), samples[:1], "calibration_x")
             run_watched(_dynamic(model, config, samples), samples[:1], config.flow, narrow=False)
         return
     narrow_range = config.activation_format.bits < 8
     check_layers(model, flow=config.flow, per_channel=config.per_channel, narrow=narrow_range)
+    check_runs(_copied(model), samples[:1], "calibration_x")
     quick, example = replace(config, method="torch min-max", weight_method=None), samples[:1]
     prepared = _prepared(model, quick, example)
     if isinstance(prepared, fx.GraphModule):
@@ -228,7 +231,7 @@ def _prepared(model: nn.Module, config: PTQConfig, samples: torch.Tensor) -> nn.
             "model needs a QuantStub at its input and a DeQuantStub at its output: it has no QuantStub; "
             "add both, or use flow='fx'"
         )
-    model = deepcopy(model).eval()
+    model = _copied(model)
     if eager:
         model = fused(model)
         for module in quantizable(model).values():
@@ -239,12 +242,17 @@ def _prepared(model: nn.Module, config: PTQConfig, samples: torch.Tensor) -> nn.
         model.qconfig = config.qconfig()
         quantization.prepare(model, inplace=True)
     else:
+        model = with_a_layer_for_each_call(model)
         model = quantize_fx.prepare_fx(model, _mapping(model, config), (samples[:1],))
     with ReproducibleSums():
         for batch in samples.split(BATCH):
             model(batch)
     drop_unused(model)
     return model
+
+
+def _copied(model: nn.Module) -> nn.Module:
+    return with_plain_weights(copied(model).eval())
 
 
 def _mapping(model: nn.Module, config: PTQConfig) -> quantization.QConfigMapping:
@@ -272,11 +280,11 @@ def _converted(prepared: nn.Module) -> nn.Module:
 
 def _dynamic(model: nn.Module, config: PTQConfig, samples: torch.Tensor) -> nn.Module:
     """Quantize the weights of linear layers now, and let each input's range be found when it comes."""
-    model, qconfig = deepcopy(model).eval(), config.qconfig()
+    model, qconfig = _copied(model), config.qconfig()
     if config.flow == "eager":
         kinds = {nn.Linear: qconfig, intrinsic.LinearReLU: qconfig}
         return quantization.quantize_dynamic(model, kinds, inplace=True)
-    mapping = quantization.QConfigMapping()
+    model, mapping = with_a_layer_for_each_call(model), quantization.QConfigMapping()
     for name in dynamic_layers(model):  # by name: asked for the type, FX wants one for each ReLU too
         mapping.set_module_name(name, qconfig)
     return quantize_fx.convert_fx(quantize_fx.prepare_fx(model, mapping, (samples[:1],)))

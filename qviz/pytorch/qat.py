@@ -11,7 +11,6 @@ optimizer moves, creep until they cross the edge of a bin, and only then does th
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -22,7 +21,8 @@ from torch.ao import quantization
 from torch.ao.nn.intrinsic import qat as intrinsic_qat
 
 from . import engines, models
-from .layers import check_layers, check_parameters, drop_unused, fused, quantizable, run_watched
+from .copies import copied
+from .layers import check_layers, check_parameters, check_runs, drop_unused, fused, quantizable, run_watched
 from .qat_config import QATConfig
 from .qat_layers import as_float, qat_mappings
 from .reproducible import ReproducibleSums
@@ -140,10 +140,10 @@ def prepare(model: nn.Module, config: QATConfig, example_x: torch.Tensor | None 
         raise TypeError(f"config must be a QATConfig: got {got}; for a PTQConfig there is ptq.quantize_model")
     if fake_quantizes(model):
         raise ValueError("model has fake-quantize in it already: prepare the float model, before any training with it")
+    check_parameters(model)
     if not any(isinstance(m, quantization.QuantStub) for m in model.modules()):
         raise ValueError("model needs a QuantStub at its input and a DeQuantStub at its output: it has no QuantStub")
     narrow = config.activation_format.bits < 8
-    check_parameters(model)
     check_layers(model, per_channel=config.per_channel, training=True, narrow=narrow)
     if example_x is not None:
         _rehearse(model, config, example_x[:1])
@@ -151,7 +151,7 @@ def prepare(model: nn.Module, config: QATConfig, example_x: torch.Tensor | None 
 
 
 def _prepared(model: nn.Module, config: QATConfig) -> nn.Module:
-    model = deepcopy(model).train()
+    model = copied(model).train()
     # torch draws random weights for the layers it makes, and then puts ours in: the generator is put back
     with engines.quiet(), torch.random.fork_rng(devices=[]):
         model = fused(model)
@@ -170,6 +170,7 @@ def _rehearse(model: nn.Module, config: QATConfig, example_x: torch.Tensor) -> N
         return
     quick = replace(config, fake_quantize="torch")
     with engines.quiet(), engines.using(), torch.no_grad(), torch.random.fork_rng(devices=[]):
+        check_runs(copied(model).eval(), example_x, "example_x")
         prepared = _prepared(model, quick).eval()
         prepared(example_x)
         drop_unused(prepared)

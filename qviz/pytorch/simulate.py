@@ -250,7 +250,8 @@ def _leave(module, inputs, output):
 def _round_weight(layer: nn.Module, qconfig: quantization.QConfig) -> None:
     observer = qconfig.weight()
     observer(layer.weight)
-    layer.weight.copy_(quantize_tensor(layer.weight, qparams_of(observer)).dequantize())
+    rounded = quantize_tensor(layer.weight, qparams_of(observer)).dequantize()
+    layer.weight = nn.Parameter(rounded)  # a new one: another layer may share the old, and rounds it by its own qparams
 
 
 def _round_input(module: nn.Module, inputs: tuple[torch.Tensor]) -> tuple[torch.Tensor]:

@@ -295,3 +295,12 @@ def test_no_function_writes_to_its_input(function):
     result = function(x, P)
     np.testing.assert_array_equal(x, before)
     assert not (isinstance(result, np.ndarray) and np.shares_memory(result, x))
+
+
+@pytest.mark.filterwarnings("ignore:.*nested tensors:UserWarning")
+@pytest.mark.parametrize("kind", ["meta", "nested"])
+def test_tensors_without_one_dense_array_are_refused_with_advice_that_fits(kind):
+    torch = pytest.importorskip("torch")
+    x = torch.ones(3, device="meta") if kind == "meta" else torch.nested.nested_tensor([torch.ones(2), torch.ones(3)])
+    with pytest.raises(TypeError, match=r"x must be an array of real numbers: .*; give a dense tensor that has values"):
+        calibrate(x)

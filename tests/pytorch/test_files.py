@@ -270,3 +270,18 @@ def test_affine_weights_have_zero_points_within_their_format(tmp_path, refused):
     content = torch.load(tmp_path / "affine.pt", weights_only=True)
     parts = {"zero_point": torch.full((16,), 100)}
     assert "affine zero points from -8 to 7: got 100" in refused(changed(content, "conv1.weight", **parts))
+
+
+def test_a_network_that_could_not_be_loaded_again_is_not_saved(saved, tmp_path, monkeypatch):
+    """It was written, and then said to be no whole file."""
+    model = files.load(saved)
+    codes = sum(v.numel() for v in (layer.weight() for layer in files.weighted(model).values()))
+    monkeypatch.setattr(files, "LARGEST_BYTES", files.MARGIN + codes)  # without biases and scales
+    with pytest.raises(ValueError, match="model must fit into 1 MB, the most that load reads"):
+        files.save(model, tmp_path / "model.pt")
+    assert not (tmp_path / "model.pt").exists()
+    monkeypatch.setattr(files, "LARGEST_BYTES", saved.stat().st_size - 1)
+    with pytest.raises(ValueError, match="which writes 0 MB at most"):
+        files.load(saved)
+    monkeypatch.setattr(files, "LARGEST_BYTES", saved.stat().st_size)
+    files.load(saved)

@@ -332,3 +332,103 @@ def test_the_scale_of_an_input_of_fx_is_a_scale():
     found = [held(quantize_model(models.digits_cnn(), PTQConfig(flow=flow), train_x)) for flow in ("eager", "fx")]
     assert found[0].reals == found[1].reals == 122 * 4  # the biases
     assert found[0].scales == found[1].scales
+
+
+def test_an_instance_norm_with_running_statistics():
+    """pytorch 58843, 72057: its kernel ignores them, 1.0 dB; the advice gives the same function, and keeps it."""
+
+    def make(kind, flow):
+        norm = kind(3, track_running_stats=True)
+        norm.running_mean += 1
+        norm.running_var *= 4
+        layers = nn.Conv2d(3, 3, 3), norm
+        return nn.Sequential(QuantStub(), *layers, DeQuantStub()) if flow == "eager" else nn.Sequential(*layers)
+
+    x = inputs(3, 9, 9)
+    for flow in ("eager", "fx"):
+        model, advised = (seeded(lambda k=k, f=flow: make(k, f)) for k in (nn.InstanceNorm2d, nn.BatchNorm2d))
+        torch.testing.assert_close(run(model, x), run(advised, x))
+        with pytest.raises(ValueError, match=r"\(InstanceNorm2d\) takes its running statistics .* a BatchNorm2d"):
+            quantize_model(model, PTQConfig(samples=64, flow=flow), x)
+        assert sqnr_db(run(model, x), run(quantize_model(advised, PTQConfig(samples=64, flow=flow), x), x)) > 30
+
+
+@pytest.mark.parametrize("flow", ["eager", "fx"])
+def test_a_batch_norm_without_running_statistics(flow):
+    layers = nn.Conv2d(3, 3, 3), nn.BatchNorm2d(3, track_running_stats=False)
+    model = nn.Sequential(QuantStub(), *layers, DeQuantStub()) if flow == "eager" else nn.Sequential(*layers)
+    with pytest.raises(ValueError, match=r"\(BatchNorm2d\) keeps no running statistics, .* track_running_stats=True"):
+        quantize_model(model, PTQConfig(samples=64, flow=flow), inputs(3, 9, 9))
+
+
+NOT_PYTHON = {
+    "scripted": (torch.jit.script, "it is scripted or traced; give the one that it was made from"),
+    "traced": (lambda m: torch.jit.trace(m, inputs(6)), "it is scripted or traced; give the one"),
+    "compiled": (lambda m: torch.compile(m, backend="eager"), "it is compiled; give the one"),
+    "meta": (lambda m: m.to("meta"), "must have weights: 0.weight is on the meta device"),
+    "lazy": (lambda m: nn.Sequential(nn.LazyLinear(2)), "0.weight is made at the first call; call model on an input"),
+}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("kind", NOT_PYTHON)
+def test_networks_without_layers_or_weights_are_refused(kind):
+    make, words = NOT_PYTHON[kind]
+    model = make(nn.Sequential(nn.Linear(6, 3)).eval())
+    for config in (P, PTQConfig(samples=64, flow="fx"), PTQConfig(samples=64, dynamic=True)):
+        for quantize in (quantize_model, simulate_model):
+            with pytest.raises(ValueError, match=words):
+                quantize(model, config, inputs(6))
+    with pytest.raises(ValueError, match=words):
+        prepare(model, QATConfig())
+
+
+def test_a_network_made_in_inference_mode():
+    """torch refuses to look at its weights outside; a copy is as any other."""
+    with torch.inference_mode():
+        model = seeded(lambda: nn.Sequential(QuantStub(), nn.Linear(6, 3), DeQuantStub()))
+    other = seeded(lambda: nn.Sequential(QuantStub(), nn.Linear(6, 3), DeQuantStub()))
+    results = [run(quantize_model(m, P, inputs(6)), inputs(6)) for m in (model, other)]
+    assert torch.equal(*results)
+    prepare(model, QATConfig())(inputs(6)).sum().backward()
+
+
+class TwoInputs(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.quant, self.layer, self.dequant = QuantStub(), nn.Linear(6, 3), DeQuantStub()
+
+    def forward(self, x, y):
+        return self.dequant(self.layer(self.quant(x + y)))
+
+
+@pytest.mark.parametrize("how", [("eager", False), ("fx", False), ("eager", True), ("fx", True)])
+def test_inputs_that_the_network_cannot_take_are_the_fault(how):
+    config = PTQConfig(samples=4, flow=how[0], dynamic=how[1])
+    narrow = nn.Sequential(QuantStub(), nn.Linear(5, 3), DeQuantStub())
+    for model, words in (
+        (narrow, "cannot be multiplied"),
+        (TwoInputs(), "missing 1 required positional argument: 'y'"),
+    ):
+        with pytest.raises(ValueError, match=rf"^calibration_x must hold inputs .* on shape \(1, 6\): .*{words}"):
+            quantize_model(model, config, inputs(6))
+        with pytest.raises(ValueError, match=rf"^example_x must hold inputs .* on shape \(1, 6\): .*{words}"):
+            prepare(model, QATConfig(), inputs(6))
+
+
+class Answers(TwoInputs):
+    def __init__(self, wrap):
+        super().__init__()
+        self.wrap = wrap
+
+    def forward(self, x):
+        return self.wrap(super().forward(x, 0))
+
+
+@pytest.mark.parametrize(("wrap", "got"), [(lambda y: (y, y), "tuple"), (lambda y: {"logits": y}, "dict")])
+def test_an_answer_that_is_no_tensor_is_refused(wrap, got):
+    """As GoogLeNet and the networks of transformers give."""
+    model = seeded(lambda: Answers(wrap))
+    for make in (quantize_model, simulate_model):
+        with pytest.raises(ValueError, match=rf"model must answer with numbers \(n, classes\): got {got}; quantize"):
+            evaluate(model, make(model, P, inputs(6)), inputs(6), torch.zeros(64, dtype=torch.long))

@@ -90,7 +90,8 @@ def test_full_range_min_max_is_torchs_own_conversion(method):
         activation=quantization.MinMaxObserver, weight=quantization.default_per_channel_weight_observer
     )
     mine = quantize_model(FLOAT, PTQConfig(method=method, weight_method="torch min-max", samples=100), TRAIN)
-    # A range over 255 is rounded once from float64 here and in float32 by torch: a scale may differ in its last bit.
+    # A range over 255 is rounded once from float64 here and in float32 by torch: a scale may differ in its last bit,
+    # and a product with it, rounded once more, in two.
     rtol = 0 if method.startswith("torch") else 2**-22
     torch.testing.assert_close(run(mine), run(torchs_own(qconfig, TRAIN[:100])), rtol=rtol, atol=0)
 
