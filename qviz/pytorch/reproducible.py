@@ -24,10 +24,14 @@ from .bridge import from_torch, qparams_of, to_array
 from .saturation import kernel_sums
 
 aten = torch.ops.aten  # as an exported graph calls them
-FLOAT_SUMS = frozenset(
-    {functional.linear, functional.conv1d, functional.conv2d, functional.conv3d, torch.matmul, torch.bmm, torch.addmm}
-    | {aten.linear.default, aten.conv1d.default, aten.conv2d.default, aten.conv3d.default, aten.addmm.default}
+OF_BATCHES = frozenset(
+    {functional.conv1d, functional.conv2d, functional.conv3d}
+    | {aten.conv1d.default, aten.conv2d.default, aten.conv3d.default}
 )
+FLOAT_SUMS = OF_BATCHES | {
+    functional.linear, torch.matmul, torch.bmm, torch.addmm, aten.linear.default, aten.addmm.default,
+}  # fmt: skip
+BATCH = 64  # inputs of a convolution at a time, whose windows take eighteen times their memory
 INTEGER_SUMS = frozenset({"quantized.linear", "quantized.linear_relu", "quantized.conv2d", "quantized.conv2d_relu"})
 
 
@@ -59,7 +63,10 @@ class ReproducibleSums(TorchFunctionMode):
         """Run one function of torch."""
         kwargs = kwargs or {}
         if func in FLOAT_SUMS and all(map(_is_plain, args)):
-            return func(*map(_double, args), **{name: _double(value) for name, value in kwargs.items()}).float()
+            x, *others = map(_double, args)
+            named = {name: _double(value) for name, value in kwargs.items()}
+            one = func not in OF_BATCHES or x.ndim < others[0].ndim  # or a single input, without an axis of inputs
+            return torch.cat([func(part, *others, **named).float() for part in ([x] if one else x.split(BATCH))])
         if self.integers and isinstance(func, torch._ops.OpOverloadPacket) and str(func) in INTEGER_SUMS:
             if not kernel_is_exact():
                 return _by_numpy(str(func), *args)
