@@ -221,8 +221,10 @@ def accuracy(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> float:
 
     x, y = labelled(x, y)
     floats = next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
+    # A network in training is float64 and takes twice the memory. A dynamic one finds its ranges in the whole batch.
+    parts = x.double().split(BATCH) if floats == torch.float64 else [x]
     with torch.inference_mode(), ReproducibleSums():
-        return float((model(x.to(floats)).argmax(1) == y).double().mean())
+        return float((torch.cat([model(part) for part in parts]).argmax(1) == y).double().mean())
 
 
 def rescale_channels(model: DigitsCNN, factor: float = 16.0, seed: int = 0) -> DigitsCNN:
