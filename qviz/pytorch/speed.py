@@ -20,6 +20,7 @@ from qviz.numerics.roofline import BATCHES, WIDTHS, Roof
 from . import models
 from .cost import Latency, latency
 from .inputs import inputs_of
+from .layers import check_runs
 from .ptq import SIMULATED, PTQConfig, quantize_model
 
 REPEATS = 30
@@ -67,6 +68,7 @@ def quantized(model: nn.Module, x: torch.Tensor) -> nn.Module:
     True
     """
     x = inputs_of(x, "x")
+    check_runs(model, x[:1], "x")
     return quantize_model(model, PTQConfig(samples=len(x), method="torch min-max"), x)
 
 
