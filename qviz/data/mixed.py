@@ -84,7 +84,7 @@ def place(bits) -> tuple[int, int, int, int]:
 
 @lru_cache(maxsize=6)
 def every_network(images: str = "test", method: str = "min-max") -> Networks:
-    """Measure all 4,096 networks: about a second on the test images, three on the training images; then they are kept.
+    """Measure all 4,096 networks: some seconds on the test images, four times that on the training images; then kept.
 
     Parameters
     ----------
