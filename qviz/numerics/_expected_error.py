@@ -180,8 +180,8 @@ class ErrorOfFew:
         centers = groups.origin + groups.bins + 0.5  # in bins from zero, rising along a row
         self.n, self.least, self.most = centers.shape[1], centers[:, :1], centers[:, -1:]
         # Columns are groups: what belongs to a range is then one row for all of them. The outermost values come first,
-        # because they are what is clipped.
-        columns, end = centers.T.astype(np.float32), self.n - _OUTER
+        # because they are what is clipped. A row lies in one piece, or every range would take time to turn it.
+        columns, end = centers.T.astype(np.float32, order="C"), self.n - _OUTER
         self.parts = [columns]
         if self.n > 4 * _OUTER:
             self.parts = [np.concatenate([columns[:_OUTER], columns[end:]]), columns[_OUTER:end].copy()]
@@ -210,7 +210,7 @@ class ErrorOfFew:
             parts = self.parts if len(rows) == len(self.width) else [part.take(rows, axis=1) for part in self.parts]
             for at in np.argwhere(often):
                 of_ranges = self._levels(rows, lo[:, at[0]], hi[:, at[-1]])
-                errors[:, *at] = sum(_total(part.copy(), *of_ranges) for part in parts) / self.n
+                errors[:, *at] = sum(_total(part, *of_ranges) for part in parts) / self.n
             errors[~wanted] = np.inf
         row, *at = np.nonzero(wanted & ~often)
         errors[row, *at] = self._of_pairs(rows[row], lo[row, at[0]], hi[row, at[-1]], least[row])
@@ -238,32 +238,31 @@ class ErrorOfFew:
 
 
 def _total(centers: np.ndarray, step: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
-    """Sum, over each column of bins, the mean of (u - level)**2 for u spread evenly over the bin."""
-    fine = np.flatnonzero(step <= 1)
-    of_fine = _total_of_fine_steps(*(v[..., fine] for v in (centers, step, first, last))) if fine.size else 0.0
-    inverse, first, last = (v.astype(centers.dtype) for v in (1 / step, first, last))
-    centers *= inverse  # in steps from here on, and in place: these are the largest arrays
-    inside = np.minimum(centers, last)
-    np.maximum(inside, first, out=inside)
-    level = np.rint(inside)
-    centers -= level
-    total = step * step * _squares(centers)
-    if step.min() <= _WIDE:
+    """Sum, over each column of rising bins, the mean of (u - level)**2 for u spread evenly over the bin."""
+    narrowest = step.min()
+    inverse, last_level, first_level = (v.astype(centers.dtype) for v in (1 / step, last, first))
+    off = centers * inverse  # in steps from here on, and in place: these are the largest arrays
+    within = off
+    if (off[0] < first_level).any() or (off[-1] > last_level).any():  # a column rises
+        within = np.minimum(off, last_level)
+        np.maximum(within, first_level, out=within)
+    level = np.rint(within)
+    off -= level
+    if within is not off:
+        within -= level
+    total = step * step * np.multiply(off, off, out=level).sum(axis=0)  # einsum rounds differently where it can fuse
+    if narrowest <= _WIDE:
         # A bin adds 1/12. Of one across a boundary, a part is nearer to the next level, which saves step * part**2.
         # On average that is 1/12 too, so that both can be left out where they are nothing beside step**2.
-        inside -= level
-        part = np.abs(inside, out=inside)
-        part -= 0.5 - 0.5 * inverse
-        np.maximum(part, 0, out=part)
-        within = len(centers) / 12 - step**3 * _squares(part)
-        total += np.where(step <= _WIDE, within, 0.0)
-    total[fine] = of_fine
+        part, whole = np.abs(within, out=within), 0.5 - 0.5 * inverse
+        np.maximum(part, whole, out=part)  # NumPy takes twice as long for the maximum with a single number
+        part -= whole
+        saved = step**3 * np.multiply(part, part, out=part).sum(axis=0)
+        total += np.where(step <= _WIDE, len(centers) / 12 - saved, 0.0)
+    if narrowest <= 1:
+        fine = np.flatnonzero(step <= 1)
+        total[fine] = _total_of_fine_steps(*(v[..., fine] for v in (centers, step, first, last)))
     return total
-
-
-def _squares(x: np.ndarray) -> np.ndarray:
-    """Sum the squares of each column, in place; einsum rounds differently where a processor can multiply and add."""
-    return np.multiply(x, x, out=x).sum(axis=0)
 
 
 def _total_of_fine_steps(centers, step, first, last) -> np.ndarray:

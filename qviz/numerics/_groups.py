@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property, reduce
+from functools import cached_property
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from .formats import INT8, IntFormat, as_format
 from .histogram import Histogram, value_at
 
 BINS = 4096
-_BLOCK, _MOST = 1 << 17, 1 << 10  # values and groups at a time: what is computed from them fits the cache
+_BLOCK, _MOST = 1 << 18, 1 << 12  # values and groups at a time: with fewer, threads wait for each other too often
 _SHORT = 64  # values
 
 
@@ -39,9 +39,10 @@ class Groups:
         ends = [ends_of(part) for part in np.array_split(values, min(batches, values.shape[1]), axis=1)]
         self.min, self.max = (f([end[i] for end in ends], axis=0) for i, f in ((0, np.min), (1, np.max)))
         self.mean_min, self.mean_max = ends[0]
-        for low, high in ends[1:]:
-            self.mean_min = low + (1 - averaging_constant) * (self.mean_min - low)
-            self.mean_max = high + (1 - averaging_constant) * (self.mean_max - high)
+        with np.errstate(invalid="ignore"):  # of infinities, which minimum and maximum tell the caller of
+            for low, high in ends[1:]:
+                self.mean_min = low + (1 - averaging_constant) * (self.mean_min - low)
+                self.mean_max = high + (1 - averaging_constant) * (self.mean_max - high)
 
     @classmethod
     def of(cls, histogram: Histogram) -> "Groups":
@@ -89,15 +90,15 @@ class Groups:
 
 def ends_of(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return minimum and maximum of each row of (n_groups, n) values, (n_groups, 1) float64."""
-    if values.shape[1] > _SHORT:
-        return tuple(f(axis=1, keepdims=True).astype(np.float64) for f in (values.min, values.max))
-    # NumPy takes as long to begin a short row as to go through it, so here it goes down the columns.
     ends = np.empty((2, len(values), 1))
-    height = _BLOCK // _SHORT
+    height = max(1, _BLOCK // values.shape[1])
     for top in range(0, len(values), height):
-        columns = list(values[top : top + height].T)
-        for end, function in zip(ends, (np.minimum, np.maximum), strict=True):
-            end[top : top + height, 0] = reduce(function, columns)
+        block, axis = values[top : top + height], 1
+        if values.shape[1] <= _SHORT:
+            # NumPy takes as long to begin a short row as to go through it, so here it goes down the columns.
+            block, axis = np.ascontiguousarray(block.T), 0
+        for end, function in zip(ends, (np.min, np.max), strict=True):
+            end[top : top + height, 0] = function(block, axis=axis)
     return ends[0], ends[1]
 
 

@@ -291,8 +291,18 @@ def _choose_ranges(calibrator, x, fmt, scheme, granularity, *how) -> tuple[np.nd
     """Decide for many groups at once where they are small and the calibrator can, else for one after another."""
     x, rows = rows_of(x, granularity)
     if rows.shape[1] <= BINS and hasattr(calibrator, "choose_ranges"):
-        _check.finite(x)
-        ends = in_threads(lambda block: calibrator.choose_ranges(Groups(block, *how), fmt, scheme), blocks(rows))
+        if not isinstance(calibrator, MinMax | MovingAverage):
+            # A search that may take seconds is refused at once. The memory of this one large array also stays with the
+            # process: without it glibc gives back that of each block, and percentile and ACIQ take twice as long.
+            _check.finite(x)
+
+        def ranges_of(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            groups = Groups(block, *how)
+            if not (np.isfinite(groups.min).all() and np.isfinite(groups.max).all()):
+                _check.finite(x)  # says where in all of x, not in this block
+            return calibrator.choose_ranges(groups, fmt, scheme)
+
+        ends = in_threads(ranges_of, blocks(rows))
         lo, hi = (np.concatenate(parts) for parts in zip(*ends, strict=True))
         return lo, hi
     ranges = [calibrator.choose_range(histogram, fmt, scheme) for histogram in each_histogram(x, granularity, *how)]

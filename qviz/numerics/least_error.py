@@ -83,13 +83,18 @@ class MSE(OneGroup):
         first[:, 0] = True
         is_best, tried = [first] * ends, [first] * ends
         for points in (few, few, few, few, 1):
-            known = _of_all(is_best)
             # Where quarters are the neighbours, the best one may be none of the finer ones.
-            least = np.where(known.reshape(rows.size, -1).any(axis=1), least, np.inf)
-            errors = np.where(known, least.reshape(-1, *[1] * ends), np.inf)
+            least = np.where(np.all([mask.any(axis=1) for mask in is_best], axis=0), least, np.inf)
             los, his = axes[0] * lo, axes[-1] * hi
             lost = error.bounds(rows, los, his)
-            lost = np.maximum(*lost) if ends == 1 else lost[0][:, :, None] + lost[1][:, None]
+            lost = [np.maximum(*lost)] if ends == 1 else lost
+            # Most ends are too narrow for every row: the pairs of all ends would take as long as their errors.
+            of_use = [((loss <= least[:, None]) | best).any(axis=0) for loss, best in zip(lost, is_best, strict=True)]
+            cut = [slice(np.flatnonzero(some)[-1] + 1) for some in of_use]
+            lost, is_best, tried = ([v[:, c] for v, c in zip(of, cut, strict=True)] for of in (lost, is_best, tried))
+            los, his = los[:, cut[0]], his[:, cut[-1]]
+            errors = np.where(_of_all(is_best), least.reshape(-1, *[1] * ends), np.inf)
+            lost = lost[0] if ends == 1 else lost[0][:, :, None] + lost[1][:, None]
             wanted = (lost <= least.reshape(-1, *[1] * ends)) & ~_of_all(tried)
             errors = np.minimum(errors, error.of_ranges(rows, los, his, wanted, least))
             flat = errors.reshape(rows.size, -1)

@@ -201,7 +201,9 @@ def scale_and_zero_point(lo: np.ndarray, hi: np.ndarray, fmt: IntFormat, scheme:
         scale = _usable(np.maximum(-lo, hi) / fmt.qmax)
         return scale, np.zeros(scale.shape, np.int64)
     steps = fmt.qmax - fmt.qmin
-    scale = _usable(hi / steps - lo / steps)  # divided first: hi - lo may overflow
+    scale = hi / steps  # divided first: hi - lo may overflow
+    scale -= lo / steps
+    scale = _usable(scale)
     zero_point = np.clip(fmt.qmin - np.rint(lo / scale), fmt.qmin, fmt.qmax)
     return scale, zero_point.astype(np.int64)
 
@@ -222,8 +224,8 @@ def _check_zero_point(zero_point: np.ndarray, fmt: IntFormat) -> None:
 
 def checked_range(lo, hi) -> tuple[np.ndarray, np.ndarray]:
     """Return both ends as finite float64 arrays of one shape, 0-d where there is one group."""
-    lo = _check.finite(_check.as_float(lo, "lo").astype(np.float64), "lo")
-    hi = _check.finite(_check.as_float(hi, "hi").astype(np.float64), "hi")
+    lo = _check.finite(_check.as_float(lo, "lo").astype(np.float64, copy=False), "lo")
+    hi = _check.finite(_check.as_float(hi, "hi").astype(np.float64, copy=False), "hi")
     lo, hi = (_one_is_0d(ends) for ends in np.broadcast_arrays(lo, hi))
     wrong = lo > hi
     if wrong.any():

@@ -100,6 +100,20 @@ def test_blocks_and_long_groups_do_not_show(name, n, monkeypatch):
     assert_as_alone(x, name, INT4, "affine")
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("size", [32, 96])
+@pytest.mark.parametrize("name", ALL)
+def test_a_value_that_is_not_finite_is_refused_by_its_place_in_all_of_x(name, size, bad, monkeypatch):
+    """It is found by the minimum and maximum of its block, after blocks that have none, and without a warning."""
+    monkeypatch.setattr(module, "_BLOCK", 4 * size)
+    x = RNG.standard_normal((30, 96)).astype(np.float32)
+    x[20, 77:79] = bad
+    what = "2 NaN" if np.isnan(bad) else "2 infinite"
+    for batches in (1, size):
+        with pytest.raises(ValueError, match=rf"x must be finite: got {what}, first at index \(20, 77\)"):
+            calibrate(x, ALL[name], INT8, "affine", PerGroup(-1, size), batches)
+
+
 @pytest.mark.parametrize("batches", [1, 2, 3, 40])
 def test_moving_averages_are_those_of_the_observer(batches):
     x = RNG.standard_normal((6, 30)).astype(np.float32)
