@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import ipywidgets
 import numpy as np
 
-from qviz.data import tensor
 from qviz.numerics import CALIBRATORS, IntFormat, QParams, calibrate, fake_quantize
 from qviz.plots import Canvas, HistogramPanel, LevelsPanel
+from qviz.tensors import tensor
 from qviz.widgets import ArenaExplorer, CalibrationExplorer, Explorer
 from qviz.widgets.controls import slider, tensor_choice
 

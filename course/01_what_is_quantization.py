@@ -11,7 +11,7 @@
 import numpy as np
 
 import qviz
-from qviz import data, plots
+from qviz import data, networks, plots
 from qviz.lessons import Prediction, check, record
 from qviz.widgets import PhotoExplorer, QuantizeExplorer
 
@@ -146,7 +146,7 @@ row = np.hstack(1 - np.pad(images[:12, 0], ((0, 0), (1, 1), (2, 2))))
 plots.draw({"digits": (plots.ImagePanel("The first twelve"), row)}, size=(900, 130))
 
 # %%
-print(f"{data.cnn_accuracy():.2%} right with float32 weights")
+print(f"{networks.cnn_accuracy():.2%} right with float32 weights")
 
 # %%
 guess_bits = Prediction("Take bits away from every weight. At how many bits are fewer than 95 % right for the first time?", {"7 bits": 7, "5 bits": 5, "3 bits": 3, "2 bits": 2})
@@ -156,7 +156,7 @@ guess_bits
 # Now all four weight tensors are quantized, and the network reads the same digits again.
 
 # %%
-weights = data.cnn_weights()
+weights = networks.cnn_weights()
 accuracy = {}
 for bits in range(8, 1, -1):
     fmt = qviz.IntFormat(bits)
@@ -164,7 +164,7 @@ for bits in range(8, 1, -1):
     for name in ("conv1.weight", "conv2.weight", "fc1.weight", "fc2.weight"):
         qparams = qviz.calibrate(weights[name], "min-max", fmt, "symmetric")
         small[name] = qviz.fake_quantize(weights[name], qparams)
-    accuracy[bits] = data.cnn_accuracy(small)
+    accuracy[bits] = networks.cnn_accuracy(small)
     print(f"{bits} bits: {accuracy[bits]:7.2%} right")
 
 # %%

@@ -3,7 +3,7 @@
 #
 # **The question of this page: which integer stands for which real number?**
 #
-# *Before it: [1. What is quantization?](01_what_is_quantization.ipynb). Time: 20 minutes, exercises 25 more. Next: [3. Calibration](03_calibration.ipynb).*
+# *Before it: [1. What is quantization?](01_what_is_quantization.ipynb). Time: 15 minutes, exercises 25 more. Next: [3. Calibration](03_calibration.ipynb).*
 #
 # Two numbers decide it. The **scale** is the distance between neighbouring levels. The **zero point** is the integer that stands for 0.0. On this page you derive both, test the formula against 100,000 numbers, and see how many values should share one scale.
 
@@ -11,7 +11,6 @@
 import numpy as np
 
 import qviz
-from qviz import data, plots
 from qviz.lessons import Prediction, check, record
 from qviz.widgets import GranularityExplorer, MappingExplorer
 
@@ -79,7 +78,7 @@ mapping.reset()
 # Networks are full of zeros. Images are padded with zeros. **ReLU**, the function that turns negative values into 0, makes many more.
 
 # %%
-activations = data.tensor("conv2 activations")
+activations = qviz.tensor("conv2 activations")
 print(f"{np.mean(activations == 0):.0%} of these activations are exactly 0")
 
 # %% [markdown]
@@ -109,7 +108,7 @@ def dequantize(q, scale, zero_point):
 # Is it right? It must give the same codes as qviz for 100,000 numbers, in range and out of it.
 
 # %%
-x = data.tensor("Gaussian").astype(np.float64) * 2
+x = qviz.tensor("Gaussian").astype(np.float64) * 2
 mine = quantize(x, float(qparams.scale), int(qparams.zero_point), 0, 255)
 assert np.array_equal(mine, qviz.quantize(x, qparams))
 print(f"{mine.size:,} codes, all equal; the first five: {mine[:5]}")

@@ -11,7 +11,7 @@
 import numpy as np
 
 import qviz
-from qviz import data
+from qviz import networks
 from qviz.lessons import Prediction, check, record
 from qviz.numerics import CALIBRATORS, Entropy
 from qviz.widgets import ArenaExplorer, CalibrationExplorer
@@ -24,7 +24,7 @@ from qviz.widgets import ArenaExplorer, CalibrationExplorer
 # These are 100,000 activations of the second layer of our network, on handwritten digits. Large ones are rare:
 
 # %%
-x = data.tensor("conv2 activations")
+x = qviz.tensor("conv2 activations")
 for limit in (2, 4, 6):
     print(f"{(x > limit).mean():7.3%} are larger than {limit}")
 print(f"the largest is {x.max():.2f}")
@@ -114,11 +114,11 @@ guess_network = Prediction("Three bits, calibrated on the sample with outliers, 
 guess_network
 
 # %%
-sample = data.tensor("conv2 activations", outliers=0.001)
+sample = qviz.tensor("conv2 activations", outliers=0.001)
 accuracy = {}
 for name in CALIBRATORS:
     qparams = qviz.calibrate(sample, name, qviz.IntFormat(3, signed=False), batches=50)
-    accuracy[name] = data.cnn_accuracy(change={"conv2": lambda a: qviz.fake_quantize(a, qparams)})
+    accuracy[name] = networks.cnn_accuracy(change={"conv2": lambda a: qviz.fake_quantize(a, qparams)})
     print(f"{name:15} keeps up to {float(qparams.hi):5.2f}: {accuracy[name]:6.1%} right")
 
 # %%
@@ -180,7 +180,7 @@ arena.reset()
 
 # %%
 for name in ("conv2 activations", "fc1 activations"):
-    values = data.tensor(name)
+    values = qviz.tensor(name)
     least = qviz.mse(values, qviz.fake_quantize(values, qviz.calibrate(values, "mse", qviz.UINT8)))
     print(f"{name}: {(values == 0).mean():.0%} zeros")
     for variant, seen in (("onnxruntime", values), ("onnxruntime", values[values > 0]), ("nvidia", values)):
@@ -198,7 +198,7 @@ for name in ("conv2 activations", "fc1 activations"):
 methods = {"min-max": "min-max", "mse": "mse", "entropy": "entropy", "as ONNX Runtime": Entropy(variant="onnxruntime")}
 for name, method in methods.items():
     qparams = qviz.calibrate(x, method, qviz.UINT8, batches=50)
-    right = data.cnn_accuracy(change={"conv2": lambda a: qviz.fake_quantize(a, qparams)})
+    right = networks.cnn_accuracy(change={"conv2": lambda a: qviz.fake_quantize(a, qparams)})
     print(f"8 bits, {name:15} {right:.0%} right")
 
 # %% [markdown]

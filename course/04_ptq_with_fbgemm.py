@@ -14,9 +14,9 @@ import torch
 from torch.ao import quantization
 from qviz.lessons import Prediction, check, record
 from qviz.plots import compare_accuracies
-from qviz.pytorch import cost, engines, examples, files, models, ptq, ptq_config, qat
+from qviz.pytorch import size_and_latency, engines, saved_model, digits_model, ptq, ptq_config, qat
+from qviz.pytorch.labs import examples, ptq_lab
 from qviz.pytorch.convert import convert
-from qviz.pytorch.ptq_lab import PTQLab
 from qviz.widgets import PTQExplorer
 
 # %% [markdown]
@@ -31,7 +31,7 @@ guess_easy = Prediction("In float32 the network gets 4 of 359 images wrong. With
 guess_easy
 
 # %%
-lab = PTQLab()
+lab = ptq_lab.PTQLab()
 explorer = PTQExplorer(lab, weight_bits=8)
 explorer
 
@@ -64,8 +64,8 @@ explorer.reset()
 # PyTorch goes through them as *prepare, calibrate, convert*, because activations must be *seen* before they have a scale. `prepare` puts an **observer** behind each layer. To calibrate is to run the network on some images. (**Fused**: a convolution and its ReLU become one layer, so that nothing is rounded in between. `quiet` silences PyTorch's notes that this part of it is to move elsewhere.)
 
 # %%
-train_x, _, x, y = models.digits_tensors()
-model = models.digits_cnn().fuse()
+train_x, _, x, y = digits_model.digits_tensors()
+model = digits_model.digits_cnn().fuse()
 model.qconfig = quantization.get_default_qconfig("fbgemm")
 with engines.quiet():
     prepared = quantization.prepare(model)
@@ -83,7 +83,7 @@ with engines.needed(), engines.using(), engines.quiet():
     weight = quantized.conv1.weight()
     print(weight.int_repr()[0, 0].numpy())
     print(f"largest difference of a weight: {(weight.dequantize() - model.conv1[0].weight).abs().max():.4f}")
-    print(f"output: scale {quantized.conv1.scale:.4f}, zero point {quantized.conv1.zero_point}; {models.accuracy(quantized, x, y):.2%} right")
+    print(f"output: scale {quantized.conv1.scale:.4f}, zero point {quantized.conv1.zero_point}; {digits_model.accuracy(quantized, x, y):.2%} right")
 
 # %% [markdown]
 # (The largest value seen, over 255 steps, would be half of this scale. But fbgemm's default has *reduce range* on: 127 steps. And its histogram observer keeps a little less than it saw.)
@@ -163,7 +163,7 @@ with engines.needed():
 # %% [markdown]
 # Four: save and load. The example saves a state dict, and no float `SimpleModel` can load it: it has the names of integer layers. The first line below shows the refusal. One that was prepared and converted in the same way can.
 #
-# With `weights_only=False`, loading a file can run code that somebody put into it. `torch.load(..., weights_only=True)`, the default since PyTorch 2.6, takes tensors and plain values alone. `files.load` does that, builds the layers anew, and checks each number before it goes in.
+# With `weights_only=False`, loading a file can run code that somebody put into it. `torch.load(..., weights_only=True)`, the default since PyTorch 2.6, takes tensors and plain values alone. `saved_model.load` does that, builds the layers anew, and checks each number before it goes in.
 
 # %%
 with engines.needed(), engines.quiet(), TemporaryDirectory() as folder:
@@ -171,8 +171,8 @@ with engines.needed(), engines.quiet(), TemporaryDirectory() as folder:
     state = torch.load(f"{folder}/model_quantized.pth", weights_only=True)
     print(examples.error_line(examples.SimpleModel().load_state_dict, state))
     print(examples.as_written_ptq().quantized.load_state_dict(state))
-    files.save(mended.quantized, f"{folder}/mended.pt")
-    loaded = files.load(f"{folder}/mended.pt", Mended(), new)
+    saved_model.save(mended.quantized, f"{folder}/mended.pt")
+    loaded = saved_model.load(f"{folder}/mended.pt", Mended(), new)
     print("the same bits:", torch.equal(loaded(new), mended.quantized(new)))
 
 # %% [markdown]
@@ -184,9 +184,9 @@ with engines.needed(), engines.quiet(), TemporaryDirectory() as folder:
 
 # %%
 ways = {"eager": ptq.PTQConfig(), "FX": ptq.PTQConfig(flow="fx"), "dynamic": ptq.PTQConfig(dynamic=True)}
-made = {way: ptq.quantize_model(models.digits_cnn(), config, train_x) for way, config in ways.items()}
+made = {way: ptq.quantize_model(digits_model.digits_cnn(), config, train_x) for way, config in ways.items()}
 for way, network in made.items():
-    print(f"{way:8}{models.accuracy(network, x, y):7.2%} right, {cost.size_bytes(network):,} bytes")
+    print(f"{way:8}{digits_model.accuracy(network, x, y):7.2%} right, {size_and_latency.size_bytes(network):,} bytes")
 print("eager and FX give the same bits:", torch.equal(made["eager"](x), made["FX"](x)))
 
 # %% [markdown]
@@ -221,8 +221,8 @@ for bits in (8, 4, 2):
 # Multiply a channel by 16, and divide by 16 where the next layer reads it: the network computes the same, since ReLU and pooling let a positive factor through. We do that to every channel, with factors from 1/16 to 16.
 
 # %%
-hard = models.rescale_channels(models.digits_cnn(), factor=16)
-print(f"largest difference of an output: {(hard(x) - models.digits_cnn()(x)).abs().max():.6f}")
+hard = digits_model.rescale_channels(digits_model.digits_cnn(), factor=16)
+print(f"largest difference of an output: {(hard(x) - digits_model.digits_cnn()(x)).abs().max():.6f}")
 
 # %%
 guess_hard = Prediction("The same function. Now 8 bits, one scale per tensor, ranges by min-max, as at the top of the page. How many are right?", {"99 %": 0.99, "73 %": 0.73, "19 %": 0.19})
@@ -261,7 +261,7 @@ best = max(ptq_config.METHODS, key=varied.accuracies.get)
 steps |= {f"per channel, {method}": varied.accuracies[method] for method in ("min-max", best)}
 with engines.threads(1):
     run = qat.train_qat(hard, qat.QATConfig(8, 8, epochs=6, lr=5e-4))
-steps["per channel, QAT"] = models.accuracy(convert(run.model), x, y)
+steps["per channel, QAT"] = digits_model.accuracy(convert(run.model), x, y)
 compare_accuracies(steps, "The same function, always in 8 bits")
 
 # %% [markdown]
@@ -287,12 +287,12 @@ record(guess_easy, guess_written, guess_hard, guess_samples)
 # Each check answers at once. A wrong answer gets a hint; an empty one stops nothing.
 
 # %% [markdown]
-# **4.1.** One scale for each output channel of the weights: how many scales does our network keep, in its four layers? (`print(models.digits_cnn())` shows them.)
+# **4.1.** One scale for each output channel of the weights: how many scales does our network keep, in its four layers? (`print(digits_model.digits_cnn())` shows them.)
 
 # %%
 scales = None
 ### BEGIN SOLUTION
-scales = sum(len(values) for name, values in models.digits_cnn().state_dict().items() if name.endswith("weight"))
+scales = sum(len(values) for name, values in digits_model.digits_cnn().state_dict().items() if name.endswith("weight"))
 ### END SOLUTION
 
 # %%

@@ -12,10 +12,11 @@ import tempfile
 import numpy as np
 from qviz import IntFormat, choose_qparams, fake_quantize, plots
 from qviz.lessons import Prediction, ProgressBar, check, record
-from qviz.pytorch import engines, examples, files, models, qat
-from qviz.pytorch.agreement import agreement
+from qviz.pytorch import engines, saved_model, digits_model, qat
+from qviz.pytorch.labs import examples
+from qviz.pytorch.layer_comparison import agreement
 from qviz.pytorch.convert import convert
-from qviz.pytorch.qat_lab import QATLab
+from qviz.pytorch.labs.qat_lab import QATLab
 from qviz.widgets import QATExplorer, STEExplorer
 
 # %% [markdown]
@@ -92,7 +93,7 @@ ste.reset()
 # **Step 2: train with it.** Epoch 0 is the network before training, which is PTQ. A **crossing** is a weight that has another code than an epoch before.
 
 # %%
-model, config = models.digits_cnn(), qat.QATConfig(weight_bits=2, activation_bits=4)
+model, config = digits_model.digits_cnn(), qat.QATConfig(weight_bits=2, activation_bits=4)
 prepared = qat.prepare(model, config)
 print(len(qat.fake_quantizes(prepared)), "fake-quantizes, such as", *list(qat.fake_quantizes(prepared))[1:3])
 
@@ -105,7 +106,7 @@ guess_learn.reveal(100 * run.history[-1].accuracy, "As many bits as before, but 
 # Towards the end the learning rate falls to 0, and the crossings die out. Before that, the ranges are **frozen**: the observers stop watching. Batch norm, where a network has it, is frozen too. Otherwise the grid would move under weights that have just settled on it. Even a prediction would move it:
 
 # %%
-_, _, images, labels = models.digits_tensors()
+_, _, images, labels = digits_model.digits_tensors()
 for name, network in (("not frozen", prepared.eval()), ("frozen", run.model)):
     network(images)
     before = float(network.quant.activation_post_process.scale)
@@ -119,7 +120,7 @@ for name, network in (("not frozen", prepared.eval()), ("frozen", run.model)):
 # %%
 converted = convert(run.model)
 print(agreement(run.model, converted, images))
-print(f"converted: {models.accuracy(converted, images, labels):.2%} right")
+print(f"converted: {digits_model.accuracy(converted, images, labels):.2%} right")
 
 # %% [markdown]
 # Nothing differs. (With W8A8, the sums can be too large for a processor without VNNI. There `QATConfig(reduce_range=True)` gives up one bit of the activations, and nothing differs again; lesson 6 shows why. So that these pages show the same numbers on every machine, the network trains in double precision here, and NumPy computes an integer layer wherever your own kernel would not do it exactly.)
@@ -193,7 +194,7 @@ guess_torch
 # %%
 fused = qat.train_qat(model, qat.QATConfig(weight_bits=2, activation_bits=4, fake_quantize="torch_fused")).model
 networks = {"fake": fused, "torch": convert(fused, mends=()), "mended": convert(fused)}
-right = {name: models.accuracy(network, images, labels) for name, network in networks.items()}
+right = {name: digits_model.accuracy(network, images, labels) for name, network in networks.items()}
 print("  ".join(f"{name} {accuracy:.2%}" for name, accuracy in right.items()))
 for name in run.snapshots[0]:
     fake = fused.get_submodule(name).weight_fake_quant
@@ -243,7 +244,7 @@ with engines.needed():
 # model_quantized = convert(model_prepared)
 # ```
 #
-# See the faults go, one after the other. Then save the model. The example ends in `torch.save(model_quantized.state_dict(), ...)`, which no float `SimpleModel` can load (lesson 4). A file of `files.save` holds codes, scales, zero points and the engine, and loading runs nothing that is in it.
+# See the faults go, one after the other. Then save the model. The example ends in `torch.save(model_quantized.state_dict(), ...)`, which no float `SimpleModel` can load (lesson 4). A file of `saved_model.save` holds codes, scales, zero points and the engine, and loading runs nothing that is in it.
 
 # %%
 steps = {"1. stubs": (False, False), "2. trained": (True, False), "3. frozen, eval()": (True, True)}
@@ -257,9 +258,9 @@ with engines.needed():
 truth = examples.targets(x)
 with engines.needed(), tempfile.TemporaryDirectory() as folder:
     print(f"mean error {(mended(x) - truth).abs().mean():.3f}; the answers are {truth.abs().mean():.3f} large")
-    files.save(mended, f"{folder}/simple.pt")
-    files.save(converted, f"{folder}/digits.pt")
-    simple, digits = files.load(f"{folder}/simple.pt", examples.MendedModel(), x), files.load(f"{folder}/digits.pt")
+    saved_model.save(mended, f"{folder}/simple.pt")
+    saved_model.save(converted, f"{folder}/digits.pt")
+    simple, digits = saved_model.load(f"{folder}/simple.pt", examples.MendedModel(), x), saved_model.load(f"{folder}/digits.pt")
     print("bit for bit the same:", simple(x).equal(mended(x)), digits(images).equal(converted(images)))
 
 # %% [markdown]

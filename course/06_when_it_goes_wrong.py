@@ -14,9 +14,9 @@ from torch import nn
 from torch.ao.nn.quantized import FloatFunctional
 from torch.ao.quantization import DeQuantStub, MinMaxObserver, QConfig, QuantStub, convert, get_default_qconfig, prepare
 
-from qviz.lessons import Here, Prediction, check, record
+from qviz.lessons import LocalResult, Prediction, check, record
 from qviz.numerics import Percentile
-from qviz.pytorch import failures, saturation
+from qviz.pytorch import failures
 from qviz.widgets import SaturationExplorer
 
 # %% [markdown]
@@ -33,7 +33,7 @@ with failures.workbench() as bench:
     prepared = prepare(model)
     prepared(failures.numbers())
     bench.model = convert(prepared)
-failures.check("missing-stub", bench)
+failures.check_repair("missing-stub", bench)
 
 # %% [markdown]
 # **Cause.** The layer now multiplies integers, and nothing makes the input integers. `'CPU' backend` in the message means: a tensor of real numbers came in.
@@ -52,7 +52,7 @@ guess_default
 with failures.workbench() as bench:
     prepared = prepare(failures.digits_network())
     bench.model = convert(prepared)
-failures.check("uncalibrated", bench)
+failures.check_repair("uncalibrated", bench)
 
 # %%
 guess_default.reveal(failures.right(bench.model), "Each activation is rounded to a whole number. It is bad, yet not bad enough to be noticed at once: that is what makes it dangerous.")
@@ -72,7 +72,7 @@ with failures.workbench() as bench:
     prepared = prepare(model.fuse())
     prepared(failures.images())
     bench.model = convert(prepared)
-failures.check("train-mode", bench)
+failures.check_repair("train-mode", bench)
 
 # %% [markdown]
 # **Cause.** The model is in train mode. There `fuse` keeps the batch norm, so that it can be trained further. `convert` does not know this joined layer and leaves it in float: integers meet real numbers.
@@ -93,7 +93,7 @@ with failures.workbench() as bench:
     prepared = prepare(model)
     prepared(failures.images())
     bench.model = convert(prepared)
-failures.check("unfused-batch-norm", bench)
+failures.check_repair("unfused-batch-norm", bench)
 
 # %%
 guess_norm.reveal("between convolution and batch norm", failures.case("unfused-batch-norm").cause)
@@ -112,7 +112,7 @@ qconfig = QConfig(
     activation=MinMaxObserver.with_args(dtype=torch.qint8),
     weight=MinMaxObserver.with_args(dtype=torch.quint8),
 )
-failures.check("wrong-dtype", qconfig)
+failures.check_repair("wrong-dtype", qconfig)
 
 # %% [markdown]
 # **Cause.** The kernels multiply unsigned activations (`quint8`) by signed weights (`qint8`), and nothing else.
@@ -127,7 +127,7 @@ failures.check("wrong-dtype", qconfig)
 
 # %%
 engine = "qnnpack"
-failures.check("engine", engine)
+failures.check_repair("engine", engine)
 
 # %% [markdown]
 # **Cause.** Converted weights bring their kernel along, so the second network does not mind. But clipping asks which engine is set *now*. That of qnnpack reads such a tensor in another order, and mixes up the channels.
@@ -146,7 +146,7 @@ guess_codes
 
 # %%
 observer = MinMaxObserver.with_args(dtype=torch.quint8, qscheme=torch.per_tensor_symmetric)
-failures.check("symmetric", observer)
+failures.check_repair("symmetric", observer)
 
 # %%
 guess_codes.reveal(failures.codes_used(observer), "Unsigned codes have no negative half. So torch puts zero in the middle, at 128, and everything below stays empty: one bit is lost.")
@@ -160,7 +160,7 @@ guess_codes.reveal(failures.codes_used(observer), "Unsigned codes have no negati
 
 # %%
 calibrator = Percentile(0.01)
-failures.check("percentile", calibrator)
+failures.check_repair("percentile", calibrator)
 
 # %% [markdown]
 # **Cause.** The number is the percentage to *keep*. More than half of the values after this ReLU are exactly 0. So the middle 0.01 % reach from 0 to 0, and all others are clipped. A library had this very mix-up in its own code (onnxruntime issue 10846).
@@ -172,11 +172,11 @@ failures.check("percentile", calibrator)
 # Nothing is wrong with the answers. But the model is *slower*. These times are taken on your machine, now:
 
 # %%
-Here("A tiny layer, one input at a time: int8 against float.", failures.race)
+LocalResult("A tiny layer, one input at a time: int8 against float.", failures.race)
 
 # %%
 layer = nn.Linear(10, 5)
-failures.check("slower", layer)
+failures.check_repair("slower", layer)
 
 # %% [markdown]
 # **Cause.** Making integers, and real numbers again, costs a fixed time for the calls and a little for each value. The sums grow faster than that. A tiny layer never earns it back.
@@ -226,7 +226,8 @@ explorer.reset()
 # The explorer *emulates* the addition. Here is the real kernel: on your processor as it is, and once more in a process of its own that is told to do without VNNI. If the emulation is right, each sum of that process equals the emulated one.
 
 # %%
-Here("What does this processor do?", saturation.report)
+from qviz.pytorch.labs import saturation
+LocalResult("What does this processor do?", saturation.report)
 
 # %% [markdown]
 # torch's default for fbgemm has `reduce_range` on. If you write your own qconfig, it is yours to remember: `MinMaxObserver.with_args(dtype=torch.quint8, reduce_range=True)`.
@@ -275,7 +276,7 @@ with failures.workbench() as bench:
     prepared = prepare(model)
     prepared(failures.numbers())
     bench.model = convert(prepared)
-skip = failures.check("skip-connection", bench)
+skip = failures.check_repair("skip-connection", bench)
 print(skip)
 
 # %%
@@ -315,7 +316,7 @@ check("06.4", my_dot)
 # %% [markdown]
 # ## Sources
 #
-# * Where people met these: `failures.case("missing-stub")` lists cause, cure and links; `list(failures.CASES)` has all names.
+# * Where people met these: `failures.case("missing-stub")` lists cause, cure and links; `list(failures.FAILURES)` has all names.
 # * [pytorch issue 44939](https://github.com/pytorch/pytorch/issues/44939): D. Balchev finds the sum that saturates.
 # * Intel, [*64 and IA-32 Architectures Software Developer's Manual*](https://www.intel.com/content/www/us/en/developer/articles/technical/intel-sdm.html): PMADDUBSW, the instruction that adds pairs in 16 bits.
 # * ONNX Runtime, [*Quantize ONNX models*](https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html): its `reduce_range` gives weights 7 bits, in place of activations.

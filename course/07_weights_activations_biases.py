@@ -10,11 +10,12 @@
 # %%
 import numpy as np
 
-from qviz import data
-from qviz.data import SwitchedCNN, Switches
-from qviz.data.switched import INPUT_OF, activation_qparams, bias_scale, weight_qparams
-from qviz.lessons import Here, Prediction, check, record
+from qviz import networks
+from qviz.experiments import SwitchedCNN, Switches
+from qviz.experiments.ablation import activation_qparams, bias_scale, weight_qparams
+from qviz.lessons import LocalResult, Prediction, check, record
 from qviz.numerics import bias_bits, quantize_bias
+from qviz.networks.topology import LAYERS
 from qviz.plots import shifts
 from qviz.widgets import SwitchesExplorer
 
@@ -29,7 +30,7 @@ from qviz.widgets import SwitchesExplorer
 
 # %%
 cnn = SwitchedCNN()
-weights = data.cnn_weights()
+weights = networks.cnn_weights()
 for kind in ("weight", "bias"):
     values = np.concatenate([array.ravel() for name, array in weights.items() if name.endswith(kind)])
     print(f"{kind:10} {len(values):7,} numbers, up to {abs(values).max():.2f}")
@@ -83,7 +84,7 @@ for bits in (8, 4):
 # The range of an activation must be known before the image comes. So it is measured on a sample: **calibration**. A small sample misses the large values. So many images were seen:
 
 # %%
-seen = data.training_activations()["conv2"]
+seen = networks.training_activations()["conv2"]
 test = cnn.activations(Switches().with_on())["conv2"]
 for n in (1, 10, 100, len(seen)):
     hi = seen[:n].max()
@@ -131,7 +132,7 @@ scale_x, scale_w = activation_qparams("fc1", Switches()).scale, weight_qparams("
 bias = float(weights["fc2.bias"][0])
 print(f"scale_x * scale_w = {scale_x:.5f} * {scale_w:.6f} = {scale_x * scale_w:.7f}")
 print(f"bias {bias:.5f} / {scale_x * scale_w:.7f} = {bias / (scale_x * scale_w):.2f} steps, code {int(quantize_bias(bias, scale_x * scale_w))}")
-for layer in INPUT_OF:
+for layer in LAYERS:
     b, step = weights[f"{layer}.bias"], bias_scale(layer, Switches())
     print(f"{layer}: the largest code is {abs(quantize_bias(b, step)).max():6,}; that needs {bias_bits(b, step)} bits")
 
@@ -140,7 +141,7 @@ for layer in INPUT_OF:
 
 # %%
 without = {name: array * (not name.endswith("bias")) for name, array in weights.items()}
-print(f"float32: {data.cnn_accuracy():.1%} right; float32 with every bias set to 0: {data.cnn_accuracy(without):.1%} right")
+print(f"float32: {networks.cnn_accuracy():.1%} right; float32 with every bias set to 0: {networks.cnn_accuracy(without):.1%} right")
 
 # %%
 guess_int8 = Prediction("Weights and activations have 8 bits. The biases get 8 bits too, on the scale of the sum. Which share of the answers is right?", {"98.9 %, as with float biases": 0.989, "97.7 %, in between": 0.977, "96.4 %, as without biases": 0.964})
@@ -218,11 +219,11 @@ shifts({part: cnn.activations(switches)["logits"] - real for part, switches in p
 
 # %%
 from qviz.pytorch import engines
-from qviz.pytorch.kernel_bias import bias_in_kernel
+from qviz.pytorch.labs.kernel_bias import bias_in_kernel
 from qviz.pytorch.ptq import PTQConfig, quantize_model
-from qviz.pytorch.models import accuracy, digits_cnn, digits_tensors
+from qviz.pytorch.digits_model import accuracy, digits_cnn, digits_tensors
 
-Here("A bias of 0.25, 0.5 and 0.75 steps comes out as:", lambda: f"{[bias_in_kernel(n / 4) for n in (1, 2, 3)]} on {engines.preferred()}")
+LocalResult("A bias of 0.25, 0.5 and 0.75 steps comes out as:", lambda: f"{[bias_in_kernel(n / 4) for n in (1, 2, 3)]} on {engines.preferred()}")
 
 # %% [markdown]
 # fbgemm does not round it at all: such fractions come out as they went in. (qnnpack, the engine of phones and Macs, does round.) And our simulation in NumPy, beside the kernel:
@@ -271,7 +272,7 @@ check("07.1", weight_bits)
 # %%
 fewest = None
 ### BEGIN SOLUTION
-fewest = max(bias_bits(data.cnn_weights()[f"{layer}.bias"], bias_scale(layer, Switches())) for layer in INPUT_OF)
+fewest = max(bias_bits(networks.cnn_weights()[f"{layer}.bias"], bias_scale(layer, Switches())) for layer in LAYERS)
 ### END SOLUTION
 
 # %%

@@ -10,12 +10,12 @@
 # %%
 import numpy as np
 
-from qviz import data
-from qviz.lessons import Here, Prediction, check, record
+from qviz import data, networks
+from qviz.lessons import LocalResult, Prediction, check, record
 from qviz.numerics import requantize_float
-from qviz.numerics.integer_layer import WAYS
-from qviz.pytorch.integer import side_by_side
-from qviz.pytorch.models import digits_tensors
+from qviz.numerics.integer_layer import ROUNDINGS
+from qviz.pytorch.numpy_twin import side_by_side
+from qviz.pytorch.digits_model import digits_tensors
 from qviz.pytorch.ptq import PTQConfig
 from qviz.widgets import IntegerWalkExplorer
 
@@ -29,7 +29,7 @@ from qviz.widgets import IntegerWalkExplorer
 # All that is left under the sum is integers. This is the network of the course with codes of 8 bits, and its first test image as it sees it:
 
 # %%
-net, digits = data.integer_cnn(), data.digits()
+net, digits = networks.integer_cnn(), data.digits()
 images, labels = digits.images[digits.test], digits.labels[digits.test]
 codes = net.run(images)
 print(codes["input"][0, 0])
@@ -91,7 +91,7 @@ guess_bits.reveal(most.bit_length() + 1, "Sixteen bits for a product, nine for 5
 # The same network with affine weights has all that is needed to see it:
 
 # %%
-affine = data.integer_cnn(per_channel=False, scheme="affine")
+affine = networks.integer_cnn(per_channel=False, scheme="affine")
 terms = affine.layers["conv2"].accumulate(codes["conv1"][:1])
 print("zero points of the weights:", [int(layer.w.zero_point) for layer in affine.layers.values()])
 for name in ("products", "weight_sums", "input_sums", "zero_points", "total"):
@@ -147,7 +147,7 @@ guess_ways = Prediction("The layer conv2 gives out 735,232 codes for all test im
 guess_ways
 
 # %%
-for way in WAYS:
+for way in ROUNDINGS:
     difference = net.layers["conv2"].run(codes["conv1"], way).astype(int) - codes["conv2"]
     print(f"{way:10} {(difference != 0).sum():4} of {difference.size:,} codes differ, by at most {np.abs(difference).max()}")
 
@@ -196,7 +196,7 @@ explorer.reset()
 
 # %%
 logits = net.logits(images[:1])[0]
-floats = data.cnn_forward(images[:1])["logits"][0]
+floats = networks.cnn_forward(images[:1])["logits"][0]
 print("codes   ", codes["logits"][0])
 print("integers", np.round(logits, 1), "so it is a", logits.argmax())
 print("floats  ", np.round(floats, 1), "so it is a", floats.argmax())
@@ -213,13 +213,13 @@ guess_equal
 # %%
 both = side_by_side(digits_tensors()[2], PTQConfig(reduce_range=True))
 print(both)
-Here("The same with activations of 8 bits.", lambda: side_by_side(digits_tensors()[2]))
+LocalResult("The same with activations of 8 bits.", lambda: side_by_side(digits_tensors()[2]))
 
 # %%
 differ = sum(int((mine != both.theirs.get(name, mine)).sum()) for name, mine in both.mine.items())
 named = both.theirs.get("logits", both.mine["logits"]).argmax(1)
 print(f"{sum(mine.size for mine in both.mine.values()):,} codes, {differ} differ; {(named == labels).sum()} of {labels.size} digits right")
-for way in WAYS:
+for way in ROUNDINGS:
     print(f"NumPy, {way:10} names {(both.net.predict(images, way) == named).sum()} of {labels.size} digits as fbgemm does")
 guess_equal.reveal(differ, "Sums of integers are exact, and the two steps with floats are done in the kernel's own order.")
 

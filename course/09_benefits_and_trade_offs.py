@@ -8,7 +8,7 @@
 # Three things are promised: a smaller model, faster answers, less power. Two things are paid: some accuracy, and a more complex way to the model. On this page nothing of that is taken on trust. You count it, measure it, or see where the figure comes from.
 
 # %%
-from qviz.lessons import Here, Prediction, check, record, sweep
+from qviz.lessons import LocalResult, Prediction, check, record, sweep
 from qviz.widgets import EnergyExplorer, SizeExplorer, SpeedExplorer
 
 # %% [markdown]
@@ -41,27 +41,27 @@ guess_file = Prediction("torch.save of the 4-bit network, against the 8-bit one.
 guess_file
 
 # %%
-from qviz.pytorch import held, models, ptq
-images = models.digits_tensors()[0]
-print(f"float32: {held.held(models.digits_cnn()).file_bytes:,} bytes in torch's file")
+from qviz.pytorch import packed_file, digits_model, ptq
+images = digits_model.digits_tensors()[0]
+print(f"float32: {packed_file.held(digits_model.digits_cnn()).file_bytes:,} bytes in torch's file")
 size = {}
 for bits in (8, 4, 2):
-    network = ptq.quantize_model(models.digits_cnn(), ptq.PTQConfig(weight_bits=bits), images)
-    found, size[bits] = held.held(network), held.held(network).file_bytes
-    print(f"{bits} bits: {size[bits]:,} in torch's file, {found.codes:,} of them codes; {held.packed_bytes(network):,} packed")
+    network = ptq.quantize_model(digits_model.digits_cnn(), ptq.PTQConfig(weight_bits=bits), images)
+    found, size[bits] = packed_file.held(network), packed_file.held(network).file_bytes
+    print(f"{bits} bits: {size[bits]:,} in torch's file, {found.codes:,} of them codes; {packed_file.packed_bytes(network):,} packed")
 guess_file.reveal(size[4] / size[8], "torch stores each code in a whole byte. Fewer bits save room only where codes are packed.")
 
 # %% [markdown]
 # Our network is small. Names, shapes and 8-byte scales are a large part of its file. In a network of a million weights they hardly count:
 
 # %%
-from qviz.pytorch import speed
+from qviz.pytorch.labs import speed
 wide = speed.Stack((64, 1024, 1024, 10)).eval()
 wide_int8 = speed.quantized(wide, images[:256].flatten(1))
 for name, network in (("float32", wide), ("int8", wide_int8)):
-    found = held.held(network)
+    found = packed_file.held(network)
     print(f"{name:8} in memory {found.memory_bytes:9,}, on disk {found.file_bytes:9,} bytes")
-print(f"{held.held(wide).file_bytes / found.file_bytes:.2f} times smaller on disk")
+print(f"{packed_file.held(wide).file_bytes / found.file_bytes:.2f} times smaller on disk")
 
 # %% [markdown]
 # ## Speed: measure it here
@@ -117,10 +117,10 @@ guess_power.reveal(saved, "Nearly all energy goes into moving bytes, and int8 ha
 # Some machines have a counter of energy, **RAPL**. Where it may be read, the next cell measures the wide network with it; where not, it says so.
 
 # %%
-from qviz.pytorch.power import Counter
+from qviz.pytorch.labs.power import Counter
 x = images[:256].flatten(1)
 both = {"float32": lambda: wide(x), "int8": lambda: wide_int8(x)}
-Here("What does the wide network take, by a counter of energy?", lambda: Counter().compare(both, inputs=256))
+LocalResult("What does the wide network take, by a counter of energy?", lambda: Counter().compare(both, inputs=256))
 
 # %% [markdown]
 # ## Accuracy: what fewer bits cost
@@ -128,8 +128,8 @@ Here("What does the wide network take, by a counter of energy?", lambda: Counter
 # **W3A4** means weights of 3 bits and activations of 4. The next cell rounds our network after training (PTQ), and trains it on with the rounding in it (QAT), for three epochs each.
 
 # %%
-from qviz.plots import accuracy_by_bits, timed
-from qviz.pytorch.qat_lab import QATLab
+from qviz.plots import accuracy_by_bits, latency_bubbles
+from qviz.pytorch.labs.qat_lab import QATLab
 lab = QATLab()
 formats = {f"W{w}A{a}": {"weight_bits": w, "activation_bits": a, "epochs": 3} for w, a in ((8, 8), (4, 4), (3, 4), (2, 4))}
 sweep(lambda settings: lab.train(**settings), formats.values(), workers=1, progress=True)
@@ -148,8 +148,8 @@ accuracy_by_bits(list(formats), found, runs[0].float_accuracy)
 
 # %%
 from functools import partial
-from qviz.data.allocation import alone, all_but, best_that_fits, take_bits
-from qviz.data.mixed import LAYERS, WIDTHS, every_network, joined, networks_of, place, size_bytes
+from qviz.experiments.bit_allocation import alone, all_but, best_that_fits, take_bits
+from qviz.experiments.mixed_precision import LAYERS, WIDTHS, every_network, joined, networks_of, place, size_bytes
 from qviz.widgets import DecisionExplorer, ParetoExplorer
 networks = partial(networks_of, images="training", method="mse")
 done = sweep(networks, WIDTHS, progress=True)
@@ -193,14 +193,14 @@ pareto.reset()
 
 # %%
 from qviz.pytorch import measure
-sample, _, x_test, y_test = models.digits_tensors()
-model = models.digits_cnn()
+sample, _, x_test, y_test = digits_model.digits_tensors()
+model = digits_model.digits_cnn()
 configs = {"int8, per tensor": ptq.PTQConfig(per_channel=False), "int8, per channel": ptq.PTQConfig(), "dynamic": ptq.PTQConfig(dynamic=True)}
 found = {name: measure.evaluate(model, ptq.quantize_model(model, c, sample), x_test, y_test, repeats=100) for name, c in configs.items()}
 points = {name: (r.latency.median_ms, r.latency.spread_ms, r.accuracy, r.size_bytes) for name, r in found.items()}
 r = found["dynamic"]
 speeds = {"float32": (r.float_latency.median_ms, r.float_latency.spread_ms, r.float_accuracy, r.float_size_bytes)} | points
-Here("Which of these is fast, and which is right?", lambda: timed(speeds))
+LocalResult("Which of these is fast, and which is right?", lambda: latency_bubbles(speeds))
 
 # %% [markdown]
 # The picture shows all three axes, for three ways to 8 bits. It is measured on *your* machine, 32 images at a time with one thread; the area of a bubble is the file on disk.
@@ -236,13 +236,13 @@ guess_percent.reveal(int(test.right[at] - test.right[place(3)]), "Small layers c
 # **Dynamic** quantization needs one line. **Static** post-training quantization needs a sample. **Quantization-aware training** (QAT) needs labels and a training loop. The next cell runs all three on our network, in plain torch. It counts lines and steps in the code that ran, and the images that went through the network. Each step is one more place for a mistake; [lesson 6](06_when_it_goes_wrong.ipynb) shows most of them. `print(ways.ways[2].code)` shows the code itself.
 
 # %%
-from qviz.pytorch import pipelines
+from qviz.pytorch.labs import pipelines
 ways = pipelines.run_all()
 ways
 
 # %%
 print(ways.steps())
-Here("How many seconds did each way take?", ways.times)
+LocalResult("How many seconds did each way take?", ways.times)
 
 # %% [markdown]
 # ## Which way shall I go?

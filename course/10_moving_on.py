@@ -10,10 +10,10 @@
 # %%
 import numpy as np
 
-from qviz.lessons import Here, Prediction, after_the_course, check, record
-from qviz.pytorch import moves, moving, torchao_here
-from qviz.pytorch.moving import MovingLab
-from qviz.pytorch.ways import WAYS
+from qviz.lessons import LocalResult, Prediction, after_the_course, check, record
+from qviz.pytorch.migration import migration_table, migration_lab, torchao_env
+from qviz.pytorch.migration.migration_lab import MigrationLab
+from qviz.pytorch.migration.backends import BACKENDS
 
 # %% [markdown]
 # ## What is going away
@@ -21,7 +21,7 @@ from qviz.pytorch.ways import WAYS
 # torch says it itself, at nearly every call of its old quantization. The other pages silence this text. Here it is:
 
 # %%
-print(moving.farewell())
+print(migration_lab.deprecation_notice())
 
 # %% [markdown]
 # That release has passed, and the code still runs: torch's documentation now says "in 2.10 if there are no blockers", or later. The types `quint8` and `qint8` are deprecated too. So old code works today, and will stop on some later day.
@@ -34,7 +34,7 @@ print(moving.farewell())
 # Some of its parts need a C++ compiler or a **GPU**. The next cell looks at what your machine has. No other cell depends on those two. If torchao itself is missing, its lines say how to get it, and the others still run.
 
 # %%
-Here("What is there, and what is not?", torchao_here.describe)
+LocalResult("What is there, and what is not?", torchao_env.describe)
 
 # %% [markdown]
 # ## The old way, once more
@@ -42,8 +42,8 @@ Here("What is there, and what is not?", torchao_here.describe)
 # This is the calibrated network of page 4, with torch's own min-max observers. The lab builds it, runs it on the 359 test images, and writes down every product that torch really computes.
 
 # %%
-lab = MovingLab()
-print(WAYS["torch.ao static"].code, "\n")
+lab = MigrationLab()
+print(BACKENDS["torch.ao static"].code, "\n")
 print(lab.table(["float", "torch.ao static"]))
 
 # %% [markdown]
@@ -54,7 +54,7 @@ print(lab.table(["float", "torch.ao static"]))
 # One call, no stubs, no observers, no data. Our network has two convolutions and two linear layers.
 
 # %%
-print(WAYS["quantize_ int8 weights"].code)
+print(BACKENDS["quantize_ int8 weights"].code)
 
 # %%
 guess_layers = Prediction("quantize_ as it comes. How many of our four layers does it quantize?", {"all 4": 4, "only 2": 2, "none": 0})
@@ -94,7 +94,7 @@ print(lab.table([*dynamic, "quantize_ static"]))
 
 # %%
 for name in dynamic:
-    print(f"{name:18} {lab.minds_company(name):2.0f} of 32 images")
+    print(f"{name:18} {lab.batch_sensitivity(name):2.0f} of 32 images")
 
 # %% [markdown]
 # The old way finds one range for the whole batch. So an answer depends on who else is in it! The new way finds a range for each image.
@@ -109,7 +109,7 @@ guess_bits
 
 # %%
 int4 = lab.measure("quantize_ int4 weights")
-print(WAYS["quantize_ int4 weights"].code, "\n")
+print(BACKENDS["quantize_ int4 weights"].code, "\n")
 print(int8)
 print(int4)
 
@@ -124,7 +124,7 @@ guess_bits.reveal(int4.size_bytes / int8.size_bytes, "This configuration gives e
 # This is what replaces `prepare` and `convert` here. (The text at the top of the page sends eager mode to `quantize_`; but that leaves convolutions alone.) Four steps: export the graph, prepare it with a quantizer, run data through, and **convert**.
 
 # %%
-print(WAYS["PT2E histogram"].code)
+print(BACKENDS["PT2E histogram"].code)
 
 # %% [markdown]
 # No stub and no fusing: the graph shows where each layer begins and ends. The quantizer for x86 brings histogram observers. To compare integers with the old way, the lab gives it the same min-max observers that the old way had.
@@ -182,7 +182,7 @@ print(lab.steps("PT2E lowered"))
 # Each line runs both, on the digits, and counts what is the same.
 
 # %%
-print(moves.table(lab))
+print(migration_table.table(lab))
 
 # %% [markdown]
 # Three lines are not complete:

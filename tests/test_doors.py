@@ -19,15 +19,19 @@ from functools import cache, partial
 import numpy as np
 import pytest
 
+from qviz import networks
+
 torch = pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
-from torch import nn  # noqa: E402
-from torch.utils.data import DataLoader  # noqa: E402
+from torch import nn
+from torch.utils.data import DataLoader
 
-import qviz.pytorch  # noqa: E402
-from qviz import data, numerics, plots  # noqa: E402
-from qviz.data import allocation, cnn, outliers  # noqa: E402
-from qviz.numerics import (  # noqa: E402  # noqa: E402
+import qviz.pytorch
+from qviz import data, numerics, plots
+from qviz.data import outliers
+from qviz.experiments import bit_allocation
+from qviz.networks import digits_cnn
+from qviz.numerics import (
     INT4,
     INT8,
     UINT8,
@@ -38,32 +42,31 @@ from qviz.numerics import (  # noqa: E402  # noqa: E402
     PerTensor,
     QParams,
     bias,
-    fixed,
-    integer,
-    outcomes,
+    calibration_results,
+    integer_matmul,
     packing,
     pareto,
     requantize,
     saturation,
 )
-from qviz.numerics import straight_through as slopes  # noqa: E402
-from qviz.plots.channels import sqnr_of_channels  # noqa: E402
-from qviz.plots.number_line import is_clipped  # noqa: E402
-from qviz.pytorch import (  # noqa: E402  # noqa: E402
+from qviz.numerics import straight_through as slopes
+from qviz.numerics.fixed_point import FixedPoint, fixed_point, high_mul, rounding_right_shift
+from qviz.plots.channels import sqnr_of_channels
+from qviz.plots.number_line import is_clipped
+from qviz.pytorch import (
     bridge,
-    cost,
+    digits_model,
     engines,
     inputs,
     measure,
-    models,
     observer,
-    pt2e,
     ptq,
-    quantize_api,
-    speed,
-    ste,
+    size_and_latency,
+    straight_through,
 )
-from qviz.pytorch.saturation import kernel_sums  # noqa: E402
+from qviz.pytorch.kernel_sums import kernel_sums
+from qviz.pytorch.labs import speed
+from qviz.pytorch.migration import pt2e, quantize_api
 
 REAL = np.array([[-2.0, -0.5, 0.0, 1.0], [0.5, 1.5, -1.0, 2.0], [0.25, 0.0, 3.0, -0.75]], np.float32)  # exact in float8
 CODES = np.array([[3, -8, 0, 7], [1, 2, -1, 4], [5, 0, -6, 2]], np.int8)
@@ -98,13 +101,13 @@ DOORS = {
     "numerics.bias.bias_bits.scale": Door(lambda s: bias.bias_bits(REAL, s), POSITIVE),
     "numerics.bias.bias_steps.bias": Door(lambda b: bias.bias_steps(b, 0.5), REAL),
     "numerics.bias.bias_steps.scale": Door(lambda s: bias.bias_steps(REAL, s), POSITIVE),
-    "numerics.fixed.FixedPoint.mantissa": Door(lambda m: fixed.FixedPoint(m, 0), np.int32([2**30, 2**31 - 1])),
-    "numerics.fixed.FixedPoint.exponent": Door(lambda e: fixed.FixedPoint(2**30, e), CODES),
-    "numerics.fixed.fixed_point.multiplier": Door(fixed.fixed_point, POSITIVE),
-    "numerics.fixed.high_mul.a": Door(lambda a: fixed.high_mul(a, 2**30), CODES),
-    "numerics.fixed.high_mul.b": Door(lambda b: fixed.high_mul(2**30, b), CODES),
-    "numerics.fixed.rounding_right_shift.x": Door(lambda x: fixed.rounding_right_shift(x, 2), CODES),
-    "numerics.fixed.rounding_right_shift.shift": Door(lambda s: fixed.rounding_right_shift(100, s), UNSIGNED),
+    "numerics.fixed_point.FixedPoint.mantissa": Door(lambda m: FixedPoint(m, 0), np.int32([2**30, 2**31 - 1])),
+    "numerics.fixed_point.FixedPoint.exponent": Door(lambda e: FixedPoint(2**30, e), CODES),
+    "numerics.fixed_point.fixed_point.multiplier": Door(fixed_point, POSITIVE),
+    "numerics.fixed_point.high_mul.a": Door(lambda a: high_mul(a, 2**30), CODES),
+    "numerics.fixed_point.high_mul.b": Door(lambda b: high_mul(2**30, b), CODES),
+    "numerics.fixed_point.rounding_right_shift.x": Door(lambda x: rounding_right_shift(x, 2), CODES),
+    "numerics.fixed_point.rounding_right_shift.shift": Door(lambda s: rounding_right_shift(100, s), UNSIGNED),
     "numerics.granularity.PerTensor.to_groups.x": Door(PerTensor().to_groups, REAL),
     "numerics.granularity.PerChannel.to_groups.x": Door(PerChannel(0).to_groups, REAL),
     "numerics.granularity.PerGroup.to_groups.x": Door(PerGroup(-1, 2).to_groups, REAL),
@@ -118,9 +121,9 @@ DOORS = {
         lambda e: Histogram.from_counts([1, 2, 3], e), np.float32([-1, 0, 1, 2])
     ),
     "numerics.histogram.Histogram.value_at.position": Door(H.value_at, REAL),
-    "numerics.integer.accumulate.q_x": Door(lambda q: integer.accumulate(q, CODES, X, P), UNSIGNED),
-    "numerics.integer.accumulate.q_w": Door(lambda q: integer.accumulate(UNSIGNED, q, X, P), CODES),
-    "numerics.integer.as_int32.values": Door(lambda v: integer.as_int32(v, "values"), CODES),
+    "numerics.integer_matmul.accumulate.q_x": Door(lambda q: integer_matmul.accumulate(q, CODES, X, P), UNSIGNED),
+    "numerics.integer_matmul.accumulate.q_w": Door(lambda q: integer_matmul.accumulate(UNSIGNED, q, X, P), CODES),
+    "numerics.integer_matmul.as_int32.values": Door(lambda v: integer_matmul.as_int32(v, "values"), CODES),
     "numerics.integer_layer.IntegerLayer.q_w": Door(lambda q: IntegerLayer(q, X, P, Y), CODES),
     "numerics.integer_layer.IntegerLayer.bias": Door(lambda b: IntegerLayer(CODES, X, P, Y, b), REAL[0, 1:]),
     "numerics.integer_layer.IntegerLayer.accumulate.q_x": Door(LAYER.accumulate, UNSIGNED),
@@ -139,8 +142,12 @@ DOORS = {
     "numerics.observers.HistogramObserver.update.x": Door(lambda x: seen(x), REAL),
     "numerics.observers.observe.x": Door(numerics.observe, REAL),
     "numerics.calibrators.calibrate.x": Door(lambda x: [numerics.calibrate(x, c) for c in numerics.CALIBRATORS], REAL),
-    "numerics.outcomes.outcome.x": Door(lambda x: outcomes.outcome(x, H, numerics.MinMax()), REAL),
-    "numerics.outcomes.outcomes.x": Door(lambda x: outcomes.outcomes(x, H), REAL),
+    "numerics.calibration_results.calibration_result.x": Door(
+        lambda x: calibration_results.calibration_result(x, H, numerics.MinMax()), REAL
+    ),
+    "numerics.calibration_results.calibration_results.x": Door(
+        lambda x: calibration_results.calibration_results(x, H), REAL
+    ),
     "numerics.packing.pack.codes": Door(lambda c: packing.pack(c, INT4), CODES),
     "numerics.packing.unpack.packed": Door(lambda p: packing.unpack(p, INT4, 8), UNSIGNED[0]),
     "numerics.pareto.pareto_front.cost": Door(lambda c: pareto.pareto_front(c, REAL), REAL),
@@ -176,7 +183,7 @@ DOORS = {
     ),
     "numerics.requantize.requantize_float.multiplier": Door(lambda m: requantize.requantize_float(CODES, m), POSITIVE),
     "numerics.requantize.requantize_fixed.total": Door(
-        lambda t: requantize.requantize_fixed(t, fixed.fixed_point(0.5)), CODES
+        lambda t: requantize.requantize_fixed(t, fixed_point(0.5)), CODES
     ),
     "numerics.requantize.as_float32.values": Door(lambda v: requantize.as_float32(v, "values"), REAL),
     "numerics.saturation.pair_sums.activations": Door(lambda a: saturation.pair_sums(a, CODES), UNSIGNED),
@@ -185,22 +192,26 @@ DOORS = {
     "numerics.saturation.dot.weights": Door(lambda w: saturation.dot(UNSIGNED, w), CODES),
     "numerics.straight_through.clipped_identity.x": Door(lambda x: slopes.clipped_identity(x, P), REAL),
     "numerics.straight_through.straight_through_slope.x": Door(lambda x: slopes.straight_through_slope(x, P), REAL),
-    "data.allocation.alone.table": Door(lambda t: allocation.alone(t, "fc1"), TABLE),
-    "data.allocation.all_but.table": Door(lambda t: allocation.all_but(t, "fc1"), TABLE),
-    "data.allocation.uniform.table": Door(allocation.uniform, TABLE),
-    "data.allocation.added_up.loss": Door(allocation.added_up, TABLE),
-    "data.allocation.take_bits.loss": Door(lambda t: allocation.take_bits(t, 30_000), TABLE),
-    "data.allocation.best_that_fits.loss": Door(lambda t: allocation.best_that_fits(t, 30_000), TABLE),
-    "data.cnn.cnn_forward.images": Door(data.cnn_forward, IMAGES),
-    "data.cnn.cnn_forward.weights": Door(lambda b: data.cnn_forward(IMAGES, weights_with(b)), np.float32([0.5] * 10)),
-    "data.cnn.cnn_accuracy.weights": Door(lambda b: data.cnn_accuracy(weights_with(b)), np.float32([0.5] * 10)),
-    "data.cnn.max_pool.x": Door(cnn.max_pool, IMAGES),
-    "data.integer.IntegerCNN.run.images": Door(lambda i: data.integer_cnn().run(i), IMAGES),
-    "data.integer.IntegerCNN.run_from.codes": Door(
-        lambda c: data.integer_cnn().run_from("fc1", c), np.ones((2, 64), np.uint8)
+    "experiments.bit_allocation.alone.table": Door(lambda t: bit_allocation.alone(t, "fc1"), TABLE),
+    "experiments.bit_allocation.all_but.table": Door(lambda t: bit_allocation.all_but(t, "fc1"), TABLE),
+    "experiments.bit_allocation.uniform.table": Door(bit_allocation.uniform, TABLE),
+    "experiments.bit_allocation.added_up.loss": Door(bit_allocation.added_up, TABLE),
+    "experiments.bit_allocation.take_bits.loss": Door(lambda t: bit_allocation.take_bits(t, 30_000), TABLE),
+    "experiments.bit_allocation.best_that_fits.loss": Door(lambda t: bit_allocation.best_that_fits(t, 30_000), TABLE),
+    "networks.digits_cnn.cnn_forward.images": Door(networks.cnn_forward, IMAGES),
+    "networks.digits_cnn.cnn_forward.weights": Door(
+        lambda b: networks.cnn_forward(IMAGES, weights_with(b)), np.float32([0.5] * 10)
     ),
-    "data.integer.IntegerCNN.predict.images": Door(lambda i: data.integer_cnn().predict(i), IMAGES),
-    "data.integer.IntegerCNN.logits.images": Door(lambda i: data.integer_cnn().logits(i), IMAGES),
+    "networks.digits_cnn.cnn_accuracy.weights": Door(
+        lambda b: networks.cnn_accuracy(weights_with(b)), np.float32([0.5] * 10)
+    ),
+    "networks.digits_cnn.max_pool.x": Door(digits_cnn.max_pool, IMAGES),
+    "networks.integer_cnn.IntegerCNN.run.images": Door(lambda i: networks.integer_cnn().run(i), IMAGES),
+    "networks.integer_cnn.IntegerCNN.run_from.codes": Door(
+        lambda c: networks.integer_cnn().run_from("fc1", c), np.ones((2, 64), np.uint8)
+    ),
+    "networks.integer_cnn.IntegerCNN.predict.images": Door(lambda i: networks.integer_cnn().predict(i), IMAGES),
+    "networks.integer_cnn.IntegerCNN.logits.images": Door(lambda i: networks.integer_cnn().logits(i), IMAGES),
     "data.outliers.add_outliers.x": Door(lambda x: outliers.add_outliers(x, 0.05, 0), np.tile(REAL.ravel(), 3)),
     "data.reading.read_array.source": Door(data.read_array, REAL),
     "plots.calibrators.compare_calibrators.x": Door(plots.compare_calibrators, REAL),
@@ -213,8 +224,8 @@ DOORS = {
     "plots.image.photograph_at.image": Door(lambda i: plots.photograph_at(i, 3), PICTURE),
     "plots.number_line.is_clipped.x": Door(lambda x: is_clipped(x, P), REAL),
     "plots.number_line.number_line.values": Door(lambda v: plots.number_line(v, P), REAL[0]),
-    "pytorch.saturation.kernel_sums.activations": Door(lambda a: kernel_sums(a, CODES), UNSIGNED),
-    "pytorch.saturation.kernel_sums.weights": Door(lambda w: kernel_sums(UNSIGNED, w), CODES),
+    "pytorch.kernel_sums.kernel_sums.activations": Door(lambda a: kernel_sums(a, CODES), UNSIGNED),
+    "pytorch.kernel_sums.kernel_sums.weights": Door(lambda w: kernel_sums(UNSIGNED, w), CODES),
     "pytorch.bridge.to_array.tensor": Door(bridge.to_array, REAL),
     "pytorch.bridge.to_tensor.array": Door(bridge.to_tensor, REAL),
     "pytorch.bridge.from_torch.scale": Door(
@@ -238,27 +249,33 @@ DOORS = {
     "pytorch.measure.Reference.x": Door(
         lambda x: measure.Reference(tiny(), x, torch.tensor([0, 1, 2])).x, REAL, tensors_only=True
     ),
-    "pytorch.models.accuracy.x": Door(
-        lambda x: models.accuracy(tiny(), x, torch.tensor([0, 1, 2])), REAL, tensors_only=True
+    "pytorch.digits_model.accuracy.x": Door(
+        lambda x: digits_model.accuracy(tiny(), x, torch.tensor([0, 1, 2])), REAL, tensors_only=True
     ),
     "pytorch.observer.CalibratorObserver.forward.x": Door(lambda x: observed(x), REAL, tensors_only=True),
-    "pytorch.pt2e.quantize.calibration_x": Door(
+    "pytorch.migration.pt2e.quantize.calibration_x": Door(
         lambda x: pt2e.activation_qparams(pt2e.quantize(tiny(), x, samples=2)), REAL, tensors_only=True
     ),
-    "pytorch.pt2e.export.x": Door(lambda x: len(pt2e.export(tiny(), x).graph.nodes), REAL, tensors_only=True),
-    "pytorch.quantize_api.quantize_static.calibration_x": Door(
+    "pytorch.migration.pt2e.export.x": Door(lambda x: len(pt2e.export(tiny(), x).graph.nodes), REAL, tensors_only=True),
+    "pytorch.migration.quantize_api.quantize_static.calibration_x": Door(
         lambda x: quantize_api.quantize_static(tiny(), x)(torch.from_numpy(REAL)), REAL, tensors_only=True
     ),
-    "pytorch.speed.quantized.x": Door(lambda x: state(speed.quantized(tiny(), x)), REAL, tensors_only=True),
-    "pytorch.cost.latency.x": Door(lambda x: cost.latency(tiny(), x, repeats=0), REAL, tensors_only=True),
-    "pytorch.ste.straight_through.x": Door(lambda x: ste.straight_through(x, 0.5, 0, -8, 7), REAL, tensors_only=True),
-    "pytorch.ste.clipped_identity.x": Door(lambda x: ste.clipped_identity(x, 0.5, 0, -8, 7), REAL, tensors_only=True),
+    "pytorch.labs.speed.quantized.x": Door(lambda x: state(speed.quantized(tiny(), x)), REAL, tensors_only=True),
+    "pytorch.size_and_latency.latency.x": Door(
+        lambda x: size_and_latency.latency(tiny(), x, repeats=0), REAL, tensors_only=True
+    ),
+    "pytorch.straight_through.straight_through.x": Door(
+        lambda x: straight_through.straight_through(x, 0.5, 0, -8, 7), REAL, tensors_only=True
+    ),
+    "pytorch.straight_through.clipped_identity.x": Door(
+        lambda x: straight_through.clipped_identity(x, 0.5, 0, -8, 7), REAL, tensors_only=True
+    ),
 }
 CONFIG = ptq.PTQConfig(samples=2)
 
 
 def weights_with(of_fc2):
-    return {**data.cnn_weights(), "fc2.bias": of_fc2}
+    return {**networks.cnn_weights(), "fc2.bias": of_fc2}
 
 
 def tiny():
@@ -590,15 +607,15 @@ EXEMPT = {
     "plots.*Panel*": "a panel is given Results, which qviz computed and checked",
     "plots.image.Pixels.*": "an artist, called by matplotlib",
     "plots.canvas.*": "the settings of a picture",
-    "plots.digits.*": "parts of panels, given Results",
+    "plots.small_numbers.*": "parts of panels, given Results",
     "plots.histogram.binned.counts": "part of panels, given counts",
     "plots.histogram.binned.x": "part of panels, on numbers within the range that it is told",
     "plots.histogram.relative.counts": "part of panels, given counts",
     "plots.pareto.Cloud*": "a Result",
-    "plots.switches.if_added.wrong": "part of a panel, given counts",
+    "plots.ablation.if_added.wrong": "part of a panel, given counts",
     "plots.style.legend.options": "options of matplotlib",
     "plots.training.training.*": "numbers of a training that qviz ran",
-    "plots.walk.*": "parts of panels, given sums of codes",
+    "plots.accumulator.*": "parts of panels, given sums of codes",
     "numerics.affine.dequantize.dtype": "a dtype; tests/numerics/test_affine.py",
     "numerics.calibrators.as_calibrator.calibrator": "no array: WORDS, below",
     "numerics.formats.as_format.fmt": "no array: WORDS, below",
@@ -608,9 +625,9 @@ EXEMPT = {
     "numerics.histogram.value_at.*": "the arithmetic of Histogram.value_at",
     "numerics.metrics.error_parts.counts": "made with the values: tests/numerics/test_metrics.py",
     "numerics.observers.rows_of.x": "the first step of observe and calibrate",
-    "numerics.outcomes.*.counts": "made with the values: tests/numerics/test_outcomes.py",
-    "numerics.integer.Accumulator.*": "a Result",
-    "numerics.integer.fit_int32.values": "the second half of as_int32",
+    "numerics.calibration_results.*.counts": "made with the values: tests/numerics/test_calibration_results.py",
+    "numerics.integer_matmul.Accumulator.*": "a Result",
+    "numerics.integer_matmul.fit_int32.values": "the second half of as_int32",
     "numerics.observers.each_histogram.x": "what observe does, one group at a time",
     "numerics.pareto.dominating.at": "an index",
     "numerics.qparams.scale_and_zero_point.*": "the second half of choose_qparams, after checked_range",
@@ -619,24 +636,24 @@ EXEMPT = {
     "numerics.saturation.LayerErrors.*": "a Result",
     "numerics.saturation.operands.*": "the first half of dot",
     "numerics.straight_through.Descent.*": "a Result",
-    "data.cnn.*.change": "functions by name",
-    "data.cnn.linear.*": "a step of cnn_forward",
-    "data.cnn.check_images.images": "the first step of cnn_forward",
-    "data.distributions.draw.*": "a name and whole numbers; qviz.data.tensor checks them",
+    "networks.digits_cnn.*.change": "functions by name",
+    "networks.digits_cnn.linear.*": "a step of cnn_forward",
+    "networks.digits_cnn.check_images.images": "the first step of cnn_forward",
+    "data.distributions.draw.*": "a name and whole numbers; qviz.tensor checks them",
     "data.images.Digits.*": "a Result",
-    "data.mixed.Networks.*": "a Result",
-    "data.mixed.joined.parts": "Results",
-    "data.mixed.*.bits": "four whole numbers",
-    "data.mixed_file.*.bits": "four whole numbers",
-    "data.outliers.add_outliers.fraction": "a number; qviz.data.tensor checks it",
-    "data.outliers.add_outliers.seed": "a whole number; qviz.data.tensor checks it",
+    "experiments.integer_walk.Walk.*": "a Result",
+    "experiments.mixed_precision.Networks.*": "a Result",
+    "experiments.mixed_precision.joined.parts": "Results",
+    "experiments.mixed_precision.*.bits": "four whole numbers",
+    "experiments.mixed_precision_file.*.bits": "four whole numbers",
+    "data.outliers.add_outliers.fraction": "a number; qviz.tensor checks it",
+    "data.outliers.add_outliers.seed": "a whole number; qviz.tensor checks it",
     "data.reading.*.argument": "a name",
     "data.reading.is_path.source": "a question about it: tests/data/test_reading_files.py",
     "data.reading.list_arrays.source": "a path: tests/data/test_reading_files.py",
     "data.reading.read_array.key": "a name",
     "data.reading.read_array.max_bytes": "a whole number",
-    "data.switch_outcome.compare.*": "runs at each move of an explorer, on arrays of qviz's own network",
-    "data.tensors.tensor.*": "a name and numbers; tests/data/test_tensors.py",
+    "experiments.ablation_result.compare.*": "runs at each move of an explorer, on arrays of qviz's own network",
     "pytorch.*.model": "a network: tests/pytorch",
     "pytorch.*.model_float": "a network: tests/pytorch",
     "pytorch.*.model_q": "a network: tests/pytorch",
@@ -646,47 +663,47 @@ EXEMPT = {
     "pytorch.*.converted": "a network that convert made",
     "pytorch.*.fake": "a network or module that prepare made",
     "pytorch.*.settings": "settings by name",
-    "pytorch.agreement.agreement.x": "inputs of two networks of the course",
-    "pytorch.arithmetic.run.x": "whatever the network takes",
+    "pytorch.layer_comparison.agreement.x": "inputs of two networks of the course",
+    "pytorch.migration.executed_operations.run.x": "whatever the network takes",
     "pytorch.bridge.check_tensor.x": "the first step of quantize_tensor",
     "pytorch.bridge.qparams_of.source": "a module or a quantized tensor of torch",
-    "pytorch.entries.*": "what stands in a saved file: tests/pytorch/test_files.py",
-    "pytorch.examples.*": "the two networks of the first example",
+    "pytorch.state_dict_codec.*": "what stands in a saved file: tests/pytorch/test_saved_model.py",
+    "pytorch.labs.examples.*": "the two networks of the first example",
     "pytorch.failures.*": "networks and repairs of lesson 6: tests/pytorch/test_failures.py",
-    "pytorch.files.load.example_x": "inputs for quantize_model, which checks them",
-    "pytorch.held.scales_of.weight": "a weight of a converted network",
+    "pytorch.saved_model.load.example_x": "inputs for quantize_model, which checks them",
+    "pytorch.packed_file.scales_of.weight": "a weight of a converted network",
     "pytorch.inputs.labelled.y": "labels: tests/pytorch/test_inputs.py",
-    "pytorch.integer.*.images": "images of the digits network, which checks them",
+    "pytorch.numpy_twin.*.images": "images of the digits network, which checks them",
     "pytorch.measure.*.y": "labels: tests/pytorch/test_measure.py",
     "pytorch.measure.outputs_of.x": "inputs that Reference checked",
-    "pytorch.models.DigitsCNN.forward.x": "a network's own step",
-    "pytorch.models.accuracy.y": "labels: tests/pytorch/test_inputs.py",
-    "pytorch.narrow.clip_codes.codes": "a hook on layers of a converted network",
-    "pytorch.pt2e.lower.x": "inputs of this shape only, and torch says so",
-    "pytorch.pt2e.train_quantized.example_x": "inputs for export, which checks them",
-    "pytorch.layers.*": "what quantize_model asks of a network and its inputs, which it checked",
-    "pytorch.narrow.Clip.forward.codes": "a network's own step",
+    "pytorch.digits_model.DigitsCNN.forward.x": "a network's own step",
+    "pytorch.digits_model.accuracy.y": "labels: tests/pytorch/test_inputs.py",
+    "pytorch.sub8bit.clip_codes.codes": "a hook on layers of a converted network",
+    "pytorch.migration.pt2e.lower.x": "inputs of this shape only, and torch says so",
+    "pytorch.migration.pt2e.train_quantized.example_x": "inputs for export, which checks them",
+    "pytorch.layer_support.*": "what quantize_model asks of a network and its inputs, which it checked",
+    "pytorch.sub8bit.Clip.forward.codes": "a network's own step",
     "pytorch.qat.prepare.example_x": "inputs of a network: tests/pytorch/test_layer_faults.py",
     "pytorch.qat_config.TorchFused.forward.x": "a network's own step",
     "pytorch.qat_layers.*": "a network's own step",
     "pytorch.simulate.*": "a network's own steps, on what quantize_model checked",
     "pytorch.ptq_config.check_*": "the first steps of quantize_model and evaluate",
-    "pytorch.ptq_lab.*": "the digits network alone",
-    "pytorch.qat_lab.*": "a Result, or the digits network alone",
-    "pytorch.quantize_api.weight_qparams.weight": "a weight of torchao's; tests/pytorch/test_quantize_api.py",
-    "pytorch.recipes.*": "plain torch, shown to the reader as it stands",
-    "pytorch.results.*": "a Result",
-    "pytorch.snapshots.WeightSnapshot.*": "a Result",
-    "pytorch.speed.Stack.*": "a network's own step",
-    "pytorch.ste.FakeQuantize.forward.x": "a network's own step",
-    "pytorch.ste.*.scale": "tests/pytorch/test_ste.py",
-    "pytorch.ste.*.zero_point": "tests/pytorch/test_ste.py",
+    "pytorch.labs.ptq_lab.*": "the digits network alone",
+    "pytorch.labs.qat_lab.*": "a Result, or the digits network alone",
+    "pytorch.migration.quantize_api.weight_qparams.weight": "a weight of torchao's",
+    "pytorch.labs.recipes.*": "plain torch, shown to the reader as it stands",
+    "pytorch.measure_results.*": "a Result",
+    "pytorch.labs.snapshots.WeightSnapshot.*": "a Result",
+    "pytorch.labs.speed.Stack.*": "a network's own step",
+    "pytorch.straight_through.FakeQuantize.forward.x": "a network's own step",
+    "pytorch.straight_through.*.scale": "tests/pytorch/test_straight_through.py",
+    "pytorch.straight_through.*.zero_point": "tests/pytorch/test_straight_through.py",
 }
 
 
 @cache
 def all_doors():
-    packages = (qviz.numerics, qviz.data, qviz.plots, qviz.pytorch)
+    packages = (qviz.numerics, qviz.data, qviz.networks, qviz.experiments, qviz.plots, qviz.pytorch)
     return sorted({door for package in packages for door in found_in(package)})
 
 
@@ -702,7 +719,7 @@ def test_every_exemption_is_of_something():
 def test_the_names_at_the_front_are_among_the_doors():
     """What qviz shows comes from packages that were walked, a function of a private module included."""
     functions = filter(inspect.isfunction, (getattr(qviz, name) for name in qviz.__all__))
-    assert {function.__module__.split(".")[1] for function in functions} == {"numerics"}
+    assert {function.__module__.split(".")[1] for function in functions} == {"numerics", "tensors"}
     assert {"numerics._expected_error.error_of_ranges.lo", "numerics.affine.quantize.x"} <= set(all_doors())
 
 

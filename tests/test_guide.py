@@ -14,9 +14,9 @@ from qviz.lessons import questions
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))  # tools are scripts, not a package
-import minutes  # noqa: E402
+import minutes
 
-import course  # noqa: E402
+import course
 
 GUIDE = (ROOT / "docs" / "instructor.md").read_text(encoding="utf-8")
 PAGES = minutes.pages()

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from importlib.util import resolve_name
 from pathlib import Path
 
@@ -12,16 +13,24 @@ QVIZ = Path(__file__).resolve().parent.parent / "qviz"
 
 # room: (rooms it may import, libraries it may import); each has itself, NumPy and the standard library
 ROOMS = {
-    "": ({"numerics", "data", "plots", "widgets", "lessons"}, set()),  # qviz/__init__.py, the map
+    "": ({"numerics", "data", "networks", "plots", "widgets", "lessons"}, set()),  # qviz/__init__.py and tensors.py
     "numerics": (set(), set()),
     "data": ({"numerics"}, set()),
+    "networks": ({"numerics", "data"}, set()),
+    "experiments": ({"numerics", "data", "networks"}, set()),
     "plots": ({"numerics"}, {"matplotlib", "PIL"}),
-    "pytorch": ({"numerics", "data"}, {"torch"}),  # data: its model has the weights stored there, and learns the digits
-    "widgets": ({"numerics", "plots", "data"}, {"ipywidgets", "traitlets", "IPython"}),
-    "lessons": ({"numerics", "widgets", "data"}, {"ipywidgets", "traitlets", "IPython"}),
+    "pytorch": ({"numerics", "data", "networks", "experiments", "tensors"}, {"torch"}),
+    "widgets": (
+        {"numerics", "plots", "data", "networks", "experiments", "tensors"},
+        {"ipywidgets", "traitlets", "IPython"},
+    ),
+    "lessons": (
+        {"numerics", "widgets", "data", "networks", "experiments", "tensors"},
+        {"ipywidgets", "traitlets", "IPython"},
+    ),
 }
 LAZY = {  # only inside a function: the reader may do without it
-    "data": {"threadpoolctl"},  # to hold BLAS at one thread
+    "experiments": {"threadpoolctl"},  # to hold BLAS at one thread
     "lessons": {"joblib", "threadpoolctl"},
     "pytorch": {"torchao"},
 }
@@ -81,6 +90,36 @@ def files():
     return {str(path.relative_to(QVIZ)): path.read_text(encoding="utf-8") for path in QVIZ.rglob("*.py")}
 
 
+def modules():
+    """Return {module: the modules of qviz that it imports}, imports inside functions included."""
+    names = {"qviz." + name.removesuffix(".py").removesuffix("/__init__").replace("/", "."): name for name in files()}
+    graph = {}
+    for module, name in names.items():
+        package = ".".join(("qviz", *Path(name).parent.parts))
+        found = (i for i, _ in imports(ast.parse(files()[name]), package))
+        graph[module] = {i if i in names else i.rpartition(".")[0] for i in found} & set(names) - {module}
+    return graph
+
+
+def cycle(graph):
+    """Return the modules of one import cycle, in order; empty where there is none."""
+    try:
+        tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        return error.args[1]
+    return []
+
+
+def test_no_module_imports_itself_by_way_of_another():
+    # A package's __init__ imports its modules, so what a module takes from its own package is not followed.
+    graph = {m: {i for i in found if not m.startswith(i + ".")} for m, found in modules().items()}
+    assert cycle(graph) == []
+
+
+def test_a_cycle_is_found():
+    assert cycle({"a": {"b"}, "b": {"c"}, "c": {"a"}}) != []
+
+
 def test_every_room_is_known():
     assert {Path(name).parts[0] for name in files() if len(Path(name).parts) > 1} <= set(ROOMS)
 
@@ -107,6 +146,8 @@ def test_imports_follow_the_rule():
         ("numerics/deep/a.py", "from ...plots import style"),
         ("numerics/a.py", "from qviz import quantize"),
         ("data/a.py", "from qviz import pytorch"),
+        ("data/a.py", "from qviz.networks import cnn_weights"),
+        ("networks/a.py", "from qviz.experiments import Switches"),
         ("data/a.py", "import safetensors"),
         ("data/a.py", "class A:\n    from safetensors import numpy"),
         ("plots/a.py", "import ipywidgets"),
@@ -135,7 +176,7 @@ def test_a_breach_is_found(file, source):
     ("file", "source"),
     [
         ("numerics/a.py", "import math, numpy as np\nfrom . import formats\nfrom .formats import INT8"),
-        ("data/a.py", "def f():\n    import threadpoolctl"),
+        ("experiments/a.py", "def f():\n    import threadpoolctl"),
         ("plots/a.py", "from matplotlib.figure import Figure\nfrom qviz.numerics import affine"),
         ("widgets/__init__.py", "from .explorer import Explorer\nfrom ..plots import style"),
         ("lessons/a.py", "from qviz.widgets import Explorer\nimport ipywidgets"),

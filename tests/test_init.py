@@ -20,5 +20,5 @@ def test_every_package_is_listed_and_loads_when_it_is_asked_for():
 
 
 def test_a_misspelt_name_is_told_what_there_is():
-    with pytest.raises(AttributeError, match="no attribute 'dta'; its packages are data, lessons, numerics"):
+    with pytest.raises(AttributeError, match="no attribute 'dta'; its packages are data, experiments, lessons"):
         qviz.dta  # noqa: B018

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from qviz import calibrate, choose_qparams, fake_quantize, quantize
-from qviz.data import Switches, tensor
+from qviz.experiments import Switches
+from qviz.networks.layer_shapes import linear, scale_count, stored_bytes
 from qviz.numerics import (
     CALIBRATORS,
     INT4,
@@ -31,10 +32,10 @@ from qviz.numerics import (
     requantize_float,
     value_range,
 )
-from qviz.numerics.layers import linear, scale_count, stored_bytes
-from qviz.numerics.outcomes import outcome, outcomes
+from qviz.numerics.calibration_results import calibration_result, calibration_results
 from qviz.numerics.packing import pack, packed_bytes, unpack
 from qviz.numerics.straight_through import clipped_identity, straight_through_slope
+from qviz.tensors import tensor
 
 X = np.random.default_rng(0).standard_normal((4, 64)).astype(np.float32)
 H = observe(X)[0]
@@ -57,8 +58,8 @@ def test_formats(words, plain):
     assert QParams(0.1, plain.qmin, words) == QParams(0.1, plain.qmin, plain)
     assert choose_qparams(lo, hi, words) == choose_qparams(lo, hi, plain)
     assert calibrate(X, "mse", words) == calibrate(X, "mse", plain)
-    assert outcome(X, H, "mse", words) == outcome(X, H, "mse", plain)
-    assert outcomes(X, H, words) == outcomes(X, H, plain)
+    assert calibration_result(X, H, "mse", words) == calibration_result(X, H, "mse", plain)
+    assert calibration_results(X, H, words) == calibration_results(X, H, plain)
     assert packed_bytes(10, words) == packed_bytes(10, plain)
     assert np.array_equal(unpack(pack([1, 2], words), words, 2), [1, 2])
     assert np.array_equal(error_of_ranges(H, lo, hi, words), error_of_ranges(H, lo, hi, plain))
@@ -98,7 +99,7 @@ def test_granularities(words, plain):
 def test_calibrators():
     assert calibrate(X, MinMax) == calibrate(X, "min-max") == calibrate(X, MinMax())
     assert calibrate(X, Percentile(np.float32(99))) == calibrate(X, Percentile(99))
-    assert outcome(X, H, Entropy) == outcome(X, H, "entropy")
+    assert calibration_result(X, H, Entropy) == calibration_result(X, H, "entropy")
 
 
 def test_whole_numbers_of_numpy():
@@ -175,7 +176,7 @@ QPARAMS = "qparams must be a QParams, such as QParams(0.1, 0, 'int8') or what ca
             TypeError,
             "averaging_constant must be a number from 0 to 1",
         ),
-        (lambda: outcome(X, X, "mse"), TypeError, "seen must be a Histogram, as from observe(x)[0]: got "),
+        (lambda: calibration_result(X, X, "mse"), TypeError, "seen must be a Histogram, as from observe(x)[0]: got "),
         (lambda: unpack(np.zeros(3, np.uint8), INT4, 1.5), TypeError, "shape must be a whole number of at least 0"),
         (lambda: unpack(np.zeros(3, np.uint8), INT4, (2, -1)), ValueError, "each length of shape must be at least 0"),
         (lambda: IntFormat(np.float64(4)), TypeError, "bits must be a whole number from 2 to 16: got "),

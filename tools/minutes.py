@@ -79,7 +79,7 @@ def page(path):
         words=len(re.findall(r"\w[\w'-]*", re.sub(r"\]\([^)]*\)", "]", prose))),
         lines=sum(len(text.splitlines()) for text in [*code, *texts]) - sum(len(text.splitlines()) for text in folded),
         explorers=sum(len(re.findall(r"\b\w+Explorer\(", text)) for text in code),
-        repairs=sum(text.count("failures.check(") for text in code),
+        repairs=sum(text.count("failures.check_repair(") for text in code),
         questions=sum(text.count("Prediction(") for text in code) + 9 * sum("_the_course()" in text for text in code),
         exercises=sum(text.startswith("check(") for text in source.values()),
     )

@@ -6,8 +6,8 @@ from math import prod
 import numpy as np
 from numpy.lib import format as npy
 
-from qviz.data._refuse import check_dtype, check_size, damaged
-from qviz.data._stored import Stored
+from ._limits import check_dtype, check_size, damaged
+from ._stored import Stored
 
 MAX_HEADER = 2**16  # bytes; NumPy's own take 128, and it refuses more than 10,000
 HEADER_READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}

@@ -3,9 +3,9 @@
 from functools import partial
 from zipfile import ZipFile
 
-from qviz.data._npy import read_header, read_stream
-from qviz.data._refuse import damaged
-from qviz.data._stored import Stored
+from ._limits import damaged
+from ._npy import read_header, read_stream
+from ._stored import Stored
 
 
 def npz_arrays(path):

@@ -11,8 +11,8 @@ from math import prod
 
 import numpy as np
 
-from qviz.data._refuse import check_size, damaged
-from qviz.data._stored import Stored
+from ._limits import check_size, damaged
+from ._stored import Stored
 
 MAX_HEADER = 100_000_000  # bytes, the limit of the safetensors library
 PLAIN = {f"{kind}{8 * size}": np.dtype(f"<{kind.lower()}{size}") for kind in "IU" for size in (1, 2, 4, 8)}

@@ -5,7 +5,7 @@ from functools import cache
 
 import numpy as np
 
-from qviz.data._files import load_shipped, read_only
+from ._files import load_shipped, read_only
 
 
 @dataclass(frozen=True, eq=False)  # eq=False: arrays have no single truth value to compare by

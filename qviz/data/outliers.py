@@ -4,8 +4,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from qviz.data._files import read_only
 from qviz.numerics import _check
+
+from ._files import read_only
 
 MAX_FRACTION = 0.05
 MAX_FACTOR = 10.0  # outliers reach from 1 to 10 times the largest magnitude

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from qviz.data._npy import npy_arrays
-from qviz.data._npz import npz_arrays
-from qviz.data._refuse import check_dtype, check_size, choose
-from qviz.data._safetensors import folder_arrays, index_arrays, safetensors_arrays
-from qviz.data._stored import MAX_BYTES, Stored
 from qviz.numerics import _check
+
+from ._limits import check_dtype, check_size, choose
+from ._npy import npy_arrays
+from ._npz import npz_arrays
+from ._safetensors import folder_arrays, index_arrays, safetensors_arrays
+from ._stored import MAX_BYTES, Stored
 
 READERS = {
     ".npy": npy_arrays,

@@ -4,7 +4,7 @@
 * exercises, answers: an answer is checked at once, with a hint that fits the mistake
 * questions, quiz: what people believe before the course, and after it
 * checks: the checks of every exercise, one file for each lesson
-* here: what only this machine can say, shown and never stored
+* local_result: what only this machine can say, shown and never stored
 * sweep: one function on many settings, on all cores
 * environment: what is missing on this machine, and how to mend it
 """
@@ -12,12 +12,12 @@
 from . import checks
 from .environment import check_environment
 from .exercises import check
-from .here import Here
+from .local_result import LocalResult
 from .prediction import Prediction, record
 from .quiz import after_the_course, before_the_course
 from .sweep import ProgressBar, Sweep, sweep
 
 __all__ = [
-    "Here", "Prediction", "ProgressBar", "Sweep", "after_the_course", "before_the_course", "check",
+    "LocalResult", "Prediction", "ProgressBar", "Sweep", "after_the_course", "before_the_course", "check",
     "check_environment", "checks", "record", "sweep",
 ]  # fmt: skip

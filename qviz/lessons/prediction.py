@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import ipywidgets as widgets
 
-from ..widgets.controls import keys_stay_here
+from qviz.widgets.controls import keys_stay_here
 
 NOT_YET = "not attempted yet"
 NOT_MEASURED = "it cannot be measured on this machine"

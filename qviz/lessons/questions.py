@@ -9,8 +9,8 @@ from functools import cache
 
 import numpy as np
 
-from ..data import cnn_accuracy, cnn_weights
-from ..numerics import INT8, UINT8, IntFormat, PerChannel, calibrate, choose_qparams, fake_quantize, mse, quantize
+from qviz.networks import cnn_accuracy, cnn_weights
+from qviz.numerics import INT8, UINT8, IntFormat, PerChannel, calibrate, choose_qparams, fake_quantize, mse, quantize
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import ipywidgets as widgets
 
-from ..widgets.controls import keys_stay_here
+from qviz.widgets.controls import keys_stay_here
+
 from .prediction import NOT_YET
 from .questions import AFTER, BEFORE, Question
 

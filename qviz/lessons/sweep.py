@@ -12,7 +12,7 @@ from typing import Any
 import ipywidgets as widgets
 from IPython.display import display
 
-from ..numerics import _check
+from qviz.numerics import _check
 
 
 @dataclass(frozen=True, eq=False)

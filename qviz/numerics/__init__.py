@@ -6,16 +6,16 @@
 * affine: quantize, dequantize, fake_quantize
 * observers, histogram: what was seen of a tensor
 * bias: integer biases, and how many bits they take
-* calibrators, aciq, least_error: which range to keep
+* calibrators, aciq, mse_calibrator: which range to keep
 * straight_through: the slope that training takes for that of rounding
 * metrics: how much was lost, and why
-* outcomes: what a choice of range comes to
+* calibration_results: the error of a chosen range
 * saturation: sums that do not fit 16 bits
-* integer, fixed, requantize, integer_layer: a layer in integers alone
-* packing, layers: bytes, with codes of fewer than 8 bits stored without gaps
-* energy, roofline: what published figures say of power, and what stands in the way of speed
-* not_here: the error of a machine that lacks a part
-* pareto: what nothing else beats on both sides
+* integer_matmul, fixed_point, requantize, integer_layer: a layer in integers alone
+* packing: codes of fewer than 8 bits stored without gaps
+* roofline: how fast memory and arithmetic let a layer be
+* unavailable: the error of a machine that lacks a part
+* pareto: the Pareto front
 
 Input out of the ordinary has one answer each:
 
@@ -52,14 +52,14 @@ from .aciq import ACIQ
 from .affine import dequantize, fake_quantize, quantize
 from .bias import bias_bits, fake_quantize_bias, quantize_bias
 from .calibrators import CALIBRATORS, Calibrator, Entropy, MinMax, MovingAverage, Percentile, calibrate
-from .fixed import FixedPoint, fixed_point
+from .fixed_point import FixedPoint, fixed_point
 from .formats import INT2, INT3, INT4, INT8, INT16, UINT2, UINT3, UINT4, UINT8, UINT16, IntFormat
 from .granularity import Granularity, PerChannel, PerGroup, PerTensor
 from .histogram import Histogram
-from .integer import Accumulator, accumulate
 from .integer_layer import IntegerLayer
-from .least_error import MSE
+from .integer_matmul import Accumulator, accumulate
 from .metrics import ErrorParts, cosine, error_parts, kl_divergence, mse, sqnr_db
+from .mse_calibrator import MSE
 from .observers import HistogramObserver, observe
 from .qparams import SCHEMES, QParams, choose_qparams, value_range
 from .requantize import int32_bias, requantize_fixed, requantize_float

@@ -22,7 +22,7 @@ from .aciq import ACIQ
 from .formats import INT8, IntFormat, as_format
 from .granularity import PER_TENSOR, Granularity, as_granularity
 from .histogram import Histogram
-from .least_error import MSE
+from .mse_calibrator import MSE
 from .observers import BINS, each_histogram, rows_of
 from .qparams import SCHEMES, QParams, choose_qparams
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import _check
-from .fixed import FixedPoint, fixed_point
+from .fixed_point import FixedPoint, fixed_point
 from .granularity import PerChannel, PerTensor
-from .integer import INT32, Accumulator, accumulate, as_int32
+from .integer_matmul import INT32, Accumulator, accumulate, as_int32
 from .qparams import QParams, as_qparams
 from .requantize import add_float_bias, as_float32, int32_bias, requantize_fixed, requantize_float
 
-WAYS = ("fbgemm", "int32 bias", "gemmlowp")
+ROUNDINGS = ("fbgemm", "int32 bias", "gemmlowp")
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +124,7 @@ class IntegerLayer:
 
     def requantize(self, total, way: str = "fbgemm") -> np.ndarray:
         """Add the bias to sums of products, and make codes of them; `way` as for `run`."""
-        _check.one_of(way, WAYS, "way")
+        _check.one_of(way, ROUNDINGS, "way")
         total = as_int32(total, "total")
         rest = int(self.y.zero_point), self.y.fmt
         if way == "fbgemm":

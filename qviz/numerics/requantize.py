@@ -14,9 +14,9 @@ import numpy as np
 from . import _check
 from ._fused import fused_multiply_add
 from .bias import bias_steps
-from .fixed import FixedPoint, high_mul, rounding_right_shift
+from .fixed_point import FixedPoint, high_mul, rounding_right_shift
 from .formats import UINT8, IntFormat, as_format
-from .integer import INT32, as_int32, fit_int32
+from .integer_matmul import INT32, as_int32, fit_int32
 
 
 def int32_bias(bias, scale) -> np.ndarray:

@@ -4,7 +4,8 @@ The staircase of `fake_quantize` is flat wherever it has a slope at all, so noth
 estimator takes the slope of the clipped identity instead: 1 where a value has a code, 0 where it was clipped.
 
 Source: Bengio, Leonard, Courville 2013, "Estimating or propagating gradients through stochastic neurons", section 4.
-The rule at the clipped ends is that of torch.fake_quantize_per_tensor_affine. qviz.pytorch.ste is the same for torch.
+The rule at the clipped ends is that of torch.fake_quantize_per_tensor_affine.
+qviz.pytorch.straight_through is the same for torch.
 """
 
 from dataclasses import dataclass

@@ -3,9 +3,10 @@
 import numpy as np
 from matplotlib.axes import Axes
 
-from ..numerics import CALIBRATORS
+from qviz.numerics import CALIBRATORS
+
+from .moving_text import Words
 from .style import FONT_SIZE
-from .words import Words
 
 NAMES = tuple(CALIBRATORS)
 ROWS = np.arange(len(NAMES))

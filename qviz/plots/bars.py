@@ -9,9 +9,9 @@ from matplotlib.path import Path
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from .canvas import Picture, draw
+from .moving_text import Words
 from .panel import Panel
 from .style import CLIPPED, FLOAT, FONT_SIZE, QUANTIZED, QUIET, Labels, dress
-from .words import Words
 
 DIGITS_WIDTH = 0.24  # of the axis: room for a column of digits behind it
 

@@ -5,15 +5,16 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.axes import Axes
 
-from ..numerics import INT8, IntFormat, _check, observe
-from ..numerics.outcomes import Outcome, best_of, outcomes
+from qviz.numerics import INT8, IntFormat, _check, observe
+from qviz.numerics.calibration_results import CalibrationResult, best_of, calibration_results
+
 from ._bars import bars, rectangles
 from ._methods import NAMES, mark, name_rows
 from .canvas import Picture, draw
+from .moving_text import Words
 from .panel import Panel
 from .ranges import RangesPanel
 from .style import CLIPPED, FONT_SIZE, QUIET, ROUNDED, Labels, dress, legend
-from .words import Words
 
 WIDEST = 5.0  # times the least error: longer bars are cut, and say how long they are
 
@@ -39,7 +40,7 @@ class CalibratorPanel(Panel):
         ax.set_ylim(len(NAMES) - 0.4, -1.5)
         legend(ax, loc="upper right", ncols=2, columnspacing=1.0)
 
-    def update(self, found: Mapping[str, Outcome]) -> None:
+    def update(self, found: Mapping[str, CalibrationResult]) -> None:
         """Show the outcome of each method, one for each name in CALIBRATORS."""
         parts = [found[name].parts for name in NAMES]
         unit = min((p.total for p in parts if p.total > 0), default=1.0)
@@ -87,6 +88,6 @@ def compare_calibrators(x, fmt: IntFormat = INT8, scheme: str = "affine", size=(
     Mean squared error: mse is best
     """
     x = _check.drawable(x)
-    found = outcomes(x, observe(x)[0], fmt, scheme)
+    found = calibration_results(x, observe(x)[0], fmt, scheme)
     panels = {"ranges": (RangesPanel(), x, found), "errors": (CalibratorPanel(), found)}
     return draw(panels, size=size, width_ratios=[6, 5])

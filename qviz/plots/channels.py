@@ -3,7 +3,8 @@
 import numpy as np
 from matplotlib.axes import Axes
 
-from ..numerics import PerChannel, PerTensor, QParams, _check, fake_quantize, sqnr_db, value_range
+from qviz.numerics import PerChannel, PerTensor, QParams, _check, fake_quantize, sqnr_db, value_range
+
 from .canvas import Picture, draw
 from .histogram import padded
 from .panel import Panel

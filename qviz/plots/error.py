@@ -4,7 +4,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from ..numerics import ErrorParts, QParams, _check, fake_quantize
+from qviz.numerics import ErrorParts, QParams, _check, fake_quantize
+
 from .canvas import Picture, draw
 from .histogram import BINS, binned, relative
 from .panel import Panel

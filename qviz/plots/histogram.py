@@ -3,11 +3,12 @@
 import numpy as np
 from matplotlib.axes import Axes
 
-from ..numerics import QParams, _check, quantize
+from qviz.numerics import QParams, _check, quantize
+
 from .canvas import Picture, draw
+from .moving_text import Words
 from .panel import Panel
 from .style import CLIPPED, FLOAT, FONT_SIZE, QUANTIZED, RANGE, Labels, dress, legend, logarithmic
-from .words import Words
 
 BINS = 160
 LOWEST_SHARE = 1e-5  # of the tallest bar: one value in 100,000 is still seen

@@ -4,7 +4,8 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
-from ..numerics import IntFormat, _check, choose_qparams, fake_quantize
+from qviz.numerics import IntFormat, _check, choose_qparams, fake_quantize
+
 from .canvas import Picture, draw
 from .panel import Panel
 from .style import TITLE_SIZE

@@ -4,11 +4,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from ..numerics import IntFormat, QParams, _check, fake_quantize
+from qviz.numerics import IntFormat, QParams, _check, fake_quantize
+
 from .canvas import Picture, draw
-from .digits import numbers, set_numbers
 from .histogram import padded
 from .panel import Panel
+from .small_numbers import numbers, set_numbers
 from .style import CLIPPED, FLOAT, QUANTIZED, QUIET, RANGE, Labels, dress, legend
 
 VALUES, LEVELS, CODES = 2, 1, 0  # heights of the three rows

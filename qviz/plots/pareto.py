@@ -9,11 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from ..numerics.pareto import dominating, pareto_front
+from qviz.numerics.pareto import dominating, pareto_front
+
 from .canvas import Picture, draw
+from .moving_text import Words
 from .panel import Panel
 from .style import FLOAT, FONT_SIZE, QUANTIZED, QUIET, RANGE, ROUNDED, Labels, dress, legend
-from .words import Words
 
 SCORES = {"accuracy": "accuracy", "SQNR": "SQNR of the logits in dB"}
 _SHARES = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)

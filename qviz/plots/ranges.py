@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.axes import Axes
 
-from ..numerics.outcomes import Outcome, best_of
+from qviz.numerics.calibration_results import CalibrationResult, best_of
+
 from ._methods import LABELS, NAMES, ROWS, mark, name_rows
 from .histogram import BINS, LOWEST_SHARE, binned, padded, relative
 from .panel import Panel
@@ -41,7 +42,7 @@ class RangesPanel(Panel):
         ax.set_ylim(len(NAMES) - 0.4, GROUND - HEIGHT - 0.3)
         ax.yaxis.set_label_coords(-0.22, 0.75)  # beside the histogram, not beside the names
 
-    def update(self, x: np.ndarray, found: Mapping[str, Outcome], counts: np.ndarray | None = None) -> None:
+    def update(self, x: np.ndarray, found: Mapping[str, CalibrationResult], counts: np.ndarray | None = None) -> None:
         """Show `x`, any shape, and the range of each method, in the units of x."""
         if x is not self._counted:  # a read-only tensor that was counted is not counted again
             self._count(np.ravel(x), counts)

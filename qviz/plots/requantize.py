@@ -4,7 +4,8 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
-from ..numerics import UINT8, IntFormat
+from qviz.numerics import UINT8, IntFormat
+
 from .panel import Panel
 from .style import CLIPPED, FLOAT, QUANTIZED, TITLE_SIZE, Labels, dress, legend
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 
-from ..numerics.roofline import Roof, Work
+from qviz.numerics.roofline import Roof, Work
+
 from ._bars import bars, rectangles
+from .moving_text import Words
 from .panel import Panel
 from .style import CLIPPED, FLOAT, FONT_SIZE, QUANTIZED, QUIET, RANGE, Labels, dress, legend, logarithmic
-from .words import Words
 
 FASTEST = 5  # 2 to this: the end of the axis of ratios
 NOT_YET = "not measured yet"

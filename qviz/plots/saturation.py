@@ -4,9 +4,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from ..numerics.saturation import HIGH, LOW, LayerErrors
-from .digits import numbers, set_spelled
+from qviz.numerics.saturation import HIGH, LOW, LayerErrors
+
 from .panel import Panel
+from .small_numbers import numbers, set_spelled
 from .style import CLIPPED, FLOAT, QUANTIZED, QUIET, RANGE, ROUNDED, Labels, dress, legend, logarithmic
 
 FIRST, SECOND, SUM, KEPT = 3, 2, 1, 0  # rows, from the top

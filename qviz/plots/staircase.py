@@ -4,7 +4,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from ..numerics import QParams, fake_quantize
+from qviz.numerics import QParams, fake_quantize
+
 from .canvas import Picture, draw
 from .number_line import is_clipped
 from .panel import Panel

@@ -3,13 +3,14 @@
 import numpy as np
 from matplotlib.axes import Axes
 
-from ..numerics import QParams, fake_quantize
-from ..numerics.straight_through import Descent, clipped_identity, descend, straight_through_slope
+from qviz.numerics import QParams, fake_quantize
+from qviz.numerics.straight_through import Descent, clipped_identity, descend, straight_through_slope
+
 from .canvas import Picture, draw
+from .moving_text import Words
 from .panel import Panel
 from .staircase import StaircasePanel
 from .style import CLIPPED, FLOAT, FONT_SIZE, QUANTIZED, QUIET, RANGE, Labels, dress, legend
-from .words import Words
 
 REACH = 0.35  # of the axis: how long the drawn slope is on each side
 FEW_EDGES = 31

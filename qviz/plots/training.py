@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 
 from ._accuracy import accuracy_axis, wrong
 from .canvas import Picture, draw
+from .moving_text import Words
 from .panel import Panel
 from .style import FLOAT, FONT_SIZE, QUANTIZED, QUIET, RANGE, ROUNDED, Labels, dress, legend, logarithmic
-from .words import Words
 
 LAYOUT = [["accuracy", "loss"], ["accuracy", "crossings"]]
 LOSSES = (1e-3, 10.0)  # the axis; what lies beyond is drawn at its end

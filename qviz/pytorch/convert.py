@@ -38,11 +38,11 @@ from torch.ao import quantization
 
 from . import engines
 from .bridge import CONTAINERS
-from .layers import drop_unused, has_seen_nothing
-from .narrow import NarrowRange, hold_outputs, lay_out
-from .ptq import SIMULATED, Made
+from .labs.snapshots import fake_quantizes, norm_factor, output_fakes, weight_used, weighted_layers
+from .layer_support import drop_unused, has_seen_nothing
+from .ptq import SIMULATED, QuantizationRecord
 from .qat_layers import as_float
-from .snapshots import fake_quantizes, norm_factor, output_fakes, weight_used, weighted_layers
+from .sub8bit import NarrowRange, hold_outputs, lay_out
 
 MENDS = ("trained_weights", "narrow_range")
 
@@ -64,7 +64,7 @@ def convert(model: nn.Module, mends: tuple[str, ...] = MENDS, engine: str | None
     -------
     nn.Module
         Its layers and the names in its state_dict are torch's own. Its attribute `engine` says whose kernel runs, or
-        "simulated". With all mends, `made` (ptq.Made) says how it came to be, too.
+        "simulated". With all mends, `made` (ptq.QuantizationRecord) says how it came to be, too.
 
     Raises
     ------
@@ -76,8 +76,8 @@ def convert(model: nn.Module, mends: tuple[str, ...] = MENDS, engine: str | None
 
     Examples
     --------
-    >>> from qviz.pytorch import models, qat
-    >>> run = qat.train_qat(models.digits_cnn(), qat.QATConfig(2, 4, epochs=0))
+    >>> from qviz.pytorch import digits_model, qat
+    >>> run = qat.train_qat(digits_model.digits_cnn(), qat.QATConfig(2, 4, epochs=0))
     >>> converted = convert(run.model)
     >>> type(converted.fc2).__module__, converted.fc2.weight().int_repr().unique().tolist()
     ('torch.ao.nn.quantized.modules.linear', [-2, -1, 0, 1])
@@ -91,7 +91,7 @@ def convert(model: nn.Module, mends: tuple[str, ...] = MENDS, engine: str | None
     else:
         model.engine = _replace_layers(model, mends, engine)
     if hasattr(model, "qat_config") and set(mends) == set(MENDS):
-        model.made = Made(model.qat_config, model.engine)
+        model.made = QuantizationRecord(model.qat_config, model.engine)
     return model
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from qviz.numerics.not_here import NotHere
+from qviz.numerics.unavailable import Unavailable
 
 PREFERENCE = ("fbgemm", "x86", "onednn", "qnnpack")
 NONE_HERE = "this build of torch has no engine"
@@ -84,7 +84,7 @@ def using(engine: str | None = None) -> Iterator[str]:
     """
     chosen = preferred() if engine is None else engine
     if not supported():
-        raise NotHere(
+        raise Unavailable(
             f"engine cannot be chosen, because {NONE_HERE}: got {engine!r}; "
             "quantize_model and convert simulate, if they are given none"
         )

@@ -17,16 +17,16 @@ from qviz.numerics import Histogram, HistogramObserver, IntFormat, QParams
 from . import engines
 from .bridge import from_torch, qparams_of, quantize_tensor, to_array
 from .copies import copied, with_a_layer_for_each_call, with_plain_weights
-from .cost import latency, size_bytes
 from .inputs import labelled
-from .layers import FUSED, WEIGHTED, dynamic_layers, fused
-from .narrow import clip_codes, gives_codes, weighted
+from .labs.snapshots import grid_of, weight_used, weighted_layers
+from .layer_support import FUSED, WEIGHTED, dynamic_layers, fused
+from .measure_results import Layer, PTQResult, Weights
 from .ptq import SIMULATED
 from .ptq_config import check_float
 from .reproducible import ReproducibleSums
-from .results import Layer, PTQResult, Weights
 from .simulate import Rounded
-from .snapshots import grid_of, weight_used, weighted_layers
+from .size_and_latency import latency, size_bytes
+from .sub8bit import clip_codes, gives_codes, weighted
 
 ROWS = 32  # of outputs at a time, so that what is computed from them stays small
 WITH_RELU = (
@@ -70,7 +70,7 @@ def evaluate(
     Examples
     --------
     >>> from qviz.pytorch import ptq
-    >>> from qviz.pytorch.models import digits_cnn, digits_tensors
+    >>> from qviz.pytorch.digits_model import digits_cnn, digits_tensors
     >>> train_x, _, x, y = digits_tensors()
     >>> model = digits_cnn()
     >>> result = evaluate(model, ptq.quantize_model(model, ptq.PTQConfig(), train_x), x, y)
@@ -106,7 +106,7 @@ class Reference:
     Examples
     --------
     >>> from qviz.pytorch import ptq
-    >>> from qviz.pytorch.models import digits_cnn, digits_tensors
+    >>> from qviz.pytorch.digits_model import digits_cnn, digits_tensors
     >>> train_x, _, x, y = digits_tensors()
     >>> model = digits_cnn().fuse()
     >>> reference = Reference(model, x, y)

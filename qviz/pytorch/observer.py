@@ -4,16 +4,7 @@ import numpy as np
 import torch
 from torch.ao.quantization.observer import ObserverBase
 
-from qviz.numerics import (
-    SCHEMES,
-    HistogramObserver,
-    IntFormat,
-    PerChannel,
-    PerTensor,
-    QParams,
-    _check,
-    choose_qparams,
-)
+from qviz.numerics import SCHEMES, HistogramObserver, IntFormat, PerChannel, PerTensor, QParams, _check, choose_qparams
 from qviz.numerics.calibrators import Calibrator, as_calibrator
 
 from .bridge import check_tensor, container_of, to_array

@@ -59,7 +59,7 @@ class AdamW:
             lr=self.lr, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=self.weight_decay,
         )  # fmt: skip
 
-    def cool(self, epoch: int, epochs: int) -> None:
+    def set_cosine_lr(self, epoch: int, epochs: int) -> None:
         """Lower the learning rate after an epoch, 1 to `epochs`, from the last one's to this one's on the cosine."""
         before, after = (1 + math.cos(math.pi * e / epochs) for e in (epoch - 1, epoch))
         self.lr *= after / before

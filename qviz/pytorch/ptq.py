@@ -20,7 +20,7 @@ from torch.ao.quantization.qconfig_mapping import _FIXED_QPARAMS_OP_TO_OBSERVER
 from . import engines
 from .copies import copied, with_a_layer_for_each_call, with_plain_weights
 from .inputs import inputs_of
-from .layers import (
+from .layer_support import (
     FIXED_LAYERS,
     FLOAT_IN_FX,
     check_layers,
@@ -34,17 +34,17 @@ from .layers import (
     quantizable,
     run_watched,
 )
-from .narrow import lay_out, narrow
 from .ptq_config import PTQConfig, check_float
 from .reproducible import ReproducibleSums
 from .simulate import simulate
+from .sub8bit import lay_out, narrow
 
 BATCH = 32
 SIMULATED = "simulated"
 
 
 @dataclass(frozen=True)
-class Made:
+class QuantizationRecord:
     """How a quantized model came to be; kept as its attribute `made`.
 
     Attributes
@@ -76,7 +76,7 @@ def quantize_model(
     Returns
     -------
     nn.Module
-        In eval mode, with the attribute `made` (Made), which says whose engine it runs on.
+        In eval mode, with the attribute `made` (QuantizationRecord), which says whose engine it runs on.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def quantize_model(
 
     Examples
     --------
-    >>> from qviz.pytorch.models import accuracy, digits_cnn, digits_tensors
+    >>> from qviz.pytorch.digits_model import accuracy, digits_cnn, digits_tensors
     >>> train_x, _, x, y = digits_tensors()
     >>> q = quantize_model(digits_cnn(), PTQConfig(), train_x)
     >>> type(q.conv1).__name__, accuracy(q, x, y) > 0.97
@@ -125,7 +125,7 @@ def convert_prepared(prepared: nn.Module, config: PTQConfig, engine: str | None 
 
     Examples
     --------
-    >>> from qviz.pytorch.models import digits_cnn, digits_tensors
+    >>> from qviz.pytorch.digits_model import digits_cnn, digits_tensors
     >>> config, (train_x, _, x, _) = PTQConfig(), digits_tensors()
     >>> with engines.using(), engines.quiet(), ReproducibleSums():
     ...     model = digits_cnn().fuse()
@@ -158,7 +158,7 @@ def simulate_model(model: nn.Module, config: PTQConfig, calibration_x: torch.Ten
 
     Examples
     --------
-    >>> from qviz.pytorch.models import accuracy, digits_cnn, digits_tensors
+    >>> from qviz.pytorch.digits_model import accuracy, digits_cnn, digits_tensors
     >>> train_x, _, x, y = digits_tensors()
     >>> s = simulate_model(digits_cnn(), PTQConfig(), train_x)
     >>> type(s.conv1).__name__, s.made.engine, accuracy(s, x, y) > 0.97
@@ -293,7 +293,7 @@ def _dynamic(model: nn.Module, config: PTQConfig, samples: torch.Tensor) -> nn.M
 def _finished(converted: nn.Module, config: PTQConfig, engine: str) -> nn.Module:
     lay_out(converted)
     narrow(converted, config.weight_format, config.activation_format)
-    converted.made = Made(config, engine)
+    converted.made = QuantizationRecord(config, engine)
     return converted.eval()
 
 
@@ -301,5 +301,5 @@ def _simulated(prepared: nn.Module, config: PTQConfig) -> nn.Module:
     """Let a prepared network round its activations, and round its weights, in place."""
     with engines.quiet(), torch.no_grad():
         simulate(prepared, config)
-    prepared.made = Made(config, SIMULATED)
+    prepared.made = QuantizationRecord(config, SIMULATED)
     return prepared

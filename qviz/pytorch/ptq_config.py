@@ -8,10 +8,10 @@ from torch.ao import quantization
 
 from qviz.numerics import CALIBRATORS, SCHEMES, IntFormat, _check
 
-from .layers import check_parameters
-from .narrow import weighted
+from .labs.snapshots import fake_quantizes
+from .layer_support import check_parameters
 from .observer import QSCHEMES, CalibratorObserver
-from .snapshots import fake_quantizes
+from .sub8bit import weighted
 
 TORCH_METHODS = {
     "torch min-max": quantization.MinMaxObserver,

@@ -20,13 +20,20 @@ from torch import nn
 from torch.ao import quantization
 from torch.ao.nn.intrinsic import qat as intrinsic_qat
 
-from . import engines, models
+from . import digits_model, engines
 from .copies import copied
-from .layers import check_layers, check_parameters, check_runs, drop_unused, fused, quantizable, run_watched
+from .labs.snapshots import (
+    WeightSnapshot,
+    fake_quantizes,
+    observers_off,
+    weight_behind,
+    weight_snapshots,
+    weighted_layers,
+)
+from .layer_support import check_layers, check_parameters, check_runs, drop_unused, fused, quantizable, run_watched
 from .qat_config import QATConfig
 from .qat_layers import as_float, qat_mappings
 from .reproducible import ReproducibleSums
-from .snapshots import WeightSnapshot, fake_quantizes, observers_off, weight_behind, weight_snapshots, weighted_layers
 
 PART = 256  # images that are observed at a time
 
@@ -129,7 +136,7 @@ def prepare(model: nn.Module, config: QATConfig, example_x: torch.Tensor | None 
 
     Examples
     --------
-    >>> prepared = prepare(models.digits_cnn(), QATConfig(weight_bits=2))
+    >>> prepared = prepare(digits_model.digits_cnn(), QATConfig(weight_bits=2))
     >>> type(prepared.conv1).__module__, prepared.conv1.weight_fake_quant.quant_max
     ('torch.ao.nn.intrinsic.qat.modules.conv_fused', 1)
     """
@@ -212,7 +219,7 @@ def train_qat(
 
     Examples
     --------
-    >>> run = train_qat(models.digits_cnn(), QATConfig(2, 4, epochs=1))
+    >>> run = train_qat(digits_model.digits_cnn(), QATConfig(2, 4, epochs=1))
     >>> [e.number for e in run.history], run.history[1].accuracy > run.history[0].accuracy
     ([0, 1], True)
     """
@@ -243,7 +250,7 @@ def train_qat_by_epoch(
 
     Examples
     --------
-    >>> steps = train_qat_by_epoch(models.digits_cnn(), QATConfig(2, 4))
+    >>> steps = train_qat_by_epoch(digits_model.digits_cnn(), QATConfig(2, 4))
     >>> run = next(steps)  # observed, and not yet trained
     >>> len(run.history)
     1
@@ -251,12 +258,12 @@ def train_qat_by_epoch(
     >>> run.stopped, run.model.training
     (True, False)
     """
-    run = QATRun(config, prepare(model, config, models.digits_tensors()[0]))
+    run = QATRun(config, prepare(model, config, digits_model.digits_tensors()[0]))
     try:
         _observe(run.model)
         _record(run, float("nan"))
         yield run
-        losses = models.train_by_epoch(
+        losses = digits_model.train_by_epoch(
             run.model, epochs=config.epochs, lr=config.lr, seed=config.seed, should_stop=should_stop
         )
         with closing(losses):
@@ -276,7 +283,7 @@ def freeze(model: nn.Module, observers: bool = True, batch_norm: bool = True) ->
 
     Examples
     --------
-    >>> prepared = prepare(models.digits_cnn(), QATConfig())
+    >>> prepared = prepare(digits_model.digits_cnn(), QATConfig())
     >>> freeze(prepared)
     >>> int(prepared.conv1.weight_fake_quant.observer_enabled)
     0
@@ -289,11 +296,11 @@ def freeze(model: nn.Module, observers: bool = True, batch_norm: bool = True) ->
 
 def _record(run: QATRun, loss: float) -> None:
     """Note an epoch in the run, and freeze what is due."""
-    _, _, images, labels = models.digits_tensors()
+    _, _, images, labels = digits_model.digits_tensors()
     done, config = len(run.history), run.config
     run.model.eval()
     with observers_off(run.model), engines.threads(1):
-        accuracy = models.accuracy(run.model, images, labels)
+        accuracy = digits_model.accuracy(run.model, images, labels)
     run.snapshots.append(weight_snapshots(run.model))
     run.history.append(Epoch(done, loss, accuracy))
     freeze(run.model, done >= config.freeze_observers_after, done >= config.freeze_batch_norm_after)
@@ -311,7 +318,7 @@ def _observe(model: nn.Module) -> None:
     model.eval()
     model.apply(quantization.disable_fake_quant)
     with torch.no_grad(), engines.threads(1), ReproducibleSums():
-        for images in models.digits_tensors()[0].split(PART):
+        for images in digits_model.digits_tensors()[0].split(PART):
             for observer in observers:
                 observer.reset_min_max_vals()
             model(images)

@@ -7,7 +7,7 @@ from torch.ao import quantization
 
 from qviz.numerics import IntFormat, _check
 
-from .ste import FakeQuantize
+from .straight_through import FakeQuantize
 
 
 class TorchFused(quantization.FusedMovingAvgObsFakeQuantize):

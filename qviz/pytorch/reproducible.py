@@ -21,7 +21,7 @@ from qviz.numerics import IntegerLayer
 
 from . import engines
 from .bridge import from_torch, qparams_of, to_array
-from .saturation import kernel_sums
+from .kernel_sums import kernel_sums
 
 aten = torch.ops.aten  # as an exported graph calls them
 OF_BATCHES = frozenset(

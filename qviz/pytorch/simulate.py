@@ -16,7 +16,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 from qviz.numerics import UINT8, QParams
 
 from .bridge import qparams_of, quantize_tensor
-from .layers import FUSED, WEIGHTED, dynamic_layers, observes, weight_of
+from .layer_support import FUSED, WEIGHTED, dynamic_layers, observes, weight_of
 
 # torch's kernels for these answer on one grid, whatever goes in
 FIXED = {

@@ -2,20 +2,20 @@
 
 * controls: sliders, drop-downs and toggles, declared as fields of a State
 * explorer: what every explorer does
-* work: what takes longer than a move, with a bar, and a button to stop it
+* background: what takes longer than a move, with a bar, and a button to stop it
 * one file for each explorer
 * gallery: all of them on one page
 """
 
 from .arena import ArenaExplorer
 from .calibration import CalibrationExplorer
-from .decision import DecisionExplorer
 from .energy import EnergyExplorer
 from .explorer import Explorer
 from .gallery import Gallery
 from .granularity import GranularityExplorer
 from .integer_walk import IntegerWalkExplorer
 from .mapping import MappingExplorer
+from .method_chooser import DecisionExplorer
 from .pareto import ParetoExplorer
 from .photo import PhotoExplorer
 from .ptq import PTQExplorer

@@ -5,8 +5,9 @@ from functools import cached_property
 
 import numpy as np
 
-from ..data.outliers import add_outliers
-from ..numerics import Histogram, HistogramObserver, IntFormat, error_of_ranges
+from qviz.data.outliers import add_outliers
+from qviz.numerics import Histogram, HistogramObserver, IntFormat, error_of_ranges
+
 from .controls import slider
 
 BATCHES, BATCH = 50, 2_000  # 2,000 values, or a 50th of a larger tensor: 50 batches hold all of any
@@ -33,7 +34,7 @@ class Sample:
     ----------
     x : array of any shape, at least one value, finite
     outliers : float
-        Percent of the values replaced by 1 to 10 times the largest magnitude; see `qviz.data.tensor`.
+        Percent of the values replaced by 1 to 10 times the largest magnitude; see `qviz.tensor`.
 
     Examples
     --------

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from ..numerics import SCHEMES, IntFormat
-from ..numerics.outcomes import Outcome, best_of, outcomes
-from ..plots import CalibratorPanel, Canvas, RangesPanel
+from qviz.numerics import SCHEMES, IntFormat
+from qviz.numerics.calibration_results import CalibrationResult, best_of, calibration_results
+from qviz.plots import CalibratorPanel, Canvas, RangesPanel
+
 from ._sample import Sample, Sampled, batches_slider, outliers_slider
 from .controls import choice, slider, tensor_choice
 from .explorer import Explorer
@@ -26,7 +27,7 @@ class Result:
     """The whole tensor, and what became of it under each method."""
 
     sample: Sample
-    outcomes: dict[str, Outcome]
+    outcomes: dict[str, CalibrationResult]
 
     @property
     def best(self) -> str:
@@ -38,7 +39,7 @@ def compute(state: State, sample: Sample) -> Result:
     """Let every method choose from the batches seen, and measure each on the whole tensor."""
     fmt = IntFormat(state.bits, signed=state.scheme == "symmetric")
     values, counts = sample.measured
-    return Result(sample, outcomes(values, sample.seen(state.batches), fmt, state.scheme, counts=counts))
+    return Result(sample, calibration_results(values, sample.seen(state.batches), fmt, state.scheme, counts=counts))
 
 
 class ArenaExplorer(Sampled, Explorer):
@@ -83,7 +84,7 @@ class ArenaExplorer(Sampled, Explorer):
         return "\n".join(lines)
 
 
-def _numbers(outcome: Outcome) -> str:
+def _numbers(outcome: CalibrationResult) -> str:
     p, parts = outcome.qparams, outcome.parts
     return (
         f"{float(p.lo):>10.4f}{float(p.hi):>10.4f}"

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..numerics import CALIBRATORS, SCHEMES, IntFormat, Percentile, error_of_ranges
-from ..numerics.outcomes import Outcome, outcome
-from ..plots import Canvas, ErrorCurvePanel, HistogramPanel
+from qviz.numerics import CALIBRATORS, SCHEMES, IntFormat, Percentile, error_of_ranges
+from qviz.numerics.calibration_results import CalibrationResult, calibration_result
+from qviz.plots import Canvas, ErrorCurvePanel, HistogramPanel
+
 from ._sample import SHARES, Sample, Sampled, batches_slider, outliers_slider
 from .controls import choice, slider, tensor_choice
 from .explorer import Explorer
@@ -56,7 +57,7 @@ class Result:
     """The whole tensor, the choice and its rivals."""
 
     sample: Sample
-    outcome: Outcome
+    outcome: CalibrationResult
     curve: Curve
 
 
@@ -65,11 +66,11 @@ def compute(state: State, sample: Sample) -> Result:
     fmt = IntFormat(state.bits, signed=state.scheme == "symmetric")
     calibrator = Percentile(state.percentile) if state.method == "percentile" else CALIBRATORS[state.method]
     values, counts = sample.measured
-    chosen = outcome(values, sample.seen(state.batches), calibrator, fmt, state.scheme, counts)
+    chosen = calibration_result(values, sample.seen(state.batches), calibrator, fmt, state.scheme, counts)
     return Result(sample, chosen, error_curve(sample, chosen, fmt, state.scheme))
 
 
-def error_curve(sample: Sample, chosen: Outcome, fmt: IntFormat, scheme: str) -> Curve:
+def error_curve(sample: Sample, chosen: CalibrationResult, fmt: IntFormat, scheme: str) -> Curve:
     """Estimate the error of the chosen range made wider and narrower."""
     if not sample.largest:  # all values are zero, and so is every error
         return Curve(SHARES, 0 * SHARES, 0 * SHARES, (0.0, 0.0))

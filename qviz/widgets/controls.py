@@ -21,9 +21,10 @@ import ipywidgets as widgets
 import numpy as np
 import traitlets
 
-from ..data import TENSORS
-from ..data._refuse import suggest
-from ._parts import LABELLED, ROW, SettingError
+from qviz.data._limits import suggest
+from qviz.tensors import TENSORS
+
+from ._layout import LABELLED, ROW, SettingError
 
 YOURS = "your own"
 _KEYS_STAY = (

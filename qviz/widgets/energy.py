@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..data.networks import NETWORKS
-from ..numerics.energy import ACCESS_PJ, FLOAT16, FLOAT32, Energy, energy, integers
-from ..numerics.layers import LayerShape
-from ..plots import Canvas, SharesPanel
+from qviz.experiments.energy import ACCESS_PJ, FLOAT16, FLOAT32, Energy, energy, integers
+from qviz.networks.examples import NETWORKS
+from qviz.networks.layer_shapes import LayerShape
+from qviz.plots import Canvas, SharesPanel
+
 from .controls import choice, ladder, slider
 from .explorer import Explorer
 

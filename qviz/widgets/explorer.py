@@ -12,12 +12,13 @@ import ipywidgets as widgets
 import numpy as np
 from IPython import get_ipython
 
-from .. import data
-from ..data._refuse import suggest
-from ..plots import Canvas
-from ._cells import note
-from ._own import Own, TensorList, own_data
-from ._parts import NamedImage, SettingError, SettingNameError, family
+from qviz.data._limits import suggest
+from qviz.plots import Canvas
+from qviz.tensors import tensor
+
+from ._layout import NamedImage, SettingError, SettingNameError, family
+from ._own_data import Own, TensorList, own_data
+from ._rerun_cells import note
 from .controls import YOURS, Choice, Setting, controls_of, dots_of_the_screen, fill, keys_stay_here
 
 _READOUT_STYLE = "margin:4px 0;font-size:14px;line-height:1.35;white-space:pre-wrap"
@@ -200,7 +201,7 @@ class Explorer(widgets.VBox):
 
     def values(self, state) -> np.ndarray:
         """Return the values that the Data control names: the reader's own, or one of qviz.data's."""
-        return data.tensor(state.data) if state.data != YOURS else self.own()
+        return tensor(state.data) if state.data != YOURS else self.own()
 
     def own(self) -> np.ndarray:
         """Return the reader's own array, float32, in its own shape."""

@@ -5,8 +5,8 @@ import pkgutil
 
 import ipywidgets as widgets
 
-from ._cells import note
-from ._parts import family
+from ._layout import family
+from ._rerun_cells import note
 from .explorer import Explorer
 
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..data import cnn_weights
-from ..numerics import (
+from qviz.networks import cnn_weights
+from qviz.numerics import (
     SCHEMES,
     Granularity,
     IntFormat,
@@ -17,8 +17,9 @@ from ..numerics import (
     fake_quantize,
     value_range,
 )
-from ..numerics._groups import in_threads
-from ..plots import Canvas, ChannelPanel, SqnrPanel
+from qviz.numerics._groups import in_threads
+from qviz.plots import Canvas, ChannelPanel, SqnrPanel
+
 from .controls import YOURS, choice, slider
 from .explorer import Explorer
 

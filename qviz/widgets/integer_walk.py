@@ -5,10 +5,21 @@ from dataclasses import dataclass, field
 import ipywidgets as widgets
 import numpy as np
 
-from .. import data
-from ..numerics.integer_layer import WAYS
-from ..plots import Canvas, RequantizePanel, TermsPanel, WalkPanel
-from ._walk import LAYERS, WIDTH, Change, Walk, carried_on, changed, channels, cut_out, real_output
+from qviz import data
+from qviz.experiments.integer_walk import (
+    WIDTH,
+    Change,
+    Walk,
+    carried_on,
+    changed,
+    channels,
+    cut_out,
+    real_output,
+)
+from qviz.networks.topology import LAYERS
+from qviz.numerics.integer_layer import ROUNDINGS
+from qviz.plots import Canvas, RequantizePanel, TermsPanel, WalkPanel
+
 from .controls import Slider, choice, slider
 from .explorer import Explorer
 
@@ -29,7 +40,7 @@ class State:
     """Which output value, and what is changed on the way to it."""
 
     layer: str = choice("Layer", LAYERS)
-    way: str = choice("Way", WAYS)
+    way: str = choice("Way", ROUNDINGS)
     image: int = slider("Test image", 0, 0, 358)
     channel: int = slider("Output channel", 4, 0, 63)
     place: int = slider("Place (8 x 8)", 27, 0, 63)

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..numerics import SCHEMES, IntFormat, QParams, choose_qparams, fake_quantize, quantize
-from ..plots import Canvas, NumberLinePanel, StaircasePanel
+from qviz.numerics import SCHEMES, IntFormat, QParams, choose_qparams, fake_quantize, quantize
+from qviz.plots import Canvas, NumberLinePanel, StaircasePanel
+
 from .controls import choice, slider, toggle
 from .explorer import Explorer
 

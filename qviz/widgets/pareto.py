@@ -7,12 +7,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..data.mixed import BITS, FLOAT, every_network, place, size_bytes
-from ..plots import Canvas, Cloud, LatencyPanel, ParetoPanel
-from ..plots.pareto import SCORES
+from qviz.experiments.mixed_precision import BITS, FLOAT, every_network, place, size_bytes
+from qviz.plots import Canvas, Cloud, LatencyPanel, ParetoPanel
+from qviz.plots.pareto import SCORES
+
+from .background import Working
 from .controls import choice, slider
 from .explorer import Explorer
-from .work import Working
 
 _QUANTIZED = (slice(0, len(BITS)),) * 4  # of the tables: no layer in float32
 
@@ -124,7 +125,7 @@ class ParetoExplorer(Working, Explorer):
     ----------
     source : callable, first and without a name, or None
         Times the network in float32 and in int8 when the reader presses Measure speed, such as
-        `qviz.pytorch.speed.DigitsSpeed()`. Without one there is no panel for time, and no torch is needed.
+        `qviz.pytorch.labs.speed.DigitsSpeed()`. Without one there is no panel for time, and no torch is needed.
     **settings
         The start value of any control.
 
@@ -137,7 +138,7 @@ class ParetoExplorer(Working, Explorer):
     """
 
     State = State
-    source: ClassVar[str] = "qviz.pytorch.speed.DigitsSpeed"
+    source: ClassVar[str] = "qviz.pytorch.labs.speed.DigitsSpeed"
     source_optional: ClassVar[bool] = True
     work_label = "Measure speed"
     not_done = "Not measured"

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..data import digits, photograph
-from ..numerics import IntFormat, QParams, choose_qparams, fake_quantize, mse, quantize, sqnr_db
-from ..plots import Canvas, ImagePanel, LevelsPanel, cropped
+from qviz.data import digits, photograph
+from qviz.numerics import IntFormat, QParams, choose_qparams, fake_quantize, mse, quantize, sqnr_db
+from qviz.plots import Canvas, ImagePanel, LevelsPanel, cropped
+
 from .controls import YOURS, choice, slider, toggle
 from .explorer import Explorer
 

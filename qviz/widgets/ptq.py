@@ -4,15 +4,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..numerics import CALIBRATORS, SCHEMES
-from ..plots import BarsPanel, Canvas, HistogramPanel, LayersPanel
+from qviz.networks.topology import LAYERS
+from qviz.numerics import CALIBRATORS, SCHEMES
+from qviz.plots import BarsPanel, Canvas, HistogramPanel, LayersPanel
+
 from .controls import choice, slider, toggle
 from .explorer import Explorer
 
 NETWORKS = ("as trained", "channels rescaled")
 GRANULARITIES = ("per tensor", "per channel")
 METHODS = (*CALIBRATORS, "torch min-max", "torch moving average", "torch histogram")
-LAYERS = ("input", "conv1", "conv2", "fc1", "fc2")
+PLACES = ("input", *LAYERS)
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class State:
     scheme: str = choice("Activations", SCHEMES)
     method: str = choice("Ranges by", METHODS)
     samples: int = choice("Samples", (1, 32, 256, 1000), 256)
-    layer: str = choice("Layer shown", LAYERS, "conv2")
+    layer: str = choice("Layer shown", PLACES, "conv2")
     reduce_range: bool = toggle("Reduce range")
 
 
@@ -38,11 +40,11 @@ class PTQExplorer(Explorer):
     Parameters
     ----------
     source : callable of the settings
-        qviz.pytorch.ptq_lab.PTQLab, or one like it.
+        qviz.pytorch.labs.ptq_lab.PTQLab, or one like it.
 
     Examples
     --------
-    >>> from qviz.pytorch.ptq_lab import PTQLab
+    >>> from qviz.pytorch.labs.ptq_lab import PTQLab
     >>> explorer = PTQExplorer(PTQLab(), weight_bits=8)
     >>> print(explorer.readout.splitlines()[0])
     W8A8: 98.61% right (float 98.89%), same answer as float on 99.72% of the images
@@ -50,7 +52,7 @@ class PTQExplorer(Explorer):
     """
 
     State = State
-    source = "qviz.pytorch.ptq_lab.PTQLab"
+    source = "qviz.pytorch.labs.ptq_lab.PTQLab"
 
     def compute(self, state: State):
         """Let the laboratory quantize and measure; the Result is its own."""
@@ -70,7 +72,7 @@ class PTQExplorer(Explorer):
         panels = {
             "answers": BarsPanel(),
             "bytes": BarsPanel("Size on disk", "bytes", digits="{:,.0f}", scale="{:,.0f}", most=None),
-            "layers": LayersPanel(names=LAYERS),
+            "layers": LayersPanel(names=PLACES),
             "outputs": HistogramPanel("Outputs of the layer shown, in float32", log=True),
         }
         layout = [["answers", "layers"], ["bytes", "layers"], ["outputs", "outputs"]]

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..plots import AccuracyPanel, Canvas, CrossingsPanel, LossPanel
-from ..plots.training import LAYOUT
+from qviz.plots import AccuracyPanel, Canvas, CrossingsPanel, LossPanel
+from qviz.plots.training import LAYOUT
+
+from .background import Working
 from .controls import choice, slider, toggle
 from .explorer import Explorer
-from .work import Working
 
 MOST_EPOCHS = 20
 LEARNING_RATES = (2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2)
@@ -30,7 +31,7 @@ class State:
 class Result:
     """What is known of the training, and whether it is under way.
 
-    `known` is what the source returns: a qviz.pytorch.qat_lab.QATResult, or anything with its fields.
+    `known` is what the source returns: a qviz.pytorch.labs.qat_lab.QATResult, or anything with its fields.
     """
 
     known: Any
@@ -45,12 +46,12 @@ class QATExplorer(Working, Explorer):
 
     Parameters
     ----------
-    source : qviz.pytorch.qat_lab.QATLab
+    source : qviz.pytorch.labs.qat_lab.QATLab
         Called with the fields of the State it returns what is known; its `epochs` trains.
 
     Examples
     --------
-    >>> from qviz.pytorch.qat_lab import QATLab
+    >>> from qviz.pytorch.labs.qat_lab import QATLab
     >>> explorer = QATExplorer(QATLab(), epochs=1)
     >>> print(explorer.readout.splitlines()[-1])
     Not trained yet at these settings: press Train.
@@ -61,7 +62,7 @@ class QATExplorer(Working, Explorer):
     """
 
     State = State
-    source = "qviz.pytorch.qat_lab.QATLab"
+    source = "qviz.pytorch.labs.qat_lab.QATLab"
     work_label = "Train"
 
     def train(self) -> None:

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..numerics import CALIBRATORS, SCHEMES, ErrorParts, IntFormat, QParams, fake_quantize
-from ..numerics.outcomes import outcome
-from ..plots import Canvas, ErrorHistogramPanel, HistogramPanel, LevelsPanel
+from qviz.numerics import CALIBRATORS, SCHEMES, ErrorParts, IntFormat, QParams, fake_quantize
+from qviz.numerics.calibration_results import calibration_result
+from qviz.plots import Canvas, ErrorHistogramPanel, HistogramPanel, LevelsPanel
+
 from ._sample import Sample, Sampled
 from .controls import choice, slider, tensor_choice
 from .explorer import Explorer
@@ -39,7 +40,7 @@ def compute(state: State, sample: Sample) -> Result:
     """Quantize a tensor as `state` says."""
     fmt = IntFormat(state.bits, signed=state.scheme == "symmetric")
     x, counts = sample.measured
-    chosen = outcome(x, sample.histogram, CALIBRATORS[state.method], fmt, state.scheme, counts)
+    chosen = calibration_result(x, sample.histogram, CALIBRATORS[state.method], fmt, state.scheme, counts)
     p = chosen.qparams
     return Result(x, counts, fake_quantize(x, p), p, chosen.parts, chosen.sqnr_db, sample.rounded)
 

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..numerics.saturation import SPREADS, LayerErrors, layer_errors, pair_sums
-from ..plots import Canvas, LayerErrorsPanel, SaturationPanel
+from qviz.numerics.saturation import SPREADS, LayerErrors, layer_errors, pair_sums
+from qviz.plots import Canvas, LayerErrorsPanel, SaturationPanel
+
 from .controls import choice, slider, toggle
 from .explorer import Explorer
 

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..data.networks import NETWORKS
-from ..numerics import SCHEMES, IntFormat, PerChannel, PerGroup, PerTensor
-from ..numerics.layers import LayerShape, StoredBytes, stored_bytes
-from ..plots import Canvas, SharesPanel
+from qviz.networks.examples import NETWORKS
+from qviz.networks.layer_shapes import LayerShape, StoredBytes, stored_bytes
+from qviz.numerics import SCHEMES, IntFormat, PerChannel, PerGroup, PerTensor
+from qviz.plots import Canvas, SharesPanel
+
 from .controls import choice, slider
 from .explorer import Explorer
 

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..numerics.roofline import BATCHES, WIDTHS, Work, linear_work
-from ..plots import Canvas, RatioPanel, RooflinePanel
-from ..plots.roofline import Ratio, Sight
+from qviz.numerics.roofline import BATCHES, WIDTHS, Work, linear_work
+from qviz.plots import Canvas, RatioPanel, RooflinePanel
+from qviz.plots.roofline import Ratio, Sight
+
+from .background import Working
 from .controls import choice, slider, toggle
 from .explorer import Explorer
-from .work import Working
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class SpeedExplorer(Working, Explorer):
 
     Examples
     --------
-    >>> from qviz.pytorch.speed import SpeedLab
+    >>> from qviz.pytorch.labs.speed import SpeedLab
     >>> explorer = SpeedExplorer(SpeedLab(repeats=1), width=1024)
     >>> print(explorer.readout.splitlines()[-1])
     Time: not measured yet. Press Measure speed.
@@ -64,7 +65,7 @@ class SpeedExplorer(Working, Explorer):
     """
 
     State = State
-    source: ClassVar[str] = "qviz.pytorch.speed.SpeedLab"
+    source: ClassVar[str] = "qviz.pytorch.labs.speed.SpeedLab"
     work_label = "Measure speed"
     not_done = "Not measured"
 

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-from ..numerics import IntFormat, QParams, choose_qparams
-from ..numerics.straight_through import SLOPES, Descent, descend
-from ..plots import Canvas, DescentPanel, SlopePanel, StaircasePanel
-from ..plots.straight_through import LAYOUT
+from qviz.numerics import IntFormat, QParams, choose_qparams
+from qviz.numerics.straight_through import SLOPES, Descent, descend
+from qviz.plots import Canvas, DescentPanel, SlopePanel, StaircasePanel
+from qviz.plots.straight_through import LAYOUT
+
 from .controls import choice, slider
 from .explorer import Explorer
 

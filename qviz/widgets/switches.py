@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass, fields
 
-from ..data import SwitchedCNN, Switches
-from ..data.switch_outcome import Outcome
-from ..data.switched import COMBINATIONS
-from ..data.switches import BIAS_SCALES, GRANULARITIES
-from ..numerics import CALIBRATORS
-from ..plots import Canvas, CombinationsPanel, LayerSqnrPanel
+from qviz.experiments import SwitchedCNN, Switches
+from qviz.experiments.ablation import COMBINATIONS
+from qviz.experiments.ablation_result import AblationResult
+from qviz.experiments.ablation_settings import BIAS_SCALES, GRANULARITIES
+from qviz.numerics import CALIBRATORS
+from qviz.plots import Canvas, CombinationsPanel, LayerSqnrPanel
+
 from .controls import choice, slider, toggle
 from .explorer import Explorer
 
@@ -32,10 +33,10 @@ class Result:
     """The setting, and the outcome of every combination of its switches; by the parts that are on."""
 
     switches: Switches
-    combinations: dict[tuple[str, ...], Outcome]
+    combinations: dict[tuple[str, ...], AblationResult]
 
     @property
-    def this(self) -> Outcome:
+    def this(self) -> AblationResult:
         """The outcome of the switches as they stand."""
         return self.combinations[self.switches.on]
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from qviz.data import tensor
+from qviz.tensors import tensor
 
 N = 100_000
 

@@ -3,7 +3,8 @@ import sys
 
 PROBE = """
 import sys
-from qviz.data import *
+from qviz import TENSORS, tensor
+from qviz.data import read_array
 for name in TENSORS:
     tensor(name, outliers=0.01)
 read_array([1, 2])

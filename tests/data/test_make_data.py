@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from qviz.data._files import load_shipped
-from qviz.data.cnn import CNN_SHAPES
+from qviz.networks.digits_cnn import CNN_SHAPES
 
 TOOL = Path(__file__).parents[2] / "tools" / "make_data.py"
 

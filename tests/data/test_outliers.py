@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qviz.data import TENSORS, tensor
+from qviz.tensors import TENSORS, tensor
 
 NAMES = st.sampled_from(sorted(TENSORS))
 SIZES = st.integers(1, 3000)

@@ -12,7 +12,7 @@ import pytest
 from joblib._parallel_backends import ThreadingBackend
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from qviz.data.mixed import every_network, networks_of
+from qviz.experiments.mixed_precision import every_network, networks_of
 from qviz.lessons import ProgressBar, Sweep, sweep
 
 # loky, told to end its processes at once, may look for one that has just gone (KeyError in a thread of its own)

@@ -12,7 +12,7 @@ from qviz.lessons import exercises
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tools"))  # tools are scripts, not a package
-import course  # noqa: E402
+import course
 
 SOURCES = course.sources()
 LESSONS = [source for source in SOURCES if not source.stem.startswith("00")]

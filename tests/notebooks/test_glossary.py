@@ -12,9 +12,9 @@ from qviz.widgets.gallery import all_explorers
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tools"))  # tools are scripts, not a package
-import glossary  # noqa: E402
+import glossary
 
-import course  # noqa: E402
+import course
 
 SOURCES = course.sources()
 every_page = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tools"))  # tools are scripts, not a package
-import course  # noqa: E402
+import course
 
 SOURCE = course.sources()[1]  # lesson 1: the quickest to run
 SETTINGS = f"""

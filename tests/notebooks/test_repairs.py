@@ -11,7 +11,7 @@ from qviz.pytorch import engines, failures
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tools"))  # tools are scripts, not a package
-import course  # noqa: E402
+import course
 
 pytestmark = pytest.mark.skipif(engines.preferred() is None, reason="no engine for quantized models")
 
@@ -45,19 +45,19 @@ PROSE = "\n".join(cell.source for cell in PAGE if cell.cell_type == "markdown")
 
 def run(name, there="", written=""):
     """Run the imports and the cell of a case, with one thing in it changed; return the verdict."""
-    (cell,) = (cell for cell in CELLS if f'failures.check("{name}"' in cell)
+    (cell,) = (cell for cell in CELLS if f'failures.check_repair("{name}"' in cell)
     assert there in cell
-    steps, check = cell.replace(there, written, 1).split("failures.check(")
+    steps, check = cell.replace(there, written, 1).split("failures.check_repair(")
     space: dict[str, object] = {}
     exec(CELLS[0], space)
     exec("with failures.workbench() as bench: pass", space)  # each page has one by then
     exec(steps.removesuffix("skip = "), space)
-    return eval(f"failures.check({check.splitlines()[0]}", space)
+    return eval(f"failures.check_repair({check.splitlines()[0]}", space)
 
 
 def test_every_case_stands_in_the_lesson_one_of_them_in_a_line():
-    found = {name for name in failures.CASES if any(f'failures.check("{name}"' in cell for cell in CELLS)}
-    assert found == set(failures.CASES) - {"double-input"} == {*REPAIRS, "slower"}
+    found = {name for name in failures.FAILURES if any(f'failures.check_repair("{name}"' in cell for cell in CELLS)}
+    assert found == set(failures.FAILURES) - {"double-input"} == {*REPAIRS, "slower"}
     assert 'failures.case("double-input")' in PROSE
 
 

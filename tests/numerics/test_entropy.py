@@ -9,19 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from qviz import data
-from qviz.numerics import (
-    INT4,
-    INT16,
-    UINT8,
-    Entropy,
-    Histogram,
-    calibrate,
-    choose_qparams,
-    fake_quantize,
-    mse,
-    observe,
-)
+from qviz import networks
+from qviz.numerics import INT4, INT16, UINT8, Entropy, Histogram, calibrate, choose_qparams, fake_quantize, mse, observe
 from qviz.numerics._entropy import HALF_BINS, TIED, Search, around_zero
 from qviz.numerics._groups import Groups
 
@@ -192,7 +181,7 @@ def test_a_maximum_that_many_values_share_is_kept():
 @pytest.mark.parametrize(("name", "zeros"), [("conv2", 0.61), ("fc1", 0.64)])
 def test_the_spike_of_a_relu_hides_the_rest(name, zeros):
     """The cause is the spike: without the zeros, and with their count cut, the threshold is near the best one."""
-    x = data.training_activations()[name]
+    x = networks.training_activations()[name]
     assert np.mean(x == 0) == pytest.approx(zeros, abs=0.01)
 
     def times_the_best(lo, hi):

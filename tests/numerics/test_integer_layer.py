@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from qviz.numerics import INT8, UINT8, PerChannel, QParams
-from qviz.numerics.integer_layer import WAYS, IntegerLayer
+from qviz.numerics.integer_layer import ROUNDINGS, IntegerLayer
 
 
 def layer(**changes):
@@ -30,7 +30,7 @@ def test_a_layer_says_what_is_wrong():
         layer(bias=np.ones(1)).run([[1]])
     with pytest.raises(ValueError, match="way must be one of 'fbgemm', 'int32 bias', 'gemmlowp': got 'float'"):
         layer().run([[1]], "float")
-    for way in WAYS:
+    for way in ROUNDINGS:
         for bias in (None, np.zeros(2)):
             with pytest.raises(TypeError, match="total must hold integers: got dtype float64; round it first"):
                 layer(bias=bias).requantize(np.array([[2.9, 1.0]]), way)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from qviz.numerics import INT4, INT8, UINT8
 from qviz.numerics._fused import fused_multiply_add
-from qviz.numerics.fixed import FixedPoint, fixed_point, high_mul, rounding_right_shift
+from qviz.numerics.fixed_point import FixedPoint, fixed_point, high_mul, rounding_right_shift
 from qviz.numerics.requantize import add_float_bias, int32_bias, requantize_fixed, requantize_float
 
 INT32S = st.integers(-(2**31), 2**31 - 1)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from qviz.numerics import INT4, IntFormat, QParams, calibrate, fake_quantize, observe, quantize
-from qviz.numerics.outcomes import outcomes
+from qviz.numerics.calibration_results import calibration_results
 from qviz.plots import Canvas, ErrorHistogramPanel, HistogramPanel, LevelsPanel, RangesPanel, before_and_after
 from qviz.plots.histogram import BINS, LOWEST_SHARE, binned, padded, relative
 
@@ -109,7 +109,7 @@ def test_values_with_counts_are_the_same_values_repeated(built):
         (HistogramPanel, lambda v: (v, -1.0, 1.0), "kept"),
         (LevelsPanel, lambda v: (v, p), "bars"),
         (ErrorHistogramPanel, lambda v: (v, fake_quantize(v, p), 0.25), "outline"),
-        (RangesPanel, lambda v: (v, outcomes(whole, observe(whole)[0])), "outline"),
+        (RangesPanel, lambda v: (v, calibration_results(whole, observe(whole)[0])), "outline"),
     ):
         one, other = built(kind()), built(kind())
         one.update(*arguments(x), counts)

@@ -7,7 +7,7 @@ import pytest
 
 from qviz import PerChannel, QParams, plots
 from qviz.numerics import IntFormat, calibrate, error_of_ranges, error_parts, fake_quantize, observe
-from qviz.numerics.outcomes import outcomes
+from qviz.numerics.calibration_results import calibration_results
 from qviz.numerics.roofline import Roof, Work
 from qviz.numerics.saturation import layer_errors
 from qviz.numerics.straight_through import descend
@@ -39,7 +39,7 @@ CLOUD = plots.Cloud(SIZES, SHARES, uniform={"2 bits": 0, "8 bits": 15}, chosen={
 
 
 def found(bits):
-    return outcomes(X, observe(X)[0], IntFormat(bits, signed=False), "affine")
+    return calibration_results(X, observe(X)[0], IntFormat(bits, signed=False), "affine")
 
 
 def shares(bits):
@@ -99,7 +99,9 @@ DATA = {
     "StaircasePanel": lambda bits: (per_tensor(bits), 1.3, (-5.0, 5.0)),
     "TermsPanel": lambda bits: ((12000, -300 * bits, 40 * bits, -7, 1500),),
     "WalkPanel": lambda bits: (np.arange(-20, 20) * 5 * bits, np.arange(-20, 20) * 40, bits),
-    "TimedPanel": lambda bits: ({"a": (1, 0.1, 0.9, 9000), "b": (2, 0.3, 0.7, 1000 * bits), "c": (4, 0, 0.5, 9999)},),
+    "LatencyBubblesPanel": lambda bits: (
+        {"a": (1, 0.1, 0.9, 9000), "b": (2, 0.3, 0.7, 1000 * bits), "c": (4, 0, 0.5, 9999)},
+    ),
     "VerdictPanel": lambda bits: (
         {(way, "bits"): ("out", "costs", "")[(bits + i) % 3] for i, way in enumerate(("one", "two", "three"))},
         "two" if bits > 3 else "one",

@@ -7,8 +7,8 @@ from matplotlib.textpath import TextPath
 
 from qviz.numerics.saturation import layer_errors
 from qviz.plots import Canvas, LayerErrorsPanel, SaturationPanel
-from qviz.plots.digits import _spelled
 from qviz.plots.saturation import KEPT, SECOND, SUM
+from qviz.plots.small_numbers import _spelled
 from qviz.plots.style import FONT_SIZE
 
 

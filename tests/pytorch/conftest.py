@@ -13,7 +13,7 @@ def content(saved):
 @pytest.fixture
 def refused(tmp_path):
     """Write content to a file, and return the message that loading it ends with."""
-    torch, files = pytest.importorskip("torch"), pytest.importorskip("qviz.pytorch.files")
+    torch, files = pytest.importorskip("torch"), pytest.importorskip("qviz.pytorch.saved_model")
 
     def message(content):
         path = tmp_path / "changed.pt"

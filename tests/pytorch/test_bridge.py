@@ -5,17 +5,17 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from hypothesis import given, settings  # noqa: E402
-from hypothesis import strategies as st  # noqa: E402
-from torch.ao.nn import quantized  # noqa: E402
-from torch.ao.quantization import (  # noqa: E402
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.ao.nn import quantized
+from torch.ao.quantization import (
     FakeQuantize,
     HistogramObserver,
     MinMaxObserver,
     PerChannelMinMaxObserver,
 )
 
-from qviz.numerics import (  # noqa: E402
+from qviz.numerics import (
     INT4,
     INT8,
     INT16,
@@ -29,7 +29,7 @@ from qviz.numerics import (  # noqa: E402
     fake_quantize,
     quantize,
 )
-from qviz.pytorch import bridge, engines  # noqa: E402
+from qviz.pytorch import bridge, engines
 
 
 @pytest.fixture(autouse=True)

@@ -12,14 +12,14 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from torch.ao import quantization  # noqa: E402
-from torch.nn.functional import conv2d  # noqa: E402
+from torch.ao import quantization
+from torch.nn.functional import conv2d
 
-from qviz.pytorch import engines, models  # noqa: E402
-from qviz.pytorch.agreement import agreement  # noqa: E402
-from qviz.pytorch.convert import NarrowRange, convert  # noqa: E402
-from qviz.pytorch.qat import QATConfig, freeze, prepare, train_qat  # noqa: E402
-from qviz.pytorch.snapshots import weight_used  # noqa: E402
+from qviz.pytorch import digits_model, engines
+from qviz.pytorch.convert import NarrowRange, convert
+from qviz.pytorch.labs.snapshots import weight_used
+from qviz.pytorch.layer_comparison import agreement
+from qviz.pytorch.qat import QATConfig, freeze, prepare, train_qat
 
 pytestmark = pytest.mark.skipif("fbgemm" not in engines.supported(), reason="fbgemm is not in this build of torch")
 
@@ -37,7 +37,7 @@ def one_thread():
 
 @pytest.fixture(scope="module")
 def data():
-    return models.digits_tensors()
+    return digits_model.digits_tensors()
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def train():
     def train(weight_bits, activation_bits, fake_quantize="torch", per_channel=True, epochs=2, batch_norm=False):
         key = (weight_bits, activation_bits, fake_quantize, per_channel, epochs, batch_norm)
         if key not in known:
-            model = normed() if batch_norm else models.digits_cnn()
+            model = normed() if batch_norm else digits_model.digits_cnn()
             config = QATConfig(
                 weight_bits, activation_bits, per_channel, epochs, fake_quantize=fake_quantize, freeze_observers_after=1
             )
@@ -61,14 +61,14 @@ def train():
 def normed():
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = models.DigitsCNN(batch_norm=True)
-    models.train(model, epochs=2, lr=3e-3, seed=0)
+        model = digits_model.DigitsCNN(batch_norm=True)
+    digits_model.train(model, epochs=2, lr=3e-3, seed=0)
     return model
 
 
 def accuracy(model, data):
     with engines.quiet():
-        return models.accuracy(model, data[2], data[3])
+        return digits_model.accuracy(model, data[2], data[3])
 
 
 def by_layer(found, attribute):
@@ -222,7 +222,7 @@ def test_a_converted_network_can_be_copied_and_its_weights_loaded_into_another(t
     fake = train(2, 4)
     converted = convert(fake)
     expected = logits(converted, data[2])
-    empty = convert(train_qat(models.digits_cnn(), QATConfig(2, 4, epochs=0)).model)
+    empty = convert(train_qat(digits_model.digits_cnn(), QATConfig(2, 4, epochs=0)).model)
     stored = io.BytesIO()
     with engines.quiet():
         torch.save(converted.state_dict(), stored)
@@ -238,12 +238,12 @@ def test_without_vnni_eight_bits_saturate_and_seven_do_not():
     program = """
 import torch
 torch.set_num_threads(1)
-from qviz.pytorch import models, qat
-from qviz.pytorch.agreement import agreement
+from qviz.pytorch import digits_model, qat
+from qviz.pytorch.layer_comparison import agreement
 from qviz.pytorch.convert import convert
 for settings in ({}, {"activation_bits": 7}, {"reduce_range": True}):
-    fake = qat.train_qat(models.digits_cnn(), qat.QATConfig(epochs=0, **settings)).model
-    found = agreement(fake, convert(fake), models.digits_tensors()[2])
+    fake = qat.train_qat(digits_model.digits_cnn(), qat.QATConfig(epochs=0, **settings)).model
+    found = agreement(fake, convert(fake), digits_model.digits_tensors()[2])
     print(found.layers[1].outputs_different, found.predictions)
 """
     env = {**os.environ, "FBGEMM_ENABLE_INSTRUCTIONS": "AVX2"}
@@ -255,12 +255,12 @@ for settings in ({}, {"activation_bits": 7}, {"reduce_range": True}):
 
 def test_convert_refuses(train):
     with pytest.raises(ValueError, match=r"in eval mode to be converted: it is in train mode; call model.eval\(\)"):
-        convert(prepare(models.digits_cnn(), QATConfig()))
-    for model in (None, {}, models.digits_cnn):
+        convert(prepare(digits_model.digits_cnn(), QATConfig()))
+    for model in (None, {}, digits_model.digits_cnn):
         with pytest.raises(TypeError, match=r"model must be a network from train_qat: got (NoneType|dict|function)"):
             convert(model)
     with pytest.raises(ValueError, match="model has no fake-quantize in it: use train_qat, or prepare it first"):
-        convert(models.digits_cnn())
+        convert(digits_model.digits_cnn())
     for mends in (("all",), "narrow_range"):
         with pytest.raises(ValueError, match="mends must be a tuple of 'trained_weights', 'narrow_range'"):
             convert(train(2, 4), mends)
@@ -272,7 +272,7 @@ def test_convert_refuses(train):
 @pytest.mark.parametrize("per_channel", [True, False])
 def test_what_has_seen_nothing_or_still_watches_is_refused(fake_quantize, per_channel, data):
     config = QATConfig(4, 4, per_channel, fake_quantize=fake_quantize)
-    prepared = prepare(models.digits_cnn(), config).eval()
+    prepared = prepare(digits_model.digits_cnn(), config).eval()
     with pytest.raises(ValueError, match=r"must have seen data to be converted: quant\.activation_post_process has no"):
         convert(prepared)
     logits(prepared, data[0][:100])

@@ -7,15 +7,15 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from torch import nn  # noqa: E402
-from torch.ao.quantization import DeQuantStub, QuantStub  # noqa: E402
-from torch.nn.utils import parametrizations, prune, spectral_norm, weight_norm  # noqa: E402
+from torch import nn
+from torch.ao.quantization import DeQuantStub, QuantStub
+from torch.nn.utils import parametrizations, prune, spectral_norm, weight_norm
 
-from qviz.pytorch import engines, files  # noqa: E402
-from qviz.pytorch.measure import evaluate  # noqa: E402
-from qviz.pytorch.narrow import weighted  # noqa: E402
-from qviz.pytorch.ptq import PTQConfig, quantize_model, simulate_model  # noqa: E402
-from qviz.pytorch.qat import QATConfig, prepare  # noqa: E402
+from qviz.pytorch import engines, saved_model
+from qviz.pytorch.measure import evaluate
+from qviz.pytorch.ptq import PTQConfig, quantize_model, simulate_model
+from qviz.pytorch.qat import QATConfig, prepare
+from qviz.pytorch.sub8bit import weighted
 
 pytestmark = [
     pytest.mark.skipif("fbgemm" not in engines.supported(), reason="fbgemm is not in this build of torch"),
@@ -79,8 +79,8 @@ def test_a_weight_that_is_computed_is_quantized_as_a_plain_one(compute, how, tmp
     before, kind = run(model, X), type(layer)
     quantized = assert_same(model, plain, config, X)
     assert type(layer) is kind and torch.equal(run(model, X), before)  # not changed
-    files.save(quantized, tmp_path / "model.pt")
-    assert torch.equal(run(files.load(tmp_path / "model.pt", model, X), X), run(quantized, X))
+    saved_model.save(quantized, tmp_path / "model.pt")
+    assert torch.equal(run(saved_model.load(tmp_path / "model.pt", model, X), X), run(quantized, X))
 
 
 @pytest.mark.parametrize("compute", ["weight_norm", "spectral_norm", "pruned"])
@@ -178,8 +178,8 @@ def test_fx_gives_each_call_of_a_layer_its_own(case, dynamic, tmp_path):
     config, y = PTQConfig(samples=64, flow="fx", dynamic=dynamic), torch.zeros(64, dtype=torch.long)
     assert torch.equal(run(model, x), run(own, x))
     quantized = assert_same(model, own, config, x)
-    files.save(quantized, tmp_path / "model.pt")
-    assert torch.equal(run(files.load(tmp_path / "model.pt", model, x), x), run(quantized, x))
+    saved_model.save(quantized, tmp_path / "model.pt")
+    assert torch.equal(run(saved_model.load(tmp_path / "model.pt", model, x), x), run(quantized, x))
     if x is X:
         mine, theirs = (evaluate(m, quantize_model(m, config, x), x, y) for m in (model, own))
         assert [a.sqnr_db for a in mine.layers] == [a.sqnr_db for a in theirs.layers]

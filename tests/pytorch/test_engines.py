@@ -9,7 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from qviz.pytorch import engines  # noqa: E402
+from qviz.pytorch import engines
 
 
 def with_engines(monkeypatch, *names):
@@ -133,7 +133,7 @@ def test_other_messages_are_not(message, category):
 def test_importing_the_room_says_nothing_and_changes_nothing():
     program = (
         "import warnings, torch; filters, engine = list(warnings.filters), torch.backends.quantized.engine;"
-        "import qviz.pytorch.engines, qviz.pytorch.models;"
+        "import qviz.pytorch.engines, qviz.pytorch.digits_model;"
         "assert list(warnings.filters) == filters and torch.backends.quantized.engine == engine"
     )
     assert subprocess.run([sys.executable, "-W", "error", "-c", program]).returncode == 0

@@ -8,9 +8,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from torch import nn  # noqa: E402
-from torch.ao.nn.quantized import FloatFunctional  # noqa: E402
-from torch.ao.quantization import (  # noqa: E402
+from torch import nn
+from torch.ao.nn.quantized import FloatFunctional
+from torch.ao.quantization import (
     DeQuantStub,
     FixedQParamsObserver,
     HistogramObserver,
@@ -25,12 +25,12 @@ from torch.ao.quantization import (  # noqa: E402
     quantize_dynamic,
 )
 
-from qviz.numerics import MSE, Percentile  # noqa: E402
-from qviz.pytorch import engines, failures  # noqa: E402
-from qviz.pytorch.failures import settings, trial  # noqa: E402
-from qviz.pytorch.models import digits_cnn  # noqa: E402
-from qviz.pytorch.qat import QATConfig  # noqa: E402
-from qviz.pytorch.qat import prepare as prepare_qat  # noqa: E402
+from qviz.numerics import MSE, Percentile
+from qviz.pytorch import engines, failures
+from qviz.pytorch.digits_model import digits_cnn
+from qviz.pytorch.failures import settings, trial
+from qviz.pytorch.qat import QATConfig
+from qviz.pytorch.qat import prepare as prepare_qat
 
 pytestmark = pytest.mark.skipif(engines.preferred() is None, reason="no engine for quantized models")
 
@@ -241,7 +241,7 @@ def nothing_is_left_changed():
     assert now == before
 
 
-@pytest.mark.parametrize("name", failures.CASES)
+@pytest.mark.parametrize("name", failures.FAILURES)
 def test_as_written_it_fails_and_is_not_attempted(name):
     case = failures.case(name)
     first, again = (case.check(case.broken()) for _ in range(2))
@@ -252,24 +252,24 @@ def test_as_written_it_fails_and_is_not_attempted(name):
     assert repr(first).endswith("your repair: not attempted yet")
 
 
-@pytest.mark.parametrize("name", failures.CASES)
+@pytest.mark.parametrize("name", failures.FAILURES)
 def test_no_random_number_is_drawn(name):
     broken = failures.case(name).broken()
     state = torch.random.get_rng_state()
-    failures.check(name, broken)
+    failures.check_repair(name, broken)
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
 @pytest.mark.parametrize("name", MENDED)
 def test_mended_it_works(name):
-    verdict = failures.check(name, MENDED[name]())
+    verdict = failures.check_repair(name, MENDED[name]())
     assert verdict.works, verdict
     assert verdict.says == "nothing" and repr(verdict).endswith("your repair: it works")
 
 
 @pytest.mark.parametrize(("name", "wrong", "hint"), WRONG)
 def test_a_mistake_gets_a_hint(name, wrong, hint):
-    verdict = failures.check(name, wrong())
+    verdict = failures.check_repair(name, wrong())
     assert verdict.attempted and not verdict.works
     assert re.search(hint, verdict.hint), verdict
 
@@ -277,20 +277,20 @@ def test_a_mistake_gets_a_hint(name, wrong, hint):
 @pytest.mark.parametrize("kind", NOT_STATIC)
 @pytest.mark.parametrize("name", ["uncalibrated", "train-mode", "unfused-batch-norm"])
 def test_what_runs_because_it_is_in_float_does_not_work(name, kind):
-    verdict = failures.check(name, on_bench(NOT_STATIC[kind]))
+    verdict = failures.check_repair(name, on_bench(NOT_STATIC[kind]))
     assert verdict.attempted and not verdict.works
     not_fused = name == "train-mode" and kind == "float, not fused"
     assert verdict.hint.startswith("It is not fused" if not_fused else "No convolution of it is quantized"), verdict
 
 
-@pytest.mark.parametrize("name", failures.CASES)
+@pytest.mark.parametrize("name", failures.FAILURES)
 @pytest.mark.parametrize(
     "thing",
     [None, 3, "", "x", object(), [], linear, nn.Identity(), torch.zeros(0)],
     ids=lambda value: value if isinstance(value, str) and value else type(value).__name__,
 )
 def test_whatever_is_handed_over_gets_a_verdict(name, thing):
-    verdict = failures.check(name, thing)
+    verdict = failures.check_repair(name, thing)
     assert not verdict.works and (verdict.hint or not verdict.attempted)
 
 
@@ -298,13 +298,13 @@ def test_whatever_is_handed_over_gets_a_verdict(name, thing):
 def test_an_empty_bench_gets_a_hint(name):
     with failures.workbench() as bench:
         pass
-    assert "got NoneType" in failures.check(name, bench).hint
+    assert "got NoneType" in failures.check_repair(name, bench).hint
     with failures.workbench() as bench:
         raise KeyError("no such thing")
-    assert failures.check(name, bench).says == "KeyError: 'no such thing'"
+    assert failures.check_repair(name, bench).says == "KeyError: 'no such thing'"
     with failures.workbench() as bench:
         bench.model = nn.Identity()
-    assert not failures.check(name, bench).works
+    assert not failures.check_repair(name, bench).works
 
 
 def test_the_workbench_lets_an_interruption_through():
@@ -320,7 +320,7 @@ def test_a_batch_norm_behind_a_linear_layer_has_no_kernel():
 
 def test_an_engine_that_makes_no_difference_is_told(monkeypatch):
     monkeypatch.setattr(settings, "_right_on", lambda name, model: 0.99)
-    verdict = failures.check("engine", "qnnpack")
+    verdict = failures.check_repair("engine", "qnnpack")
     assert not verdict.attempted and "The failure does not show on this machine" in verdict.effect
 
 
@@ -332,10 +332,10 @@ def test_where_onednn_is_the_only_engine(monkeypatch):
     as_written, mended = case.check(case.broken()), case.check("onednn")
     assert not as_written.attempted and "has onednn: the failure cannot be shown here" in as_written.effect
     assert mended.works and mended.effect.endswith("made for onednn")
-    verdict = failures.check("wrong-dtype", QConfig(observer(quint8), observer(qint8)))
+    verdict = failures.check_repair("wrong-dtype", QConfig(observer(quint8), observer(qint8)))
     assert verdict.hint.startswith("Here weights must be symmetric, too")
     symmetric = observer(qint8, torch.per_tensor_symmetric)
-    assert failures.check("wrong-dtype", QConfig(observer(quint8), symmetric)).works
+    assert failures.check_repair("wrong-dtype", QConfig(observer(quint8), symmetric)).works
     settings._converted.cache_clear()
 
 
@@ -345,7 +345,7 @@ def test_where_onednn_is_the_only_engine(monkeypatch):
 def test_the_race_is_told_with_its_spread(monkeypatch, ratios, word):
     monkeypatch.setattr(settings, "_ratios", lambda layer, batch=1: ratios)
     assert re.search(rf"middle half of \d+ pairs: {ratios[0]:.2f} to {ratios[2]:.2f}\)\. It is {word}", failures.race())
-    verdict = failures.check("slower", nn.Linear(20, 20))
+    verdict = failures.check_repair("slower", nn.Linear(20, 20))
     assert verdict.works is (ratios[1] < 1)
     assert verdict.works or "too little to compute" in verdict.hint
 
@@ -357,37 +357,37 @@ def test_the_race_is_run():
 
 def test_without_an_engine_nothing_is_judged(monkeypatch):
     monkeypatch.setattr(engines, "supported", lambda: ())
-    for case in failures.CASES.values():
+    for case in failures.FAILURES.values():
         assert "has no engine" in case.check(None).says
 
 
 def test_a_histogram_observer_is_a_repair_too():
-    assert failures.check("symmetric", HistogramObserver).works
-    assert failures.check("percentile", MSE()).works
+    assert failures.check_repair("symmetric", HistogramObserver).works
+    assert failures.check_repair("percentile", MSE()).works
 
 
 @pytest.mark.parametrize("kind", [MinMaxObserver, HistogramObserver])
 def test_reduce_range_uses_all_codes_it_has(kind):
-    verdict = failures.check("symmetric", kind.with_args(dtype=quint8, reduce_range=True))
+    verdict = failures.check_repair("symmetric", kind.with_args(dtype=quint8, reduce_range=True))
     assert verdict.works and "reach 128 of 128 codes" in verdict.effect
 
 
 def test_a_percentage_may_be_a_number():
-    assert failures.check("percentile", 99.9).works
-    assert not failures.check("percentile", 0.01).attempted
+    assert failures.check_repair("percentile", 99.9).works
+    assert not failures.check_repair("percentile", 0.01).attempted
 
 
 def test_what_is_done_after_the_workbench_changes_no_verdict():
     bench = failures.case("uncalibrated").broken()
     failures.right(bench.model)
-    assert not failures.check("uncalibrated", bench).attempted
+    assert not failures.check_repair("uncalibrated", bench).attempted
 
 
 def test_each_case_is_explained():
-    for case in failures.CASES.values():
+    for case in failures.FAILURES.values():
         assert case.cause.endswith(".") and case.cure.endswith(".")
         assert all(link.startswith("https://") for link in case.sources) and case.sources
         assert repr(case).count("\n") == 2 + len(case.sources)
     with pytest.raises(ValueError, match=r"name must be one of 'missing-stub', .*: got 'stub'"):
-        failures.check("stub", None)
-    assert set(SAYS) == set(failures.CASES) == {*MENDED, "slower"} == {name for name, *_ in WRONG} | {"slower"}
+        failures.check_repair("stub", None)
+    assert set(SAYS) == set(failures.FAILURES) == {*MENDED, "slower"} == {name for name, *_ in WRONG} | {"slower"}

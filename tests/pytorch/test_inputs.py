@@ -3,14 +3,15 @@
 import pytest
 
 torch = pytest.importorskip("torch")
-from torch import nn  # noqa: E402
-from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
-from qviz.pytorch import engines, measure, models, pt2e, ptq, quantize_api  # noqa: E402
-from qviz.pytorch.inputs import inputs_of, labelled  # noqa: E402
+from qviz.pytorch import digits_model, engines, measure, ptq
+from qviz.pytorch.inputs import inputs_of, labelled
+from qviz.pytorch.migration import pt2e, quantize_api
 
-TRAIN, TRAIN_Y, X, Y = models.digits_tensors()
-FLOAT = models.digits_cnn()
+TRAIN, TRAIN_Y, X, Y = digits_model.digits_tensors()
+FLOAT = digits_model.digits_cnn()
 CONFIG = ptq.PTQConfig(samples=40)
 LOADER = DataLoader(TensorDataset(TRAIN, TRAIN_Y), batch_size=32)
 needs_an_engine = pytest.mark.skipif(engines.preferred() is None, reason="no engine for quantized models here")

@@ -7,19 +7,20 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from torch import nn  # noqa: E402
-from torch.ao import quantization  # noqa: E402
-from torch.ao.nn.quantized import FloatFunctional  # noqa: E402
-from torch.ao.quantization import DeQuantStub, QuantStub  # noqa: E402
+from torch import nn
+from torch.ao import quantization
+from torch.ao.nn.quantized import FloatFunctional
+from torch.ao.quantization import DeQuantStub, QuantStub
 
-from qviz.pytorch import engines, files, models, pt2e, quantize_api, torchao_here  # noqa: E402
-from qviz.pytorch.agreement import agreement  # noqa: E402
-from qviz.pytorch.convert import convert  # noqa: E402
-from qviz.pytorch.held import held, load_packed, save_packed  # noqa: E402
-from qviz.pytorch.measure import evaluate  # noqa: E402
-from qviz.pytorch.ptq import PTQConfig, quantize_model, simulate_model  # noqa: E402
-from qviz.pytorch.ptq_config import METHODS  # noqa: E402
-from qviz.pytorch.qat import QATConfig, freeze, prepare, train_qat  # noqa: E402
+from qviz.pytorch import digits_model, engines, saved_model
+from qviz.pytorch.convert import convert
+from qviz.pytorch.layer_comparison import agreement
+from qviz.pytorch.measure import evaluate
+from qviz.pytorch.migration import pt2e, quantize_api, torchao_env
+from qviz.pytorch.packed_file import held, load_packed, save_packed
+from qviz.pytorch.ptq import PTQConfig, quantize_model, simulate_model
+from qviz.pytorch.ptq_config import METHODS
+from qviz.pytorch.qat import QATConfig, freeze, prepare, train_qat
 
 pytestmark = pytest.mark.skipif("fbgemm" not in engines.supported(), reason="fbgemm is not in this build of torch")
 P = PTQConfig(samples=64)
@@ -69,8 +70,8 @@ def test_modules_that_forward_never_calls(method, tmp_path):
     alone = nn.Sequential(QuantStub(), copy.deepcopy(model[1].layer), DeQuantStub()).eval()
     assert torch.equal(run(mine, x), run(quantize_model(alone, config, x), x))
     assert sqnr_db(run(mine, x), run(simulate_model(model, config, x), x)) > 60
-    files.save(mine, tmp_path / "x.pt")
-    assert torch.equal(run(files.load(tmp_path / "x.pt", model, x), x), run(mine, x))
+    saved_model.save(mine, tmp_path / "x.pt")
+    assert torch.equal(run(saved_model.load(tmp_path / "x.pt", model, x), x), run(mine, x))
 
 
 def test_modules_that_training_never_calls():
@@ -82,7 +83,7 @@ def test_modules_that_training_never_calls():
     assert agreement(prepared, converted, x).layers[-1].outputs_different < 0.01  # ties
     assert isinstance(converted[1].spare, nn.Linear) and converted[1].spare.weight.dtype == torch.float32
 
-    class Spare(models.DigitsCNN):
+    class Spare(digits_model.DigitsCNN):
         def __init__(self):
             super().__init__()
             self.spare, self.sum = nn.Linear(3, 3), FloatFunctional()
@@ -91,7 +92,7 @@ def test_modules_that_training_never_calls():
     assert done.history[-1].accuracy > 0.1 and convert(done.model).made.config == done.config
 
 
-@pytest.mark.skipif(not torchao_here.installed(), reason="torchao is not here")
+@pytest.mark.skipif(not torchao_env.installed(), reason="torchao is not here")
 def test_quantize_static_leaves_what_forward_never_calls():
     model = nn.Sequential(Block())
     assert quantize_api.quantized_layers(quantize_api.quantize_static(model, inputs(8))) == ["0.layer"]
@@ -128,8 +129,8 @@ def test_scales_that_torch_keeps_outside_of_the_state_dict(layer, tmp_path):
     make = lambda: nn.Sequential(QuantStub(), nn.Linear(8, 8), layer(), nn.Linear(8, 4), DeQuantStub())  # noqa: E731
     model, x = seeded(make), inputs(8)
     converted = quantize_model(model, P, x)
-    files.save(converted, tmp_path / "x.pt")
-    assert torch.equal(run(files.load(tmp_path / "x.pt", make(), x), x), run(converted, x))
+    saved_model.save(converted, tmp_path / "x.pt")
+    assert torch.equal(run(saved_model.load(tmp_path / "x.pt", make(), x), x), run(converted, x))
 
 
 def test_a_batch_norm_with_torchs_observers(tmp_path):
@@ -137,8 +138,8 @@ def test_a_batch_norm_with_torchs_observers(tmp_path):
     make = lambda: nn.Sequential(QuantStub(), nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), DeQuantStub())  # noqa: E731
     model, x = seeded(make), inputs(1, 5, 5)
     converted = quantize_model(model, PTQConfig(samples=64, method="torch min-max"), x)
-    files.save(converted, tmp_path / "x.pt")
-    assert torch.equal(run(files.load(tmp_path / "x.pt", make(), x), x), run(converted, x))
+    saved_model.save(converted, tmp_path / "x.pt")
+    assert torch.equal(run(saved_model.load(tmp_path / "x.pt", make(), x), x), run(converted, x))
 
 
 def test_measuring_a_network_that_fx_fused():
@@ -170,7 +171,7 @@ def test_measuring_where_the_input_is_not_quantized():
     assert [row.name for row in rows] == ["layer"]
 
 
-@pytest.mark.skipif(not torchao_here.installed(), reason="torchao is not here")
+@pytest.mark.skipif(not torchao_env.installed(), reason="torchao is not here")
 def test_pt2e_quantizes_a_network_as_it_is_in_eval_mode():
     """c7: a Dropout in train mode would drop half of the values for good."""
     make = lambda: nn.Sequential(nn.Linear(8, 32), nn.Dropout(0.5), nn.Linear(32, 4))  # noqa: E731
@@ -240,8 +241,8 @@ def test_a_batch_norm_is_trained(dims, relu, tmp_path):
     freeze(prepared.eval())
     converted = convert(prepared)
     assert agreement(prepared, converted, x).layers[1].outputs_different < 0.01  # ties
-    files.save(converted, tmp_path / "x.pt")
-    assert torch.equal(run(files.load(tmp_path / "x.pt", make().eval(), x), x), run(converted, x))
+    saved_model.save(converted, tmp_path / "x.pt")
+    assert torch.equal(run(saved_model.load(tmp_path / "x.pt", make().eval(), x), x), run(converted, x))
 
 
 def test_a_linear_batch_norm_is_trained():
@@ -260,7 +261,7 @@ def test_a_linear_batch_norm_is_trained():
 
 
 def broken(value):
-    model = models.digits_cnn()
+    model = digits_model.digits_cnn()
     with torch.no_grad():
         model.conv2.weight[3, 1, 0, 2] = value
     return model
@@ -269,7 +270,10 @@ def broken(value):
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_weight_that_is_not_finite_is_named(value):
     """c11: by every method, flow and door."""
-    train_x, words = models.digits_tensors()[0], rf"conv2.weight has {value} at index \(3, 1, 0, 2\), and 1 such values"
+    train_x, words = (
+        digits_model.digits_tensors()[0],
+        rf"conv2.weight has {value} at index \(3, 1, 0, 2\), and 1 such values",
+    )
     configs = [PTQConfig(method=method) for method in METHODS]
     for config in (*configs, PTQConfig(flow="fx"), PTQConfig(dynamic=True), PTQConfig(dynamic=True, flow="fx")):
         for make in (quantize_model, simulate_model):
@@ -278,19 +282,22 @@ def test_a_weight_that_is_not_finite_is_named(value):
     for other in (lambda: prepare(broken(value), QATConfig()), lambda: train_qat(broken(value), QATConfig())):
         with pytest.raises(ValueError, match=words):
             other()
-    if torchao_here.installed():
+    if torchao_env.installed():
         with pytest.raises(ValueError, match=words):
             pt2e.quantize(broken(value), train_x)
 
 
 def test_half_precision_is_refused():
     """c12"""
-    train_x, words = models.digits_tensors()[0], r"must be float32: conv1.weight is torch.float16; use model.float\(\)"
+    train_x, words = (
+        digits_model.digits_tensors()[0],
+        r"must be float32: conv1.weight is torch.float16; use model.float\(\)",
+    )
     for config in (PTQConfig(), PTQConfig(flow="fx"), PTQConfig(dynamic=True)):
         with pytest.raises(ValueError, match=words):
-            quantize_model(models.digits_cnn().half(), config, train_x)
+            quantize_model(digits_model.digits_cnn().half(), config, train_x)
     with pytest.raises(ValueError, match=words):
-        prepare(models.digits_cnn().half(), QATConfig())
+        prepare(digits_model.digits_cnn().half(), QATConfig())
 
 
 @pytest.mark.parametrize("flow", ["eager", "fx"])
@@ -308,8 +315,8 @@ def test_a_layer_told_to_stay_float_does(flow, tmp_path):
     assert type(converted.get_submodule("3")) is type(simulated.get_submodule("3")) is nn.Linear
     assert torch.equal(simulated.get_submodule("3").weight, model[3].weight)
     assert sqnr_db(run(simulated, x), run(converted, x)) > 60
-    files.save(converted, tmp_path / "x.pt")
-    assert torch.equal(run(files.load(tmp_path / "x.pt", model, x), x), run(converted, x))
+    saved_model.save(converted, tmp_path / "x.pt")
+    assert torch.equal(run(saved_model.load(tmp_path / "x.pt", model, x), x), run(converted, x))
 
 
 def test_packing_a_layer_of_many_inputs(tmp_path):
@@ -321,15 +328,15 @@ def test_packing_a_layer_of_many_inputs(tmp_path):
 
 
 def test_packing_leaves_nothing_out(tmp_path):
-    model = quantize_model(models.digits_cnn(), PTQConfig(dynamic=True), models.digits_tensors()[0])
+    model = quantize_model(digits_model.digits_cnn(), PTQConfig(dynamic=True), digits_model.digits_tensors()[0])
     with pytest.raises(ValueError, match=r"must hold all its weights in integers.*conv1.weight is float32"):
         save_packed(model, tmp_path / "x.npz")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_scale_of_an_input_of_fx_is_a_scale():
-    train_x = models.digits_tensors()[0]
-    found = [held(quantize_model(models.digits_cnn(), PTQConfig(flow=flow), train_x)) for flow in ("eager", "fx")]
+    train_x = digits_model.digits_tensors()[0]
+    found = [held(quantize_model(digits_model.digits_cnn(), PTQConfig(flow=flow), train_x)) for flow in ("eager", "fx")]
     assert found[0].reals == found[1].reals == 122 * 4  # the biases
     assert found[0].scales == found[1].scales
 

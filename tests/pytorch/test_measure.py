@@ -7,15 +7,15 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from qviz.numerics import Histogram, fake_quantize, sqnr_db  # noqa: E402
-from qviz.pytorch import cost, engines, models  # noqa: E402
-from qviz.pytorch.convert import convert  # noqa: E402
-from qviz.pytorch.measure import Reference, evaluate, layer_names, outputs_of  # noqa: E402
-from qviz.pytorch.ptq import PTQConfig, quantize_model, simulate_model  # noqa: E402
-from qviz.pytorch.qat import QATConfig, train_qat  # noqa: E402
+from qviz.numerics import Histogram, fake_quantize, sqnr_db
+from qviz.pytorch import digits_model, engines, size_and_latency
+from qviz.pytorch.convert import convert
+from qviz.pytorch.measure import Reference, evaluate, layer_names, outputs_of
+from qviz.pytorch.ptq import PTQConfig, quantize_model, simulate_model
+from qviz.pytorch.qat import QATConfig, train_qat
 
-TRAIN, _, X, Y = models.digits_tensors()
-FLOAT = models.digits_cnn()
+TRAIN, _, X, Y = digits_model.digits_tensors()
+FLOAT = digits_model.digits_cnn()
 NAMES = ["input", "conv1", "conv2", "fc1", "fc2"]
 
 
@@ -156,7 +156,7 @@ def test_time_is_taken_only_when_asked_for_and_threads_are_put_back():
 def test_threads_are_put_back_after_an_error():
     before = torch.get_num_threads()
     with pytest.raises(RuntimeError):
-        cost.latency(FLOAT, torch.zeros(3), threads=before + 1)
+        size_and_latency.latency(FLOAT, torch.zeros(3), threads=before + 1)
     assert torch.get_num_threads() == before
 
 

@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("ipywidgets")
 
-from qviz.pytorch import engines, models  # noqa: E402
+from qviz.pytorch import digits_model, engines
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 LESSONS = ("04_ptq_with_fbgemm", "05_qat_with_fbgemm")
@@ -20,9 +20,11 @@ NOT_HERE = "This cannot run here: this build of torch has no engine for quantize
 @pytest.fixture
 def short_trainings(monkeypatch):
     """Let each training be one epoch on 64 images: what is learned does not matter here."""
-    whole, one = models.train_by_epoch, models._one_epoch
-    monkeypatch.setattr(models, "train_by_epoch", lambda m, epochs, **others: whole(m, epochs=min(epochs, 1), **others))
-    monkeypatch.setattr(models, "_one_epoch", lambda m, o, x, y, *rest: one(m, o, x[:64], y[:64], *rest))
+    whole, one = digits_model.train_by_epoch, digits_model._one_epoch
+    monkeypatch.setattr(
+        digits_model, "train_by_epoch", lambda m, epochs, **others: whole(m, epochs=min(epochs, 1), **others)
+    )
+    monkeypatch.setattr(digits_model, "_one_epoch", lambda m, o, x, y, *rest: one(m, o, x[:64], y[:64], *rest))
 
 
 @pytest.fixture

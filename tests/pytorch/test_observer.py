@@ -7,11 +7,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from torch.ao import quantization  # noqa: E402
+from torch.ao import quantization
 
-from qviz.numerics import CALIBRATORS, MSE, IntFormat, PerChannel, calibrate  # noqa: E402
-from qviz.pytorch import bridge, engines  # noqa: E402
-from qviz.pytorch.observer import CalibratorObserver  # noqa: E402
+from qviz.numerics import CALIBRATORS, MSE, IntFormat, PerChannel, calibrate
+from qviz.pytorch import bridge, engines
+from qviz.pytorch.observer import CalibratorObserver
 
 
 def values(shape, seed=0):

@@ -7,8 +7,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from qviz.pytorch.models import DigitsCNN, digits_tensors  # noqa: E402
-from qviz.pytorch.optimizer import AdamW  # noqa: E402
+from qviz.pytorch.digits_model import DigitsCNN, digits_tensors
+from qviz.pytorch.optimizer import AdamW
 
 EPOCHS, BATCHES = 3, 4
 
@@ -36,7 +36,7 @@ def test_weights_are_those_of_torch(decay):
         return lambda epoch: schedule.step()
 
     theirs = trained(lambda p: torch.optim.AdamW(p, lr=0.01, weight_decay=decay), cosine)
-    ours = trained(lambda p: AdamW(p, 0.01, decay), lambda o: lambda epoch: o.cool(epoch + 1, EPOCHS))
+    ours = trained(lambda p: AdamW(p, 0.01, decay), lambda o: lambda epoch: o.set_cosine_lr(epoch + 1, EPOCHS))
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
@@ -60,7 +60,7 @@ def test_a_parameter_without_a_gradient_stays():
 def test_training_does_not_load_the_compiler():
     program = """
 import sys
-from qviz.pytorch.models import digits_cnn, train
+from qviz.pytorch.digits_model import digits_cnn, train
 train(digits_cnn(), epochs=1, lr=1e-3, seed=0)
 print("torch._dynamo" in sys.modules)
 """

@@ -8,20 +8,20 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from torch.ao import quantization  # noqa: E402
-from torch.ao.nn import quantized  # noqa: E402
-from torch.ao.nn.intrinsic import quantized as intrinsic  # noqa: E402
+from torch.ao import quantization
+from torch.ao.nn import quantized
+from torch.ao.nn.intrinsic import quantized as intrinsic
 
-from qviz.numerics import CALIBRATORS, INT8, UINT8, PerChannel, calibrate, cosine  # noqa: E402
-from qviz.pytorch import bridge, engines, models  # noqa: E402
-from qviz.pytorch.narrow import clip_codes  # noqa: E402
-from qviz.pytorch.ptq import PTQConfig, quantize_model, simulate_model  # noqa: E402
-from qviz.pytorch.ptq_config import METHODS, TORCH_METHODS  # noqa: E402
-from qviz.pytorch.qat import QATConfig, prepare  # noqa: E402
-from qviz.pytorch.reproducible import ReproducibleSums  # noqa: E402
+from qviz.numerics import CALIBRATORS, INT8, UINT8, PerChannel, calibrate, cosine
+from qviz.pytorch import bridge, digits_model, engines
+from qviz.pytorch.ptq import PTQConfig, quantize_model, simulate_model
+from qviz.pytorch.ptq_config import METHODS, TORCH_METHODS
+from qviz.pytorch.qat import QATConfig, prepare
+from qviz.pytorch.reproducible import ReproducibleSums
+from qviz.pytorch.sub8bit import clip_codes
 
-TRAIN, _, X, Y = models.digits_tensors()
-FLOAT = models.digits_cnn()
+TRAIN, _, X, Y = digits_model.digits_tensors()
+FLOAT = digits_model.digits_cnn()
 STATIC = [
     PTQConfig(),
     PTQConfig(per_channel=False),
@@ -49,13 +49,13 @@ def with_one(value):
 
 def accuracy(config, model=FLOAT):
     with engines.quiet():
-        return models.accuracy(quantize_model(model, config, TRAIN), X, Y)
+        return digits_model.accuracy(quantize_model(model, config, TRAIN), X, Y)
 
 
 def torchs_own(qconfig, x):
     """Quantize with nothing but torch, as its documentation says."""
     with engines.using(), engines.quiet():
-        model = models.digits_cnn().fuse()
+        model = digits_model.digits_cnn().fuse()
         model.qconfig = qconfig
         prepared = quantization.prepare(model)
         with ReproducibleSums():  # as quantize_model calibrates; else a range may differ in its last bit
@@ -99,13 +99,13 @@ def test_full_range_min_max_is_torchs_own_conversion(method):
 def test_a_hand_built_network_is_the_same_bit_for_bit():
     """Every layer put together by hand from qviz's qparams, no observer and no convert."""
     mine = quantize_model(FLOAT, PTQConfig(samples=200), TRAIN)
-    fused = models.digits_cnn().fuse()
+    fused = digits_model.digits_cnn().fuse()
     seen = {}
     for name in ("conv1", "conv2", "fc1", "fc2"):
         getattr(fused, name).register_forward_hook(lambda m, i, o, n=name: seen.__setitem__(n, o))
     with ReproducibleSums():
         run(fused, TRAIN[:200])
-    floats = models.digits_cnn()
+    floats = digits_model.digits_cnn()
 
     def build(kind, name, *shape, **keywords):
         source, layer = getattr(floats, name), kind(*shape, **keywords)
@@ -181,7 +181,7 @@ def test_no_code_leaves_its_range(flow, weight_bits, activation_bits):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_runs_at_8_bits_within_a_point_of_float(method):
-    assert accuracy(PTQConfig(method=method)) >= models.accuracy(FLOAT, X, Y) - 0.01
+    assert accuracy(PTQConfig(method=method)) >= digits_model.accuracy(FLOAT, X, Y) - 0.01
 
 
 def test_accuracy_falls_with_the_bits_and_calibration_helps():
@@ -193,12 +193,12 @@ def test_accuracy_falls_with_the_bits_and_calibration_helps():
 
 
 def test_the_staircase_on_a_network_made_hard():
-    hard = models.rescale_channels(FLOAT, 16)
+    hard = digits_model.rescale_channels(FLOAT, 16)
     per_tensor = accuracy(PTQConfig(per_channel=False), hard)
     per_channel = accuracy(PTQConfig(), hard)
     calibrated = accuracy(PTQConfig(method="aciq"), hard)
     assert per_tensor + 0.3 < per_channel < calibrated - 0.1  # measured: 0.192, 0.727, 0.916
-    assert models.accuracy(hard, X, Y) == models.accuracy(FLOAT, X, Y)
+    assert digits_model.accuracy(hard, X, Y) == digits_model.accuracy(FLOAT, X, Y)
 
 
 @pytest.mark.parametrize("engine", engines.supported())
@@ -229,7 +229,7 @@ def test_without_any_engine_the_result_is_simulated(monkeypatch):
 
 
 def test_nothing_else_is_changed():
-    model, engine, random = models.digits_cnn(), torch.backends.quantized.engine, torch.random.get_rng_state()
+    model, engine, random = digits_model.digits_cnn(), torch.backends.quantized.engine, torch.random.get_rng_state()
     before = copy.deepcopy(model.state_dict())
     for config in (PTQConfig(), PTQConfig(flow="fx"), PTQConfig(dynamic=True)):
         quantize_model(model, config, TRAIN)
@@ -241,10 +241,10 @@ def test_nothing_else_is_changed():
 
 
 def test_a_fused_network_and_one_with_batch_norm():
-    fused = models.digits_cnn().fuse()
+    fused = digits_model.digits_cnn().fuse()
     config = PTQConfig(4, 4)
     assert torch.equal(run(quantize_model(fused, config, TRAIN)), run(quantize_model(FLOAT, config, TRAIN)))
-    with_norm = models.DigitsCNN(batch_norm=True).eval()
+    with_norm = digits_model.DigitsCNN(batch_norm=True).eval()
     assert run(quantize_model(with_norm, config, TRAIN)).shape == (359, 10)
 
 

@@ -8,42 +8,34 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from torch.ao import quantization  # noqa: E402
-from torch.ao.nn.intrinsic import qat as intrinsic_qat  # noqa: E402
+from torch.ao import quantization
+from torch.ao.nn.intrinsic import qat as intrinsic_qat
 
-from qviz.pytorch import engines, models, qat  # noqa: E402
-from qviz.pytorch.ptq import PTQConfig  # noqa: E402
-from qviz.pytorch.qat import (  # noqa: E402
-    QATConfig,
-    fake_quantizes,
-    freeze,
-    prepare,
-    train_qat,
-    train_qat_by_epoch,
-    weight_snapshots,
-)
-from qviz.pytorch.qat_config import FAKE_QUANTIZES  # noqa: E402
-from qviz.pytorch.snapshots import observers_off, weight_behind  # noqa: E402
+from qviz.pytorch import digits_model, engines, qat
+from qviz.pytorch.labs.snapshots import observers_off, weight_behind
+from qviz.pytorch.ptq import PTQConfig
+from qviz.pytorch.qat import QATConfig, fake_quantizes, freeze, prepare, train_qat, train_qat_by_epoch, weight_snapshots
+from qviz.pytorch.qat_config import FAKE_QUANTIZES
 
 SHORT = QATConfig(2, 4, epochs=3, freeze_observers_after=2, freeze_batch_norm_after=1)
 
 
 @pytest.fixture(scope="module")
 def data():
-    return models.digits_tensors()
+    return digits_model.digits_tensors()
 
 
 @pytest.fixture(scope="module")
 def run():
-    return train_qat(models.digits_cnn(), SHORT)
+    return train_qat(digits_model.digits_cnn(), SHORT)
 
 
 @pytest.fixture(scope="module")
 def norm_run():
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = models.DigitsCNN(batch_norm=True)
-    models.train(model, epochs=1, lr=3e-3, seed=0)
+        model = digits_model.DigitsCNN(batch_norm=True)
+    digits_model.train(model, epochs=1, lr=3e-3, seed=0)
     means = []
     run = train_qat(model, SHORT, progress=lambda r: means.append(r.model.conv1.bn.running_mean.clone()))
     return run, means
@@ -58,7 +50,7 @@ def same(a, b):
 
 
 def test_prepare_fuses_a_copy_and_puts_a_fake_quantize_everywhere():
-    model = models.digits_cnn()
+    model = digits_model.digits_cnn()
     before = weights(model)
     prepared = prepare(model, QATConfig(2, 4))
     assert prepared.training and not model.training and same(before, weights(model))
@@ -69,7 +61,7 @@ def test_prepare_fuses_a_copy_and_puts_a_fake_quantize_everywhere():
 
 
 def test_prepare_takes_a_network_that_is_fused_already_or_cannot_be():
-    assert isinstance(prepare(models.digits_cnn().fuse(), QATConfig()).conv1, intrinsic_qat.ConvReLU2d)
+    assert isinstance(prepare(digits_model.digits_cnn().fuse(), QATConfig()).conv1, intrinsic_qat.ConvReLU2d)
     small = torch.nn.Sequential(quantization.QuantStub(), torch.nn.Linear(10, 5), quantization.DeQuantStub())
     assert len(fake_quantizes(prepare(small, QATConfig()))) == 3
 
@@ -81,7 +73,7 @@ def test_prepare_refuses(run):
         train_qat(None, SHORT)
     words = r"config must be a QATConfig: got PTQConfig; for a PTQConfig there is ptq\.quantize_model"
     with pytest.raises(TypeError, match=words):
-        train_qat(models.digits_cnn(), PTQConfig())
+        train_qat(digits_model.digits_cnn(), PTQConfig())
     with pytest.raises(ValueError, match="needs a QuantStub at its input and a DeQuantStub at its output"):
         prepare(torch.nn.Linear(10, 5), SHORT)
 
@@ -92,11 +84,11 @@ def test_training_raises_accuracy_and_is_noted(run, data):
     assert np.isnan(run.history[0].loss) and run.history[3].loss < run.history[1].loss
     # PTQ of this network at W2A4 gets about 55 % right, and three epochs about 95 %
     assert run.history[0].accuracy < 0.75 and run.history[3].accuracy > 0.9
-    assert models.accuracy(run.model, x, y) == run.history[3].accuracy
+    assert digits_model.accuracy(run.model, x, y) == run.history[3].accuracy
 
 
 def test_the_same_seed_gives_the_same_training_and_nothing_global_moves(run):
-    model = models.digits_cnn()
+    model = digits_model.digits_cnn()
     random, engine = torch.get_rng_state(), torch.backends.quantized.engine
     before = weights(model)
     again = train_qat(model, SHORT)
@@ -111,17 +103,17 @@ def test_the_same_seed_gives_the_same_training_and_nothing_global_moves(run):
 def test_the_number_of_threads_changes_no_bit_and_is_put_back(run, threads):
     counts = []
     with engines.threads(threads):
-        again = train_qat(models.digits_cnn(), SHORT, progress=lambda _: counts.append(torch.get_num_threads()))
+        again = train_qat(digits_model.digits_cnn(), SHORT, progress=lambda _: counts.append(torch.get_num_threads()))
         assert torch.get_num_threads() == threads
     assert counts == [threads] * 4
     assert again.history[1:] == run.history[1:] and same(weights(again.model), weights(run.model))
 
 
 def test_an_epoch_at_a_time_is_the_same_training(run):
-    steps = train_qat_by_epoch(models.digits_cnn(), SHORT)
+    steps = train_qat_by_epoch(digits_model.digits_cnn(), SHORT)
     lengths = [len(mine.history) for mine in steps]
     assert lengths == [1, 2, 3, 4]
-    steps = train_qat_by_epoch(models.digits_cnn(), SHORT)
+    steps = train_qat_by_epoch(digits_model.digits_cnn(), SHORT)
     mine = [next(steps) for _ in range(4)][-1]
     assert mine.model.training and not mine.stopped
     assert list(steps) == [] and not mine.model.training and not mine.stopped
@@ -130,26 +122,26 @@ def test_an_epoch_at_a_time_is_the_same_training(run):
 
 @pytest.mark.parametrize("epochs", [0, 2])
 def test_closed_in_between_it_leaves_a_frozen_model(data, epochs):
-    steps = train_qat_by_epoch(models.digits_cnn(), SHORT)
+    steps = train_qat_by_epoch(digits_model.digits_cnn(), SHORT)
     mine = [next(steps) for _ in range(epochs + 1)][-1]
     steps.close()
     assert mine.stopped and len(mine.history) == epochs + 1 and not mine.model.training
     before = weights(mine.model)
-    assert models.accuracy(mine.model, data[2], data[3]) == mine.history[-1].accuracy
+    assert digits_model.accuracy(mine.model, data[2], data[3]) == mine.history[-1].accuracy
     assert same(weights(mine.model), before)
 
 
 @pytest.mark.parametrize("fake_quantize", ["qviz", "torch_fused"])
 def test_other_fake_quantizes_start_alike_and_learn(run, fake_quantize):
-    other = train_qat(models.digits_cnn(), dataclasses.replace(SHORT, fake_quantize=fake_quantize))
+    other = train_qat(digits_model.digits_cnn(), dataclasses.replace(SHORT, fake_quantize=fake_quantize))
     assert other.history[3].accuracy > 0.85
     if fake_quantize == "qviz":  # ties apart, see test_ste
         assert other.history[0].accuracy == pytest.approx(run.history[0].accuracy, abs=0.02)
 
 
 def test_ptq_ranges_are_those_of_the_float_network(data):
-    run = train_qat(models.digits_cnn(), QATConfig(epochs=0))
-    float_model, highest = models.digits_cnn().fuse(), {}
+    run = train_qat(digits_model.digits_cnn(), QATConfig(epochs=0))
+    float_model, highest = digits_model.digits_cnn().fuse(), {}
     for name in ("conv1", "conv2", "fc1"):
         layer = float_model.get_submodule(name)
         layer.register_forward_hook(lambda m, i, y, n=name: highest.update({n: float(y.max())}))
@@ -171,7 +163,7 @@ def test_at_the_end_nothing_moves_any_more(run, data):
 def test_observers_freeze_when_they_should():
     scales = []
     train_qat(
-        models.digits_cnn(),
+        digits_model.digits_cnn(),
         dataclasses.replace(SHORT, epochs=3, freeze_observers_after=1),
         progress=lambda r: scales.append(float(r.model.conv2.activation_post_process.scale)),
     )
@@ -186,7 +178,7 @@ def test_batch_norm_freezes_when_it_should(norm_run):
 
 
 def test_looking_moves_no_range(run, data):
-    model = prepare(models.digits_cnn(), SHORT)
+    model = prepare(digits_model.digits_cnn(), SHORT)
     model(data[0])
     before = weights(model)
     with observers_off(model), torch.no_grad():
@@ -227,7 +219,7 @@ def test_weights_cross_edges_and_are_counted(run):
 
 def test_it_stops_when_asked():
     asked = []
-    run = train_qat(models.digits_cnn(), SHORT, should_stop=lambda: asked.append(0) or len(asked) > 30)
+    run = train_qat(digits_model.digits_cnn(), SHORT, should_stop=lambda: asked.append(0) or len(asked) > 30)
     assert run.stopped and [e.number for e in run.history] == [0, 1] and not run.model.training
 
 
@@ -241,10 +233,10 @@ def interrupt(when):
 
 @pytest.mark.parametrize("when", [0, 1])
 def test_an_interrupt_leaves_a_usable_model(data, when):
-    run = train_qat(models.digits_cnn(), SHORT, progress=interrupt(when))
+    run = train_qat(digits_model.digits_cnn(), SHORT, progress=interrupt(when))
     assert run.stopped and len(run.history) == when + 1 and not run.model.training
     before = weights(run.model)
-    assert models.accuracy(run.model, data[2], data[3]) == run.history[-1].accuracy
+    assert digits_model.accuracy(run.model, data[2], data[3]) == run.history[-1].accuracy
     assert same(weights(run.model), before)
 
 
@@ -254,7 +246,7 @@ def test_an_interrupt_before_anything_was_observed_is_passed_on(monkeypatch):
 
     monkeypatch.setattr("qviz.pytorch.qat._observe", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        train_qat(models.digits_cnn(), SHORT)
+        train_qat(digits_model.digits_cnn(), SHORT)
 
 
 def test_a_mistake_in_progress_is_heard():
@@ -262,11 +254,11 @@ def test_a_mistake_in_progress_is_heard():
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        train_qat(models.digits_cnn(), SHORT, progress=progress)
+        train_qat(digits_model.digits_cnn(), SHORT, progress=progress)
 
 
 def test_a_prepared_model_can_be_copied_and_saved(run, data):
-    other = prepare(models.digits_cnn(), SHORT).eval()
+    other = prepare(digits_model.digits_cnn(), SHORT).eval()
     other.load_state_dict(run.model.state_dict())
     freeze(other)
     with torch.no_grad():
@@ -281,7 +273,7 @@ def test_observing_in_parts_is_observing_all_at_once(kind, per_channel, monkeypa
     found = []
     for part in (100, 10_000):  # the second one is a single batch
         monkeypatch.setattr(qat, "PART", part)
-        model = train_qat(models.digits_cnn(), config).model
+        model = train_qat(digits_model.digits_cnn(), config).model
         found.append({name: (fake.scale, fake.zero_point) for name, fake in fake_quantizes(model).items()})
     for name, pair in found[0].items():
         assert all(torch.equal(mine, theirs) for mine, theirs in zip(pair, found[1][name], strict=True)), name

@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from qviz.pytorch.qat_config import QATConfig  # noqa: E402
+from qviz.pytorch.qat_config import QATConfig
 
 
 @pytest.mark.parametrize(

@@ -69,8 +69,8 @@ def build():
 @pytest.fixture
 def small_data(monkeypatch):
     """Let the named tensors be short and the test images few, where there are many pictures to paint."""
-    whole = qviz.data.tensor
-    monkeypatch.setattr(qviz.data, "tensor", lambda name, **options: whole(name, **{"n": 3000, **options}))
+    whole = qviz.tensor
+    monkeypatch.setattr(qviz.widgets.explorer, "tensor", lambda name, **options: whole(name, **{"n": 3000, **options}))
     monkeypatch.setattr(qviz.widgets.SwitchesExplorer, "MOST_IMAGES", 20)
 
 

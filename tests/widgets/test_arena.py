@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from qviz.data import TENSORS, tensor
 from qviz.numerics import CALIBRATORS, IntFormat, observe
-from qviz.numerics.outcomes import outcomes
+from qviz.numerics.calibration_results import calibration_results
+from qviz.tensors import TENSORS, tensor
 from qviz.widgets import ArenaExplorer, arena, calibration
 from qviz.widgets._sample import BATCH, MANY, Sample
 
@@ -109,7 +109,7 @@ def test_the_observer_can_see_all_of_a_large_tensor(shown):
     found = explorer.result.outcomes
     assert explorer.result.best == "mse"
     assert found["mse"].parts.total == pytest.approx(4.3e-5, rel=0.05)
-    whole = outcomes(x, observe(x, batches=50)[0], IntFormat(4, signed=False), "affine")
+    whole = calibration_results(x, observe(x, batches=50)[0], IntFormat(4, signed=False), "affine")
     for name, outcome in found.items():
         assert (outcome.lo, outcome.hi) == (whole[name].lo, whole[name].hi)
     explorer.batches = 5
@@ -141,8 +141,8 @@ def test_errors_of_a_large_tensor_are_those_of_all_its_values(kind, bits):
         kept = values != 0  # 0.0 and -0.0 are one here, and two codes there
         np.testing.assert_array_equal(np.sort(values[kept]), different[different != 0])
         assert sorted(counts[kept]) == sorted(times[different != 0])
-    quick = outcomes(values, sample.seen(50), fmt, counts=counts)
-    for name, whole in outcomes(x, sample.seen(50), fmt).items():
+    quick = calibration_results(values, sample.seen(50), fmt, counts=counts)
+    for name, whole in calibration_results(x, sample.seen(50), fmt).items():
         assert quick[name].parts.rounding == pytest.approx(whole.parts.rounding, rel=1e-3)
         assert quick[name].parts.clipping == pytest.approx(whole.parts.clipping, rel=1e-3, abs=1e-3 * whole.parts.total)
         assert quick[name].sqnr_db == pytest.approx(whole.sqnr_db, abs=0.005)

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from qviz.data import TENSORS, tensor
 from qviz.numerics import CALIBRATORS, IntFormat, calibrate, error_parts
+from qviz.tensors import TENSORS, tensor
 from qviz.widgets import CalibrationExplorer
 from qviz.widgets._sample import BATCH, Sample
 from qviz.widgets.calibration import State, compute

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import traitlets
 
-from qviz.data import TENSORS
+from qviz.tensors import TENSORS
 from qviz.widgets.controls import (
     YOURS,
     Choice,

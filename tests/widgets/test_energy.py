@@ -2,7 +2,7 @@
 
 import pytest
 
-from qviz.numerics.energy import ACCESS_PJ, FLOAT32, energy
+from qviz.experiments.energy import ACCESS_PJ, FLOAT32, energy
 from qviz.widgets import EnergyExplorer
 from qviz.widgets.energy import WHAT, State, compute
 

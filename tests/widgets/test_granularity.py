@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from qviz.data import cnn_forward, cnn_weights, digits
+from qviz.data import digits
+from qviz.networks import cnn_forward, cnn_weights
 from qviz.numerics import PerChannel, PerGroup, PerTensor, fake_quantize, mse
 from qviz.plots import sqnr_of_channels
 from qviz.widgets import GranularityExplorer

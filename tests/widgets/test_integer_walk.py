@@ -1,12 +1,20 @@
 import numpy as np
 import pytest
 
-from qviz import data
-from qviz.numerics.integer_layer import WAYS
+from qviz import data, networks
+from qviz.experiments.integer_walk import (
+    Change,
+    carried_on,
+    changed,
+    channels,
+    cut_out,
+    real_output,
+)
+from qviz.networks.topology import INPUT_OF, LAYERS, OUTPUT_OF
+from qviz.numerics.integer_layer import ROUNDINGS
 from qviz.widgets import IntegerWalkExplorer
-from qviz.widgets._walk import INPUTS, LAYERS, OUTPUTS, Change, carried_on, changed, channels, cut_out, real_output
 
-NET = data.integer_cnn()
+NET = networks.integer_cnn()
 DIGITS = data.digits()
 IMAGES = DIGITS.images[DIGITS.test]
 
@@ -19,24 +27,24 @@ def explorer():
     explorer.close()
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", ROUNDINGS)
 @pytest.mark.parametrize("layer", LAYERS)
 def test_an_output_cut_out_is_that_of_the_network(layer, way):
     codes = NET.run(IMAGES[:3], way)
-    assert set(INPUTS.values()) < set(codes)
+    assert set(INPUT_OF.values()) < set(codes)
     for image in range(3):
         for channel in (0, 9, channels(layer) - 1):
             for place in (0, 7, 27, 63) if layer.startswith("conv") else (0,):
-                expected = codes[OUTPUTS[layer]][image, channel].reshape(-1)[place]
+                expected = codes[OUTPUT_OF[layer]][image, channel].reshape(-1)[place]
                 assert cut_out(layer, image, channel, place, way).code(way) == expected
 
 
 def test_the_float_network_beside_it():
-    floats = data.cnn_forward(IMAGES[:2])
+    floats = networks.cnn_forward(IMAGES[:2])
     near = {"rel": 1e-5}  # one image or two: BLAS sums in another order, and the last bits differ
     assert real_output("conv2", 1, 3, 27) == pytest.approx(floats["conv2"][1, 3, 3, 3], **near)
     assert real_output("fc2", 1, 3, 27) == pytest.approx(floats["logits"][1, 3], **near)
-    assert set(OUTPUTS) == set(LAYERS)
+    assert set(OUTPUT_OF) == set(LAYERS)
 
 
 def test_a_change_by_hand():
@@ -70,7 +78,7 @@ def test_the_steps_lead_to_the_code_that_numerics_says(layer):
         )
         now = changed(walk, change)
         assert now.total == now.products.sum()
-        for way in WAYS:
+        for way in ROUNDINGS:
             y, lowest = now.layer.y, int(now.layer.y.zero_point) if now.layer.relu else 0
             assert now.code(way) == np.clip(now.rounded(way) + int(y.zero_point), lowest, 255)
             assert abs(now.rounded(way) - now.steps(way)) <= 0.5
@@ -108,14 +116,14 @@ def test_gemmlowps_steps_with_a_changed_multiplier_by_hand():
     assert walk.code("gemmlowp") == 109  # it is not changed itself
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", ROUNDINGS)
 @pytest.mark.parametrize("layer", LAYERS)
 def test_a_code_is_carried_on_to_the_logits(layer, way):
     codes = NET.run(IMAGES[:1], way)
     np.testing.assert_array_equal(
         carried_on(layer, 0, 3, 0, cut_out(layer, 0, 3, 0, way).code(way), way), codes["logits"][0]
     )
-    output = codes[OUTPUTS[layer]].copy()
+    output = codes[OUTPUT_OF[layer]].copy()
     output.reshape(channels(layer), -1)[3, 0] = 255
     by_hand = {
         "conv1": lambda c: by_hand["conv2"](NET.layers["conv2"].run(c, way)),

@@ -6,7 +6,7 @@ from types import SimpleNamespace as Made
 import numpy as np
 import pytest
 
-from qviz.data.mixed import BITS, every_network, place, size_bytes
+from qviz.experiments.mixed_precision import BITS, every_network, place, size_bytes
 from qviz.widgets import ParetoExplorer, pareto
 
 NETWORKS = list(itertools.product(BITS, repeat=4))
@@ -140,7 +140,7 @@ def test_nothing_is_timed_until_the_reader_asks(timed):
     explorer = timed()
     explorer.set(conv1=5, score="SQNR")
     assert explorer._source.asked == 0 and explorer.readout.endswith(UNMEASURED)
-    assert explorer.code.startswith("qviz.widgets.ParetoExplorer(qviz.pytorch.speed.DigitsSpeed(), conv1=5")
+    assert explorer.code.startswith("qviz.widgets.ParetoExplorer(qviz.pytorch.labs.speed.DigitsSpeed(), conv1=5")
     assert "not measured yet" in explorer._canvas.description and "ms" not in explorer.readout
 
 
@@ -174,5 +174,5 @@ def test_what_ends_a_measurement_is_told(error, told, timed):
 
 
 def test_a_clock_must_be_called():
-    with pytest.raises(TypeError, match=r"made by .*ParetoExplorer\(qviz.pytorch.speed.DigitsSpeed\(\)\): got 3"):
+    with pytest.raises(TypeError, match=r"made by .*ParetoExplorer\(qviz.pytorch.labs.speed.DigitsSpeed\(\)\): got 3"):
         ParetoExplorer(3)

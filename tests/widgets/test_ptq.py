@@ -4,8 +4,8 @@ import pytest
 
 pytest.importorskip("torch")
 
+from qviz.pytorch.labs.ptq_lab import NETWORKS, PTQLab
 from qviz.pytorch.ptq_config import METHODS
-from qviz.pytorch.ptq_lab import NETWORKS, PTQLab
 from qviz.widgets import PTQExplorer, ptq
 
 
@@ -17,7 +17,7 @@ def explorer(shown):
 def test_its_lists_are_those_of_the_room_of_torch(explorer):
     assert ptq.METHODS == METHODS
     assert ptq.NETWORKS == tuple(NETWORKS)
-    assert ptq.LAYERS == tuple(layer.name for layer in explorer.result.layers)
+    assert ptq.PLACES == tuple(layer.name for layer in explorer.result.layers)
 
 
 def test_each_control_reaches_the_laboratory(explorer):
@@ -41,8 +41,8 @@ def test_the_readout_says_what_was_found(explorer):
     r, text = explorer.result, explorer.readout.splitlines()
     assert text[0].startswith(f"W2A4: {r.accuracy:.2%} right (float 98.89%), same answer as float on {r.agreement:.2%}")
     assert f"{r.size_bytes:,} bytes on disk" in text[1] and "simulated" not in text[1]
-    assert [line[2:7].strip() for line in text[3:]] == list(ptq.LAYERS)
-    assert [line for line in text if line.startswith(">")] == [text[3 + ptq.LAYERS.index("fc1")]]
+    assert [line[2:7].strip() for line in text[3:]] == list(ptq.PLACES)
+    assert [line for line in text if line.startswith(">")] == [text[3 + ptq.PLACES.index("fc1")]]
     assert f"{r.layer('fc1').sqnr_db:.2f}" in text[6]
 
 

@@ -9,9 +9,9 @@ import pytest
 
 pytest.importorskip("torch")
 
-from qviz.pytorch import engines, models
+from qviz.pytorch import digits_model, engines
+from qviz.pytorch.labs.qat_lab import QATLab
 from qviz.pytorch.qat import QATConfig, train_qat
-from qviz.pytorch.qat_lab import QATLab
 from qviz.widgets import QATExplorer
 
 
@@ -38,7 +38,7 @@ async def until(explorer, epochs):
 def test_from_code_it_trains_as_train_qat_does(explorer):
     before = explorer.png
     explorer.train()
-    run = train_qat(models.digits_cnn(), QATConfig(2, 4, epochs=3))
+    run = train_qat(digits_model.digits_cnn(), QATConfig(2, 4, epochs=3))
     known = explorer.result.known
     assert known.accuracies.tolist() == [e.accuracy for e in run.history]
     assert known.losses.tolist() == [e.loss for e in run.history[1:]]
@@ -107,7 +107,7 @@ def test_a_move_ends_the_training_and_shows_its_own_settings(explorer, move):
 def test_a_training_that_is_done_is_shown_at_once(explorer, monkeypatch):
     explorer.train()
     trained = explorer.readout, explorer.png
-    monkeypatch.setattr(models, "_one_epoch", lambda *_: pytest.fail("it trained"))
+    monkeypatch.setattr(digits_model, "_one_epoch", lambda *_: pytest.fail("it trained"))
     explorer.weight_bits = 8
     explorer.reset()
     assert (explorer.readout, explorer.png) == trained
@@ -124,7 +124,7 @@ def test_an_error_while_training_is_told(explorer, monkeypatch, fault, told):
     def fail(*_):
         raise fault
 
-    monkeypatch.setattr(models, "_one_epoch", fail)
+    monkeypatch.setattr(digits_model, "_one_epoch", fail)
     explorer.train()
     assert explorer.readout.startswith(told) and explorer.last_error is fault and not explorer.working
     explorer.seed = 1
@@ -132,7 +132,7 @@ def test_an_error_while_training_is_told(explorer, monkeypatch, fault, told):
 
 
 def test_an_interrupt_ends_the_training_not_the_program(explorer, monkeypatch):
-    whole, asked = models._one_epoch, []
+    whole, asked = digits_model._one_epoch, []
 
     def interrupted(*arguments):
         asked.append(0)
@@ -140,7 +140,7 @@ def test_an_interrupt_ends_the_training_not_the_program(explorer, monkeypatch):
             raise KeyboardInterrupt
         return whole(*arguments)
 
-    monkeypatch.setattr(models, "_one_epoch", interrupted)
+    monkeypatch.setattr(digits_model, "_one_epoch", interrupted)
     explorer.train()
     assert "Stopped after 1 of 3 epochs" in explorer.readout and not explorer.working
 
@@ -173,7 +173,8 @@ def test_the_name_of_its_settings_is_theirs(explorer):
     explorer.set(per_channel=False, lr=0.02)
     assert "one scale per layer, 3 epochs, learning rate 0.02" in explorer.readout
     assert (
-        explorer.code == "qviz.widgets.QATExplorer(qviz.pytorch.qat_lab.QATLab(), per_channel=False, epochs=3, lr=0.02)"
+        explorer.code
+        == "qviz.widgets.QATExplorer(qviz.pytorch.labs.qat_lab.QATLab(), per_channel=False, epochs=3, lr=0.02)"
     )
 
 

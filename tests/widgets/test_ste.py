@@ -1,4 +1,4 @@
-"""The explorer's weight moves as one of torch does under qviz.pytorch.ste, which has torch's gradient."""
+"""The explorer's weight moves as one of torch does under qviz.pytorch.straight_through, which has torch's gradient."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def explorer():
 @pytest.mark.parametrize(("weight", "target", "lr"), [(-0.8, 0.7, 0.05), (1.05, -2.0, 0.5), (0.3, 1.9, 0.31)])
 def test_the_way_is_that_of_torch(bits, weight, target, lr):
     torch = pytest.importorskip("torch")
-    from qviz.pytorch.ste import straight_through
+    from qviz.pytorch.straight_through import straight_through
 
     result = compute(State(bits=bits, weight=weight, target=target, lr=lr, steps=30))
     p = result.qparams

@@ -1,6 +1,6 @@
 import pytest
 
-from qviz.data import SwitchedCNN, Switches
+from qviz.experiments import SwitchedCNN, Switches
 from qviz.widgets import SwitchesExplorer
 from qviz.widgets.switches import State, compute
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ...numerics import INT8, calibrate, quantize
+from qviz.numerics import INT8, calibrate, quantize
+
 from ..answers import number_of, numbers_of, refuse_unchanged, result_of
 from ..exercises import Hint, exercise
 

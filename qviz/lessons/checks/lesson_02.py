@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ...numerics import IntFormat, choose_qparams
+from qviz.numerics import IntFormat, choose_qparams
+
 from ..answers import numbers_of, refuse_unchanged, result_of
 from ..exercises import Hint, NotAttempted, exercise
 

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from ... import data
-from ...numerics import CALIBRATORS, IntFormat, Percentile, calibrate, choose_qparams, error_parts, observe
-from ...numerics.outcomes import outcome
+from qviz.numerics import CALIBRATORS, IntFormat, Percentile, calibrate, choose_qparams, error_parts, observe
+from qviz.numerics.calibration_results import calibration_result
+from qviz.tensors import tensor
+
 from ..answers import names_of, number_of, numbers_of, refuse_unchanged, result_of
 from ..exercises import Hint, exercise
 
@@ -20,10 +21,10 @@ def best_percentile(answer) -> None:
     percentile = number_of(answer, "a percentile")
     if not 50 < percentile <= 100:
         raise Hint("The answer must be a percentile between 50 and 100, such as 99.5.")
-    x = data.tensor(NAME)
+    x = tensor(NAME)
     seen = observe(x)[0]
-    errors = [outcome(x, seen, Percentile(float(p)), FMT).parts.total for p in CANDIDATES]
-    mine = outcome(x, seen, Percentile(percentile), FMT).parts.total
+    errors = [calibration_result(x, seen, Percentile(float(p)), FMT).parts.total for p in CANDIDATES]
+    mine = calibration_result(x, seen, Percentile(percentile), FMT).parts.total
     if mine > 1.05 * min(errors):  # the curve is flat at its lowest point
         side = "Too much is clipped" if percentile < CANDIDATES[np.argmin(errors)] else "The steps are still too wide"
         raise Hint(f"{percentile:g} has {mine / min(errors):.2f} times the least error. {side}.")
@@ -33,7 +34,7 @@ def best_percentile(answer) -> None:
 def who_follows_outliers(answer) -> None:
     """Ask for the methods whose range reaches beyond the largest clean value when 1 % are outliers."""
     names = names_of(answer, CALIBRATORS, "names of methods")
-    clean, wild = data.tensor(NAME), data.tensor(NAME, outliers=0.01)
+    clean, wild = tensor(NAME), tensor(NAME, outliers=0.01)
     follow = {name for name in CALIBRATORS if float(calibrate(wild, name, FMT, batches=50).hi) > clean.max()}
     if extra := sorted(names - follow):
         raise Hint(f"{extra[0]} keeps less than the largest clean value, {clean.max():.1f}: look at its hi.")

@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from ...data import cnn_weights
-from ...numerics import IntFormat
+from qviz.networks import cnn_weights
+from qviz.numerics import IntFormat
+
+from ...networks.topology import LAYERS
 from ..answers import number_of, refuse_unchanged, result_of
 from ..exercises import Hint, exercise
 
-LAYERS = ("conv1", "conv2", "fc1", "fc2")
 RNG = np.random.default_rng(0)
 WEIGHTS = [RNG.standard_normal(50), np.array([-4.0, 1.0]), np.array([-1.0, 4.0])]
 JOINTS = [(*map(RNG.standard_normal, ((5, 4), (5,), (3, 5))), 2.0 ** RNG.integers(-4, 5, 5)) for _ in range(3)]

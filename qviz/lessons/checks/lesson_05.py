@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from ...numerics import INT2, INT4, UINT4, IntFormat, QParams, choose_qparams
-from ...numerics.straight_through import descend, straight_through_slope
+from qviz.numerics import INT2, INT4, UINT4, IntFormat, QParams, choose_qparams
+from qviz.numerics.straight_through import descend, straight_through_slope
+
 from ..answers import number_of, numbers_of, refuse_unchanged, result_of
 from ..exercises import Hint, exercise
 

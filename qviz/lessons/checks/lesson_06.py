@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ...numerics.saturation import dot, pair_sums
+from qviz.numerics.saturation import dot, pair_sums
+
 from ..answers import number_of, numbers_of, refuse_unchanged, result_of
 from ..exercises import Hint, NotAttempted, exercise
 
@@ -38,7 +39,7 @@ def weights_that_fit(answer) -> None:
 def mended_skip_connection(answer) -> None:
     """Ask for the verdict of the gallery on the skip connection; what torch says is judged there."""
     if getattr(answer, "name", None) != "skip-connection":
-        raise Hint('The answer must be what failures.check("skip-connection", bench) returned.')
+        raise Hint('The answer must be what failures.check_repair("skip-connection", bench) returned.')
     if not answer.attempted:
         raise NotAttempted
     if not answer.works:

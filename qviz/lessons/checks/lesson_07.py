@@ -2,9 +2,12 @@
 
 import numpy as np
 
-from ...data import SwitchedCNN, Switches, cnn_weights
-from ...data.switched import INPUT_OF, bias_scale
-from ...numerics import bias_bits, fake_quantize_bias, quantize_bias
+from qviz.experiments import SwitchedCNN, Switches
+from qviz.experiments.ablation import bias_scale
+from qviz.networks import cnn_weights
+from qviz.networks.topology import LAYERS
+from qviz.numerics import bias_bits, fake_quantize_bias, quantize_bias
+
 from ..answers import number_of, refuse_unchanged, result_of
 from ..exercises import Hint, exercise
 
@@ -32,7 +35,7 @@ def fewest_bias_bits(answer) -> None:
     """Ask for the fewest bits that clip no bias of the network, on the scale of the sums, beside 8 bits."""
     bits = number_of(answer, "a number of bits")
     weights = cnn_weights()
-    needs = {layer: bias_bits(weights[f"{layer}.bias"], bias_scale(layer, Switches())) for layer in INPUT_OF}
+    needs = {layer: bias_bits(weights[f"{layer}.bias"], bias_scale(layer, Switches())) for layer in LAYERS}
     short = [layer for layer, need in needs.items() if bits < need]
     if short:
         raise Hint(f"With {bits:g} bits a bias of {short[0]} is clipped: watch its bar while you move the slider.")

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ...numerics import requantize_float
+from qviz.numerics import requantize_float
+
 from ..answers import number_of, numbers_of, refuse_unchanged, result_of
 from ..exercises import Hint, exercise
 

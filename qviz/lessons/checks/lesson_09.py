@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from ...numerics import IntFormat, PerGroup
-from ...numerics.layers import linear, stored_bytes
-from ...numerics.roofline import Roof, linear_work
-from ...widgets.size import ONE_SCALE, State, compute
+from qviz.networks.layer_shapes import linear, stored_bytes
+from qviz.numerics import IntFormat, PerGroup
+from qviz.numerics.roofline import Roof, linear_work
+from qviz.widgets.size import ONE_SCALE, State, compute
+
 from ..answers import names_of, number_of, numbers_of, refuse_unchanged, result_of
 from ..exercises import Hint, exercise
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ...data import cnn_weights
+from qviz.networks import cnn_weights
+
 from ..answers import number_of, numbers_of, refuse_unchanged, result_of
 from ..exercises import Hint, exercise
 

@@ -6,20 +6,20 @@ from torch.ao.nn import quantized
 from torch.ao.quantization import DeQuantStub, QuantStub, get_default_qconfig, prepare
 from torch.ao.quantization import convert as torchs_convert
 
-from ..narrow import gives_codes
+from ..sub8bit import gives_codes
 from .networks import (
     Residual,
     after_training,
     convert,
     digits_network,
     float_right,
+    format_accuracy,
     images,
     numbers,
     right,
-    told,
     with_batch_norm,
 )
-from .trial import Case, Verdict, Workbench, attempt, workbench
+from .trial import Failure, RepairResult, Workbench, attempt, workbench
 
 ENOUGH = 0.02  # how far below the float network a mended one may be: 7 images of 359
 SUM_OFF = 0.1  # of the length of the sum in float: rounding takes 0.03 with 7 bits, any other sum more than 0.5
@@ -36,28 +36,28 @@ def _broken_stub() -> Workbench:
     return bench
 
 
-def _judge_stub(bench: Workbench) -> Verdict:
+def _judge_stub(bench: Workbench) -> RepairResult:
     model = _model(bench)
-    if isinstance(model, Verdict):
+    if isinstance(model, RepairResult):
         return model
     begins = [m for m in model.modules() if isinstance(m, quantized.Quantize)]
     ends = [m for m in model.modules() if isinstance(m, quantized.DeQuantize)]
     y, says = attempt(lambda: model(numbers()))
     if not _has(model, quantized.Linear):
-        return Verdict(says, hint="No layer of it is quantized: keep the nn.Linear, the qconfig and convert.")
+        return RepairResult(says, hint="No layer of it is quantized: keep the nn.Linear, the qconfig and convert.")
     left = any(isinstance(m, QuantStub | DeQuantStub) for m in model.modules())
     if left and (y is None or y.is_quantized):
-        return Verdict(says, hint="The stubs were not converted: set qconfig on the whole model, before prepare.")
+        return RepairResult(says, hint="The stubs were not converted: set qconfig on the whole model, before prepare.")
     if not begins and not ends and y is None:
-        return Verdict(says, attempted=False)
+        return RepairResult(says, attempted=False)
     if y is None and begins and ends:
-        return Verdict(says, hint="Both stubs are there, but not in this order: QuantStub, layer, DeQuantStub.")
+        return RepairResult(says, hint="Both stubs are there, but not in this order: QuantStub, layer, DeQuantStub.")
     if y is None:
-        return Verdict(says, hint="The layer still gets real numbers: what makes them integers, at the front?")
+        return RepairResult(says, hint="The layer still gets real numbers: what makes them integers, at the front?")
     if y.is_quantized:
         effect = "the output is a quantized tensor; softmax, argmax and NumPy refuse it"
-        return Verdict(says, effect, hint="What makes integers real numbers again, at the end?")
-    return Verdict(says, f"real numbers in, real numbers out, {y.shape[1]} a row")
+        return RepairResult(says, effect, hint="What makes integers real numbers again, at the end?")
+    return RepairResult(says, f"real numbers in, real numbers out, {y.shape[1]} a row")
 
 
 def _broken_calibration() -> Workbench:
@@ -66,21 +66,21 @@ def _broken_calibration() -> Workbench:
     return bench
 
 
-def _judge_calibration(bench: Workbench) -> Verdict:
+def _judge_calibration(bench: Workbench) -> RepairResult:
     model = _model(bench)
-    if isinstance(model, Verdict):
+    if isinstance(model, RepairResult):
         return model
     if not _has(model, quantized.Conv2d):
-        return Verdict(bench.says, hint=NOT_QUANTIZED)
+        return RepairResult(bench.says, hint=NOT_QUANTIZED)
     default, places = _uncalibrated(model)
     share = right(model)
-    effect = f"scale 1 and zero point 0 in {default} of {places} places; {told(share)}"
+    effect = f"scale 1 and zero point 0 in {default} of {places} places; {format_accuracy(share)}"
     if default == places:
         shown = "shown" in bench.steps
-        return Verdict(bench.says, effect, attempted=shown, hint=NO_OBSERVER if shown else "")
+        return RepairResult(bench.says, effect, attempted=shown, hint=NO_OBSERVER if shown else "")
     if share < float_right() - ENOUGH:
-        return Verdict(bench.says, effect, hint="The observers saw something, but not what the network will see.")
-    return Verdict(bench.says, effect)
+        return RepairResult(bench.says, effect, hint="The observers saw something, but not what the network will see.")
+    return RepairResult(bench.says, effect)
 
 
 def _uncalibrated(model: nn.Module) -> tuple[int, int]:
@@ -95,22 +95,24 @@ def _broken_mode() -> Workbench:
     return bench
 
 
-def _judge_mode(bench: Workbench) -> Verdict:
+def _judge_mode(bench: Workbench) -> RepairResult:
     model = _model(bench)
-    if isinstance(model, Verdict):
+    if isinstance(model, RepairResult):
         return model
     if any(isinstance(m, nn.BatchNorm2d | quantized.BatchNorm2d) for m in model.children()):
-        return Verdict(bench.says, hint="It is not fused any more: keep model.fuse().")
+        return RepairResult(bench.says, hint="It is not fused any more: keep model.fuse().")
     share, says = attempt(lambda: right(model))
     if share is None and model.training:
-        return Verdict(says, attempted=False)
+        return RepairResult(says, attempted=False)
     if share is None:
-        return Verdict(says, hint="It is in eval mode too late: fuse and prepare have already done it for training.")
+        return RepairResult(
+            says, hint="It is in eval mode too late: fuse and prepare have already done it for training."
+        )
     if not _has(model, quantized.Conv2d):
-        return Verdict(says, told(share), hint=NOT_QUANTIZED)
+        return RepairResult(says, format_accuracy(share), hint=NOT_QUANTIZED)
     if share < float_right() - ENOUGH:
-        return Verdict(says, told(share), hint="It runs, but badly: are the images still shown to it?")
-    return Verdict(says, told(share))
+        return RepairResult(says, format_accuracy(share), hint="It runs, but badly: are the images still shown to it?")
+    return RepairResult(says, format_accuracy(share))
 
 
 def _broken_norm() -> Workbench:
@@ -119,28 +121,32 @@ def _broken_norm() -> Workbench:
     return bench
 
 
-def _judge_norm(bench: Workbench) -> Verdict:
+def _judge_norm(bench: Workbench) -> RepairResult:
     model = _model(bench)
-    if isinstance(model, Verdict):
+    if isinstance(model, RepairResult):
         return model
     norms = [n for n, m in model.named_children() if isinstance(m, nn.BatchNorm2d | quantized.BatchNorm2d)]
     share, says = attempt(lambda: right(model))
     if share is None:
-        return Verdict(says, hint="It does not run: is it in eval mode when it is fused, and fused before prepare?")
+        return RepairResult(
+            says, hint="It does not run: is it in eval mode when it is fused, and fused before prepare?"
+        )
     if not _has(model, quantized.Conv2d):
-        return Verdict(says, told(share), hint=NOT_QUANTIZED)
+        return RepairResult(says, format_accuracy(share), hint=NOT_QUANTIZED)
     default, places = _uncalibrated(model)
     if default == places:
         hint = NO_OBSERVER if "shown" in bench.steps else "No image was shown to the observers."
-        return Verdict(bench.says, told(share), hint=hint)
+        return RepairResult(bench.says, format_accuracy(share), hint=hint)
     if len(norms) == 2:
         late = "fused" in bench.steps
-        return Verdict(says, told(share), attempted=late, hint=FUSED_LATE if late else "")
+        return RepairResult(says, format_accuracy(share), attempted=late, hint=FUSED_LATE if late else "")
     if norms:
-        return Verdict(says, told(share), hint=f"{norms[0]} still stands alone.")
+        return RepairResult(says, format_accuracy(share), hint=f"{norms[0]} still stands alone.")
     if share < float_right() - ENOUGH:
-        return Verdict(says, told(share), hint="Without the batch norm's numbers it is another network: fold them in.")
-    return Verdict(says, told(share))
+        return RepairResult(
+            says, format_accuracy(share), hint="Without the batch norm's numbers it is another network: fold them in."
+        )
+    return RepairResult(says, format_accuracy(share))
 
 
 def _broken_skip() -> Workbench:
@@ -149,24 +155,24 @@ def _broken_skip() -> Workbench:
     return bench
 
 
-def _judge_skip(bench: Workbench) -> Verdict:
+def _judge_skip(bench: Workbench) -> RepairResult:
     model = _model(bench)
-    if isinstance(model, Verdict):
+    if isinstance(model, RepairResult):
         return model
     if not isinstance(model, Residual) or not _has(model, quantized.Linear):
-        return Verdict(bench.says, hint="Hand over what convert made of a Residual.")
+        return RepairResult(bench.says, hint="Hand over what convert made of a Residual.")
     y, says = attempt(lambda: model(numbers()))
     if y is None:
         hint = _why_no_sum(model)
-        return Verdict(says, attempted=bool(hint), hint=hint)
+        return RepairResult(says, attempted=bool(hint), hint=hint)
     truth, observed = Residual(torch.add)(numbers()), isinstance(model.adder, quantized.QFunctional)
     off = float((y - truth).norm() / truth.norm())
     if off > SUM_OFF:
         hint = "Did the observers see numbers?" if observed else "Does it add both?"
-        return Verdict(says, f"it is {off:.0%} away from the sum in float", hint=hint)
+        return RepairResult(says, f"it is {off:.0%} away from the sum in float", hint=hint)
     if not observed:
-        return Verdict(says, "no integers are added", hint="No QFunctional is in it: nobody observed the sum.")
-    return Verdict(says, f"the sum has a scale of its own, {float(model.adder.scale):.3f}")
+        return RepairResult(says, "no integers are added", hint="No QFunctional is in it: nobody observed the sum.")
+    return RepairResult(says, f"the sum has a scale of its own, {float(model.adder.scale):.3f}")
 
 
 def _why_no_sum(model: Residual) -> str:
@@ -183,15 +189,17 @@ def _why_no_sum(model: Residual) -> str:
     return ""
 
 
-def _model(bench) -> nn.Module | Verdict:
+def _model(bench) -> nn.Module | RepairResult:
     """Return the model on the bench, or say that there is none."""
     if not isinstance(bench, Workbench):
-        return Verdict("nothing", hint=f"Hand over the workbench: got {type(bench).__name__}.")
+        return RepairResult("nothing", hint=f"Hand over the workbench: got {type(bench).__name__}.")
     if isinstance(bench.model, nn.Module):
         return bench.model
     if bench.error:
-        return Verdict(bench.error, hint="The steps above stopped with this error.")
-    return Verdict(bench.says, hint=f"bench.model must be what convert returned: got {type(bench.model).__name__}.")
+        return RepairResult(bench.error, hint="The steps above stopped with this error.")
+    return RepairResult(
+        bench.says, hint=f"bench.model must be what convert returned: got {type(bench.model).__name__}."
+    )
 
 
 def _has(model: nn.Module, kind: type) -> bool:
@@ -199,8 +207,8 @@ def _has(model: nn.Module, kind: type) -> bool:
     return any(isinstance(m, kind) and gives_codes(m) for m in model.modules())
 
 
-CASES = (
-    Case(
+FAILURES = (
+    Failure(
         "missing-stub",
         "A float input has no kernel",
         "The layer was replaced by one for integers, but nothing makes the input integers.",
@@ -212,7 +220,7 @@ CASES = (
         _broken_stub,
         _judge_stub,
     ),
-    Case(
+    Failure(
         "uncalibrated",
         "Scale 1 and zero point 0",
         "No data went through the prepared model, so its observers fell back to scale 1 and zero point 0.",
@@ -223,7 +231,7 @@ CASES = (
         _broken_calibration,
         _judge_calibration,
     ),
-    Case(
+    Failure(
         "train-mode",
         "Converted as training left it",
         "In train mode fusing keeps the batch norm for further training, in a layer that convert leaves as it is: real "
@@ -233,7 +241,7 @@ CASES = (
         _broken_mode,
         _judge_mode,
     ),
-    Case(
+    Failure(
         "unfused-batch-norm",
         "A batch norm on its own",
         "The convolution's output is rounded to one scale before the batch norm evens its channels out. Behind a "
@@ -243,7 +251,7 @@ CASES = (
         _broken_norm,
         _judge_norm,
     ),
-    Case(
+    Failure(
         "skip-connection",
         "Adding two quantized tensors",
         "Two tensors of integers have two scales, and their sum needs a third, which nobody observed.",

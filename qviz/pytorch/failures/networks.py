@@ -7,8 +7,9 @@ from torch import nn
 from torch.ao import quantization
 from torch.ao.quantization import DeQuantStub, QuantStub
 
-from .. import engines, examples
-from ..models import DigitsCNN, accuracy, digits_cnn, digits_tensors
+from .. import engines
+from ..digits_model import DigitsCNN, accuracy, digits_cnn, digits_tensors
+from ..labs import examples
 
 SAMPLES = 256
 
@@ -180,7 +181,7 @@ def float_right() -> float:
     return right(digits_cnn())
 
 
-def told(share: float) -> str:
+def format_accuracy(share: float) -> str:
     """Say a share of right answers, beside that of the float network."""
     return f"{share:.1%} of the digits are right ({float_right():.1%} in float)"
 

@@ -4,12 +4,13 @@ import torch
 from torch import nn
 from torch.ao.quantization import MinMaxObserver
 
-from qviz import data
+from qviz import networks
 from qviz.numerics import UINT8, Percentile, choose_qparams, error_parts, fake_quantize, observe
+from qviz.tensors import tensor
 
 from .. import engines
-from .networks import told
-from .trial import Case, Verdict, attempt
+from .networks import format_accuracy
+from .trial import Failure, RepairResult, attempt
 
 FEWEST = 128  # codes: as many as reduce_range leaves
 
@@ -30,7 +31,7 @@ def codes_used(make) -> int:
     >>> codes_used(MinMaxObserver)
     256
     """
-    x, observer = torch.tensor(data.tensor("conv1 activations")), make()
+    x, observer = torch.tensor(tensor("conv1 activations")), make()
     observer(x)
     scale, zero_point = observer.calculate_qparams()
     with engines.quiet():
@@ -39,23 +40,23 @@ def codes_used(make) -> int:
     return int(codes.max()) - int(codes.min()) + 1
 
 
-def _judge_scheme(make) -> Verdict:
+def _judge_scheme(make) -> RepairResult:
     used, says = attempt(lambda: codes_used(make))
     if used is None:
-        return Verdict(says, hint=_why_no_codes(make))
+        return RepairResult(says, hint=_why_no_codes(make))
     observer = make()
-    observer(torch.tensor(data.tensor("conv1 activations")))
+    observer(torch.tensor(tensor("conv1 activations")))
     zero, codes = int(observer.calculate_qparams()[1]), observer.quant_max - observer.quant_min + 1
     effect = f"zero point {zero}; values after ReLU reach {used} of {codes} codes"
     idle = used < 0.8 * codes
     if observer.dtype == torch.quint8 and observer.qscheme == torch.per_tensor_symmetric:
-        return Verdict(says, effect, attempted=False)
+        return RepairResult(says, effect, attempted=False)
     if observer.dtype != torch.quint8:
         also = ", and many codes are still idle" if idle else ""
-        return Verdict(says, effect, hint=f"The kernels want quint8 activations{also}.")
+        return RepairResult(says, effect, hint=f"The kernels want quint8 activations{also}.")
     if codes < FEWEST:
-        return Verdict(says, effect, hint=f"{codes} codes are fewer than need be: reduce_range leaves {FEWEST}.")
-    return Verdict(says, effect, hint="Many codes are still idle." if idle else "")
+        return RepairResult(says, effect, hint=f"{codes} codes are fewer than need be: reduce_range leaves {FEWEST}.")
+    return RepairResult(says, effect, hint="Many codes are still idle." if idle else "")
 
 
 def _why_no_codes(make) -> str:
@@ -68,29 +69,31 @@ def _why_no_codes(make) -> str:
     return "Torch refuses this observer: what does it say?"
 
 
-def _judge_percentile(calibrator) -> Verdict:
+def _judge_percentile(calibrator) -> RepairResult:
     if isinstance(calibrator, int | float):
         if not 0 < calibrator <= 100:
-            return Verdict("nothing", hint=f"A percentage is above 0 and at most 100: got {calibrator:g}.")
+            return RepairResult("nothing", hint=f"A percentage is above 0 and at most 100: got {calibrator:g}.")
         calibrator = Percentile(calibrator)
-    x = data.tensor("conv2 activations")
+    x = tensor("conv2 activations")
     lo, hi = calibrator.choose_range(observe(x)[0], UINT8, "affine")
     qparams = choose_qparams(lo, hi, UINT8)
     clipped = error_parts(x, qparams).clipped_fraction
-    share = data.cnn_accuracy(change={"conv2": lambda a: fake_quantize(a, qparams)})
-    effect = f"keeps {lo:.2f} to {hi:.2f} of {x.min():.2f} to {x.max():.2f}, clips {clipped:.1%}; {told(share)}"
+    share = networks.cnn_accuracy(change={"conv2": lambda a: fake_quantize(a, qparams)})
+    effect = (
+        f"keeps {lo:.2f} to {hi:.2f} of {x.min():.2f} to {x.max():.2f}, clips {clipped:.1%}; {format_accuracy(share)}"
+    )
     if calibrator == Percentile(0.01):
-        return Verdict("nothing", effect, attempted=False)
+        return RepairResult("nothing", effect, attempted=False)
     kept = getattr(calibrator, "percentile", 100)
     if 0.9 <= kept < 1:
-        return Verdict("nothing", effect, hint=f"{kept:g} is {kept:g} percent; did you mean {100 * kept:g}?")
+        return RepairResult("nothing", effect, hint=f"{kept:g} is {kept:g} percent; did you mean {100 * kept:g}?")
     if clipped > 0.005:
-        return Verdict("nothing", effect, hint="It still clips too much: more than 1 value in 200.")
-    return Verdict("nothing", effect)
+        return RepairResult("nothing", effect, hint="It still clips too much: more than 1 value in 200.")
+    return RepairResult("nothing", effect)
 
 
-CASES = (
-    Case(
+FAILURES = (
+    Failure(
         "symmetric",
         "Symmetric, and the zero point is 128",
         "On unsigned codes torch puts a symmetric zero in the middle, at 128. After a ReLU the lower half stays empty.",
@@ -99,7 +102,7 @@ CASES = (
         _broken_scheme,
         _judge_scheme,
     ),
-    Case(
+    Failure(
         "percentile",
         "A percentile that keeps nearly nothing",
         "The percentage to keep and the percentage to give up were confused. The middle 0.01 % of values after a ReLU "

@@ -8,11 +8,11 @@ from torch import nn
 from torch.ao.quantization import DeQuantStub, MinMaxObserver, QConfig, QuantStub
 
 from .. import engines
-from ..cost import latency
-from ..models import digits_cnn
+from ..digits_model import digits_cnn
+from ..size_and_latency import latency
 from .flow import ENOUGH
-from .networks import convert, digits_network, float_right, images, numbers, right, told, with_qconfig
-from .trial import Case, Verdict, attempt
+from .networks import convert, digits_network, float_right, format_accuracy, images, numbers, right, with_qconfig
+from .trial import Failure, RepairResult, attempt
 
 OTHER_ENGINE = "qnnpack"
 TINY = (10, 5)
@@ -28,22 +28,22 @@ def _converted(clips: bool) -> nn.Module:
     return convert(with_qconfig(model), images())
 
 
-def _judge_engine(name: str) -> Verdict:
+def _judge_engine(name: str) -> RepairResult:
     if not isinstance(name, str):
-        return Verdict("nothing", hint=f"Hand over the name of an engine: got {type(name).__name__}.")
+        return RepairResult("nothing", hint=f"Hand over the name of an engine: got {type(name).__name__}.")
     if name not in engines.supported():
         there = f"This build of torch has {', '.join(engines.supported())}"
         if name == OTHER_ENGINE:
-            return Verdict(_refusal(name), f"{there}: the failure cannot be shown here", attempted=False)
-        return Verdict(_refusal(name), hint=f"{there}.")
+            return RepairResult(_refusal(name), f"{there}: the failure cannot be shown here", attempted=False)
+        return RepairResult(_refusal(name), hint=f"{there}.")
     shares, says = attempt(lambda: [_right_on(name, _converted(clips)) for clips in (True, False)])
     wrong = shares[0] < float_right() - ENOUGH
     effect = f"{_few(shares[0])} with a ReLU6, {_few(shares[1])} without it; made for {engines.preferred()}"
     if name == OTHER_ENGINE and wrong:
-        return Verdict(says, effect, attempted=False)
+        return RepairResult(says, effect, attempted=False)
     if name == OTHER_ENGINE:
-        return Verdict(says, f"{effect}. The failure does not show on this machine", attempted=False)
-    return Verdict(says, effect, hint="Clipping goes wrong on this engine too." if wrong else "")
+        return RepairResult(says, f"{effect}. The failure does not show on this machine", attempted=False)
+    return RepairResult(says, effect, hint="Clipping goes wrong on this engine too." if wrong else "")
 
 
 def _few(share: float) -> str:
@@ -75,21 +75,23 @@ def _broken_dtypes() -> QConfig:
     )
 
 
-def _judge_dtypes(qconfig: QConfig) -> Verdict:
+def _judge_dtypes(qconfig: QConfig) -> RepairResult:
     if not isinstance(qconfig, QConfig):
-        return Verdict("nothing", hint=f"Hand over a QConfig: got {type(qconfig).__name__}.")
+        return RepairResult("nothing", hint=f"Hand over a QConfig: got {type(qconfig).__name__}.")
     dtypes = qconfig.activation().dtype, qconfig.weight().dtype
     model = digits_network()
     model.qconfig = qconfig
     share, says = attempt(lambda: right(convert(model, images())))
     if dtypes == (torch.qint8, torch.quint8):
-        return Verdict(says, attempted=False)
+        return RepairResult(says, attempted=False)
     if share is None and "symmetric" in says:  # oneDNN
-        return Verdict(says, hint="Here weights must be symmetric, too: qscheme=torch.per_tensor_symmetric.")
+        return RepairResult(says, hint="Here weights must be symmetric, too: qscheme=torch.per_tensor_symmetric.")
     if share is None:
         wrong = "weights" if dtypes[1] != torch.qint8 else "activations"
-        return Verdict(says, hint=f"Look at the {wrong}: are they signed, or never negative?")
-    return Verdict(says, told(share), hint="" if share > float_right() - ENOUGH else "It runs, but badly.")
+        return RepairResult(says, hint=f"Look at the {wrong}: are they signed, or never negative?")
+    return RepairResult(
+        says, format_accuracy(share), hint="" if share > float_right() - ENOUGH else "It runs, but badly."
+    )
 
 
 def race(layer: nn.Linear | None = None, batch: int = 1) -> str:
@@ -132,15 +134,15 @@ def _ratios(layer: nn.Linear, batch: int = 1) -> np.ndarray:
     return np.percentile([int8 / real for int8, real in pairs], (25, 50, 75))
 
 
-def _judge_speed(layer: nn.Linear) -> Verdict:
+def _judge_speed(layer: nn.Linear) -> RepairResult:
     if not isinstance(layer, nn.Linear):
-        return Verdict("nothing", hint=f"Hand over an nn.Linear: got {type(layer).__name__}.")
+        return RepairResult("nothing", hint=f"Hand over an nn.Linear: got {type(layer).__name__}.")
     if (layer.in_features, layer.out_features) == TINY:
-        return Verdict("nothing", attempted=False)
+        return RepairResult("nothing", attempted=False)
     _, median, _ = _ratios(layer)
     effect = f"at batch 1 int8 takes {median:.2f} times as long as float"
     hint = "There is still too little to compute: packing and rounding take longer than the sums."
-    return Verdict("nothing", effect, hint=hint if median >= 1 else "")
+    return RepairResult("nothing", effect, hint=hint if median >= 1 else "")
 
 
 @cache
@@ -150,18 +152,18 @@ def _quantized_layer() -> nn.Module:
         return convert(with_qconfig(nn.Sequential(QuantStub(), nn.Linear(10, 5), DeQuantStub()).eval()), numbers())
 
 
-def _judge_input(x: torch.Tensor) -> Verdict:
+def _judge_input(x: torch.Tensor) -> RepairResult:
     if not isinstance(x, torch.Tensor):
-        return Verdict("nothing", hint=f"Hand over a tensor: got {type(x).__name__}.")
+        return RepairResult("nothing", hint=f"Hand over a tensor: got {type(x).__name__}.")
     y, says = attempt(lambda: _quantized_layer()(x))
     if y is None:
         known = x.dtype == torch.float64
-        return Verdict(says, attempted=not known, hint="" if known else "Which dtype does QuantStub take?")
-    return Verdict(says, f"{len(y)} rows come out")
+        return RepairResult(says, attempted=not known, hint="" if known else "Which dtype does QuantStub take?")
+    return RepairResult(says, f"{len(y)} rows come out")
 
 
-CASES = (
-    Case(
+FAILURES = (
+    Failure(
         "engine",
         "Another engine is set",
         "The engine is a setting of the whole process. Converted weights bring their kernel along, but clipping asks "
@@ -171,7 +173,7 @@ CASES = (
         lambda: OTHER_ENGINE,
         _judge_engine,
     ),
-    Case(
+    Failure(
         "wrong-dtype",
         "Signed and unsigned the wrong way round",
         "The kernels multiply unsigned activations (quint8) by signed weights (qint8), and nothing else.",
@@ -180,7 +182,7 @@ CASES = (
         _broken_dtypes,
         _judge_dtypes,
     ),
-    Case(
+    Failure(
         "slower",
         "Slower than before",
         "Making integers and real numbers again costs a fixed time, which a small layer never earns back.",
@@ -189,7 +191,7 @@ CASES = (
         _tiny_layer,
         _judge_speed,
     ),
-    Case(
+    Failure(
         "double-input",
         "NumPy's numbers are too long",
         "NumPy makes float64 by itself, and QuantStub takes float32 alone.",

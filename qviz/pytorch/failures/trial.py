@@ -19,7 +19,7 @@ LONGEST = 110  # characters of a message
 
 
 @dataclass(frozen=True)
-class Verdict:
+class RepairResult:
     """What became of a repair.
 
     Attributes
@@ -49,7 +49,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Case:
+class Failure:
     """A failure that people meet.
 
     Attributes
@@ -58,7 +58,7 @@ class Case:
     cause, cure : str: a sentence or two each
     sources : tuple of str: where people met it
     broken : function without arguments: makes what is commonly written
-    judge : function of a repair: a Verdict; may raise
+    judge : function of a repair: a RepairResult; may raise
     """
 
     name: str
@@ -67,16 +67,16 @@ class Case:
     cure: str
     sources: tuple[str, ...]
     broken: Callable[[], Any]
-    judge: Callable[[Any], Verdict]
+    judge: Callable[[Any], RepairResult]
 
-    def check(self, repair) -> Verdict:
+    def check(self, repair) -> RepairResult:
         """Judge a repair; whatever that raises becomes a hint."""
         if engines.preferred() is None:
-            return Verdict(NO_ENGINE, attempted=False, name=self.name)
+            return RepairResult(NO_ENGINE, attempted=False, name=self.name)
         with workbench() as bench:
             verdict = self.judge(repair)
         if bench.error:
-            verdict = Verdict(bench.error, hint="Torch cannot work with it. Compare it with the line as it was.")
+            verdict = RepairResult(bench.error, hint="Torch cannot work with it. Compare it with the line as it was.")
         return replace(verdict, name=self.name)
 
     def __repr__(self) -> str:

@@ -1,0 +1,15 @@
+"""What the course measures on its networks, in NumPy.
+
+* ablation, ablation_settings, ablation_result: weights, activations and biases quantized, each on its own
+* mixed_precision: every network with some bits for each layer, measured; mixed_precision_file: one of them in a file
+* bit_allocation: how sensitive each layer is, and how many bits that is worth
+* methods: the ways to quantize, and what speaks against each: plain data, with sources
+* method_chooser: which of them is left after a few answers
+* integer_walk: one output value of the integer network, step by step
+* energy: what published figures say of power
+"""
+
+from .ablation import SwitchedCNN
+from .ablation_settings import Switches
+
+__all__ = ["SwitchedCNN", "Switches"]

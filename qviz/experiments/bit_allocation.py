@@ -1,0 +1,166 @@
+"""Mixed precision: how sensitive each layer is, and how many bits that is worth.
+
+Everything here reads tables as `every_network` makes them: four axes, one for each layer, with a place for each width.
+"""
+
+from functools import reduce
+
+import numpy as np
+
+from qviz.numerics import _check
+
+from .mixed_precision import BITS, FLOAT, LAYERS, WIDTHS, place, size_bytes
+
+
+def alone(table: np.ndarray, layer: str) -> np.ndarray:
+    """Return the entries of the networks in which this layer alone is quantized, one for each of WIDTHS.
+
+    Examples
+    --------
+    >>> from qviz.experiments.mixed_precision import every_network
+    >>> alone(every_network().right, "conv2")[1:3]
+    array([352, 355])
+    """
+    return _table(table)[_line(layer, lambda i: (place(FLOAT)[0], i))]
+
+
+def all_but(table: np.ndarray, layer: str) -> np.ndarray:
+    """Return the entries of the networks in which all layers have one width and this layer is float32.
+
+    Examples
+    --------
+    >>> from qviz.experiments.mixed_precision import every_network
+    >>> all_but(every_network().right, "conv2")[:3]
+    array([147, 349, 352])
+    """
+    return _table(table)[_line(layer, lambda i: (i, place(FLOAT)[0]))]
+
+
+def uniform(table: np.ndarray) -> np.ndarray:
+    """Return the entries of the networks whose layers all have one width.
+
+    Examples
+    --------
+    >>> uniform(size_bytes())[:3].tolist()
+    [10516, 15286, 20056]
+    """
+    return np.einsum("iiii->i", _table(table))
+
+
+def added_up(loss: np.ndarray) -> np.ndarray:
+    """Predict a table from the layers taken alone: as if what each one costs just added up.
+
+    28 measurements then stand for all; with fifty layers there is no other way.
+
+    Parameters
+    ----------
+    loss : (8, 8, 8, 8) array, 0 for the float network
+
+    Examples
+    --------
+    >>> from qviz.experiments.mixed_precision import every_network
+    >>> loss = every_network("training").divergence
+    >>> for bits in (5, 4, 3):
+    ...     print(f"{bits} bits: {added_up(loss)[place(bits)]:.4f} predicted, {loss[place(bits)]:.4f} measured")
+    5 bits: 0.0003 predicted, 0.0003 measured
+    4 bits: 0.0024 predicted, 0.0037 measured
+    3 bits: 0.0219 predicted, 0.0723 measured
+    """
+    loss = _check.finite(_table(_check.as_float(loss, "loss"), "loss"), "loss")
+    with np.errstate(over="ignore"):  # a sum beyond the largest float is infinite
+        return reduce(np.add.outer, (alone(loss, layer) for layer in LAYERS))
+
+
+def take_bits(loss: np.ndarray, budget_bytes: int) -> list[tuple[int, ...]]:
+    """Start at 8 bits, and take one bit after the other where it hurts least for the bytes that it saves.
+
+    At each step each layer is tried with one bit less, and the loss of that network is looked up: sensitivity is
+    measured again where one stands, not once and for all. Greedy: it need not end at the best network.
+
+    Parameters
+    ----------
+    loss : (8, 8, 8, 8) array, less is better
+    budget_bytes : int
+
+    Returns
+    -------
+    list of bits, (conv1, conv2, fc1, fc2): of each network on the way; the last one fits
+
+    Raises
+    ------
+    ValueError
+        Nothing fits, or the loss is not such a table or not finite.
+
+    Examples
+    --------
+    >>> from qviz.experiments.mixed_precision import every_network
+    >>> take_bits(every_network("training").divergence, 30_000)
+    [(8, 8, 8, 8), (8, 8, 7, 8), (8, 8, 6, 8), (8, 7, 6, 8), (8, 7, 5, 8)]
+    """
+    loss = _losses(loss, budget_bytes)
+    size, way = size_bytes(), [place(BITS[-1])]
+    while size[way[-1]] > budget_bytes:
+        here = way[-1]
+        tried = [(*here[:i], here[i] - 1, *here[i + 1 :]) for i in range(len(LAYERS)) if here[i] > 0]
+        way.append(min(tried, key=lambda there: (loss[there] / 2 - loss[here] / 2) / (size[here] - size[there])))
+    return [_bits(p) for p in way]
+
+
+def best_that_fits(loss: np.ndarray, budget_bytes: int) -> tuple[int, ...]:
+    """Look at all 2,401 networks without a float32 layer, and return the bits of the best one that fits.
+
+    Parameters
+    ----------
+    loss : (8, 8, 8, 8) array, less is better; of equals the smallest network is taken
+    budget_bytes : int
+
+    Raises
+    ------
+    ValueError
+        Nothing fits, or the loss is not such a table or not finite.
+
+    Examples
+    --------
+    >>> from qviz.experiments.mixed_precision import every_network
+    >>> best_that_fits(every_network("training").divergence, 20_056)
+    (5, 8, 3, 5)
+    """
+    loss = _losses(loss, budget_bytes)
+    quantized = (slice(0, len(BITS)),) * len(LAYERS)
+    size, loss = size_bytes()[quantized], loss[quantized]
+    order = np.lexsort((size.ravel(), np.where(size <= budget_bytes, loss, np.inf).ravel()))
+    return _bits(np.unravel_index(order[0], size.shape))
+
+
+def _line(layer: str, at) -> tuple:
+    """Return the index of a line through a table; `at(i)` says the places of the others, and of this layer."""
+    if layer not in LAYERS:
+        raise ValueError(f"layer must be one of {', '.join(map(repr, LAYERS))}: got {layer!r}")
+    every = np.arange(len(WIDTHS))
+    others, own = (np.broadcast_to(v, every.shape) for v in at(every))
+    return tuple(own if name == layer else others for name in LAYERS)
+
+
+def _bits(at) -> tuple[int, ...]:
+    return tuple(WIDTHS[int(i)] for i in at)
+
+
+def _table(table, name: str = "table") -> np.ndarray:
+    """Return a table with a place for each network."""
+    table = _check.real_array(table, name)
+    if table.shape != size_bytes().shape:
+        raise ValueError(f"{name} must have a place for each network, shape {size_bytes().shape}: got {table.shape}")
+    return table
+
+
+def _losses(loss, budget_bytes) -> np.ndarray:
+    """Return a table of finite losses, if the least network fits."""
+    loss = _table(_check.as_float(loss, "loss"), "loss").astype(np.float64)
+    if not np.isfinite(loss).all():
+        raise ValueError(
+            f"loss must be finite for every network: got {(~np.isfinite(loss)).sum()} values that are NaN or infinite"
+        )
+    least = int(size_bytes()[place(BITS[0])])
+    if not budget_bytes >= least:
+        raise ValueError(f"budget_bytes must be at least {least:,}, the size at {BITS[0]} bits: got {budget_bytes}")
+    return loss

@@ -1,0 +1,133 @@
+"""Energy of one inference, estimated from published figures of one operation and of one memory access.
+
+Source of every figure: M. Horowitz, "Computing's energy problem (and what we can do about it)", ISSCC 2014, figure
+1.1.9, for a process of 45 nm at 0.9 V. Today's chips need less for each; the ratios have changed less.
+
+Left out, because it depends on the machine: fetching and decoding instructions, the clock, leakage, and values that
+are moved more often than once. The true figure is larger, and float32 and int8 are nearer to each other in it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from qviz.networks.layer_shapes import LayerShape
+from qviz.numerics import _check
+
+# pJ for one operation
+ADD_PJ = {"int8": 0.03, "int32": 0.1, "float16": 0.4, "float32": 0.9}
+MULTIPLY_PJ = {"int8": 0.2, "int32": 3.1, "float16": 1.1, "float32": 3.7}
+
+# pJ for one access to 64 bits, from and to: the figure for DRAM is a range
+ACCESS_PJ = {
+    "nowhere": (0.0, 0.0),  # not Horowitz's: the arithmetic alone
+    "8 KB cache": (10.0, 10.0),
+    "32 KB cache": (20.0, 20.0),
+    "1 MB cache": (100.0, 100.0),
+    "DRAM": (1300.0, 2600.0),
+}
+ACCESS_BITS = 64
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """In what kind of numbers a network runs.
+
+    Attributes
+    ----------
+    name : str
+    multiply, add : str: names in MULTIPLY_PJ and ADD_PJ
+    weight_bits, activation_bits : int: of a value when it is moved
+    """
+
+    name: str
+    multiply: str
+    add: str
+    weight_bits: int
+    activation_bits: int
+
+    @property
+    def multiply_add_pj(self) -> float:
+        """Energy of one product and of adding it."""
+        return MULTIPLY_PJ[self.multiply] + ADD_PJ[self.add]
+
+
+FLOAT32 = Numbers("float32", "float32", "float32", 32, 32)
+FLOAT16 = Numbers("float16", "float16", "float16", 16, 16)
+
+
+def integers(weight_bits: int = 8) -> Numbers:
+    """Return weights of 2 to 8 bits with activations of 8, multiplied as int8 and added as int32.
+
+    Fewer than 8 bits save only what is moved here: there is no published figure for their arithmetic in this table,
+    and the kernels of this course have none of their own.
+
+    Examples
+    --------
+    >>> integers(4).name, round(FLOAT32.multiply_add_pj / integers(4).multiply_add_pj, 1)
+    ('W4A8', 15.3)
+    """
+    bits = _check.whole_number(weight_bits, "weight_bits", 2, 8)
+    return Numbers(f"W{bits}A8", "int8", "int32", bits, 8)
+
+
+@dataclass(frozen=True)
+class Energy:
+    """An estimate for one input, in pJ, part by part.
+
+    Attributes
+    ----------
+    arithmetic_pj, weights_pj, activations_pj : float: the last two for moving them, in the middle of the range
+    low_pj, high_pj : float: all together, at both ends of the range of one access
+    """
+
+    arithmetic_pj: float
+    weights_pj: float
+    activations_pj: float
+    low_pj: float
+    high_pj: float
+
+    @property
+    def total_pj(self) -> float:
+        """All together."""
+        return self.arithmetic_pj + self.weights_pj + self.activations_pj
+
+
+def energy(layers: Iterable[LayerShape], numbers: Numbers, place: str = "DRAM", batch: int = 1) -> Energy:
+    """Estimate the energy of one input.
+
+    Every product and addition is counted. Every weight is fetched once for a batch, every activation once for each
+    layer that reads it and once where it is written: the least that any machine must move.
+
+    Parameters
+    ----------
+    layers : iterable of LayerShape
+    numbers : Numbers
+    place : a name in ACCESS_PJ
+        Where weights and activations live.
+    batch : int
+        Inputs that share one fetch of the weights, at least 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        There is no such place, or the batch is none.
+
+    Examples
+    --------
+    1,000 products, of 1,000 weights:
+
+    >>> from qviz.networks.layer_shapes import linear
+    >>> e = energy([linear("fc", 100, 10)], FLOAT32, "8 KB cache")
+    >>> round(e.arithmetic_pj), round(e.weights_pj), round(e.activations_pj)
+    (4600, 5000, 550)
+    """
+    _check.one_of(place, ACCESS_PJ, "place")
+    batch = _check.whole_number(batch, "batch", 1, 2**31)
+    layers = list(layers)
+    arithmetic = sum(layer.multiplications for layer in layers) * numbers.multiply_add_pj
+    weights = sum(layer.weights for layer in layers) * numbers.weight_bits / batch / ACCESS_BITS
+    activations = sum(layer.inputs + layer.outputs for layer in layers) * numbers.activation_bits / ACCESS_BITS
+    low, high = ACCESS_PJ[place]
+    middle = (low + high) / 2
+    ends = (arithmetic + (weights + activations) * pj for pj in (low, high))
+    return Energy(arithmetic, weights * middle, activations * middle, *ends)

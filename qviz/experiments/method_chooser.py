@@ -1,0 +1,130 @@
+"""Which way to quantize: the rules of `ways` held against the answers to a few questions, and what each way loses."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+
+import numpy as np
+
+from qviz.networks.digits_cnn import cnn_accuracy, cnn_weights
+from qviz.numerics import IntFormat, calibrate, fake_quantize
+
+from .bit_allocation import best_that_fits
+from .methods import COSTS, ELSEWHERE, METHODS, OUT, QUESTIONS, RULES, Rule
+from .mixed_precision import BITS, FLOAT, LAYERS, every_network, mixed_weights, one_thread, place, size_bytes
+
+LOSS = "loss"  # the question that is a number: points of accuracy that may be lost
+_STAY = "stay float"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What speaks against each way, and which one is left.
+
+    Attributes
+    ----------
+    answers : mapping of question to answer
+    tolerated : float: points of accuracy that may be lost
+    against : dict of way to the rules that hold against it
+    lost : dict of way to the points that it loses on the digits network at these bits; NaN where that was not measured
+    """
+
+    answers: Mapping
+    tolerated: float
+    against: dict[str, tuple[Rule, ...]]
+    lost: dict[str, float]
+
+    @cached_property
+    def way(self) -> str:
+        """The way that is left: nothing rules it out, the least speaks against it, and it is the least effort."""
+        order = [name for name in METHODS if name != _STAY and not self.is_out(name)]
+        return min(order, key=lambda name: len(self.against[name]), default=_STAY)
+
+    def verdict(self, way: str, question: str) -> str:
+        """Return "out", "costs" or "" for a way and a question, `LOSS` included."""
+        found = {rule.verdict for rule in self.against[way] if rule.question == question}
+        if question == LOSS and self.lost[way] > self.tolerated:
+            found = {OUT}
+        return OUT if OUT in found else COSTS if COSTS in found else ""
+
+    def is_out(self, way: str) -> bool:
+        """Whether anything rules it out."""
+        return any(self.verdict(way, question) == OUT for question in (*QUESTIONS, LOSS))
+
+    @property
+    def code(self) -> str:
+        """Python for the way that is left; see `ways` for what it works on. For size it saves few bits packed."""
+        way, bits = METHODS[self.way], self.answers["bits"]
+        few = self.answers["goal"] == "size" and bits < BITS[-1]
+        return (way.code + way.packed * few).format(bits=bits)
+
+    @property
+    def elsewhere(self) -> str:
+        """What is still to be done with the result where it is to run; "" for nothing."""
+        return ELSEWHERE.get(self.answers["target"], "")
+
+
+def decide(answers: Mapping, tolerated: float = 1.0) -> Decision:
+    """Hold all rules against the answers.
+
+    Parameters
+    ----------
+    answers : mapping of each question in QUESTIONS to one of its answers
+    tolerated : float
+        Points of accuracy that may be lost, at least 0.
+
+    Raises
+    ------
+    ValueError
+        A question has no answer, or one that is not on its list; or `tolerated` is below 0.
+
+    Examples
+    --------
+    >>> answers = {question: listed[0] for question, listed in QUESTIONS.items()}
+    >>> decide(answers | {"bits": 8, "goal": "latency"}).way
+    'static'
+    >>> decide(answers | {"bits": 2, "inputs": "labelled training set", "retrain": True}).way
+    'QAT'
+    """
+    for question, listed in QUESTIONS.items():
+        if answers.get(question) not in listed:
+            raise ValueError(f"{question} must be one of {listed}: got {answers.get(question)!r}")
+    if not tolerated >= 0:
+        raise ValueError(f"tolerated must be at least 0, in points of accuracy: got {tolerated}")
+    against = {way: tuple(r for r in RULES if way in r.ways and r.holds(answers)) for way in METHODS}
+    return Decision(dict(answers), float(tolerated), against, points_lost(answers["bits"]))
+
+
+@cache  # seven widths
+def points_lost(bits: int) -> dict[str, float]:
+    """Measure what each way loses on the digits network: points of accuracy on the 359 test images.
+
+    Weights alone are rounded, to so many bits; dynamic takes 8 and is not measured with fewer. QAT is not measured
+    here, and is NaN: it takes training.
+
+    Examples
+    --------
+    >>> {way: round(lost, 2) for way, lost in points_lost(3).items() if lost > 2}
+    {'static': 11.14, 'per channel': 2.79, 'better calibration': 3.06}
+    """
+    budget = 1.01 * size_bytes()[place(bits)]
+    mixed = best_that_fits(every_network("calibration", "mse").divergence, budget)
+    networks = {
+        "weight-only": mixed_weights((FLOAT, FLOAT, bits, bits)),
+        "static": _per_tensor(bits),
+        "per channel": mixed_weights(bits),
+        "better calibration": mixed_weights(bits, "mse"),
+        "mixed precision": mixed_weights(mixed, "mse"),
+        _STAY: cnn_weights(),
+    }
+    with one_thread():
+        lost = {way: 100 * (cnn_accuracy() - cnn_accuracy(weights)) for way, weights in networks.items()}
+    dynamic = lost["weight-only"] if bits == BITS[-1] else np.nan
+    return {way: lost.get(way, dynamic if way == "dynamic" else np.nan) for way in METHODS}
+
+
+def _per_tensor(bits: int) -> dict[str, np.ndarray]:
+    w = cnn_weights()
+    for name in (f"{layer}.weight" for layer in LAYERS):
+        w[name] = fake_quantize(w[name], calibrate(w[name], "min-max", IntFormat(bits), "symmetric"))
+    return w

@@ -1,0 +1,293 @@
+"""The ways to quantize a network, and what speaks against each: plain data, every line with its source.
+
+A way's code stands in plain torch, torchao or qviz. It works on `model`, a float torch network, on `images`, a tensor
+of inputs, and `labels`; `quantized` is what comes out. `{bits}` is filled in. It runs on x86.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+COSTS, OUT = "costs", "out"
+
+# question -> its answers; the first is where an explorer starts. The loss is a number, in points of accuracy.
+QUESTIONS: dict[str, tuple] = {
+    "model": ("convolutional", "linear or recurrent", "language model"),
+    "target": ("x86 server", "ARM phone", "microcontroller", "GPU"),
+    "inputs": ("a few inputs", "none", "labelled training set"),
+    "retrain": (False, True),
+    "bits": (2, 3, 4, 5, 6, 7, 8),
+    "goal": ("size", "latency"),
+}
+
+# target -> what is still to be done there with what the code makes
+ELSEWHERE: dict[str, str] = {
+    "ARM phone": "It runs on x86: a phone needs an export of its result, for instance with ExecuTorch. Measure there.",
+    "microcontroller": "It runs on x86: its integers must be exported, for instance for TensorFlow Lite Micro.",
+}
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to a smaller network.
+
+    Attributes
+    ----------
+    what : str: what it does
+    code : str: Python, with {bits} in it where bits matter
+    packed : str: what to add so that a file, model.npz, holds codes of fewer than 8 bits without gaps; "" for nothing
+    """
+
+    what: str
+    code: str
+    packed: str = ""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What speaks against some ways.
+
+    Attributes
+    ----------
+    when : mapping of question to the answers for which it holds, all at a time; it is shown at the last one
+    ways : tuple of names
+    verdict : {"costs", "out"}: it can be done and costs something, or it cannot be done
+    reason, source : str
+    """
+
+    when: Mapping[str, tuple]
+    ways: tuple[str, ...]
+    verdict: str
+    reason: str
+    source: str
+
+    @property
+    def question(self) -> str:
+        """Where it is shown."""
+        return list(self.when)[-1]
+
+    def holds(self, answers: Mapping) -> bool:
+        """Whether these answers, by question, call for it."""
+        return all(answers[question] in listed for question, listed in self.when.items())
+
+
+_QUANTIZE = """\
+from qviz.pytorch.ptq import PTQConfig, quantize_model
+config = PTQConfig(weight_bits={bits}, ARGUMENTS)
+quantized = quantize_model(model, config, images)"""
+
+_SAVE = """
+from qviz.pytorch.packed_file import save_packed
+save_packed(quantized, "model.npz")"""
+
+# From the least effort to the most; what is left is to stay float.
+METHODS: dict[str, Method] = {
+    "weight-only": Method(
+        "weights become codes; each product turns them back to floats first",
+        """\
+from torchao.quantization import IntxWeightOnlyConfig, PerAxis, quantize_
+quantize_(model, IntxWeightOnlyConfig(weight_dtype=torch.int{bits}, granularity=PerAxis(0)))
+quantized = model""",
+        """
+import numpy as np
+from qviz.numerics import IntFormat
+from qviz.numerics.packing import pack
+state = quantized.state_dict()
+codes = {{name: w for name, w in state.items() if hasattr(w, "qdata")}}
+packed = {{name: pack(w.qdata.numpy(), IntFormat({bits})) for name, w in codes.items()}}
+scales = {{f"{{name}}.scale": w.scale.numpy() for name, w in codes.items()}}
+np.savez("model.npz", **(state | packed | scales))""",
+    ),
+    "dynamic": Method(
+        "weights become int8 now, each input when it comes",
+        """\
+from torch.ao.quantization import quantize_dynamic
+quantized = quantize_dynamic(model, {{torch.nn.Linear}}, dtype=torch.qint8)""",
+    ),
+    "static": Method(
+        "weights and activations become codes, with ranges seen on a sample",
+        _QUANTIZE.replace("ARGUMENTS", "per_channel=False"),
+        _SAVE,
+    ),
+    "per channel": Method(
+        "static, and each output channel has a scale of its own",
+        _QUANTIZE.replace("ARGUMENTS", "per_channel=True"),
+        _SAVE,
+    ),
+    "better calibration": Method(
+        "per channel, and each range has the least squared error",
+        _QUANTIZE.replace("ARGUMENTS", 'method="mse"'),
+        _SAVE,
+    ),
+    "mixed precision": Method(
+        "more bits for the most sensitive layers, in at most 1 % more bytes",
+        """\
+# For the digits network, whose losses are measured here. On yours: one layer at a time.
+from qviz.experiments.bit_allocation import best_that_fits
+from qviz.experiments.mixed_precision import every_network, place, size_bytes
+from qviz.experiments.mixed_precision_file import load_mixed, save_mixed
+from qviz.pytorch.digits_model import digits_cnn
+loss = every_network("calibration", "mse").divergence
+bits = best_that_fits(loss, 1.01 * size_bytes()[place({bits})])
+save_mixed("model.npz", bits, "mse")
+quantized = digits_cnn()  # in float32 again, as it runs
+quantized.load_state_dict({{n: torch.tensor(w) for n, w in load_mixed("model.npz").items()}})""",
+    ),
+    "QAT": Method(
+        "training goes on while every number is rounded",
+        """\
+from qviz.pytorch.convert import convert
+from qviz.pytorch.qat import QATConfig, train_qat
+run = train_qat(model, QATConfig(weight_bits={bits}, activation_bits=8))
+quantized = convert(run.model)""",
+        _SAVE,
+    ),
+    "stay float": Method("16 bits in place of 32, and no codes", "quantized = model.to(torch.bfloat16)"),
+}
+
+_STATIC = ("static", "per channel", "better calibration")
+_FLOATS = ("weight-only", "mixed precision")  # their codes are turned back to floats before each product
+_FEWER = (2, 3, 4, 5, 6, 7)
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        {"model": ("convolutional",)},
+        ("weight-only",),
+        COSTS,
+        "quantize_ takes linear layers, unless told otherwise: convolutions stay float32",
+        "lesson 10",
+    ),
+    Rule(
+        {"model": ("convolutional",)},
+        ("dynamic",),
+        COSTS,
+        "torch has dynamic kernels for linear and recurrent layers: convolutions stay float32",
+        "PyTorch documentation, quantize_dynamic",
+    ),
+    Rule(
+        {"model": ("language model",)},
+        ("static", "per channel"),
+        OUT,
+        "a few wild channels of its activations take the range from all others",
+        "Dettmers et al. 2022, LLM.int8()",
+    ),
+    Rule(
+        {"model": ("language model",)},
+        ("better calibration", "mixed precision"),
+        COSTS,
+        "wild channels of its activations need a cure of their own, such as SmoothQuant",
+        "Xiao et al. 2023, SmoothQuant",
+    ),
+    Rule(
+        {"model": ("language model",)},
+        ("QAT",),
+        COSTS,
+        "it takes many machines to train it again",
+        "Touvron et al. 2023, LLaMA",
+    ),
+    Rule(
+        {"target": ("ARM phone",)},
+        ("per channel", "better calibration"),
+        COSTS,
+        "what torch sets up for qnnpack is one scale per tensor: ask for more, and test it on the phone",
+        "torch.ao.quantization.get_default_qconfig",
+    ),
+    Rule(
+        {"target": ("microcontroller",)},
+        (*_FLOATS, "dynamic"),
+        OUT,
+        "its kernels take integers alone, with ranges fixed before",
+        "CMSIS-NN documentation; TensorFlow Lite quantization specification",
+    ),
+    Rule(
+        {"target": ("microcontroller",)},
+        ("stay float",),
+        COSTS,
+        "many have no unit for floating point",
+        "CMSIS-NN documentation",
+    ),
+    Rule(
+        {"target": ("GPU",)},
+        ("dynamic", *_STATIC, "QAT"),
+        OUT,
+        "torch's integer kernels run on the CPU; a GPU needs an export, for instance to TensorRT",
+        "PyTorch documentation, Quantization, hardware support",
+    ),
+    Rule(
+        {"inputs": ("none",)},
+        (*_STATIC, "mixed precision"),
+        OUT,
+        "without inputs nothing can be calibrated, and no layer's sensitivity be measured",
+        "lesson 3",
+    ),
+    Rule(
+        {"inputs": ("none", "a few inputs")},
+        ("QAT",),
+        OUT,
+        "it learns from a training set with labels",
+        "lesson 5",
+    ),
+    Rule({"retrain": (False,)}, ("QAT",), OUT, "it is training", "lesson 5"),
+    Rule(
+        {"bits": _FEWER},
+        ("dynamic",),
+        OUT,
+        "its kernels take weights of 8 bits",
+        "PyTorch documentation, quantize_dynamic",
+    ),
+    Rule(
+        {"goal": ("latency",), "bits": _FEWER},
+        (*_STATIC, "QAT"),
+        COSTS,
+        "the kernels here are made for 8 bits: fewer take as long",
+        "lesson 4",
+    ),
+    Rule(
+        {"target": ("microcontroller",), "bits": (2, 3, 5, 6, 7)},
+        (*_STATIC, "QAT"),
+        COSTS,
+        "its kernels are for 4, 8 and 16 bits",
+        "CMSIS-NN documentation",
+    ),
+    Rule(
+        {"model": ("convolutional", "linear or recurrent"), "goal": ("latency",)},
+        ("weight-only",),
+        OUT,
+        "its products are those of floats: it saves bytes, and time only where bytes are what one waits for",
+        "lessons 9 and 10",
+    ),
+    Rule(
+        {"goal": ("latency",)},
+        ("dynamic",),
+        COSTS,
+        "each input is searched for its range when it comes",
+        "PyTorch documentation, Quantization",
+    ),
+    Rule(
+        {"goal": ("latency",)},
+        ("mixed precision",),
+        OUT,
+        "torch has no kernels for several widths: its weights are floats again when it runs, and save no time",
+        "lesson 9",
+    ),
+    Rule(
+        {"bits": _FEWER, "goal": ("size",)},
+        ("weight-only", *_STATIC, "QAT"),
+        COSTS,
+        "a code takes a byte in torch's file, as at 8 bits: packed saving is needed",
+        "lesson 9",
+    ),
+    Rule(
+        {"goal": ("size",)},
+        ("mixed precision",),
+        COSTS,
+        "torch has no file for several widths: packed saving is needed",
+        "lesson 9",
+    ),
+    Rule(
+        {"goal": ("size", "latency")},
+        ("stay float",),
+        COSTS,
+        "half the bytes of float32, where int8 has a quarter",
+        "lesson 9",
+    ),
+)

@@ -1,0 +1,263 @@
+"""Bits for each layer: every network that the trained one becomes when each layer's weights get a width of their own.
+
+Four layers with eight widths are 4,096 networks. Networks that begin alike share the work: what conv1 and conv2 make
+of the images is computed for 64 networks, not for 4,096.
+
+Weights only: activations and biases stay float32.
+"""
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import cache, lru_cache, reduce
+from numbers import Integral
+
+import numpy as np
+
+from qviz.data._files import read_only
+from qviz.data.images import digits
+from qviz.networks.digits_cnn import BATCH, _relu, cnn_forward, cnn_weights, linear, max_pool
+from qviz.networks.topology import LAYERS
+from qviz.numerics import CALIBRATORS, IntFormat, PerChannel, calibrate, fake_quantize
+from qviz.numerics.packing import packed_bytes
+
+BITS = (2, 3, 4, 5, 6, 7, 8)
+FLOAT = 32
+WIDTHS = (*BITS, FLOAT)  # position on each axis of a table
+IMAGES = ("test", "training", "calibration")
+CALIBRATION = 360  # so many training images, the first ones
+
+
+@dataclass(frozen=True, eq=False)
+class Networks:
+    """What each network does on the same images: four axes, conv1, conv2, fc1 and fc2, with a place for each width.
+
+    Attributes
+    ----------
+    right : (a, 8, 8, 8) int array: how many images are named right
+    noise : (a, 8, 8, 8) float array: squared error of the logits against the float network's, summed
+    divergence : (a, 8, 8, 8) float array, in nats: Kullback-Leibler divergence of the probabilities from the float
+        network's, the mean over the images; 0 where they are the same
+    signal : float: the float network's squared logits, summed
+    images : int: how many
+    """
+
+    right: np.ndarray
+    noise: np.ndarray
+    divergence: np.ndarray
+    signal: float
+    images: int
+
+    @property
+    def accuracy(self) -> np.ndarray:
+        """Share of the images that are named right, 0 to 1."""
+        return self.right / self.images
+
+    @property
+    def sqnr_db(self) -> np.ndarray:
+        """Of the logits, against the float network; infinite for that network itself."""
+        with np.errstate(divide="ignore"):
+            return 10 * np.log10(self.signal / self.noise)
+
+
+def place(bits) -> tuple[int, int, int, int]:
+    """Return where a network stands in the tables.
+
+    Parameters
+    ----------
+    bits : four of WIDTHS, for conv1, conv2, fc1 and fc2; or one, for all
+
+    Raises
+    ------
+    ValueError
+        They are not four, or one is no such width.
+
+    Examples
+    --------
+    >>> place((8, 4, 3, FLOAT)), place(2)
+    ((6, 2, 1, 7), (0, 0, 0, 0))
+    """
+    bits = (bits,) * len(LAYERS) if isinstance(bits, Integral) else tuple(bits)
+    if len(bits) != len(LAYERS) or not set(bits) <= set(WIDTHS):
+        raise ValueError(f"bits must be one or four of {WIDTHS}, for {', '.join(LAYERS)}: got {bits}")
+    return tuple(WIDTHS.index(b) for b in bits)
+
+
+@lru_cache(maxsize=6)
+def every_network(images: str = "test", method: str = "min-max") -> Networks:
+    """Measure all 4,096 networks: some seconds on the test images, four times that on the training images; then kept.
+
+    Parameters
+    ----------
+    images : {"test", "training", "calibration"}
+    method : a name in qviz.numerics.CALIBRATORS
+        How the range of each output channel's weights is chosen.
+
+    Raises
+    ------
+    ValueError
+        A name is unknown.
+
+    Examples
+    --------
+    >>> found = every_network()
+    >>> [int(found.right[place(bits)]) for bits in (FLOAT, 8, 4, 3, 2, (8, 8, 3, 8))]
+    [355, 355, 352, 345, 68, 353]
+    """
+    return joined([networks_of(bits, images, method) for bits in WIDTHS])
+
+
+def networks_of(conv1_bits: int, images: str = "test", method: str = "min-max") -> Networks:
+    """Measure the 512 networks whose first layer has this width: arrays (1, 8, 8, 8).
+
+    Other arguments as for `every_network`, which joins eight of these. They may be computed apart, in any order, and
+    are the same to the last bit.
+
+    Raises
+    ------
+    ValueError
+        `conv1_bits` is not one of WIDTHS, or a name is unknown.
+
+    Examples
+    --------
+    >>> networks_of(3).right.shape
+    (1, 8, 8, 8)
+    """
+    if conv1_bits not in WIDTHS:
+        raise ValueError(f"conv1_bits must be one of {WIDTHS}, where {FLOAT} is float32: got {conv1_bits!r}")
+    chosen = _chosen(images)
+    weights = {(n, b): _weights(n, b, method) for n in LAYERS for b in WIDTHS}
+    with one_thread():
+        parts = [_measure(conv1_bits, chosen[at : at + BATCH], weights) for at in range(0, len(chosen), BATCH)]
+    right, noise, divergence = (np.sum(part, axis=0)[None] for part in zip(*(p[:3] for p in parts), strict=True))
+    return Networks(right, noise, divergence / len(chosen), float(sum(p[3] for p in parts)), len(chosen))
+
+
+def joined(parts) -> Networks:
+    """Put the networks of several first layers together, in order.
+
+    Parameters
+    ----------
+    parts : eight Networks, as from `networks_of` for each of WIDTHS
+
+    Raises
+    ------
+    ValueError
+        Some are missing.
+    """
+    parts = list(parts)
+    if len(parts) != len(WIDTHS):
+        raise ValueError(f"parts must hold the networks of all {len(WIDTHS)} widths of conv1: got {len(parts)}")
+    tables = ([getattr(p, name) for p in parts] for name in ("right", "noise", "divergence"))
+    return Networks(*(read_only(np.concatenate(t)) for t in tables), parts[0].signal, parts[0].images)
+
+
+@cache
+def size_bytes() -> np.ndarray:
+    """Return the bytes that each network fills, (8, 8, 8, 8) ints.
+
+    Packed weights, float32 biases and, where there are codes, a float32 scale for each output channel.
+
+    Examples
+    --------
+    >>> int(size_bytes()[place(8)]), int(size_bytes()[place(FLOAT)])
+    (39136, 153128)
+    """
+    w = cnn_weights()
+    biases = 4 * sum(w[f"{n}.bias"].size for n in LAYERS)
+    layers = [np.array([_layer_bytes(w[f"{n}.weight"], b) for b in WIDTHS]) for n in LAYERS]
+    return read_only(reduce(np.add.outer, layers) + biases)
+
+
+def mixed_weights(bits, method: str = "min-max") -> dict[str, np.ndarray]:
+    """Return the weights and biases of one network, float32, by name, as `cnn_forward` takes them.
+
+    Examples
+    --------
+    >>> from qviz.networks import cnn_accuracy
+    >>> round(359 * cnn_accuracy(mixed_weights((8, 8, 3, 8))))
+    353
+    """
+    widths = dict(zip(LAYERS, (WIDTHS[i] for i in place(bits)), strict=True))
+    return cnn_weights() | {f"{n}.weight": _weights(n, b, method) for n, b in widths.items()}
+
+
+def one_thread() -> AbstractContextManager:
+    """Hold BLAS at one thread: the last bits of its sums depend on how many there are, and on a busy machine they wait.
+
+    threadpoolctl is of the extra "lab". Without it the same networks come out, but for those bits.
+
+    Examples
+    --------
+    >>> with one_thread():
+    ...     total = np.ones(3) @ np.ones(3)
+    """
+    try:
+        from threadpoolctl import threadpool_limits
+    except ImportError:
+        return nullcontext()
+    return threadpool_limits(1)
+
+
+def _chosen(images: str) -> np.ndarray:
+    if images not in IMAGES:
+        raise ValueError(f"images must be one of {', '.join(map(repr, IMAGES))}: got {images!r}")
+    d = digits()
+    return {"test": d.test, "training": d.train, "calibration": d.train[:CALIBRATION]}[images]
+
+
+@cache  # 4 layers, 8 widths, 6 methods
+def _weights(layer: str, bits: int, method: str) -> np.ndarray:
+    weight = cnn_weights()[f"{layer}.weight"]
+    if method not in CALIBRATORS:
+        raise ValueError(f"method must be one of {', '.join(map(repr, CALIBRATORS))}: got {method!r}")
+    if bits == FLOAT:
+        return weight
+    return read_only(fake_quantize(weight, calibrate(weight, method, IntFormat(bits), "symmetric", PerChannel(0))))
+
+
+def _layer_bytes(weight: np.ndarray, bits: int) -> int:
+    return weight.nbytes if bits == FLOAT else packed_bytes(weight.size, IntFormat(bits)) + 4 * len(weight)
+
+
+def _measure(conv1_bits: int, chosen: np.ndarray, weights: dict) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+    """Return right, noise and divergence, (8, 8, 8) each and summed over these images, and the signal.
+
+    The weights of all widths of a layer are stacked: one large product takes a fraction of the time of eight.
+    """
+    d, biases, k = digits(), cnn_weights(), len(WIDTHS)
+    x, labels, n = d.images[chosen], d.labels[chosen], len(chosen)
+    reference = cnn_forward(x)["logits"]
+    conv2, fc1, fc2 = (np.concatenate([weights[name, bits] for bits in WIDTHS]) for name in LAYERS[1:])
+    conv2_bias, fc1_bias, fc2_bias = (np.tile(biases[f"{name}.bias"], k) for name in LAYERS[1:])
+    first = _convolve(x.transpose(1, 0, 2, 3), weights["conv1", conv1_bits], biases["conv1.bias"])
+    second = max_pool(_convolve(first, conv2, conv2_bias)).reshape(k, -1, n, 16).transpose(0, 2, 1, 3)
+    found = []
+    for features in second.reshape(k, n, -1):  # one width of conv2
+        third = _relu(linear(features, fc1, fc1_bias)).reshape(n * k, -1)
+        logits = linear(third, fc2, fc2_bias).reshape(n, k, k, -1)
+        right = (logits.argmax(axis=3) == labels[:, None, None]).sum(axis=0)
+        noise = np.square(logits - reference[:, None, None]).sum(axis=(0, 3), dtype=np.float64)
+        found.append((right, noise, _divergence(reference, logits)))
+    right, noise, divergence = (np.stack(tables) for tables in zip(*found, strict=True))
+    return right, noise, divergence, float(np.square(reference).sum(dtype=np.float64))
+
+
+def _convolve(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    """Convolve (c, n, h, w) with (o, c, 3, 3), padded by 1, to (o, n, h, w), in one product; then ReLU."""
+    padded = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (1, 1), (1, 1)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(2, 3))
+    columns = windows.transpose(0, 4, 5, 1, 2, 3).reshape(9 * len(x), -1)
+    summed = weight.reshape(len(weight), -1).astype(np.float64) @ columns + bias[:, None]
+    return _relu(summed.astype(np.float32)).reshape(len(weight), *x.shape[1:])
+
+
+def _divergence(reference: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    """Return the Kullback-Leibler divergence of softmax(logits) from softmax(reference), summed over the images."""
+    p, q = _log_softmax(reference)[:, None, None], _log_softmax(logits)
+    return (np.exp(p) * (p - q)).sum(axis=(0, 3), dtype=np.float64)
+
+
+def _log_softmax(logits: np.ndarray) -> np.ndarray:
+    logits = logits.astype(np.float64)  # exp and log of float32 differ between processors
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))

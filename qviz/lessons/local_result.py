@@ -1,0 +1,53 @@
+"""What only the reader's own machine can say: computed and shown there, never stored with the notebook."""
+
+import html
+from collections.abc import Callable
+
+import ipywidgets as widgets
+
+from qviz.numerics.unavailable import Unavailable
+
+_STYLE = "margin:4px 0;font-size:14px;line-height:1.35;white-space:pre-wrap"
+_STYLE += ";border-left:4px solid #9A9A9A;padding:4px 10px"
+
+
+class LocalResult(widgets.HTML):
+    """An answer that differs from machine to machine, such as a time.
+
+    Parameters
+    ----------
+    question : str
+        What is answered; the stored notebook shows this alone.
+    answer : function without arguments that returns a str or a `qviz.plots.Picture`
+        Where it raises Unavailable, or a library is missing, the message is shown in its place. Any other error is
+        a fault of the page, and stops it.
+
+    Examples
+    --------
+    >>> LocalResult("What is the time?", lambda: "half past two")
+    What is the time? Your own machine answers when you run this page.
+    """
+
+    def __init__(self, question: str, answer: Callable[[], str]):
+        self.question = question
+        try:
+            self.answer = answer()
+        except (Unavailable, ModuleNotFoundError) as error:  # what this machine lacks must not stop Run All
+            self.answer = f"No answer on this machine: {error}"
+        told = html.escape(f"{self.answer!s}")
+        text = f"<strong>On your machine.</strong> {html.escape(question)}\n{told}"
+        super().__init__(f'<pre style="{_STYLE}">{text}</pre>{_picture(self.answer)}')
+
+    def __repr__(self) -> str:
+        return f"{self.question} Your own machine answers when you run this page."
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
+        return {**super()._repr_mimebundle_(include=include, exclude=exclude), "text/plain": repr(self)}
+
+
+def _picture(answer) -> str:
+    """Return a picture as HTML, where the answer is one."""
+    if not hasattr(answer, "_repr_mimebundle_"):
+        return ""
+    png, words = answer._repr_mimebundle_()["image/png"], html.escape(f"{answer!s}", quote=True)
+    return f'<img alt="{words}" style="max-width:100%" src="data:image/png;base64,{png}">'

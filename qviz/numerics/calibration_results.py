@@ -1,0 +1,136 @@
+"""What a choice of range comes to: decided from what was seen, measured on everything."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import (
+    CALIBRATORS,
+    INT8,
+    Calibrator,
+    ErrorParts,
+    Histogram,
+    IntFormat,
+    QParams,
+    _check,
+    choose_qparams,
+    error_parts,
+    fake_quantize,
+    sqnr_db,
+)
+from .calibrators import as_calibrator
+from .formats import as_format
+
+SEEN = "a Histogram, as from observe(x)[0]"
+
+
+@dataclass(frozen=True)
+class CalibrationResult:
+    """The range that a calibrator chose, and the error that it causes.
+
+    Parameters
+    ----------
+    lo, hi : float
+        What the calibrator said, in the units of x. `qparams` widen it to hold zero.
+    qparams : QParams
+    parts : ErrorParts
+    sqnr_db : float
+        Infinite where nothing was lost.
+    """
+
+    lo: float
+    hi: float
+    qparams: QParams
+    parts: ErrorParts
+    sqnr_db: float
+
+    @property
+    def threshold(self) -> float:
+        """The largest magnitude that the calibrator keeps, in the units of x."""
+        return max(-self.lo, self.hi, 0.0)
+
+
+def calibration_result(
+    x, seen: Histogram, calibrator: Calibrator, fmt: IntFormat = INT8, scheme: str = "affine", counts=None
+) -> CalibrationResult:
+    """Let a calibrator decide from a histogram, and measure the error on a whole tensor.
+
+    Parameters
+    ----------
+    x : array of any shape, at least one value, finite
+    seen : Histogram
+        What the calibrator knows of `x`: all of it, or the first few batches.
+    calibrator : Calibrator, or a name in CALIBRATORS
+    fmt : IntFormat, or its name such as "int8"
+    scheme : {"affine", "symmetric"}
+    counts : array of the shape of x, or None
+        How often each value occurs; once if it is None.
+
+    Raises
+    ------
+    ValueError
+        `x` is empty or not finite, or the scheme does not go with the format.
+
+    Examples
+    --------
+    >>> from qviz.numerics import INT2, MinMax, observe
+    >>> x = np.array([-1.0, 0.0, 1.0, 4.0])
+    >>> o = calibration_result(x, observe(x[:3])[0], MinMax(), INT2, "symmetric")  # 4 was not seen, and becomes 1
+    >>> o.hi, o.parts.rounding, o.parts.clipping
+    (1.0, 0.0, 2.25)
+    """
+    x, fmt = _check.finite(_check.as_float(x)), as_format(fmt)
+    return _outcome(x, counts, _power(x, counts), seen, calibrator, fmt, scheme)
+
+
+def _outcome(
+    x, counts, power: float, seen: Histogram, calibrator: Calibrator, fmt: IntFormat, scheme: str
+) -> CalibrationResult:
+    lo, hi = as_calibrator(calibrator).choose_range(_check.made(seen, "seen", Histogram, SEEN), fmt, scheme)
+    qparams = choose_qparams(lo, hi, fmt, scheme)
+    parts = error_parts(x, qparams, counts)
+    in_reach = math.isfinite(power) and math.isfinite(parts.total)
+    decibels = _sqnr_db(power, parts.total) if in_reach else sqnr_db(x, fake_quantize(x, qparams))
+    return CalibrationResult(float(lo), float(hi), qparams, parts, decibels)
+
+
+def calibration_results(
+    x,
+    seen: Histogram,
+    fmt: IntFormat = INT8,
+    scheme: str = "affine",
+    calibrators: Mapping[str, Calibrator] = CALIBRATORS,
+    counts=None,
+) -> dict[str, CalibrationResult]:
+    """Measure several calibrators on one tensor; arguments as in `outcome`.
+
+    Examples
+    --------
+    >>> from qviz.numerics import UINT4, observe
+    >>> x = np.random.default_rng(0).exponential(size=10_000)
+    >>> found = calibration_results(x, observe(x)[0], UINT4)
+    >>> best_of(found)
+    'mse'
+    """
+    x, fmt = _check.finite(_check.as_float(x)), as_format(fmt)
+    power = _power(x, counts)
+    return {name: _outcome(x, counts, power, seen, calibrator, fmt, scheme) for name, calibrator in calibrators.items()}
+
+
+def best_of(found: Mapping[str, CalibrationResult]) -> str:
+    """Name the outcome with the least mean squared error, the first of equals."""
+    return min(found, key=lambda name: found[name].parts.total)
+
+
+def _power(x, counts) -> float:
+    with np.errstate(over="ignore", under="ignore"):  # beyond float64 it is infinite, as the error may be
+        return float(np.average(np.square(x, dtype=np.float64), weights=counts)) if x.size else 0.0
+
+
+def _sqnr_db(power: float, error: float) -> float:
+    if error == 0:
+        return math.inf
+    ratio = power / error
+    return 10 * math.log10(ratio) if ratio else -math.inf

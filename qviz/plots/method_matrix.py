@@ -1,0 +1,106 @@
+"""Ways and questions: what each answer says of each way, and what each way loses."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+
+from .moving_text import Words
+from .panel import Panel
+from .style import CLIPPED, ERROR, FLOAT, FONT_SIZE, QUANTIZED, QUIET, RANGE, ROUNDED, Labels, dress
+
+FINE, COSTS, OUT = "", "costs", "out"
+_LONGEST, _EDGE = 20.0, 30.0  # points: where the longest bar ends, and where the numbers do
+
+
+class VerdictPanel(Panel):
+    """A row for each way, a column for each question; a sign says what the answer means for that way.
+
+    The way that is left stands in a frame.
+
+    Parameters
+    ----------
+    ways, questions : sequences of names
+    """
+
+    def __init__(self, ways: Sequence[str], questions: Sequence[str], title: str = "What your answers say of each way"):
+        super().__init__()
+        self.ways, self.questions, self.title = list(ways), list(questions), title
+
+    def build(self, ax: Axes) -> None:
+        """Create the names, the frame and three sets of signs."""
+        dress(ax, Labels(self.title, "", ""))
+        ax.set_xlim(-0.6, len(self.questions) - 0.4)
+        ax.set_ylim(len(self.ways) - 0.4, -0.6)
+        ax.set_xticks(range(len(self.questions)), self.questions)
+        ax.set_yticks(range(len(self.ways)), self.ways)
+        ax.tick_params(length=0, labelsize=FONT_SIZE)
+        ax.hlines(np.arange(len(self.ways) - 1) + 0.5, -0.6, len(self.questions) - 0.4, color=QUIET, linewidth=0.5)
+        self.frame = self.moving(ax.add_patch(_frame(len(self.questions))))
+        looks = {FINE: ("o", FLOAT, "fine"), COSTS: ("^", ROUNDED, "at a cost"), OUT: ("X", CLIPPED, "ruled out")}
+        self.signs = {}
+        for verdict, (marker, color, label) in looks.items():
+            (line,) = ax.plot([], [], marker, color=color, markersize=11, markeredgecolor="black", label=label)
+            self.signs[verdict] = self.moving(line)
+        ax.legend(fontsize=FONT_SIZE - 1, ncols=3, loc="upper left", bbox_to_anchor=(0, -0.08), frameon=False)
+
+    def update(self, verdicts: Mapping[tuple[str, str], str], chosen: str) -> None:
+        """Show a verdict for each (way, question): "", "costs" or "out"; and the way that is left."""
+        at = {key: [] for key in self.signs}
+        for (way, question), verdict in verdicts.items():
+            at[verdict].append((self.questions.index(question), self.ways.index(way)))
+        for verdict, line in self.signs.items():
+            line.set_data(*np.array(at[verdict], float).reshape(-1, 2).T)
+        self.frame.set_y(self.ways.index(chosen) - 0.45)
+        counts = ", ".join(f"{len(at[v])} {line.get_label()}" for v, line in self.signs.items())
+        self.description = f"{len(self.ways)} ways, {len(self.questions)} questions: {counts}. Left: {chosen}."
+
+
+class AnswersLostPanel(Panel):
+    """How many points of accuracy each way loses, a bar each, and a line at what may be lost.
+
+    The bar of the way that is left has another colour. A number that is larger than its bar has an arrow; where
+    nothing was measured there are words.
+
+    Parameters
+    ----------
+    ways : sequence of names, as in the panel beside it
+    unmeasured : mapping of way to the words that stand for its bar
+    """
+
+    def __init__(self, ways: Sequence[str], unmeasured: Mapping[str, str], title: str = "Points lost on our network"):
+        super().__init__()
+        self.ways, self.unmeasured, self.title = list(ways), dict(unmeasured), title
+
+    def build(self, ax: Axes) -> None:
+        """Create the bars, their numbers and the line."""
+        dress(ax, Labels(self.title, "points of accuracy, in 100", ""))
+        ax.set_xlim(0, _EDGE)
+        ax.set_xticks([0, 5, 10, 15, 20])
+        ax.set_ylim(len(self.ways) - 0.4, -0.6)
+        ax.set_yticks([])
+        self.bars = ax.barh(range(len(self.ways)), 0, height=0.55, color=QUANTIZED)
+        self.moving(*self.bars)
+        self.line = self.moving(ax.axvline(0, color=RANGE, linestyle="--", linewidth=2))
+        self.words = [Words(ax, ax.transData, FONT_SIZE, cover="none") for _ in self.ways]
+        for words in self.words:
+            self.moving(*words.artists)
+
+    def update(self, lost: Mapping[str, float], tolerated: float, chosen: str) -> None:
+        """Show points lost by way, NaN where unmeasured; what may be lost; and the way that is left."""
+        self.line.set_xdata([tolerated] * 2)
+        for row, way in enumerate(self.ways):
+            points = lost[way]
+            bar, length = self.bars[row], float(np.clip(np.nan_to_num(points), 0, _LONGEST))
+            bar.set_width(length)
+            bar.set_facecolor(QUANTIZED if way == chosen else ERROR)
+            arrow = " \N{RIGHTWARDS ARROW}" if points > _LONGEST else ""
+            text = self.unmeasured.get(way, "not measured") if np.isnan(points) else f"{points:.1f}{arrow}"
+            self.words[row].say(text, 0.98 * _EDGE, row)
+        told = ", ".join(f"{way} {lost[way]:.1f}" for way in self.ways if not np.isnan(lost[way]))
+        self.description = f"{self.title}: {told}; {tolerated:.1f} may be lost."
+
+
+def _frame(columns: int) -> Rectangle:
+    return Rectangle((-0.55, 0), columns + 0.1, 0.9, facecolor="none", edgecolor=RANGE, linewidth=2.5)

@@ -1,0 +1,1 @@
+"""What only the course needs: measurements behind explorers and pages, built on qviz.pytorch."""

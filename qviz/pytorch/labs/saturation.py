@@ -1,0 +1,127 @@
+"""The real kernel where two products are added in 16 bits: what this processor does, and what one without VNNI does.
+
+fbgemm reads the variable FBGEMM_ENABLE_INSTRUCTIONS once, when it starts. So a processor with VNNI is made to do
+without in a process of its own, which takes the two or three seconds that torch needs to start; answers are kept.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+
+from qviz.numerics.saturation import dot
+
+from .. import engines
+from ..digits_model import digits_cnn, digits_tensors
+from ..kernel_sums import kernel_sums
+from ..ptq import PTQConfig, quantize_model
+
+_PROGRAM = "from qviz.pytorch.labs.saturation import _answer; _answer()"
+SHAPES = ((1, 2, 1), (5, 7, 3), (64, 512, 16), (33, 1001, 8))  # rows, inputs, outputs
+SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """What fbgemm's linear kernel gave for random codes.
+
+    Attributes
+    ----------
+    compared : int: how many sums
+    exact : int: how many of them are the true sum
+    emulated : int: how many of them are those of `qviz.numerics.saturation.dot`
+    issue : int: its 211 * 71 + 171 * 107
+    reduced_exact : int: how many are the true sum with activations of 7 bits
+    accuracy, reduced_accuracy : float
+        Share of the digits that the network of the course names right, with activations of 8 bits and of 7.
+    """
+
+    compared: int
+    exact: int
+    emulated: int
+    issue: int
+    reduced_exact: int
+    accuracy: float
+    reduced_accuracy: float
+
+
+def measure() -> Kernel:
+    """Compare the kernel with the true sums and with the emulation, on this processor as it is.
+
+    Raises
+    ------
+    ValueError
+        There is no fbgemm here.
+    """
+    rng = np.random.default_rng(0)
+    compared = exact = emulated = reduced = 0
+    for n, k, m in SHAPES:
+        x, w = rng.integers(0, 256, (n, k), dtype=np.uint8), rng.integers(-128, 128, (m, k), dtype=np.int8)
+        sums, truth = kernel_sums(x, w), dot(x, w, saturate=False)
+        compared += sums.size
+        exact += int((sums == truth).sum())
+        emulated += int((sums == dot(x, w)).sum())
+        reduced += int((kernel_sums(x // 2, w) == dot(x // 2, w, saturate=False)).sum())
+    issue = int(kernel_sums(np.array([[211, 171]], np.uint8), np.array([[71, 107]], np.int8))[0, 0])
+    return Kernel(compared, exact, emulated, issue, reduced, *_accuracies())
+
+
+@lru_cache(maxsize=2)
+def without_vnni() -> Kernel | None:
+    """Do the same in a process of its own, in which fbgemm is told to use AVX2 alone; None where there is no fbgemm.
+
+    Examples
+    --------
+    >>> kernel = without_vnni()
+    >>> kernel is None or kernel.issue
+    32767
+    """
+    if "fbgemm" not in engines.supported():
+        return None
+    environment = {**os.environ, "FBGEMM_ENABLE_INSTRUCTIONS": "AVX2"}
+    done = subprocess.run(
+        [sys.executable, "-c", _PROGRAM], env=environment, capture_output=True, text=True, check=True, timeout=SECONDS
+    )
+    return Kernel(**json.loads(done.stdout))
+
+
+def report() -> str:
+    """Say what this reader's processor does, and what the same kernel does without VNNI.
+
+    Examples
+    --------
+    >>> report().split(" ")[0] in ("Your", "There")
+    True
+    """
+    if "fbgemm" not in engines.supported():
+        return f"There is no fbgemm here: the emulation alone shows what it does elsewhere. {engines.describe()}"
+    mine, other = measure(), without_vnni()
+    habit = {True: "has VNNI", False: "has no VNNI", None: "does not say whether it has VNNI"}[engines.has_vnni()]
+    return (
+        f"Your processor {habit}. 211 * 71 + 171 * 107 = {mine.issue:,} on it; "
+        f"{mine.exact:,} of {mine.compared:,} random sums are exact.\n"
+        f"The same kernel told to use AVX2 alone: {other.issue:,}; {other.exact:,} of {other.compared:,} are exact, "
+        f"{other.emulated:,} are those of the emulation.\n"
+        f"With activations of 7 bits {other.reduced_exact:,} of {other.compared:,} are exact there.\n"
+        f"Digits right: here {mine.accuracy:.1%} with 8 bits, {mine.reduced_accuracy:.1%} with 7; "
+        f"there {other.accuracy:.1%} and {other.reduced_accuracy:.1%}."
+    )
+
+
+def _accuracies() -> list[float]:
+    samples, _, x, y = digits_tensors()
+    model = digits_cnn()
+    configs = (PTQConfig(reduce_range=reduced) for reduced in (False, True))
+    networks = [quantize_model(model, config, samples, "fbgemm") for config in configs]
+    with torch.inference_mode():  # not digits_model.accuracy, which computes what a processor with VNNI would
+        return [float((network(x).argmax(1) == y).double().mean()) for network in networks]
+
+
+def _answer() -> None:
+    torch.set_num_threads(1)
+    print(json.dumps(vars(measure())))

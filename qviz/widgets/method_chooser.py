@@ -1,0 +1,100 @@
+"""A few questions, and the way to quantize that is left."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from qviz.experiments.method_chooser import LOSS, Decision, decide
+from qviz.experiments.methods import METHODS, QUESTIONS
+from qviz.plots import Canvas
+from qviz.plots.method_matrix import AnswersLostPanel, VerdictPanel
+
+from .controls import choice, slider, toggle
+from .explorer import Explorer
+
+_SHORT = {"model": "model", "target": "target", "inputs": "data", "retrain": "training", "bits": "bits", "goal": "goal"}
+_UNMEASURED = {"dynamic": "8 bits only", "QAT": "lesson 5 trains it"}
+
+
+@dataclass(frozen=True)
+class State:
+    """The answers."""
+
+    model: str = choice("Model", QUESTIONS["model"])
+    target: str = choice("Runs on", QUESTIONS["target"])
+    inputs: str = choice("Data at hand", QUESTIONS["inputs"])
+    retrain: bool = toggle("Can train again")
+    goal: str = choice("What counts", QUESTIONS["goal"])
+    bits: int = slider("Weight bits", 4, QUESTIONS["bits"][0], QUESTIONS["bits"][-1])
+    loss: float = slider("Points to lose", 1.0, 0.0, 20.0, 0.5, digits=1)
+
+
+def compute(state: State) -> Decision:
+    """Hold the rules against the answers."""
+    return decide({question: getattr(state, question) for question in QUESTIONS}, state.loss)
+
+
+class DecisionExplorer(Explorer):
+    """Eight ways to a smaller network, and what your answers say of each; the one that is left.
+
+    The rules are plain data, each with its source, in `qviz.experiments.methods`.
+    What each way loses is measured on the digits
+    network of this course: measure it on yours.
+
+    Examples
+    --------
+    >>> explorer = DecisionExplorer(bits=8, goal="latency")
+    >>> print(explorer.readout.splitlines()[0])
+    Take: static. Weights and activations become codes, with ranges seen on a sample.
+    >>> explorer.close()
+    """
+
+    State = State
+
+    def compute(self, state: State) -> Decision:
+        """Decide."""
+        return compute(state)
+
+    def canvas(self) -> Canvas:
+        """Put the verdicts beside the losses."""
+        panels = {
+            "verdicts": VerdictPanel(METHODS, [*_SHORT.values(), LOSS]),
+            "losses": AnswersLostPanel(METHODS, _UNMEASURED),
+        }
+        return Canvas(panels, size=(940, 420), width_ratios=[5, 3])
+
+    def views(self, state: State, result: Decision) -> dict[str, tuple]:
+        """Show all verdicts, and all losses."""
+        columns = {**_SHORT, LOSS: LOSS}
+        verdicts = {(way, name): result.verdict(way, question) for way in METHODS for question, name in columns.items()}
+        return {"verdicts": (verdicts, result.way), "losses": (result.lost, result.tolerated, result.way)}
+
+    def describe(self, state: State, result: Decision) -> str:
+        """Say which way is left, why not the others, and its code."""
+        what = METHODS[result.way].what
+        lines = [f"Take: {result.way}. {what[0].upper()}{what[1:]}.", _loss_told(result)]
+        lines += [f"  {way:<19}{_told(result, way)}" for way in METHODS]
+        lines.append(f"Code, for a torch model, and images and labels to learn from. {result.elsewhere}".rstrip())
+        return "\n".join([*lines, *(f"    {line}" for line in result.code.splitlines())])
+
+
+def _loss_told(result: Decision) -> str:
+    lost, bits = result.lost[result.way], result.answers["bits"]
+    if np.isnan(lost):
+        return "What it loses is measured in lesson 5."
+    return (
+        f"On the digits network, with {bits}-bit weights, it loses {lost:.2f} points of accuracy; "
+        f"{result.tolerated:.1f} may be lost."
+    )
+
+
+def _told(result: Decision, way: str) -> str:
+    """Say the strongest reason against a way, its source, and how many more there are."""
+    rules = sorted(result.against[way], key=lambda rule: rule.verdict != "out")
+    reasons = [f"{rule.verdict}: {rule.reason} ({rule.source})" for rule in rules]
+    if result.verdict(way, LOSS):
+        reasons.insert(0, f"out: loses {result.lost[way]:.2f} points (measured here)")
+    more = f" +{len(reasons) - 1}" if len(reasons) > 1 else ""
+    if not reasons:
+        return "nothing against it" if way == result.way else "fine, with more effort"
+    return reasons[0] + more

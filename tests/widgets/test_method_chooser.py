@@ -1,0 +1,71 @@
+"""Answers in, a way out: every control matters, and the readout says what the picture shows."""
+
+import itertools
+
+import pytest
+
+from qviz.experiments.method_chooser import LOSS, decide
+from qviz.experiments.methods import METHODS, QUESTIONS
+from qviz.widgets import DecisionExplorer, method_chooser
+from qviz.widgets.controls import Slider
+
+
+def test_controls_are_the_questions(shown):
+    explorer = shown(DecisionExplorer)
+    assert set(explorer._controls) == {*QUESTIONS, LOSS}
+    assert method_chooser.compute(explorer.state) == explorer.result
+    assert explorer.result.answers == {question: getattr(explorer, question) for question in QUESTIONS}
+
+
+def test_every_control_changes_picture_and_readout(shown, extremes_of):
+    """Each option after the one before it, as a reader goes through a list; each slider by one step."""
+    explorer = shown(DecisionExplorer)
+    for name, (control, _) in explorer._controls.items():
+        values = extremes_of(control)
+        if isinstance(control, Slider):
+            values = [getattr(explorer, name), getattr(explorer, name) + control.step]
+        seen = []
+        for value in values:
+            setattr(explorer, name, value)
+            seen.append((explorer.png, explorer.readout))
+        for (png, readout), (next_png, next_readout) in itertools.pairwise(seen):
+            assert png != next_png and readout != next_readout, (name, values)
+        explorer.reset()
+
+
+def test_readout(shown):
+    explorer = shown(DecisionExplorer, inputs="none", bits=4)
+    lines = explorer.readout.splitlines()
+    assert lines[0] == "Take: weight-only. Weights become codes; each product turns them back to floats first."
+    assert lines[1].startswith("On the digits network, with 4-bit weights, it loses 0.")
+    rows = {line[2:21].strip(): line[21:] for line in lines[2:10]}
+    assert list(rows) == list(METHODS)
+    assert rows["static"].startswith("out: without inputs nothing can be calibrated")
+    assert rows["static"].endswith("(lesson 3) +1")
+    assert rows["weight-only"].endswith(" +1") and rows["QAT"].endswith(" +2")
+    assert lines[10] == "Code, for a torch model, and images and labels to learn from."
+    assert lines[-1] == '    np.savez("model.npz", **(state | packed | scales))'
+    explorer.bits = 8
+    assert explorer.readout.splitlines()[-1] == "    quantized = model"
+    explorer.target = "ARM phone"
+    assert "to learn from. It runs on x86: a phone needs an export of its result" in explorer.readout
+
+
+def test_the_code_is_that_of_the_way(shown):
+    explorer = shown(DecisionExplorer, bits=2, inputs="labelled training set", retrain=True)
+    assert explorer.result.way == "QAT"
+    assert "QATConfig(weight_bits=2, activation_bits=8)" in explorer.readout
+    assert "What it loses is measured in lesson 5." in explorer.readout
+
+
+@pytest.mark.parametrize("loss", [0.0, 1.0, 3.0, 20.0])
+def test_what_loses_too_much_is_ruled_out(loss, shown):
+    explorer = shown(DecisionExplorer, bits=3, loss=loss)
+    for way, points in explorer.result.lost.items():
+        assert (f"out: loses {points:.2f} points (measured here)" in explorer.readout) == (points > loss), way
+
+
+def test_nothing_left_is_told(shown):
+    explorer = shown(DecisionExplorer, bits=2, loss=0.0)
+    assert explorer.readout.startswith("Take: stay float. 16 bits in place of 32, and no codes.")
+    assert decide(explorer.result.answers, 0.0).way == "stay float"
