@@ -4,7 +4,7 @@
     python3 start.py lab [JupyterLab options]     open the course
     python3 start.py app [Voila options]          open the explorers alone, without text and code
     python3 start.py slides 03 [Voila options]    show a lesson as slides, with its explorers alive
-    python3 start.py test [pytest options]        run every test
+    python3 start.py test [pytest options]        run every test; --thorough: many more random states
     python3 start.py notebooks [names] [--check]  build, run and store the notebooks; --instructor: with solutions
     python3 start.py site                         build the pages that need no kernel, into build/site
     python3 start.py bench [options]              print the benchmark table
@@ -172,6 +172,9 @@ def main(name="", *options):
     os.chdir(ROOT)
     extras, command = COMMANDS[name]
     set_up(extras)
+    if name == "test" and "--thorough" in options:
+        options = tuple(o for o in options if o != "--thorough")
+        os.environ.setdefault("QVIZ_STATES", "5000")  # random states of each explorer
     if name == "lab" and os.name != "nt" and os.geteuid() == 0:
         options += ("--allow-root",)  # in a container everybody is root
     run(str(PYTHON), *(command + list(options)))

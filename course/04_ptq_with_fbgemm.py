@@ -16,7 +16,7 @@ from qviz.lessons import Prediction, check, record
 from qviz.plots import compare_accuracies
 from qviz.pytorch import size_and_latency, engines, saved_model, digits_model, ptq, ptq_config, qat
 from qviz.pytorch.labs import examples, ptq_lab
-from qviz.pytorch.convert import convert
+from qviz.pytorch.conversion import convert
 from qviz.widgets import PTQExplorer
 
 # %% [markdown]

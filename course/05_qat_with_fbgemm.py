@@ -15,7 +15,7 @@ from qviz.lessons import Prediction, ProgressBar, check, record
 from qviz.pytorch import engines, saved_model, digits_model, qat
 from qviz.pytorch.labs import examples
 from qviz.pytorch.layer_comparison import agreement
-from qviz.pytorch.convert import convert
+from qviz.pytorch.conversion import convert
 from qviz.pytorch.labs.qat_lab import QATLab
 from qviz.widgets import QATExplorer, STEExplorer
 

@@ -612,7 +612,7 @@ EXEMPT = {
     "plots.histogram.binned.x": "part of panels, on numbers within the range that it is told",
     "plots.histogram.relative.counts": "part of panels, given counts",
     "plots.pareto.Cloud*": "a Result",
-    "plots.ablation.if_added.wrong": "part of a panel, given counts",
+    "plots.ablation.if_added.*": "part of a panel, given counts",
     "plots.style.legend.options": "options of matplotlib",
     "plots.training.training.*": "numbers of a training that qviz ran",
     "plots.accumulator.*": "parts of panels, given sums of codes",

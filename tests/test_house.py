@@ -227,11 +227,3 @@ def test_global_state_is_found():
 
 def test_every_docstring_example_runs():
     assert [name for name, source in files().items() if "doctest: +SKIP" in source] == []
-
-
-@pytest.mark.parametrize("command", [["check"], ["format", "--check"]], ids=" ".join)
-def test_ruff(root, command):
-    done = subprocess.run(
-        [sys.executable, "-m", "ruff", *command, "--no-cache", "."], cwd=root, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stdout + done.stderr

@@ -135,7 +135,7 @@ quantized.load_state_dict({{n: torch.tensor(w) for n, w in load_mixed("model.npz
     "QAT": Method(
         "training goes on while every number is rounded",
         """\
-from qviz.pytorch.convert import convert
+from qviz.pytorch.conversion import convert
 from qviz.pytorch.qat import QATConfig, train_qat
 run = train_qat(model, QATConfig(weight_bits={bits}, activation_bits=8))
 quantized = convert(run.model)""",

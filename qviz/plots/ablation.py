@@ -10,9 +10,6 @@ from .moving_text import Words
 from .panel import Panel
 from .style import ERROR, FLOAT, FONT_SIZE, QUANTIZED, Labels, dress, legend, logarithmic
 
-LAYERS = ("input", "conv1", "conv2", "fc1", "fc2")
-PARTS = ("weights", "activations", "biases")
-COMBINATIONS = ("none", *PARTS, "weights, activations", "weights, biases", "activations, biases", "all three")
 MARKERS = {"weights": "^", "activations": "o", "biases": "s"}
 TICKS = range(0, 61, 12)
 BEYOND = 66.0  # dB: where all above 60 is drawn
@@ -22,7 +19,7 @@ LEAST = 0.7  # images named wrong, where none is drawn
 class LayerSqnrPanel(Panel):
     """The SQNR of each layer's output as a bar, and a mark for each part alone, which tells where a loss comes from."""
 
-    def __init__(self, title: str = "Signal left in each layer", layers: Sequence[str] = LAYERS):
+    def __init__(self, layers: Sequence[str], title: str = "Signal left in each layer"):
         super().__init__()
         self.title, self.layers = title, tuple(layers)
 
@@ -55,17 +52,24 @@ class LayerSqnrPanel(Panel):
 
 
 class CombinationsPanel(Panel):
-    """How many images each combination of the switches names wrong, and how many if the losses just added up."""
+    """How many images each combination of the switches names wrong, and how many if the losses just added up.
 
-    def __init__(self, title: str = "All eight combinations"):
+    Parameters
+    ----------
+    combinations : sequence of tuples of str
+        The parts that are on, in the order of the rows: none first, then each alone, then several, then all.
+    """
+
+    def __init__(self, combinations: Sequence[tuple[str, ...]], title: str = "All eight combinations"):
         super().__init__()
-        self.title = title
+        self.title, self.combinations = title, tuple(combinations)
+        self.names = ["none", *map(", ".join, self.combinations[1:-1]), "all three"]
 
     def build(self, ax: Axes) -> None:
         """Create a row a combination."""
         dress(ax, Labels(self.title, "images named wrong", ""))
         logarithmic(ax.xaxis)
-        rows = len(COMBINATIONS)
+        rows = len(self.names)
         self.losses = self.moving(*ax.plot([], [], color=QUANTIZED, linewidth=2))
         self.sums = self.moving(
             *ax.plot([], [], "|", color=ERROR, markersize=15, markeredgewidth=2, label="if the losses added up")
@@ -75,7 +79,7 @@ class CombinationsPanel(Panel):
         self.accuracies, self.sizes = (
             [Words(ax, ax.get_yaxis_transform(), FONT_SIZE - 1) for _ in range(rows)] for _ in range(2)
         )
-        self.this = name_rows(ax, COMBINATIONS)
+        self.this = name_rows(ax, self.names)
         for words in (*self.accuracies, *self.sizes, self.this):
             self.moving(*words.artists)
         ax.set_xticks([1, 3, 10, 30, 100, 300], ["1", "3", "10", "30", "100", "300"])
@@ -84,34 +88,35 @@ class CombinationsPanel(Panel):
 
     def update(self, right: Sequence[int], images: int, size_bytes: Sequence[int], this: int) -> None:
         """Show (8,) images named right, of how many, the bytes of each network, and which row is this setting."""
-        wrong, rows = images - np.asarray(right), np.arange(len(COMBINATIONS))
-        added = np.clip(if_added(wrong), LEAST, images)
+        wrong, rows = images - np.asarray(right), np.arange(len(self.names))
+        added = np.clip(if_added(wrong, self.combinations), LEAST, images)
         wrong = np.maximum(wrong, LEAST)
         gap = np.full(len(rows), np.nan)
         self.losses.set_data(np.column_stack([np.full(len(rows), wrong[0]), wrong, gap]).ravel(), np.repeat(rows, 3))
         self.wrong.set_data(wrong, rows)
-        self.sums.set_data(added[4:], rows[4:])
+        several = [len(parts) > 1 for parts in self.combinations]
+        self.sums.set_data(added[several], rows[several])
         self.float.set_xdata([wrong[0]] * 2)
         self.ax.set_xlim(LEAST * 0.8, images * 30)
         for row, accuracy in enumerate(np.asarray(right) / images):
             self.accuracies[row].say(f"{accuracy:.1%}", 0.78, row)
             self.sizes[row].say(f"{size_bytes[row]:,} B", 0.99, row)
-        mark(self.this, COMBINATIONS[this], COMBINATIONS)
+        mark(self.this, self.names[this], self.names)
         self.description = f"{self.title}, images named right of {images}: " + ", ".join(
-            f"{name} {n}" for name, n in zip(COMBINATIONS, right, strict=True)
+            f"{name} {n}" for name, n in zip(self.names, right, strict=True)
         )
 
 
-def if_added(wrong: np.ndarray) -> np.ndarray:
-    """Return how many of (8,) combinations would be wrong if what each part loses alone added up.
+def if_added(wrong: np.ndarray, combinations: Sequence[tuple[str, ...]]) -> np.ndarray:
+    """Return how many images each combination would name wrong if what each part loses alone added up.
 
     Examples
     --------
-    >>> if_added(np.array([4, 14, 31, 4, 47, 14, 32, 56]))
-    array([ 4, 14, 31,  4, 41, 14, 31, 41])
+    >>> if_added(np.array([4, 14, 31, 41]), [(), ("weights",), ("biases",), ("weights", "biases")])
+    array([ 4, 14, 31, 41])
     """
-    parts = np.array([[0, 1, 0, 0, 1, 1, 0, 1], [0, 0, 1, 0, 1, 0, 1, 1], [0, 0, 0, 1, 0, 1, 1, 1]])
-    return wrong[0] + (wrong[1:4] - wrong[0]) @ parts
+    alone = {parts[0]: lost for parts, lost in zip(combinations, wrong - wrong[0], strict=True) if len(parts) == 1}
+    return wrong[0] + np.array([sum(alone[part] for part in parts) for parts in combinations])
 
 
 def _drawn(decibels: Sequence[float]) -> np.ndarray:

@@ -1,6 +1,6 @@
 """A few numbers as bars, one below the other, each with its name and its digits."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -86,11 +86,7 @@ class LayersPanel(Panel):
 
     TOP = 60.0
 
-    def __init__(
-        self,
-        title: str = "Signal left in each layer",
-        names: tuple[str, ...] = ("input", "conv1", "conv2", "fc1", "fc2"),
-    ):
+    def __init__(self, names: Sequence[str], title: str = "Signal left in each layer"):
         super().__init__()
         self.title, self.names = title, names
 

@@ -6,7 +6,7 @@ inputs.py     the inputs of a network: a tensor, or batches of a DataLoader
 layer_support.py   which layers become integers, stay float, or are refused, before any work is done
 ptq_config.py, ptq.py    post-training quantization, eager and FX, static and dynamic, on an engine or simulated
 qat_config.py, qat.py, qat_layers.py    quantization-aware training, and layers with a fake-quantize that torch lacks
-convert.py    from fake-quantized to integers, so that both give the same answer
+conversion.py    from fake-quantized to integers, so that both give the same answer
 
 What they are made of:
 bridge.py     tensors and arrays, torch's qparams and qviz's
@@ -28,3 +28,23 @@ packed_file.py        what is in a file of torch, and one with no gaps between c
 In folders: failures/ (errors that people post, made on purpose), migration/ (torchao and exported graphs),
 labs/ (what only the course needs).
 """
+
+from . import engines
+from .conversion import convert
+from .digits_model import accuracy, digits_cnn, digits_tensors, rescale_channels
+from .layer_comparison import agreement
+from .measure import evaluate
+from .observer import CalibratorObserver
+from .ptq import quantize_model, simulate_model
+from .ptq_config import METHODS, PTQConfig
+from .qat import prepare, train_qat
+from .qat_config import QATConfig
+from .saved_model import load, save
+from .size_and_latency import latency, size_bytes
+from .straight_through import FakeQuantize
+
+__all__ = [
+    "METHODS", "CalibratorObserver", "FakeQuantize", "PTQConfig", "QATConfig", "accuracy", "agreement", "convert",
+    "digits_cnn", "digits_tensors", "engines", "evaluate", "latency", "load", "prepare", "quantize_model",
+    "rescale_channels", "save", "simulate_model", "size_bytes", "train_qat",
+]  # fmt: skip

@@ -79,7 +79,7 @@ def agreement(fake: nn.Module, converted: nn.Module, x: torch.Tensor) -> Agreeme
     Examples
     --------
     >>> from qviz.pytorch import digits_model, qat
-    >>> from qviz.pytorch.convert import convert
+    >>> from qviz.pytorch.conversion import convert
     >>> run = qat.train_qat(digits_model.digits_cnn(), qat.QATConfig(2, 4, epochs=0))
     >>> _, _, x, _ = digits_model.digits_tensors()
     >>> print(agreement(run.model, convert(run.model), x))

@@ -69,7 +69,7 @@ def integer_layer(module: nn.Module, x: QParams) -> IntegerLayer:
 
 
 def integer_cnn_of(model: nn.Module) -> IntegerCNN:
-    """Take over the digits network after conversion, from `ptq.quantize_model` or `convert.convert`.
+    """Take over the digits network after conversion, from `ptq.quantize_model` or `convert`.
 
     Raises
     ------

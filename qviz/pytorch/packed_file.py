@@ -89,7 +89,7 @@ def save_packed(model: nn.Module, path: str | PathLike) -> None:
     Parameters
     ----------
     model : nn.Module
-        From `quantize_model` or `convert.convert`, with symmetric weights.
+        From `quantize_model` or `convert`, with symmetric weights.
     path : str or path
         Of the file, by exactly this name.
 

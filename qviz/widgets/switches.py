@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 
 from qviz.experiments import SwitchedCNN, Switches
-from qviz.experiments.ablation import COMBINATIONS
+from qviz.experiments.ablation import COMBINATIONS, PLACES
 from qviz.experiments.ablation_result import AblationResult
 from qviz.experiments.ablation_settings import BIAS_SCALES, GRANULARITIES
 from qviz.numerics import CALIBRATORS
@@ -70,7 +70,7 @@ class SwitchesExplorer(Explorer):
 
     def canvas(self) -> Canvas:
         """Put the layers on the left, the combinations on the right."""
-        panels = {"layers": LayerSqnrPanel(), "combinations": CombinationsPanel()}
+        panels = {"layers": LayerSqnrPanel(PLACES), "combinations": CombinationsPanel(COMBINATIONS)}
         return Canvas(panels, size=(980, 400), width_ratios=[5, 6])
 
     def views(self, state: State, result: Result) -> dict[str, tuple]:

@@ -270,3 +270,9 @@ def test_the_bias_does_the_same_beside_any_switch():
     np.testing.assert_array_equal(*kept)
     assert weight_qparams("fc1", Switches()).scale.shape == (64, 1)
     assert Switches().bias_scale == ACCUMULATOR
+
+
+def test_the_step_of_a_bias_depends_on_the_method():
+    biases = Switches(method="mse").with_on("biases")
+    assert biases.relevant().method == "mse"
+    assert Switches(method="mse", bias_scale="its own").with_on("biases").relevant().method == "min-max"

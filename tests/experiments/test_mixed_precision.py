@@ -137,3 +137,11 @@ def test_places():
 def test_what_is_refused(call, told):
     with pytest.raises(ValueError, match=told):
         call()
+
+
+def test_calibration_sees_training_images_alone():
+    found = networks_of(FLOAT, "calibration")  # the last network is float32: its answers are those of the forward pass
+    d = digits()
+    chosen = d.train[: found.images]
+    right = cnn_forward(d.images[chosen])["logits"].argmax(axis=1) == d.labels[chosen]
+    assert found.images == 360 and found.right[0, -1, -1, -1] == right.sum()

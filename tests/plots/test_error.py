@@ -61,3 +61,12 @@ def test_the_curve_is_the_sum_of_its_parts(built):
 def test_hand_worked_histogram():
     picture = error_histogram([0.0, 0.4, 5.0], QParams(1.0, 0, INT4))
     assert picture.description == ("Error of each value: one step is 1; 0.00% of the values are off by more than that.")
+
+
+def test_a_value_that_is_rounded_up_is_drawn_to_the_right(built):
+    panel = built(ErrorHistogramPanel())
+    x = np.linspace(0, 1, 50)
+    panel.update(x, x + 0.25, 1.0)
+    heights, edges, _ = panel.outline.get_data()
+    (shown,) = np.flatnonzero(heights)
+    assert edges[shown] <= 0.25 <= edges[shown + 1]

@@ -1,6 +1,7 @@
 """What holds for every panel: painting only what moves gives the picture that painting all would give."""
 
 import inspect
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -111,8 +112,14 @@ BITS = (2, 3, 4, 8)
 every_panel = pytest.mark.parametrize("name", sorted(DATA))
 
 
+LAYERS = ("input", "conv1", "conv2", "fc1", "fc2")
+PARTS = ("weights", "activations", "biases")
+COMBINATIONS = [parts for n in range(4) for parts in combinations(PARTS, n)]
 MADE_OF = {  # panel -> the arguments of its own, where it has some
     "AnswersLostPanel": (("one", "two", "three"), {"two": "not here"}),
+    "CombinationsPanel": (COMBINATIONS,),
+    "LayerSqnrPanel": (LAYERS,),
+    "LayersPanel": (LAYERS,),
     "SharesPanel": ("Bytes", "% of float32", ("codes", "scales")),
     "VerdictPanel": (("one", "two", "three"), ("bits",)),
 }

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 from torch.ao import quantization
 
 from qviz.pytorch import digits_model, engines
-from qviz.pytorch.convert import MENDS, convert
+from qviz.pytorch.conversion import MENDS, convert
 from qviz.pytorch.layer_comparison import agreement
 from qviz.pytorch.qat import QATConfig, prepare, train_qat
 

@@ -13,7 +13,7 @@ from torch.ao.nn.quantized import FloatFunctional
 from torch.ao.quantization import DeQuantStub, QuantStub
 
 from qviz.pytorch import digits_model, engines, saved_model
-from qviz.pytorch.convert import convert
+from qviz.pytorch.conversion import convert
 from qviz.pytorch.layer_comparison import agreement
 from qviz.pytorch.measure import evaluate
 from qviz.pytorch.migration import pt2e, quantize_api, torchao_env

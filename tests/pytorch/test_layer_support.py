@@ -16,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
 from qviz.pytorch import engines, saved_model
-from qviz.pytorch.convert import convert
+from qviz.pytorch.conversion import convert
 from qviz.pytorch.layer_comparison import agreement
 from qviz.pytorch.measure import evaluate
 from qviz.pytorch.ptq import PTQConfig, quantize_model, simulate_model

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 
 from qviz.numerics import Histogram, fake_quantize, sqnr_db
 from qviz.pytorch import digits_model, engines, size_and_latency
-from qviz.pytorch.convert import convert
+from qviz.pytorch.conversion import convert
 from qviz.pytorch.measure import Reference, evaluate, layer_names, outputs_of
 from qviz.pytorch.ptq import PTQConfig, quantize_model, simulate_model
 from qviz.pytorch.qat import QATConfig, train_qat

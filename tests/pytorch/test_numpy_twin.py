@@ -19,7 +19,7 @@ from qviz.networks import integer_cnn
 from qviz.numerics import INT8, UINT8, IntFormat, PerChannel, PerTensor, QParams
 from qviz.numerics.integer_layer import ROUNDINGS, IntegerLayer
 from qviz.numerics.requantize import add_float_bias
-from qviz.pytorch import convert, digits_model, engines, qat
+from qviz.pytorch import conversion, digits_model, engines, qat
 from qviz.pytorch.numpy_twin import codes_of, integer_cnn_of, integer_layer, side_by_side
 from qviz.pytorch.ptq import PTQConfig, quantize_model
 
@@ -279,7 +279,7 @@ def test_the_whole_network_equals_fbgemm_in_every_layer(config):
 def test_a_network_after_quantization_aware_training_too():
     _, _, x, _ = digits_model.digits_tensors()
     run = qat.train_qat(digits_model.digits_cnn(), qat.QATConfig(4, 4, epochs=0))
-    assert_same_codes(convert.convert(run.model, engine="fbgemm"), x)
+    assert_same_codes(conversion.convert(run.model, engine="fbgemm"), x)
 
 
 @needs_fbgemm

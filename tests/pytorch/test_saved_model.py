@@ -7,7 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from qviz.pytorch import convert, digits_model, engines, qat, saved_model
+from qviz.pytorch import conversion, digits_model, engines, qat, saved_model
 from qviz.pytorch.ptq import PTQConfig, QuantizationRecord, quantize_model, simulate_model
 
 TRAIN, _, X, _ = digits_model.digits_tensors()
@@ -51,19 +51,19 @@ def test_a_loaded_network_is_the_same_bit_for_bit(config, tmp_path):
 @pytest.mark.parametrize("config", [qat.QATConfig(8, 8, epochs=0), qat.QATConfig(3, 4, False, epochs=0)], ids=str)
 def test_a_network_from_training_with_quantization(config, tmp_path):
     fake = qat.train_qat(FLOAT, config).model
-    for mends in (convert.MENDS, (), ("trained_weights",)):
-        model = convert.convert(fake, mends)
+    for mends in (conversion.MENDS, (), ("trained_weights",)):
+        model = conversion.convert(fake, mends)
         saved_model.save(model, tmp_path / "model.pt")
         loaded = saved_model.load(tmp_path / "model.pt")
         assert torch.equal(run(loaded, X * 2), run(model, X * 2))
         assert getattr(loaded, "made", None) == getattr(model, "made", None) and loaded.engine == model.engine
-    assert convert.convert(fake).made == QuantizationRecord(config, engines.preferred())
+    assert conversion.convert(fake).made == QuantizationRecord(config, engines.preferred())
 
 
 @pytest.mark.parametrize("engine", engines.supported())
 def test_it_loads_on_the_engine_that_it_was_made_for(engine, tmp_path):
     fake = qat.train_qat(FLOAT, qat.QATConfig(8, 8, epochs=0)).model
-    for model in (convert.convert(fake, engine=engine), quantize_model(FLOAT, PTQConfig(), TRAIN, engine)):
+    for model in (conversion.convert(fake, engine=engine), quantize_model(FLOAT, PTQConfig(), TRAIN, engine)):
         saved_model.save(model, tmp_path / "model.pt")
         loaded = saved_model.load(tmp_path / "model.pt")
         assert loaded.made == model.made and loaded.made.engine == loaded.engine == engine

@@ -136,3 +136,10 @@ def test_a_fault_ends_it_and_is_told(fault, listening):
     assert bench.done == [1, 2] and bench.buttons == [True, False]
     assert bench.ended == [fault if isinstance(fault, Exception) else None]
     bench.work.close()
+
+
+def test_the_bar_begins_anew(bench):
+    bench.work.run()
+    assert bench.work.share == 1
+    bench.work._begin()  # started, and no step done yet
+    assert bench.work.running and bench.work.share == 0

@@ -6,7 +6,7 @@ from qviz.networks import cnn_forward, cnn_weights
 from qviz.numerics import PerChannel, PerGroup, PerTensor, fake_quantize, mse
 from qviz.plots import sqnr_of_channels
 from qviz.widgets import GranularityExplorer
-from qviz.widgets.granularity import RESCALED, State, channel_factors, compute, granularity_of
+from qviz.widgets.granularity import RESCALED, Measured, State, channel_factors, compute, granularity_of
 
 CONV2 = cnn_weights()["conv2.weight"]
 
@@ -173,3 +173,15 @@ def test_what_does_not_depend_on_the_setting_is_measured_once(explorer):
     assert explorer._measured is measured
     explorer.set(data=np.ones((8, 16), np.float32))
     assert explorer._measured is not measured
+
+
+@pytest.mark.parametrize("granularity", ["per channel", "per group"])
+def test_weights_of_more_than_one_block(granularity):
+    weights = (
+        np.random.default_rng(0).standard_normal((64, 4096)).astype(np.float32) * np.geomspace(0.1, 10, 64)[:, None]
+    )
+    state = State(granularity=granularity, group_size=32)
+    result = compute(state, weights.astype(np.float32))
+    assert len(Measured(weights).blocks()) > 1
+    expected = mse(weights.astype(np.float32), fake_quantize(weights.astype(np.float32), result.qparams))
+    assert result.mse == pytest.approx(expected, rel=1e-9)  # float64 sums, in another order

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from .. import digits_model, engines
-from ..convert import convert
+from ..conversion import convert
 from ..layer_comparison import agreement
 from ..ptq import SIMULATED
 from ..qat import QATConfig, QATRun, train_qat_by_epoch

@@ -7,7 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from qviz.pytorch import convert, digits_model, engines, layer_comparison
+from qviz.pytorch import conversion, digits_model, engines, layer_comparison
 from qviz.pytorch.labs import qat_lab
 from qviz.pytorch.labs.qat_lab import QATLab
 from qviz.pytorch.qat import QATConfig, train_qat
@@ -50,7 +50,7 @@ def test_training_is_that_of_train_qat(trained, run):
 @needs_engine
 def test_the_converted_network_is_measured(trained, run):
     _, _, x, y = digits_model.digits_tensors()
-    converted = convert.convert(run.model)
+    converted = conversion.convert(run.model)
     assert trained.converted_accuracy == digits_model.accuracy(converted, x, y)
     assert trained.agreement == layer_comparison.agreement(run.model, converted, x).predictions
     assert trained.engine == engines.preferred()

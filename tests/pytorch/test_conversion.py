@@ -16,7 +16,7 @@ from torch.ao import quantization
 from torch.nn.functional import conv2d
 
 from qviz.pytorch import digits_model, engines
-from qviz.pytorch.convert import NarrowRange, convert
+from qviz.pytorch.conversion import NarrowRange, convert
 from qviz.pytorch.labs.snapshots import weight_used
 from qviz.pytorch.layer_comparison import agreement
 from qviz.pytorch.qat import QATConfig, freeze, prepare, train_qat
@@ -240,7 +240,7 @@ import torch
 torch.set_num_threads(1)
 from qviz.pytorch import digits_model, qat
 from qviz.pytorch.layer_comparison import agreement
-from qviz.pytorch.convert import convert
+from qviz.pytorch.conversion import convert
 for settings in ({}, {"activation_bits": 7}, {"reduce_range": True}):
     fake = qat.train_qat(digits_model.digits_cnn(), qat.QATConfig(epochs=0, **settings)).model
     found = agreement(fake, convert(fake), digits_model.digits_tensors()[2])
