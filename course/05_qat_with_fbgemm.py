@@ -11,7 +11,7 @@
 import tempfile
 import numpy as np
 from qviz import IntFormat, choose_qparams, fake_quantize, plots
-from qviz.lessons import Prediction, ProgressBar, check, record
+from qviz.lessons import Prediction, check, record, sweep
 from qviz.pytorch import engines, saved_model, digits_model, qat
 from qviz.pytorch.labs import examples
 from qviz.pytorch.layer_comparison import agreement
@@ -151,7 +151,7 @@ for number, fc2 in enumerate(layers["fc2"] for layers in run.snapshots):
 
 # %%
 settings = {name: [{"weight_bits": w, "activation_bits": a, "seed": seed} for seed in (0, 1)] for name, (w, a) in bits.items()}
-done = lab.train_all(sum(settings.values(), []), ProgressBar("Trainings"))
+done = sweep(lambda each: lab.train(**each), sum(settings.values(), []), workers=1, progress=True).results
 for name in bits:
     both = [result for result in done if result.config.name == name]
     fake = "  ".join(f"{result.accuracies[-1]:.2%}" for result in both)

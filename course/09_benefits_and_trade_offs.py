@@ -144,7 +144,7 @@ accuracy_by_bits(list(formats), found, runs[0].float_accuracy)
 #
 # So far all layers had the same bits. Now each layer gets its own. Four layers with 2 to 8 bits or float32 are 4,096 networks. Their weights alone are rounded, with the ranges that have the least squared error (mse). The next cell measures them all on the training images: a **sweep**. It uses all cores, and shows how far it is. If you interrupt it, it keeps what is done; then the rest is measured without a bar, in a few seconds.
 #
-# A sweep gives the same numbers on any number of cores. It runs on joblib: inside `joblib.parallel_config(backend="dask")` or `"ray"` the same line runs on a cluster. Dask needs a `dask.distributed.Client()` before, Ray a `ray.init()` and `ray.util.joblib.register_ray()`.
+# A sweep gives the same numbers on any number of cores. It runs on joblib, so the same line also runs on a Dask cluster, after `dask.distributed.Client()` and inside `with joblib.parallel_config("dask"):`.
 
 # %%
 from functools import partial

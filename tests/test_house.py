@@ -31,7 +31,7 @@ ROOMS = {
 }
 LAZY = {  # only inside a function: the reader may do without it
     "experiments": {"threadpoolctl"},  # to hold BLAS at one thread
-    "lessons": {"joblib", "threadpoolctl"},
+    "lessons": {"joblib", "threadpoolctl", "tqdm"},
     "pytorch": {"torchao"},
 }
 EVERYWHERE = {"numpy", *sys.stdlib_module_names}

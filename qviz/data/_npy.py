@@ -1,9 +1,10 @@
-"""Read one array in NumPy's .npy format, judging its header before its data."""
+"""Read .npy files and the members of .npz files, which are zips of them; each header is judged before its data."""
 
+from functools import partial
 from io import BytesIO
 from math import prod
+from zipfile import ZipFile
 
-import numpy as np
 from numpy.lib import format as npy
 
 from ._limits import check_dtype, check_size, damaged
@@ -16,18 +17,55 @@ HEADER_READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_head
 def npy_arrays(path):
     """Return the one array of the .npy file at `path`, by the name of the file."""
     with path.open("rb") as stream:
-        shape, _, dtype, _ = read_header(stream, path)
-    return {path.stem: Stored(shape, dtype.name, lambda max_bytes: _read_npy(path, max_bytes))}
+        shape, dtype, _ = _read_header(stream, path)
+    return {path.stem: Stored(shape, dtype.name, partial(_read_npy, path))}
+
+
+def npz_arrays(path):
+    """Return the arrays of the .npz file at `path` by name; of each only the header is read."""
+    with _opened(path) as archive:
+        return {info.filename.removesuffix(".npy"): _member(archive, info, path) for info in archive.infolist()}
+
+
+def _opened(path):
+    try:
+        return ZipFile(path)
+    except OSError:
+        raise
+    except Exception as error:  # zipfile raises many kinds on hostile files; the reader needs one sentence
+        raise damaged(path, "it does not open as a zip") from error
+
+
+def _member(archive, info, path):
+    read = partial(_read_member, path, info.filename)
+    try:
+        with archive.open(info) as stream:
+            shape, dtype, _ = _read_header(stream, path)
+    except Exception:  # told when it is read: the others may be in order
+        return Stored((), "unreadable", read)
+    return Stored(shape, dtype.name, read)
 
 
 def _read_npy(path, max_bytes):
     with path.open("rb") as stream:
-        return read_stream(stream, path.stat().st_size, path, max_bytes)
+        return _read(stream, path.stat().st_size, path, max_bytes)
 
 
-def read_stream(stream, available, path, max_bytes):
+def _read_member(path, name, max_bytes):
+    # A zip bomb is small on disk; what counts is file_size, unpacked, which zipfile never reads past.
+    with _opened(path) as archive:
+        try:
+            with archive.open(name) as stream:
+                return _read(stream, archive.getinfo(name).file_size, path, max_bytes)
+        except (TypeError, ValueError):
+            raise
+        except Exception as error:  # bad checksum, encrypted, unknown compression, broken deflate stream
+            raise damaged(path, f"its member {name!r} does not unpack") from error
+
+
+def _read(stream, available, path, max_bytes):
     """Return the array in a binary stream of `available` bytes; `path` is for messages."""
-    shape, is_fortran, dtype, header_bytes = read_header(stream, path)
+    shape, dtype, header_bytes = _read_header(stream, path)
     if dtype.hasobject:
         raise TypeError(
             f"{path} must hold numbers: it holds pickled objects, and a pickle can run any code when opened,"
@@ -38,28 +76,21 @@ def read_stream(stream, available, path, max_bytes):
     check_size(size, max_bytes, str(path))
     if header_bytes + size != available:
         raise damaged(path, f"its header promises {size} bytes of data and {available - header_bytes} are there")
-    stream.seek(header_bytes)
-    data = stream.read(size)
-    if len(data) != size:
-        raise damaged(path, f"only {len(data)} of {size} bytes could be read")
-    array = np.frombuffer(data, dtype).astype(dtype.newbyteorder("="))  # astype copies: frombuffer is read-only
-    return array.reshape(shape[::-1]).T if is_fortran else array.reshape(shape)
+    stream.seek(0)
+    return npy.read_array(stream, allow_pickle=False).astype(dtype.newbyteorder("="), copy=False)
 
 
-def read_header(stream, path):
-    """Return shape, whether columns come first, dtype, and the length of the header."""
+def _read_header(stream, path):
+    """Return shape, dtype, and the length of the header."""
     start = BytesIO(stream.read(MAX_HEADER))  # a header may claim 4 GB: no more than this is ever read
     try:
         version = npy.read_magic(start)
         if version not in HEADER_READERS:
             raise ValueError(f"its format version is {version}, and only 1.0 and 2.0 hold plain numbers")
-        shape, is_fortran, dtype = HEADER_READERS[version](start)
+        shape, _, dtype = HEADER_READERS[version](start)
         if any(length < 0 for length in shape):
             raise ValueError(f"its shape {shape} has a negative length")
     except Exception as error:  # a hostile header can raise nearly anything; the reader needs one sentence
-        raise damaged(path, _first_line(error)) from error
-    return shape, is_fortran, dtype, start.tell()
-
-
-def _first_line(error):
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise damaged(path, reason) from error
+    return shape, dtype, start.tell()

@@ -9,8 +9,7 @@ import numpy as np
 from qviz.numerics import _check
 
 from ._limits import check_dtype, check_size, choose
-from ._npy import npy_arrays
-from ._npz import npz_arrays
+from ._npy import npy_arrays, npz_arrays
 from ._safetensors import folder_arrays, index_arrays, safetensors_arrays
 from ._stored import MAX_BYTES, Stored
 

@@ -15,9 +15,9 @@ from .exercises import check
 from .local_result import LocalResult
 from .prediction import Prediction, record
 from .quiz import after_the_course, before_the_course
-from .sweep import ProgressBar, Sweep, sweep
+from .sweep import Sweep, sweep
 
 __all__ = [
-    "LocalResult", "Prediction", "ProgressBar", "Sweep", "after_the_course", "before_the_course", "check",
+    "LocalResult", "Prediction", "Sweep", "after_the_course", "before_the_course", "check",
     "check_environment", "checks", "record", "sweep",
 ]  # fmt: skip

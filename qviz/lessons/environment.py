@@ -14,8 +14,9 @@ NEEDED = {
     "jupyterlab_widgets": "every slider, in JupyterLab",
     "torch": "the lessons on PyTorch",
     "torchao": "the lesson on moving on",
-    "joblib": "sweeps, in the lesson on benefits",
-    "threadpoolctl": "sweeps, in the lesson on benefits",
+    "joblib": "sweeps, in the lessons on training and on benefits",
+    "threadpoolctl": "sweeps, in the lessons on training and on benefits",
+    "tqdm": "sweeps, in the lessons on training and on benefits",
     "safetensors": "your own .safetensors files",
 }
 _SET_UP = "run `python3 start.py lab` in the folder of the course"

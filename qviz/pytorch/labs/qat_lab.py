@@ -4,7 +4,7 @@ What leaves here are arrays and numbers, so that pictures and widgets need no to
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -113,49 +113,6 @@ class QATLab:
             pass
         return self(**settings)
 
-    def train_all(
-        self, settings: Iterable[dict], progress: Callable[[int, int], None] | None = None
-    ) -> list[QATResult]:
-        """Train at each of these settings in turn, and return the results.
-
-        An interrupt from the keyboard, or the stop button of a notebook, ends it: the results are then those of the
-        trainings that were done, and all that is known is remembered.
-
-        Parameters
-        ----------
-        settings : iterable of dicts of fields of QATConfig
-        progress : function of how many are done and of how many, or None
-            Called at the start and after each training. In a notebook qviz.lessons.ProgressBar() shows a bar.
-
-        Raises
-        ------
-        ValueError, TypeError
-            As for `QATConfig`, and before anything is trained.
-
-        Examples
-        --------
-        >>> lab = QATLab()
-        >>> settings = [{"weight_bits": bits, "epochs": 1} for bits in (8, 2)]
-        >>> results = lab.train_all(settings, progress=lambda done, of: print(f"{done} of {of}"))
-        0 of 2
-        1 of 2
-        2 of 2
-        >>> [result.config.name for result in results]
-        ['W8A8', 'W2A8']
-        """
-        configs = [QATConfig(**each) for each in settings]
-        results: list[QATResult] = []
-        tell = progress or _tell_nobody
-        try:
-            tell(0, len(configs))
-            for config in configs:
-                *_, last = self._epochs(config)
-                results.append(last)
-                tell(len(results), len(configs))
-        except KeyboardInterrupt:
-            pass
-        return results
-
     def epochs(self, **settings) -> Iterator[QATResult]:
         """Train from the start, one epoch each time the next result is asked for; what is done is remembered.
 
@@ -206,7 +163,3 @@ class QATLab:
     @cached_property
     def _float_accuracy(self) -> float:
         return digits_model.accuracy(digits_model.digits_cnn(), *digits_model.digits_tensors()[2:])
-
-
-def _tell_nobody(done: int, of: int) -> None:
-    pass

@@ -98,47 +98,19 @@ def test_where_no_engine_is_the_result_is_simulated(monkeypatch):
     assert result.accuracies.tolist() == real.accuracies.tolist()
 
 
-def test_training_at_several_settings_tells_how_far_it_is(lab, trained):
-    told = []
-    results = lab.train_all([SHORT, {**SHORT, "epochs": 0}], progress=lambda *numbers: told.append(numbers))
-    assert told == [(0, 2), (1, 2), (2, 2)]
-    assert [result.done for result in results] == [2, 0] and all(result.complete for result in results)
-    assert results[0].losses.tolist() == trained.losses.tolist() and lab(**SHORT) is results[0]
-    assert lab.train_all([]) == []
-
-
-@pytest.mark.parametrize("when", [0, 1, 2])
-def test_an_interrupt_keeps_the_trainings_that_are_done(when):
-    lab = QATLab()
-    settings = [{"weight_bits": bits, "epochs": 1} for bits in (2, 3)]
-
-    def interrupt(done, of):
-        if done == when:
-            raise KeyboardInterrupt
-
-    results = lab.train_all(settings, interrupt)
-    assert [result.config.weight_bits for result in results] == [2, 3][:when]
-    assert all(lab(**each) is result for each, result in zip(settings, results, strict=False))
-
-
-def test_an_interrupt_within_a_training_keeps_its_epochs_too(monkeypatch):
+def test_an_interrupt_within_a_training_keeps_its_epochs(monkeypatch):
     lab, whole, asked = QATLab(), digits_model._one_epoch, []
 
     def interrupted(*arguments):
         asked.append(0)
-        if len(asked) == 4:
+        if len(asked) == 2:
             raise KeyboardInterrupt
         return whole(*arguments)
 
     monkeypatch.setattr(digits_model, "_one_epoch", interrupted)
-    settings = [{"weight_bits": 2, "epochs": 2, "seed": seed} for seed in (0, 1)]
-    assert [result.config.seed for result in lab.train_all(settings)] == [0]
-    assert lab(**settings[1]).done == 1 and not lab(**settings[1]).complete
-
-
-def test_settings_are_checked_before_anything_is_trained(no_training):
-    with pytest.raises(ValueError, match="weight_bits must be from 2 to 8: got 9"):
-        QATLab().train_all([SHORT, {"weight_bits": 9}])
+    with pytest.raises(KeyboardInterrupt):
+        lab.train(**SHORT)
+    assert lab(**SHORT).done == 1 and not lab(**SHORT).complete
 
 
 @pytest.mark.parametrize("call", [lambda lab: lab(weight_bits=9), lambda lab: lab.epochs(weight_bits=9)])
