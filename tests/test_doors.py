@@ -67,6 +67,7 @@ from qviz.pytorch import (
 from qviz.pytorch.kernel_sums import kernel_sums
 from qviz.pytorch.labs import speed
 from qviz.pytorch.migration import pt2e, quantize_api
+from qviz.pytorch.training_data import TrainingData
 
 REAL = np.array([[-2.0, -0.5, 0.0, 1.0], [0.5, 1.5, -1.0, 2.0], [0.25, 0.0, 3.0, -0.75]], np.float32)  # exact in float8
 CODES = np.array([[3, -8, 0, 7], [1, 2, -1, 4], [5, 0, -6, 2]], np.int8)
@@ -253,6 +254,7 @@ DOORS = {
         lambda x: digits_model.accuracy(tiny(), x, torch.tensor([0, 1, 2])), REAL, tensors_only=True
     ),
     "pytorch.observer.CalibratorObserver.forward.x": Door(lambda x: observed(x), REAL, tensors_only=True),
+    "pytorch.training_data.TrainingData.train": Door(lambda x: TrainingData((x, x)).inputs, REAL, tensors_only=True),
     "pytorch.migration.pt2e.quantize.calibration_x": Door(
         lambda x: pt2e.activation_qparams(pt2e.quantize(tiny(), x, samples=2)), REAL, tensors_only=True
     ),
@@ -672,6 +674,9 @@ EXEMPT = {
     "pytorch.failures.*": "networks and repairs of lesson 6: tests/pytorch/test_failures.py",
     "pytorch.saved_model.load.example_x": "inputs for quantize_model, which checks them",
     "pytorch.packed_file.scales_of.weight": "a weight of a converted network",
+    "pytorch.per_layer.*": "names and bits: tests/pytorch/test_per_layer.py",
+    "pytorch.training_data.TrainingData.test": "goes through labelled",
+    "pytorch.*.data": "a TrainingData, which checked its parts",
     "pytorch.inputs.labelled.y": "labels: tests/pytorch/test_inputs.py",
     "pytorch.numpy_twin.*.images": "images of the digits network, which checks them",
     "pytorch.measure.*.y": "labels: tests/pytorch/test_measure.py",
