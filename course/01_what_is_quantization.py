@@ -33,23 +33,22 @@ guess_greys = Prediction("How many different grey values can there be with 3 bit
 guess_greys
 
 # %% [markdown]
-# Move **Bits** slowly from 8 down to 2. Where do you first see a difference? Where do smooth surfaces turn into bands?
+# Here is the photograph at 3 bits: smooth surfaces have turned into bands. Move **Bits** up to 8, and then slowly down. Where do you first see a difference?
 
 # %%
-photo_explorer = PhotoExplorer(bits=8)
+photo_explorer = PhotoExplorer(bits=3)
 photo_explorer
 
 # %%
-photo_explorer.reset(bits=3)
-print(photo_explorer.readout)
 photo_explorer.reset()
+print(photo_explorer.readout)
 
 # %%
 three_bits = qviz.fake_quantize(photo, qviz.calibrate(photo, fmt=qviz.IntFormat(3, signed=False)))
 guess_greys.reveal(np.unique(three_bits).size, "b bits make 2 to the power of b codes.")
 
 # %% [markdown]
-# **Notice:** at 8 bits the picture *is* the same, in a quarter of the memory: the camera stored 256 greys to begin with. With 6 or 5 bits one has to look hard. The first bits matter much; the last ones hardly. Quantization lives on that.
+# **Notice:** at 8 bits the picture *is* the same, in a quarter of the memory: the camera stored 256 greys to begin with. With 6 or 5 bits you have to look hard. The first few bits matter a lot, the last few hardly at all. That is why quantization works. (NumPy keeps each code in a whole byte. The size that the explorer gives for fewer than 8 bits is that of **packed** codes, stored without gaps.)
 
 # %%
 eight_bits = qviz.quantize(photo, qviz.calibrate(photo, fmt=qviz.UINT8))
