@@ -29,7 +29,7 @@ from torch.utils.data import DataLoader
 import qviz.pytorch
 from qviz import data, numerics, plots
 from qviz.data import outliers
-from qviz.experiments import bit_allocation
+from qviz.experiments import bit_allocation, margins
 from qviz.networks import digits_cnn
 from qviz.numerics import (
     INT4,
@@ -199,6 +199,11 @@ DOORS = {
     "experiments.bit_allocation.added_up.loss": Door(bit_allocation.added_up, TABLE),
     "experiments.bit_allocation.take_bits.loss": Door(lambda t: bit_allocation.take_bits(t, 30_000), TABLE),
     "experiments.bit_allocation.best_that_fits.loss": Door(lambda t: bit_allocation.best_that_fits(t, 30_000), TABLE),
+    "experiments.margins.answer_margins.logits": Door(margins.answer_margins, REAL),
+    "experiments.margins.right_under_noise.logits": Door(lambda x: margins.right_under_noise(x, [0, 1, 2], 1, 9), REAL),
+    "experiments.margins.right_under_noise.labels": Door(
+        lambda y: margins.right_under_noise(REAL, y, 1.0, 9), np.array([3, 0, 2])
+    ),
     "networks.digits_cnn.cnn_forward.images": Door(networks.cnn_forward, IMAGES),
     "networks.digits_cnn.cnn_forward.weights": Door(
         lambda b: networks.cnn_forward(IMAGES, weights_with(b)), np.float32([0.5] * 10)
@@ -223,6 +228,7 @@ DOORS = {
     "plots.histogram.before_and_after.x": Door(lambda x: plots.before_and_after(x, P), REAL),
     "plots.image.cropped.image": Door(plots.cropped, PICTURE),
     "plots.image.photograph_at.image": Door(lambda i: plots.photograph_at(i, 3), PICTURE),
+    "plots.margins.margins.values": Door(lambda m: plots.margins(m, {"few bits": 1.0}), REAL[1]),
     "plots.number_line.is_clipped.x": Door(lambda x: is_clipped(x, P), REAL),
     "plots.number_line.number_line.values": Door(lambda v: plots.number_line(v, P), REAL[0]),
     "pytorch.kernel_sums.kernel_sums.activations": Door(lambda a: kernel_sums(a, CODES), UNSIGNED),
