@@ -179,3 +179,17 @@ def test_the_kernels_of_the_suite_have_no_network(tmp_path):
     cells = [new_code_cell(source, execution_count=1, outputs=[output], id="a")]
     (tmp_path / "cut.ipynb").write_text(nbformat.writes(new_notebook(cells=cells)), encoding="utf-8")
     assert nbval(tmp_path) == {"cut.ipynb": {"PASSED": 1, "FAILED": 0}}
+
+
+def test_text_alone_is_stored_without_a_run(tiny, tmp_path):
+    """The outputs stay where no code changed, even one that no run would give; where some did, the page runs."""
+    path = tmp_path / "text.ipynb"
+    assert tamper(tiny, path)
+    untrue = path.read_text(encoding="utf-8").replace("# Gr", "# No gr")
+    path.write_text(untrue, encoding="utf-8")
+    assert run_tool("--text", path).returncode == 0
+    assert "# No größe" in path.read_text(encoding="utf-8")
+    assert json.loads(path.read_text(encoding="utf-8")) == json.loads(untrue)
+    path.write_text(untrue.replace("[1, 2]", "[1,  2]"), encoding="utf-8")
+    assert run_tool("--text", path).returncode == 0
+    assert run_tool("--check", path).returncode == 0

@@ -1,10 +1,4 @@
 # %% [markdown]
-# # Start here
-#
-# **The question of this page: how do I use this course?**
-#
-# *Before it: nothing. Time: 15 minutes. Next: [1. What is quantization?](01_what_is_quantization.ipynb).*
-#
 # A neural network is a long list of numbers. **Quantization** stores and computes those numbers with fewer bits. The network becomes smaller and often faster. It may also become less accurate. In this course you move every step of that by hand, on real images and a real network, and watch what happens.
 
 # %% [markdown]
@@ -31,7 +25,7 @@ check_environment()
 #
 # * Drag the slider **Bits**. Or click on its handle and press the arrow keys. Or type a number into the box beside it.
 # * Choose other numbers under **Data**.
-# * The text below the picture says the same as the picture, in figures. You need not know its words yet; pages 1 to 3 explain them.
+# * The text below the picture says the same as the picture, in figures. You need not know its words yet; pages [#](page:what_is_quantization) to [#](page:calibration) explain them.
 # * **Reset** puts everything back.
 
 # %%
@@ -85,18 +79,7 @@ before_the_course()
 # %% [markdown]
 # ## The course
 #
-# | page | its question |
-# |---|---|
-# | [1. What is quantization?](01_what_is_quantization.ipynb) | What happens to a number that gets fewer bits? |
-# | [2. Scale and zero point](02_scale_and_zero_point.ipynb) | Which integer stands for which real number? |
-# | [3. Calibration](03_calibration.ipynb) | Which range of values is worth keeping? |
-# | [4. Post-training quantization with fbgemm](04_ptq_with_fbgemm.ipynb) | How does one turn a trained network into integers with PyTorch, and what decides how much is lost? |
-# | [5. Quantization-aware training with fbgemm](05_qat_with_fbgemm.ipynb) | What if the network could learn to live with few bits? |
-# | [6. When it goes wrong](06_when_it_goes_wrong.ipynb) | It did not run, or it ran and the answer is wrong: why? |
-# | [7. Weights, activations, biases](07_weights_activations_biases.ipynb) | Which part of a network minds fewer bits, its weights, its activations or its biases? |
-# | [8. Integers all the way](08_integers_all_the_way.ipynb) | How does a network compute when its processor sees nothing but integers? |
-# | [9. Benefits and trade-offs](09_benefits_and_trade_offs.ipynb) | What does one gain by quantization, what does it cost, and how do I choose? |
-# | [10. Moving on](10_moving_on.ipynb) | `torch.ao.quantization` is going away. How do I do the same with what replaces it? |
+# <!-- contents -->
 #
 # Read the pages in order. Most take 15 to 30 minutes, and the exercises 10 to 25 more.
 #
