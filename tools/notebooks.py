@@ -109,7 +109,7 @@ def render(path, keep=False):
     """
     source = course.source_of(path)
     notebook = course.build(source, solutions=path.parent == course.INSTRUCTOR) if source else load(path)
-    if not (keep and keep_outputs(notebook, path)):
+    if not (keep and source and keep_outputs(notebook, path)):
         execute(notebook, path.parent)
     clean(notebook)
     nbformat.validate(notebook)
