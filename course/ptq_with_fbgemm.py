@@ -16,7 +16,7 @@ from qviz.widgets import PTQExplorer
 # %% [markdown]
 # ## A whole network, in integers
 #
-# So far we rounded one tensor. Now it is all of them: the weights of four layers, and what each layer gives out. The network reads handwritten digits, and 359 test images judge it.
+# So far we rounded numbers and went on in floats. Now PyTorch replaces each of the four layers by one that computes in integers. The network reads handwritten digits, and 359 test images judge it.
 #
 # In the explorer below each move quantizes the network and runs it. **SQNR** is the signal that is left, in decibels: 6 dB more is half the error. The ranges come from **Samples**, images of the training set. Make your guess, and then move **Weight bits** and **Activation bits** down. Where does it break? (**Reduce range** gives up one bit of the activations. Processors without VNNI, a certain instruction, need that; more on [page](page:when_it_goes_wrong).)
 
@@ -244,7 +244,7 @@ guess_samples.reveal("fewer are right" if fewer else "more are right", "The more
 # %% [markdown]
 # ## The staircase
 #
-# Now the methods again, each with a scale per channel. Last comes the way of the next lesson, **quantization-aware training**, QAT: six epochs in which the network feels its own rounding.
+# Now the methods again, each with a scale per channel. Last comes **quantization-aware training**, QAT, which has [a page of its own](page:qat_with_fbgemm): six epochs in which the network feels its own rounding.
 
 # %%
 varied = lab.vary("method", ptq_config.METHODS, network="channels rescaled")

@@ -207,7 +207,7 @@ shifts({part: cnn.activations(switches)["logits"] - real for part, switches in p
 #
 # ## What fbgemm does
 #
-# torch keeps the bias in *float32* when it converts. In eager mode a layer learns `scale_x` only when its input arrives, so the bias waits until then. The kernel divides it by `scale_x * scale_w`, and adds it to the sum.
+# **fbgemm** is the library with which PyTorch multiplies integers on x86 processors; [page](page:ptq_with_fbgemm) puts the whole network through it. PyTorch calls such a library an **engine**, and its routine for a layer is a **kernel**. fbgemm gets the bias in *float32*: `scale_x` is known only when the input arrives, so the bias waits until then. The kernel divides it by `scale_x * scale_w`, and adds it to the sum.
 #
 # Often it is said that the kernel rounds it to int32 then. Ask it: the sum is 0, the bias a fraction of a step, and the output has four codes for each step.
 
@@ -220,7 +220,7 @@ from qviz.pytorch.digits_model import accuracy, digits_cnn, digits_tensors
 LocalResult("A bias of 0.25, 0.5 and 0.75 steps comes out as:", lambda: f"{[bias_in_kernel(n / 4) for n in (1, 2, 3)]} on {engines.preferred()}")
 
 # %% [markdown]
-# fbgemm does not round it at all: such fractions come out as they went in. (qnnpack, the engine of phones and Macs, does round.) And our simulation in NumPy, beside the kernel:
+# fbgemm does not round it at all: such fractions come out as they went in. (qnnpack, the engine of phones and Macs, does round.) And our simulation in NumPy, beside the network that `quantize_model` makes for the kernel:
 
 # %%
 train_x, _, test_x, test_y = digits_tensors()
