@@ -677,7 +677,7 @@ EXEMPT = {
     "pytorch.bridge.qparams_of.source": "a module or a quantized tensor of torch",
     "pytorch.state_dict_codec.*": "what stands in a saved file: tests/pytorch/test_saved_model.py",
     "pytorch.labs.examples.*": "the two networks of the first example",
-    "pytorch.failures.*": "networks and repairs of lesson 6: tests/pytorch/test_failures.py",
+    "pytorch.failures.*": "networks and repairs of the page on failures: tests/pytorch/test_failures.py",
     "pytorch.saved_model.load.example_x": "inputs for quantize_model, which checks them",
     "pytorch.packed_file.scales_of.weight": "a weight of a converted network",
     "pytorch.per_layer.*": "names and bits: tests/pytorch/test_per_layer.py",

@@ -1,10 +1,4 @@
 # %% [markdown]
-# # 10. Moving on
-#
-# **The question of this page: `torch.ao.quantization` is going away. How do I do the same with what replaces it?**
-#
-# *Before it: [9. Benefits and trade-offs](09_benefits_and_trade_offs.ipynb). Time: 15 minutes, exercises 20 more. It is the last page: back to [Start here](00_start_here.ipynb).*
-#
 # You know how to quantize the digits network with `prepare` and `convert`. Here the same network is quantized with the library that takes over. Each claim is measured: the same answers? the same integers? and who multiplies them? (To run the whole page takes about half a minute.)
 
 # %%
@@ -39,7 +33,7 @@ LocalResult("What is there, and what is not?", torchao_env.describe)
 # %% [markdown]
 # ## The old way, once more
 #
-# This is the calibrated network of page 4, with torch's own min-max observers. The lab builds it, runs it on the 359 test images, and writes down every product that torch really computes.
+# This is the calibrated network of [page](page:ptq_with_fbgemm), with torch's own min-max observers. The lab builds it, runs it on the 359 test images, and writes down every product that torch really computes.
 
 # %%
 lab = MigrationLab()
@@ -212,7 +206,7 @@ record(guess_layers, guess_bits, guess_codes, guess_size)
 # Each check answers at once. A wrong answer gets a hint; an empty one stops nothing.
 
 # %% [markdown]
-# **10.1.** Write torchao's rule for the scale of symmetric weights with `bits` bits. It is the largest magnitude, divided by half of the distance between the lowest and the highest code.
+# **1.** Write torchao's rule for the scale of symmetric weights with `bits` bits. It is the largest magnitude, divided by half of the distance between the lowest and the highest code.
 
 # %%
 def torchao_scale(w, bits):
@@ -223,10 +217,10 @@ def torchao_scale(w, bits):
 ### END SOLUTION
 
 # %%
-check("10.1", torchao_scale)
+check("moving_on.1", torchao_scale)
 
 # %% [markdown]
-# **10.2.** The weights of *fc1* are 64 x 512, with 4 bits each. How many bytes do their codes take as torchao saved them here, and how many if two shared a byte?
+# **2.** The weights of *fc1* are 64 x 512, with 4 bits each. How many bytes do their codes take as torchao saved them here, and how many if two shared a byte?
 
 # %%
 fc1_bytes = None  # a pair, such as (100, 50)
@@ -235,10 +229,10 @@ fc1_bytes = (64 * 512, 64 * 512 // 2)
 ### END SOLUTION
 
 # %%
-check("10.2", fc1_bytes)
+check("moving_on.2", fc1_bytes)
 
 # %% [markdown]
-# **10.3. Spot the bug.** This function is to count the layers that multiply integers, from the names of the operations that ran. For the converted graph above it finds many, though not one layer multiplies integers. Mend it. The integer products above were `qconv_pointwise`, `qlinear_pointwise` and, in the dynamic way, `_int_mm`.
+# **3. Spot the bug.** This function is to count the layers that multiply integers, from the names of the operations that ran. For the converted graph above it finds many, though not one layer multiplies integers. Mend it. The integer products above were `qconv_pointwise`, `qlinear_pointwise` and, in the dynamic way, `_int_mm`.
 
 # %%
 def integer_layers(operations):
@@ -249,10 +243,10 @@ def integer_layers(operations):
 ### END SOLUTION
 
 # %%
-check("10.3", integer_layers)
+check("moving_on.3", integer_layers)
 
 # %% [markdown]
-# **10.4.** Told to take a convolution too, `quantize_` with `IntxWeightOnlyConfig` gives one scale to each output channel *and* each place in the kernel. The weights of *conv2* are 32 x 16 x 3 x 3. How many scales is that, and how many would per channel have?
+# **4.** Told to take a convolution too, `quantize_` with `IntxWeightOnlyConfig` gives one scale to each output channel *and* each place in the kernel. The weights of *conv2* are 32 x 16 x 3 x 3. How many scales is that, and how many would per channel have?
 
 # %%
 conv2_scales = None  # a pair
@@ -261,7 +255,7 @@ conv2_scales = (32 * 3 * 3, 32)
 ### END SOLUTION
 
 # %%
-check("10.4", conv2_scales)
+check("moving_on.4", conv2_scales)
 
 # %% [markdown]
 # **And the whole course?** Nine questions about the same ideas as on the first page, with other numbers. Each wrong answer names the page to read again.

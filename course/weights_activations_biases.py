@@ -1,10 +1,4 @@
 # %% [markdown]
-# # 7. Weights, activations, biases
-#
-# **The question of this page: which part of a network minds fewer bits, its weights, its activations or its biases?**
-#
-# *Before it: [6. When it goes wrong](06_when_it_goes_wrong.ipynb). Time: 25 minutes, exercises 20 more. Next: [8. Integers all the way](08_integers_all_the_way.ipynb).*
-#
 # "Quantize the network" can mean three things. Each is a switch of its own.
 
 # %%
@@ -65,7 +59,7 @@ explorer.reset()
 guess_part.reveal(min(right[3], key=right[3].get), "They have one scale for a whole layer, the weights one for each channel. But look at 2 bits.")
 
 # %% [markdown]
-# **Notice:** with 2 bits the weights lose nearly everything. (Page 1 lost more at 3 bits, too: it had one scale for all weights of a layer.) Choose the **Calibration** *mse*, and much of it comes back: as on page 3, a narrower range is worth more than the largest value.
+# **Notice:** with 2 bits the weights lose nearly everything. ([Page](page:what_is_quantization) lost more at 3 bits, too: it had one scale for all weights of a layer.) Choose the **Calibration** *mse*, and much of it comes back: as on [page](page:calibration), a narrower range is worth more than the largest value.
 #
 # The biases hardly matter. That is half of the truth: here they have a scale of their own.
 #
@@ -209,11 +203,11 @@ shifts({part: cnn.activations(switches)["logits"] - real for part, switches in p
 # %% [markdown]
 # A bias's error is all shift where it is added. On its way through ReLU, which passes it on for some images and not for others, part of it becomes noise.
 #
-# A shift can be measured, and a bias can take it away. That is **bias correction**; exercise 7.4 builds it.
+# A shift can be measured, and a bias can take it away. That is **bias correction**; exercise 4 builds it.
 #
 # ## What fbgemm does
 #
-# torch keeps the bias in *float32* when it converts. In eager mode a layer learns `scale_x` only when its input arrives, so the bias waits until then. The kernel divides it by `scale_x * scale_w`, and adds it to the sum.
+# **fbgemm** is the library with which PyTorch multiplies integers on x86 processors; [page](page:ptq_with_fbgemm) puts the whole network through it. PyTorch calls such a library an **engine**, and its routine for a layer is a **kernel**. fbgemm gets the bias in *float32*: `scale_x` is known only when the input arrives, so the bias waits until then. The kernel divides it by `scale_x * scale_w`, and adds it to the sum.
 #
 # Often it is said that the kernel rounds it to int32 then. Ask it: the sum is 0, the bias a fraction of a step, and the output has four codes for each step.
 
@@ -226,7 +220,7 @@ from qviz.pytorch.digits_model import accuracy, digits_cnn, digits_tensors
 LocalResult("A bias of 0.25, 0.5 and 0.75 steps comes out as:", lambda: f"{[bias_in_kernel(n / 4) for n in (1, 2, 3)]} on {engines.preferred()}")
 
 # %% [markdown]
-# fbgemm does not round it at all: such fractions come out as they went in. (qnnpack, the engine of phones and Macs, does round.) And our simulation in NumPy, beside the kernel:
+# fbgemm does not round it at all: such fractions come out as they went in. (qnnpack, the engine of phones and Macs, does round.) And our simulation in NumPy, beside the network that `quantize_model` makes for the kernel:
 
 # %%
 train_x, _, test_x, test_y = digits_tensors()
@@ -255,7 +249,7 @@ record(guess_part, guess_sum, guess_int8, guess_fewer)
 # Each check answers at once. A wrong answer gets a hint; an empty one stops nothing.
 
 # %% [markdown]
-# **7.1.** Only the weights are quantized, in the first explorer. What is the fewest number of bits with at least 350 of 359 right?
+# **1.** Only the weights are quantized, in the first explorer. What is the fewest number of bits with at least 350 of 359 right?
 
 # %%
 weight_bits = None
@@ -264,10 +258,10 @@ weight_bits = 4
 ### END SOLUTION
 
 # %%
-check("07.1", weight_bits)
+check("weights_activations_biases.1", weight_bits)
 
 # %% [markdown]
-# **7.2.** Weights and activations have 8 bits, and the biases the scale of the sum. What is the fewest number of bits that clips no bias?
+# **2.** Weights and activations have 8 bits, and the biases the scale of the sum. What is the fewest number of bits that clips no bias?
 
 # %%
 fewest = None
@@ -276,10 +270,10 @@ fewest = max(bias_bits(networks.cnn_weights()[f"{layer}.bias"], bias_scale(layer
 ### END SOLUTION
 
 # %%
-check("07.2", fewest)
+check("weights_activations_biases.2", fewest)
 
 # %% [markdown]
-# **7.3. Spot the bug.** The network is wrong, though each bias is a whole number of steps. Of which steps? Mend it.
+# **3. Spot the bug.** The network is wrong, though each bias is a whole number of steps. Of which steps? Mend it.
 
 # %%
 def bias_codes(bias, scale_x, scale_w):
@@ -290,10 +284,10 @@ def bias_codes(bias, scale_x, scale_w):
 ### END SOLUTION
 
 # %%
-check("07.3", bias_codes)
+check("weights_activations_biases.3", bias_codes)
 
 # %% [markdown]
-# **7.4.** Bias correction. A layer gives `x @ w.T + bias`. Its weights `w` were rounded to `w_hat`. The mean input is `mean_x`. Return the bias that takes the mean error of each output away.
+# **4.** Bias correction. A layer gives `x @ w.T + bias`. Its weights `w` were rounded to `w_hat`. The mean input is `mean_x`. Return the bias that takes the mean error of each output away.
 
 # %%
 def corrected(bias, w, w_hat, mean_x):
@@ -304,7 +298,7 @@ def corrected(bias, w, w_hat, mean_x):
 ### END SOLUTION
 
 # %%
-check("07.4", corrected)
+check("weights_activations_biases.4", corrected)
 
 # %% [markdown]
 # ## Sources

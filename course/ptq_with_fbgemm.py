@@ -1,10 +1,4 @@
 # %% [markdown]
-# # 4. Post-training quantization with fbgemm
-#
-# **The question of this page: how does one turn a trained network into integers with PyTorch, and what decides how much is lost?**
-#
-# *Before it: [3. Calibration](03_calibration.ipynb). Time: 25 minutes, exercises 10 more. Next: [5. Quantization-aware training with fbgemm](05_qat_with_fbgemm.ipynb).*
-#
 # **Post-training quantization**, PTQ, takes a network that is trained already, and a few of its inputs. It needs no labels and no further training. **fbgemm** is the library that multiplies the integers on x86 processors. PyTorch calls such a library an **engine**.
 
 # %%
@@ -22,9 +16,9 @@ from qviz.widgets import PTQExplorer
 # %% [markdown]
 # ## A whole network, in integers
 #
-# So far we rounded one tensor. Now it is all of them: the weights of four layers, and what each layer gives out. The network reads handwritten digits, and 359 test images judge it.
+# So far we rounded numbers and went on in floats. Now PyTorch replaces each of the four layers by one that computes in integers. The network reads handwritten digits, and 359 test images judge it.
 #
-# In the explorer below each move quantizes the network and runs it. **SQNR** is the signal that is left, in decibels: 6 dB more is half the error. The ranges come from **Samples**, images of the training set. Make your guess, and then move **Weight bits** and **Activation bits** down. Where does it break? (**Reduce range** gives up one bit of the activations. Processors without VNNI, a certain instruction, need that; more in lesson 6.)
+# In the explorer below each move quantizes the network and runs it. **SQNR** is the signal that is left, in decibels: 6 dB more is half the error. The ranges come from **Samples**, images of the training set. Make your guess, and then move **Weight bits** and **Activation bits** down. Where does it break? (**Reduce range** gives up one bit of the activations. Processors without VNNI, a certain instruction, need that; more on [page](page:when_it_goes_wrong).)
 
 # %%
 guess_easy = Prediction("In float32 the network gets 4 of 359 images wrong. With 8 bits for everything: how many?", {"about 5": 5, "about 20": 20, "about 100": 100})
@@ -42,7 +36,7 @@ guess_easy.reveal(round(359 * (1 - explorer.result.accuracy)), "Eight bits are p
 # %% [markdown]
 # **Notice** the size on disk. The integers are a quarter of the floats; scales, float32 biases and file headers come on top. Fewer bits do not make the file smaller: fbgemm keeps each weight in a whole byte, and 2 bits use only 4 of its 256 values.
 #
-# The figures of this page are the same on every machine: integer sums of 32 bits, rounded as fbgemm rounds them. Where your own kernel computes anything else, NumPy takes its place. That is so on x86 processors without VNNI, and on Macs with Apple silicon, where PyTorch has another engine, qnnpack. (Page 0 shows what your machine has, page 6 what it does.)
+# The figures of this page are the same on every machine: integer sums of 32 bits, rounded as fbgemm rounds them. Where your own kernel computes anything else, NumPy takes its place. That is so on x86 processors without VNNI, and on Macs with Apple silicon, where PyTorch has another engine, qnnpack. ([Page](page:start_here) shows what your machine has, [page](page:when_it_goes_wrong) what it does.)
 
 # %%
 for bits in (8, 4, 3, 2):
@@ -115,7 +109,7 @@ guess_written.reveal(str(written.quantized.fc.scale) if engines.supported() else
 
 # %% [markdown]
 # * **Never calibrated.** Scale 1.0 and zero point 0 round each output to a whole number, and all below zero to 0.
-# * **Old names.** `torch.quantization` is `torch.ao.quantization` today, and that is deprecated too. Release 2.10 has passed, and it still runs; more in lesson 10. (Notes that say the same of single arguments and types are left out above.)
+# * **Old names.** `torch.quantization` is `torch.ao.quantization` today, and that is deprecated too. Release 2.10 has passed, and it still runs; more on [page](page:moving_on). (Notes that say the same of single arguments and types are left out above.)
 # * **No way in.** The layer wants integers, and a float input is refused. Nobody said where numbers become integers.
 #
 # Here is the refusal. Below it we make the integers by hand, and see what the missing calibration does:
@@ -194,7 +188,7 @@ print("eager and FX give the same bits:", torch.equal(made["eager"](x), made["FX
 #
 # ## What each observer saw
 #
-# All saw the same 256 images at the output of `conv2`, and keep different ranges. The method chooses the ranges of the weights, too. The last three are PyTorch's own. The others are the calibrators of lesson 3: `qviz.pytorch.observer.CalibratorObserver` makes an observer of any of them. Activations have 4 bits:
+# All saw the same 256 images at the output of `conv2`, and keep different ranges. The method chooses the ranges of the weights, too. The last three are PyTorch's own. The others are the calibrators of [page](page:calibration): `qviz.pytorch.observer.CalibratorObserver` makes an observer of any of them. Activations have 4 bits:
 
 # %%
 lab.vary("method", ptq_config.METHODS, activation_bits=4)
@@ -204,7 +198,7 @@ lab.vary("method", ptq_config.METHODS, activation_bits=4)
 #
 # ## Symmetric, PyTorch's way
 #
-# For symmetric weights lesson 2 divided the largest magnitude by `qmax`: 127 at 8 bits, 1 at 2 bits. PyTorch divides by `(qmax - qmin) / 2`: 127.5 and 1.5. The smallest rounded weight above 0 is one step, and so it is the scale:
+# For symmetric weights [page](page:scale_and_zero_point) divided the largest magnitude by `qmax`: 127 at 8 bits, 1 at 2 bits. PyTorch divides by `(qmax - qmin) / 2`: 127.5 and 1.5. The smallest rounded weight above 0 is one step, and so it is the scale:
 
 # %%
 for bits in (8, 4, 2):
@@ -250,7 +244,7 @@ guess_samples.reveal("fewer are right" if fewer else "more are right", "The more
 # %% [markdown]
 # ## The staircase
 #
-# Now the methods again, each with a scale per channel. Last comes the way of the next lesson, **quantization-aware training**, QAT: six epochs in which the network feels its own rounding.
+# Now the methods again, each with a scale per channel. Last comes **quantization-aware training**, QAT, which has [a page of its own](page:qat_with_fbgemm): six epochs in which the network feels its own rounding.
 
 # %%
 varied = lab.vary("method", ptq_config.METHODS, network="channels rescaled")
@@ -287,7 +281,7 @@ record(guess_easy, guess_written, guess_hard, guess_samples)
 # Each check answers at once. A wrong answer gets a hint; an empty one stops nothing.
 
 # %% [markdown]
-# **4.1.** One scale for each output channel of the weights: how many scales does our network keep, in its four layers? (`print(digits_model.digits_cnn())` shows them.)
+# **1.** One scale for each output channel of the weights: how many scales does our network keep, in its four layers? (`print(digits_model.digits_cnn())` shows them.)
 
 # %%
 scales = None
@@ -296,10 +290,10 @@ scales = sum(len(values) for name, values in digits_model.digits_cnn().state_dic
 ### END SOLUTION
 
 # %%
-check("04.1", scales)
+check("ptq_with_fbgemm.1", scales)
 
 # %% [markdown]
-# **4.2.** Write PyTorch's symmetric scale. `x` is an array of weights, and the codes are signed, with `bits` bits.
+# **2.** Write PyTorch's symmetric scale. `x` is an array of weights, and the codes are signed, with `bits` bits.
 
 # %%
 def pytorch_scale(x, bits):
@@ -311,10 +305,10 @@ def pytorch_scale(x, bits):
 ### END SOLUTION
 
 # %%
-check("04.2", pytorch_scale)
+check("ptq_with_fbgemm.2", pytorch_scale)
 
 # %% [markdown]
-# **4.3. Spot the bug.** This function rescales the channels between two linear layers with a ReLU in between, `relu(x @ w1.T + b1) @ w2.T`. Channel `i` gets the factor `s[i]`. It was to leave what the two compute, and does not. Mend it.
+# **3. Spot the bug.** This function rescales the channels between two linear layers with a ReLU in between, `relu(x @ w1.T + b1) @ w2.T`. Channel `i` gets the factor `s[i]`. It was to leave what the two compute, and does not. Mend it.
 
 # %%
 def rescale(w1, b1, w2, s):
@@ -325,7 +319,7 @@ def rescale(w1, b1, w2, s):
 ### END SOLUTION
 
 # %%
-check("04.3", rescale)
+check("ptq_with_fbgemm.3", rescale)
 
 # %% [markdown]
 # ## Sources

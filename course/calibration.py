@@ -1,10 +1,4 @@
 # %% [markdown]
-# # 3. Calibration
-#
-# **The question of this page: which range of values is worth keeping?**
-#
-# *Before it: [2. Scale and zero point](02_scale_and_zero_point.ipynb). Time: 20 minutes, exercises 20 more. Next: [4. Post-training quantization with fbgemm](04_ptq_with_fbgemm.ipynb).*
-#
 # A scale needs a range. A wide range has coarse steps: **rounding error**. A narrow range cuts values off: **clipping error**. **Calibration** finds the balance.
 
 # %%
@@ -222,7 +216,7 @@ record(guess_clip, guess_outliers, guess_network, guess_batches)
 # Each check answers at once. A wrong answer gets a hint; an empty one stops nothing.
 
 # %% [markdown]
-# **3.1.** In the first explorer choose the method *percentile* at 4 bits. Which percentile comes nearest to the lowest point of the curve?
+# **1.** In the first explorer choose the method *percentile* at 4 bits. Which percentile comes nearest to the lowest point of the curve?
 
 # %%
 best_percentile = None
@@ -231,10 +225,10 @@ best_percentile = 99.5
 ### END SOLUTION
 
 # %%
-check("03.1", best_percentile)
+check("calibration.1", best_percentile)
 
 # %% [markdown]
-# **3.2.** In the arena set **Outliers** to 1 %. The largest clean value is about 6.9. Which methods follow the outliers, and keep more than that? Look at the column *hi*.
+# **2.** In the arena set **Outliers** to 1 %. The largest clean value is about 6.9. Which methods follow the outliers, and keep more than that? Look at the column *hi*.
 
 # %%
 followers = None  # names, such as ["min-max", "mse"]
@@ -243,10 +237,10 @@ followers = ["min-max", "moving average", "percentile", "mse", "aciq"]
 ### END SOLUTION
 
 # %%
-check("03.2", followers)
+check("calibration.2", followers)
 
 # %% [markdown]
-# **3.3. Spot the bug.** This calibrator keeps a percentile at both ends. For values that all lie between 5 and 6 it makes every later zero wrong. Mend it.
+# **3. Spot the bug.** This calibrator keeps a percentile at both ends. For values that all lie between 5 and 6 it makes every later zero wrong. Mend it.
 
 # %%
 def percentile_range(x, percentile):
@@ -258,10 +252,10 @@ def percentile_range(x, percentile):
 ### END SOLUTION
 
 # %%
-check("03.3", percentile_range)
+check("calibration.3", percentile_range)
 
 # %% [markdown]
-# **3.4.** Write a calibrator. `x` holds values from 0 up; the codes are unsigned with `bits` bits. Return the largest value to keep, so that the mean squared error is about the least.
+# **4.** Write a calibrator. `x` holds values from 0 up; the codes are unsigned with `bits` bits. Return the largest value to keep, so that the mean squared error is about the least.
 
 # %%
 def my_threshold(x, bits):
@@ -278,7 +272,7 @@ def my_threshold(x, bits):
 ### END SOLUTION
 
 # %%
-check("03.4", my_threshold)
+check("calibration.4", my_threshold)
 
 # %% [markdown]
 # ## Sources

@@ -1,4 +1,4 @@
-"""Checks of lesson 2: scale and zero point, and three bugs that were published."""
+"""Checks: scale and zero point, and three bugs that were published."""
 
 import numpy as np
 
@@ -18,7 +18,7 @@ CODES = [(np.arange(256, dtype=np.uint8), 0.5, np.uint8(64)), (np.array([0, 3], 
 RANGES = [(-1.0, 3.0, 0, 255), (2.0, 6.0, 0, 255), (-8.0, -3.0, 0, 15), (-1.0, 1.0, -128, 127)]
 
 
-@exercise("02.1", "Move both ends by the same factor, and the zero point stays: only the share below zero counts.")
+@exercise(1, "Move both ends by the same factor, and the zero point stays: only the share below zero counts.")
 def range_for_a_zero_point(answer) -> None:
     """Ask for a range in which 0.0 has the code 3 at 3 bits."""
     lo, hi = numbers_of(answer, 2, "two numbers, lo and hi")
@@ -30,7 +30,7 @@ def range_for_a_zero_point(answer) -> None:
         raise Hint(f"From {lo:g} to {hi:g}, 0.0 has the code {code}. {where}, or move hi.")
 
 
-@exercise("02.2", "7.5 is no code, so 0.0 lies on a level only because the range is moved by half a step.")
+@exercise(2, "7.5 is no code, so 0.0 lies on a level only because the range is moved by half a step.")
 def derived_by_hand(answer) -> None:
     """Ask for scale and zero point of -2 to 2 at 4 bits, unsigned."""
     scale, zero_point = numbers_of(answer, 2, "scale and zero point")
@@ -46,7 +46,7 @@ def derived_by_hand(answer) -> None:
         raise Hint("The zero point counts the steps from the lowest code up to 0.0.")
 
 
-@exercise("02.3", "max|x|, not |max(x)|: they differ wherever the largest magnitude is negative.")
+@exercise(3, "max|x|, not |max(x)|: they differ wherever the largest magnitude is negative.")
 def symmetric_scale(answer) -> None:
     """Ask for a function from an array to the symmetric scale of int8."""
     refuse_unchanged(answer, lambda x: abs(x.max()) / 127, TENSORS)
@@ -61,7 +61,7 @@ def symmetric_scale(answer) -> None:
             )
 
 
-@exercise("02.4", "Widen first, then subtract: unsigned numbers have nothing below 0.")
+@exercise(4, "Widen first, then subtract: unsigned numbers have nothing below 0.")
 def wrapped_dequantize(answer) -> None:
     """Ask for a function from uint8 codes, scale and zero point to floats."""
     refuse_unchanged(answer, lambda q, scale, zero_point: scale * (q - zero_point), CODES)
@@ -76,7 +76,7 @@ def wrapped_dequantize(answer) -> None:
             raise Hint("Neighbouring codes must be one scale apart, and the zero point must become 0.0.")
 
 
-@exercise("02.5", "A range is widened until it includes 0, so that every zero of a network stays exactly zero.")
+@exercise(5, "A range is widened until it includes 0, so that every zero of a network stays exactly zero.")
 def own_qparams(answer) -> None:
     """Ask for a function from lo, hi, qmin, qmax to scale and zero point."""
     for lo, hi, qmin, qmax in RANGES:

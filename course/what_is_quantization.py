@@ -1,10 +1,4 @@
 # %% [markdown]
-# # 1. What is quantization?
-#
-# **The question of this page: what happens to a number that gets fewer bits?**
-#
-# *Before it: [Start here](00_start_here.ipynb). Time: 15 minutes, exercises 10 more. Next: [2. Scale and zero point](02_scale_and_zero_point.ipynb).*
-#
 # Quantization maps many possible values to few. In a neural network it turns **FP32** numbers (floating point, 32 bits) into small integers, such as **INT8** (8 bits). This page does it three times: to a photograph, to five numbers by hand, and to a trained network.
 
 # %%
@@ -186,7 +180,7 @@ plots.margins(answer_margins(real), noise)
 # ## What can be quantized, and when
 #
 # * **Weights** are known once the network is trained. On this page we quantized only those.
-# * **Activations**, the values that flow between layers, depend on the input. Their range must be estimated: [page 3](03_calibration.ipynb).
+# * **Activations**, the values that flow between layers, depend on the input. Their range must be estimated: [page](page:calibration).
 # * **Biases** are few. They are usually kept in 32 bits.
 #
 # Quantizing a network after it was trained is called **post-training quantization** (PTQ). Letting it train with the rounding in place is called **quantization-aware training** (QAT). The first is quick; the second rescues accuracy at low bit-widths.
@@ -212,7 +206,7 @@ record(guess_greys, guess_error, guess_bits)
 # Each check answers at once. A wrong answer gets a hint; an empty one stops nothing.
 
 # %% [markdown]
-# **1.1.** Quantize the five numbers `x` by hand, with 3 bits: the codes go from -4 to 3, and the largest magnitude becomes 3. Which codes do you get?
+# **1.** Quantize the five numbers `x` by hand, with 3 bits: the codes go from -4 to 3, and the largest magnitude becomes 3. Which codes do you get?
 
 # %%
 codes = None  # five whole numbers, such as [0, 1, 2, 3, -4]
@@ -221,10 +215,10 @@ codes = [-3, -1, 0, 1, 3]  # the scale is 0.95 / 3 = 0.317
 ### END SOLUTION
 
 # %%
-check("01.1", codes)
+check("what_is_quantization.1", codes)
 
 # %% [markdown]
-# **1.2.** In the explorer of the tensor choose the data *ReLU-like*, 8 bits and the scheme *symmetric*. ReLU leaves no value below 0. How many of the 256 levels are used?
+# **2.** In the explorer of the tensor choose the data *ReLU-like*, 8 bits and the scheme *symmetric*. ReLU leaves no value below 0. How many of the 256 levels are used?
 
 # %%
 levels_used = None
@@ -233,10 +227,10 @@ levels_used = 128  # 0 to 127: the codes of negative values never come
 ### END SOLUTION
 
 # %%
-check("01.2", levels_used)
+check("what_is_quantization.2", levels_used)
 
 # %% [markdown]
-# **1.3. Spot the bug.** This function should return int8 codes: the nearest level of each number, and the last code for what lies beyond the range. It does neither. Mend it.
+# **3. Spot the bug.** This function should return int8 codes: the nearest level of each number, and the last code for what lies beyond the range. It does neither. Mend it.
 
 # %%
 def to_int8(x, scale):
@@ -248,7 +242,7 @@ def to_int8(x, scale):
 ### END SOLUTION
 
 # %%
-check("01.3", to_int8)
+check("what_is_quantization.3", to_int8)
 
 # %% [markdown]
 # ## Sources

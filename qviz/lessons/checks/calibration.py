@@ -1,4 +1,4 @@
-"""Checks of lesson 3: a percentile, who follows outliers, a range without zero, and a search of one's own."""
+"""Checks: a percentile, who follows outliers, a range without zero, and a search of one's own."""
 
 import numpy as np
 
@@ -15,7 +15,7 @@ RNG = np.random.default_rng(0)
 SAMPLES = [(RNG.uniform(5, 6, 500), 99.0), (-RNG.exponential(1, 500) - 1, 98.0), (RNG.standard_normal(500), 99.0)]
 
 
-@exercise("03.1", "Not 99.99 and not 100: with 4 bits it pays to give up a few values in a thousand.")
+@exercise(1, "Not 99.99 and not 100: with 4 bits it pays to give up a few values in a thousand.")
 def best_percentile(answer) -> None:
     """Ask for the percentile whose error at 4 bits is about the least."""
     percentile = number_of(answer, "a percentile")
@@ -30,7 +30,7 @@ def best_percentile(answer) -> None:
         raise Hint(f"{percentile:g} has {mine / min(errors):.2f} times the least error. {side}.")
 
 
-@exercise("03.2", "Entropy alone gave them up. Whether that is wise depends on whether outliers will come again.")
+@exercise(2, "Entropy alone gave them up. Whether that is wise depends on whether outliers will come again.")
 def who_follows_outliers(answer) -> None:
     """Ask for the methods whose range reaches beyond the largest clean value when 1 % are outliers."""
     names = names_of(answer, CALIBRATORS, "names of methods")
@@ -42,7 +42,7 @@ def who_follows_outliers(answer) -> None:
         raise Hint(f"{len(missing)} more: look for every hi above {clean.max():.1f}, the largest clean value.")
 
 
-@exercise("03.3", "Whatever chooses the ends, the range must include 0, or no zero is exact.")
+@exercise(3, "Whatever chooses the ends, the range must include 0, or no zero is exact.")
 def range_without_zero(answer) -> None:
     """Ask for a function from an array and a percentile to lo and hi."""
     refuse_unchanged(answer, lambda x, p: (np.percentile(x, 100 - p), np.percentile(x, p)), SAMPLES)
@@ -56,7 +56,7 @@ def range_without_zero(answer) -> None:
                 raise Hint(f"{told}, which is no longer what the percentile says.")
 
 
-@exercise("03.4", "That is the method called MSE. The rest of it is speed.")
+@exercise(4, "That is the method called MSE. The rest of it is speed.")
 def own_search(answer) -> None:
     """Ask for a function from an array >= 0 and bits to the largest value to keep."""
     for bits, scale in ((2, 1.0), (4, 3.0), (8, 0.1)):

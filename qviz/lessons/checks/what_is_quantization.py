@@ -1,4 +1,4 @@
-"""Checks of lesson 1: codes by hand, codes that are never used, a quantizer with two bugs."""
+"""Checks: codes by hand, codes that are never used, a quantizer with two bugs."""
 
 import numpy as np
 
@@ -15,7 +15,7 @@ CASES = [
 ]
 
 
-@exercise("01.1", "Three bits leave so few levels that different numbers meet on one.")
+@exercise(1, "Three bits leave so few levels that different numbers meet on one.")
 def codes_by_hand(answer) -> None:
     """Ask for five codes of 3 bits: whole, in range, the largest at the end, each within half a step."""
     codes = numbers_of(answer, 5, "five codes")
@@ -31,9 +31,7 @@ def codes_by_hand(answer) -> None:
         raise Hint(f"{FIVE[far][0]} is more than half a step from the level of its code, {codes[far][0]:.0f}.")
 
 
-@exercise(
-    "01.2", "One bit out of eight is wasted on a sign that never comes. A zero point mends that: the next lesson."
-)
+@exercise(2, "One bit out of eight is wasted on a sign that never comes. A zero point mends that: the next lesson.")
 def codes_never_used(answer) -> None:
     """Ask for how many of 256 codes values have that are never negative."""
     count = number_of(answer, "a number of levels")
@@ -47,7 +45,7 @@ def codes_never_used(answer) -> None:
         raise Hint("Read the number on the picture called After.")
 
 
-@exercise("01.3", "Round to the nearest, and clip before the cast: an integer type wraps around at its ends.")
+@exercise(3, "Round to the nearest, and clip before the cast: an integer type wraps around at its ends.")
 def broken_quantizer(answer) -> None:
     """Ask for a function from floats and a scale to int8 codes: nearest level, saturated at the ends."""
     refuse_unchanged(answer, lambda x, scale: (x / scale).astype(np.int8), CASES)

@@ -1,10 +1,4 @@
 # %% [markdown]
-# # 6. When it goes wrong
-#
-# **The question of this page: it did not run, or it ran and the answer is wrong: why?**
-#
-# *Before it: [5. Quantization-aware training with fbgemm](05_qat_with_fbgemm.ipynb). Time: 35 minutes, exercises 20 more. Next: [7. Weights, activations, biases](07_weights_activations_biases.ipynb).*
-#
 # These are the failures that people post in forums, again and again. Here each is made on purpose. You read what torch says, guess the cause, and mend the cell.
 
 # %%
@@ -253,7 +247,7 @@ record(guess_default, guess_norm, guess_codes, guess_sum)
 # Each check answers at once. A wrong answer gets a hint; an empty one stops nothing.
 
 # %% [markdown]
-# **6.1.** "Weights of 7 bits in place of activations of 7 bits cannot help: 255 is too large." Is that so? Set both activations to 255 and both weights to one number. What is the largest that still fits 16 bits?
+# **1.** "Weights of 7 bits in place of activations of 7 bits cannot help: 255 is too large." Is that so? Set both activations to 255 and both weights to one number. What is the largest that still fits 16 bits?
 
 # %%
 largest_weight = None
@@ -262,10 +256,10 @@ largest_weight = 64
 ### END SOLUTION
 
 # %%
-check("06.1", largest_weight)
+check("when_it_goes_wrong.1", largest_weight)
 
 # %% [markdown]
-# **6.2.** One more from the gallery. A **skip connection** adds the input of a layer to its output. `Residual(...)` takes what adds the two. Read what torch says, and mend it. `print(failures.case("skip-connection"))` has a cure.
+# **2.** One more from the gallery. A **skip connection** adds the input of a layer to its output. `Residual(...)` takes what adds the two. Read what torch says, and mend it. `print(failures.case("skip-connection"))` has a cure.
 
 # %%
 with failures.workbench() as bench:
@@ -280,10 +274,10 @@ skip = failures.check_repair("skip-connection", bench)
 print(skip)
 
 # %%
-check("06.2", skip)
+check("when_it_goes_wrong.2", skip)
 
 # %% [markdown]
-# **6.3. Spot the bug.** Somebody makes `reduce_range` by hand: codes from 0 to 127 for values from 0 to `hi`. The sums fit now, and the network is worse than before. Mend it.
+# **3. Spot the bug.** Somebody makes `reduce_range` by hand: codes from 0 to 127 for values from 0 to `hi`. The sums fit now, and the network is worse than before. Mend it.
 
 # %%
 def reduced(x, hi):
@@ -296,10 +290,10 @@ def reduced(x, hi):
 ### END SOLUTION
 
 # %%
-check("06.3", reduced)
+check("when_it_goes_wrong.3", reduced)
 
 # %% [markdown]
-# **6.4.** Write the kernel. `x` and `w` are rows of an even number of codes. Multiply them, add neighbours (0 and 1, 2 and 3, ...) with saturation to 16 bits, and add up these sums exactly.
+# **4.** Write the kernel. `x` and `w` are rows of an even number of codes. Multiply them, add neighbours (0 and 1, 2 and 3, ...) with saturation to 16 bits, and add up these sums exactly.
 
 # %%
 def my_dot(x, w):
@@ -311,7 +305,7 @@ def my_dot(x, w):
 ### END SOLUTION
 
 # %%
-check("06.4", my_dot)
+check("when_it_goes_wrong.4", my_dot)
 
 # %% [markdown]
 # ## Sources

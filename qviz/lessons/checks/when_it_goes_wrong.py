@@ -1,4 +1,4 @@
-"""Checks of lesson 6: weights that fit, a mended failure, reduce_range with a bug, a dot product that saturates."""
+"""Checks: weights that fit, a mended failure, reduce_range with a bug, a dot product that saturates."""
 
 import numpy as np
 
@@ -18,7 +18,7 @@ def _pairs(k: int) -> tuple[np.ndarray, np.ndarray]:
     return rng.integers(0, 256, k), rng.integers(-128, 128, k)
 
 
-@exercise("06.1", "So weights of 7 bits are a cure too. It is the one that ONNX Runtime's reduce_range takes.")
+@exercise(1, "So weights of 7 bits are a cure too. It is the one that ONNX Runtime's reduce_range takes.")
 def weights_that_fit(answer) -> None:
     """Ask for the largest weight that fits twice beside activations of 255."""
     weight = number_of(answer, "a weight")
@@ -35,7 +35,7 @@ def weights_that_fit(answer) -> None:
         raise Hint(f"It fits, and {int(weight) + 1} fits too.")
 
 
-@exercise("06.2", "What has no scale of its own must get one from an observer.")
+@exercise(2, "What has no scale of its own must get one from an observer.")
 def mended_skip_connection(answer) -> None:
     """Ask for the verdict of the gallery on the skip connection; what torch says is judged there."""
     if getattr(answer, "name", None) != "skip-connection":
@@ -46,7 +46,7 @@ def mended_skip_connection(answer) -> None:
         raise Hint(answer.hint)
 
 
-@exercise("06.3", "Fewer codes need a larger step. To clip codes is to clip values.")
+@exercise(3, "Fewer codes need a larger step. To clip codes is to clip values.")
 def reduced_range(answer) -> None:
     """Ask for a function from values and the largest of them to codes of 7 bits and their scale."""
     refuse_unchanged(answer, lambda x, hi: (np.clip(np.rint(x / (hi / 255)), 0, 127), hi / 255), RANGES)
@@ -80,7 +80,7 @@ def _hint_for_scale(scale: float, hi: float) -> str:
     return f"{hi:g} is {hi / scale:.4g} steps of {scale:.4g}, and 7 bits have 127: the scale is coarser than need be."
 
 
-@exercise("06.4", "That is fbgemm's kernel without VNNI, bit for bit.")
+@exercise(4, "That is fbgemm's kernel without VNNI, bit for bit.")
 def saturating_dot(answer) -> None:
     """Ask for a function of two rows of codes that adds neighbours in 16 bits, and then all in 32."""
     for x, w in ((ROW, COLUMN), *map(_pairs, (2, 16, 64)), LOWEST):

@@ -1,4 +1,4 @@
-"""Checks of lesson 8: room in an accumulator, four terms, a cast too early, and multiplication without a float."""
+"""Checks: room in an accumulator, four terms, a cast too early, and multiplication without a float."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ RNG = np.random.default_rng(0)
 SUMS = [(RNG.integers(-40_000, 40_000, 300).astype(np.int32), m, z) for m, z in ((0.004, 0), (0.0021, 7), (0.01, 200))]
 
 
-@exercise("08.1", "A layer with more inputs than that needs a proof about its weights, or a second accumulator.")
+@exercise(1, "A layer with more inputs than that needs a proof about its weights, or a second accumulator.")
 def room_in_int32(answer) -> None:
     """Ask for how many products of 255 times 255 fit an int32."""
     n = number_of(answer, "a number of products")
@@ -26,7 +26,7 @@ def room_in_int32(answer) -> None:
         raise Hint(f"There is room for more: one more would make {(n + 1) * 255**2:,.0f}.")
 
 
-@exercise("08.2", "Three of the four are known before the input comes, or need no products.")
+@exercise(2, "Three of the four are known before the input comes, or need no products.")
 def four_terms(answer) -> None:
     """Ask for a function from the sums and zero points to the whole sum."""
     rng = np.random.default_rng(0)
@@ -50,7 +50,7 @@ def _why(mine: float, arguments: tuple[int, ...]) -> str:
     return "Multiply (q_x - z_x) * (q_w - z_w) out on paper, and sum each term."
 
 
-@exercise("08.3", "Clip while the number is wide, and make it narrow last. A cast first wraps 300 around to 44.")
+@exercise(3, "Clip while the number is wide, and make it narrow last. A cast first wraps 300 around to 44.")
 def cast_too_early(answer) -> None:
     """Ask for a function from int32 sums, a multiplier and a zero point to codes of uint8."""
     refuse_unchanged(answer, _as_given, SUMS)
@@ -101,9 +101,7 @@ HALFWAY = [(total, 2**30, shift) for total in range(-12, 13) for shift in (1, 2)
 WIDE = [(2**k + 1, 2**30 + 2**k - 1, 1) for k in range(24, 30)]  # 1 / 2**31 below halfway, which a float cannot see
 
 
-@exercise(
-    "08.4", "That is all a chip without floats needs: one wide product, two shifts, and half of each added before."
-)
+@exercise(4, "That is all a chip without floats needs: one wide product, two shifts, and half of each added before.")
 def no_float(answer) -> None:
     """Ask for a function from three whole numbers to one."""
     _compare(answer, _drawn(1) + ROUNDED_UP, "")

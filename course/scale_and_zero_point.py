@@ -1,10 +1,4 @@
 # %% [markdown]
-# # 2. Scale and zero point
-#
-# **The question of this page: which integer stands for which real number?**
-#
-# *Before it: [1. What is quantization?](01_what_is_quantization.ipynb). Time: 15 minutes, exercises 25 more. Next: [3. Calibration](03_calibration.ipynb).*
-#
 # Two numbers decide it. The **scale** is the distance between neighbouring levels. The **zero point** is the integer that stands for 0.0. On this page you derive both, test the formula against 100,000 numbers, and see how many values should share one scale.
 
 # %%
@@ -225,7 +219,7 @@ record(guess_zero, guess_scheme, guess_channel)
 # Each check answers at once. A wrong answer gets a hint; an empty one stops nothing.
 
 # %% [markdown]
-# **2.1.** In the explorer of the map find a range for which 0.0 gets the code 3, at 3 bits and the scheme *affine*.
+# **1.** In the explorer of the map find a range for which 0.0 gets the code 3, at 3 bits and the scheme *affine*.
 
 # %%
 lo_and_hi = None  # two numbers, such as (-1.0, 3.0)
@@ -234,10 +228,10 @@ lo_and_hi = (-3.0, 4.0)  # 7 steps of 1.0, and three of them below 0
 ### END SOLUTION
 
 # %%
-check("02.1", lo_and_hi)
+check("scale_and_zero_point.1", lo_and_hi)
 
 # %% [markdown]
-# **2.2.** Derive scale and zero point for the range from -2 to 2 at 4 bits, unsigned, *affine*. Use paper first; three decimals are enough.
+# **2.** Derive scale and zero point for the range from -2 to 2 at 4 bits, unsigned, *affine*. Use paper first; three decimals are enough.
 
 # %%
 scale_and_zero_point = None  # two numbers
@@ -246,10 +240,10 @@ scale_and_zero_point = (4 / 15, 8)  # 2 / scale = 7.5, rounded to the even neigh
 ### END SOLUTION
 
 # %%
-check("02.2", scale_and_zero_point)
+check("scale_and_zero_point.2", scale_and_zero_point)
 
 # %% [markdown]
-# **2.3. Spot the bug.** Somebody wrote the symmetric scale of int8 like this. For some `x` it clips what it should keep. Mend it.
+# **3. Spot the bug.** Somebody wrote the symmetric scale of int8 like this. For some `x` it clips what it should keep. Mend it.
 
 # %%
 def symmetric_scale(x):
@@ -260,10 +254,10 @@ def symmetric_scale(x):
 ### END SOLUTION
 
 # %%
-check("02.3", symmetric_scale)
+check("scale_and_zero_point.3", symmetric_scale)
 
 # %% [markdown]
-# **2.4. Spot the bug.** `q` and `zero_point` are of type uint8. Some numbers come back far too large. Mend it.
+# **4. Spot the bug.** `q` and `zero_point` are of type uint8. Some numbers come back far too large. Mend it.
 
 # %%
 def to_real(q, scale, zero_point):
@@ -274,10 +268,10 @@ def to_real(q, scale, zero_point):
 ### END SOLUTION
 
 # %%
-check("02.4", to_real)
+check("scale_and_zero_point.4", to_real)
 
 # %% [markdown]
-# **2.5.** Write your own `choose_qparams`. It returns scale and zero point for any range, also for one that lies wholly above or below 0.
+# **5.** Write your own `choose_qparams`. It returns scale and zero point for any range, also for one that lies wholly above or below 0.
 
 # %%
 def my_qparams(lo, hi, qmin, qmax):
@@ -290,7 +284,7 @@ def my_qparams(lo, hi, qmin, qmax):
 ### END SOLUTION
 
 # %%
-check("02.5", my_qparams)
+check("scale_and_zero_point.5", my_qparams)
 
 # %% [markdown]
 # ## Sources

@@ -1,10 +1,4 @@
 # %% [markdown]
-# # 8. Integers all the way
-#
-# **The question of this page: how does a network compute when its processor sees nothing but integers?**
-#
-# *Before it: [7. Weights, activations, biases](07_weights_activations_biases.ipynb). Time: 20 minutes, exercises 20 more. Next: [9. Benefits and trade-offs](09_benefits_and_trade_offs.ipynb).*
-#
 # So far a code was a stand-in for a real number. Here the codes do the work. You follow one value from the pixels to the network's answer, and every integer on the way is yours to change.
 
 # %%
@@ -230,7 +224,7 @@ guess_equal.reveal(differ, "Sums of integers are exact, and the two steps with f
 #
 # For the answer it does not matter. The way of gemmlowp has no float left between the pixels and the logits, and names every digit as fbgemm does.
 #
-# And with all 8 bits? That is what your own machine answered, under the table. A processor without VNNI adds two products in 16 bits first, and large sums do not fit. [6. When it goes wrong](06_when_it_goes_wrong.ipynb) shows why.
+# And with all 8 bits? That is what your own machine answered, under the table. A processor without VNNI adds two products in 16 bits first, and large sums do not fit. [](page:when_it_goes_wrong) shows why.
 
 # %% [markdown]
 # ## What you expected, and what was so
@@ -253,7 +247,7 @@ record(guess_bits, guess_forgotten, guess_ways, guess_equal)
 # Each check answers at once. A wrong answer gets a hint; an empty one stops nothing.
 
 # %% [markdown]
-# **8.1.** Both zero points may be anything now, so one product $(q_x - z_x)(q_w - z_w)$ can be as large as 255 times 255. How many such products surely fit an int32, whose largest number is 2,147,483,647?
+# **1.** Both zero points may be anything now, so one product $(q_x - z_x)(q_w - z_w)$ can be as large as 255 times 255. How many such products surely fit an int32, whose largest number is 2,147,483,647?
 
 # %%
 products = None
@@ -262,10 +256,10 @@ products = (2**31 - 1) // 255**2
 ### END SOLUTION
 
 # %%
-check("08.1", products)
+check("integers_all_the_way.1", products)
 
 # %% [markdown]
-# **8.2.** A kernel hands you the sum of `q_x * q_w`, the sums of both, and how many there are. Return the sum of `(q_x - z_x) * (q_w - z_w)`.
+# **2.** A kernel hands you the sum of `q_x * q_w`, the sums of both, and how many there are. Return the sum of `(q_x - z_x) * (q_w - z_w)`.
 
 # %%
 def with_zero_points(products, sum_x, sum_w, n, z_x, z_w):
@@ -276,10 +270,10 @@ def with_zero_points(products, sum_x, sum_w, n, z_x, z_w):
 ### END SOLUTION
 
 # %%
-check("08.2", with_zero_points)
+check("integers_all_the_way.2", with_zero_points)
 
 # %% [markdown]
-# **8.3. Spot the bug.** This function makes codes of sums. Bright images come out dark. Mend it.
+# **3. Spot the bug.** This function makes codes of sums. Bright images come out dark. Mend it.
 
 # %%
 def to_codes(total, multiplier, zero_point):
@@ -292,10 +286,10 @@ def to_codes(total, multiplier, zero_point):
 ### END SOLUTION
 
 # %%
-check("08.3", to_codes)
+check("integers_all_the_way.3", to_codes)
 
 # %% [markdown]
-# **8.4.** Multiply without a float: return `total * mantissa / 2**31 / 2**shift`, rounded after each of the two divisions. All four are Python's whole numbers, and `total` may be negative. What lies exactly halfway goes up, as in the cell above.
+# **4.** Multiply without a float: return `total * mantissa / 2**31 / 2**shift`, rounded after each of the two divisions. All four are Python's whole numbers, and `total` may be negative. What lies exactly halfway goes up, as in the cell above.
 
 # %%
 def multiply(total, mantissa, shift):
@@ -307,7 +301,7 @@ def multiply(total, mantissa, shift):
 ### END SOLUTION
 
 # %%
-check("08.4", multiply)
+check("integers_all_the_way.4", multiply)
 
 # %% [markdown]
 # ## Sources

@@ -1,10 +1,4 @@
 # %% [markdown]
-# # 5. Quantization-aware training with fbgemm
-#
-# **The question of this page: what if the network could learn to live with few bits?**
-#
-# *Before it: [4. Post-training quantization with fbgemm](04_ptq_with_fbgemm.ipynb). Time: 25 minutes, exercises 10 more. Next: [6. When it goes wrong](06_when_it_goes_wrong.ipynb).*
-#
 # **Post-training quantization** (PTQ) rounds a network that is finished. **Quantization-aware training** (QAT) trains it a little more, while it already rounds.
 
 # %%
@@ -22,7 +16,7 @@ from qviz.widgets import QATExplorer, STEExplorer
 # %% [markdown]
 # ## Why rounding afterwards fails
 #
-# Our network names 98.89 % of the digits right. Here it is rounded after training. **W4A8** means 4 bits for weights and 8 bits for activations. (Each channel of the weights has a scale of its own here, so some figures differ from those of the explorer of lesson 4.)
+# Our network names 98.89 % of the digits right. Here it is rounded after training. **W4A8** means 4 bits for weights and 8 bits for activations. (Each channel of the weights has a scale of its own here, so some figures differ from those of the explorer of [page](page:ptq_with_fbgemm).)
 
 # %%
 lab = QATLab()
@@ -123,7 +117,7 @@ print(agreement(run.model, converted, images))
 print(f"converted: {digits_model.accuracy(converted, images, labels):.2%} right")
 
 # %% [markdown]
-# Nothing differs. (With W8A8, the sums can be too large for a processor without VNNI. There `QATConfig(reduce_range=True)` gives up one bit of the activations, and nothing differs again; lesson 6 shows why. So that these pages show the same numbers on every machine, the network trains in double precision here, and NumPy computes an integer layer wherever your own kernel would not do it exactly.)
+# Nothing differs. (With W8A8, the sums can be too large for a processor without VNNI. There `QATConfig(reduce_range=True)` gives up one bit of the activations, and nothing differs again; [page](page:when_it_goes_wrong) shows why. So that these pages show the same numbers on every machine, the network trains in double precision here, and NumPy computes an integer layer wherever your own kernel would not do it exactly.)
 #
 # ## How many weights does it take?
 
@@ -233,10 +227,10 @@ with engines.needed():
 #
 # 1. *No kernel for a float input.* A `QuantStub` at the input turns real numbers into codes. A `DeQuantStub` at the output turns them back.
 # 2. *Scale 1 and zero point 0.* Nothing was trained, so no observer saw anything; the message says so. Train between `prepare_qat` and `convert`.
-# 3. *Train mode.* Until `convert`, each prediction moves the ranges; freeze them. And call `eval()`: in this small model only a flag changes, but batch norm or dropout would do harm (lesson 6, failure 3).
+# 3. *Train mode.* Until `convert`, each prediction moves the ranges; freeze them. And call `eval()`: in this small model only a flag changes, but batch norm or dropout would do harm ([page](page:when_it_goes_wrong), failure 3).
 #
 # ```python
-# model = MendedModel()                                        # 1: SimpleModel with stubs, as in lesson 4
+# model = MendedModel()                                        # 1: SimpleModel with stubs, as in the mended PTQ example
 # model.qconfig = quantization.get_default_qat_qconfig('fbgemm')
 # model_prepared = prepare_qat(model.train())
 # train(model_prepared)                                        # 2: the line that was missing
@@ -244,7 +238,7 @@ with engines.needed():
 # model_quantized = convert(model_prepared)
 # ```
 #
-# See the faults go, one after the other. Then save the model. The example ends in `torch.save(model_quantized.state_dict(), ...)`, which no float `SimpleModel` can load (lesson 4). A file of `saved_model.save` holds codes, scales, zero points and the engine, and loading runs nothing that is in it.
+# See the faults go, one after the other. Then save the model. The example ends in `torch.save(model_quantized.state_dict(), ...)`, which no float `SimpleModel` can load ([page](page:ptq_with_fbgemm)). A file of `saved_model.save` holds codes, scales, zero points and the engine, and loading runs nothing that is in it.
 
 # %%
 steps = {"1. stubs": (False, False), "2. trained": (True, False), "3. frozen, eval()": (True, True)}
@@ -284,7 +278,7 @@ record(guess_learn, guess_slope, guess_share, guess_torch)
 # Each check answers at once. A wrong answer gets a hint; an empty one stops nothing.
 
 # %% [markdown]
-# **5.1.** A weight begins at 0.15. Its levels are the whole numbers, its target is 1, the learning rate is 0.1. After how many steps does its output jump? Work it by hand: each step moves the weight by the learning rate times (target - output).
+# **1.** A weight begins at 0.15. Its levels are the whole numbers, its target is 1, the learning rate is 0.1. After how many steps does its output jump? Work it by hand: each step moves the weight by the learning rate times (target - output).
 
 # %%
 steps_to_the_jump = None
@@ -293,10 +287,10 @@ steps_to_the_jump = 4
 ### END SOLUTION
 
 # %%
-check("05.1", steps_to_the_jump)
+check("qat_with_fbgemm.1", steps_to_the_jump)
 
 # %% [markdown]
-# **5.2.** In the first explorer, with 3 bits and 60 steps, find a weight, a target and a learning rate with which the output jumps at least 40 times.
+# **2.** In the first explorer, with 3 bits and 60 steps, find a weight, a target and a learning rate with which the output jumps at least 40 times.
 
 # %%
 weight_target_rate = None  # three numbers, such as (0.1, 0.7, 0.05)
@@ -305,10 +299,10 @@ weight_target_rate = (0.15, 0.15, 0.3)
 ### END SOLUTION
 
 # %%
-check("05.2", weight_target_rate)
+check("qat_with_fbgemm.2", weight_target_rate)
 
 # %% [markdown]
-# **5.3. Spot the bug.** This is the slope that training takes for the rounding of `x`. With it, weights drift far beyond the last level, and come back too late. Mend it.
+# **3. Spot the bug.** This is the slope that training takes for the rounding of `x`. With it, weights drift far beyond the last level, and come back too late. Mend it.
 
 # %%
 def slope(x, scale, zero_point, qmin, qmax):
@@ -320,7 +314,7 @@ def slope(x, scale, zero_point, qmin, qmax):
 ### END SOLUTION
 
 # %%
-check("05.3", slope)
+check("qat_with_fbgemm.3", slope)
 
 # %% [markdown]
 # ## Sources

@@ -1,4 +1,4 @@
-"""Checks of lesson 5: a jump by hand, a weight that never rests, and a slope that forgets clipping."""
+"""Checks: a jump by hand, a weight that never rests, and a slope that forgets clipping."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ GRIDS = [QParams(0.25, 0, INT4), QParams(0.1, 5, UINT4), QParams(2.0, -1, INT2)]
 RNG = np.random.default_rng(0)
 
 
-@exercise("05.1", "Three steps change nothing that the loss can see; without them the fourth would not come.")
+@exercise(1, "Three steps change nothing that the loss can see; without them the fourth would not come.")
 def steps_to_the_jump(answer) -> None:
     """Ask for the step after which a weight's output jumps."""
     steps = number_of(answer, "a number of steps")
@@ -29,7 +29,7 @@ def steps_to_the_jump(answer) -> None:
     raise Hint(f"{where}, and its output jumped before. While the output is 0, each step moves the weight by 0.1.")
 
 
-@exercise("05.2", "Between two levels both are wrong, so each pulls the weight back over the edge to the other.")
+@exercise(2, "Between two levels both are wrong, so each pulls the weight back over the edge to the other.")
 def never_rests(answer) -> None:
     """Ask for a weight, a target and a learning rate with which the output keeps jumping at 3 bits."""
     weight, target, lr = numbers_of(answer, 3, "three numbers: a weight, a target and a learning rate")
@@ -49,7 +49,7 @@ def never_rests(answer) -> None:
     )
 
 
-@exercise("05.3", "Where a weight is clipped, moving it changes nothing: no gradient must push it further out.")
+@exercise(3, "Where a weight is clipped, moving it changes nothing: no gradient must push it further out.")
 def slope_where_clipped(answer) -> None:
     """Ask for a function from x and a grid to the slope of the straight-through estimator."""
     cases = [(RNG.uniform(-8, 8, 400), float(p.scale), int(p.zero_point), p.fmt.qmin, p.fmt.qmax) for p in GRIDS]

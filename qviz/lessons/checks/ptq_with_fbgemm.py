@@ -1,4 +1,4 @@
-"""Checks of lesson 4: scales counted, PyTorch's symmetric scale, and a rescaling that forgets the bias."""
+"""Checks: scales counted, PyTorch's symmetric scale, and a rescaling that forgets the bias."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ WEIGHTS = [RNG.standard_normal(50), np.array([-4.0, 1.0]), np.array([-1.0, 4.0])
 JOINTS = [(*map(RNG.standard_normal, ((5, 4), (5,), (3, 5))), 2.0 ** RNG.integers(-4, 5, 5)) for _ in range(3)]
 
 
-@exercise("04.1", "A few hundred bytes for all these scales: the cheapest mend of this page.")
+@exercise(1, "A few hundred bytes for all these scales: the cheapest mend of this page.")
 def scales_of_the_network(answer) -> None:
     """Ask how many weight scales the digits network has, one for each output channel."""
     count = number_of(answer, "a number of scales")
@@ -28,7 +28,7 @@ def scales_of_the_network(answer) -> None:
     raise Hint("Add up the output channels of the four layers: the first axis of each weight tensor.")
 
 
-@exercise("04.2", "At 8 bits the two rules differ by 0.4 %, at 2 bits by a third.")
+@exercise(2, "At 8 bits the two rules differ by 0.4 %, at 2 bits by a third.")
 def pytorchs_scale(answer) -> None:
     """Ask for a function from an array of weights and bits to PyTorch's symmetric scale."""
     for x in WEIGHTS:
@@ -39,13 +39,13 @@ def pytorchs_scale(answer) -> None:
             if np.isclose(scale, largest / ((fmt.qmax - fmt.qmin) / 2)):
                 continue
             if np.isclose(scale, largest / fmt.qmax):
-                raise Hint(f"{told}: that is the rule of lesson 2, which divides by qmax.")
+                raise Hint(f"{told}: that is the rule of the page 'Scale and zero point', which divides by qmax.")
             if np.isclose(scale * (fmt.qmax - fmt.qmin) / 2, abs(x.max())):
                 raise Hint(f"{told}: the largest magnitude may be that of a negative weight.")
             raise Hint(f"{told}. It is the largest magnitude, divided by half of the distance from qmin to qmax.")
 
 
-@exercise("04.3", "A bias is added before the ReLU, so it belongs to the channel, and grows with it.")
+@exercise(3, "A bias is added before the ReLU, so it belongs to the channel, and grows with it.")
 def rescaled(answer) -> None:
     """Ask for a function that rescales the channels between two layers, and leaves what they compute."""
     refuse_unchanged(answer, lambda w1, b1, w2, s: (w1 * s[:, None], b1, w2 / s), JOINTS)

@@ -1,10 +1,4 @@
 # %% [markdown]
-# # 9. Benefits and trade-offs
-#
-# **The question of this page: what does one gain by quantization, what does it cost, and how do I choose?**
-#
-# *Before it: [8. Integers all the way](08_integers_all_the_way.ipynb). Time: 35 minutes, exercises 10 more. Next: [10. Moving on](10_moving_on.ipynb).*
-#
 # Three things are promised: a smaller model, faster answers, less power. Two things are paid: some accuracy, and a more complex way to the model. On this page nothing of that is taken on trust. You count it, measure it, or see where the figure comes from.
 
 # %%
@@ -138,7 +132,7 @@ found = {"PTQ": [run.accuracies[0] for run in runs], "QAT": [run.accuracies[-1] 
 accuracy_by_bits(list(formats), found, runs[0].float_accuracy)
 
 # %% [markdown]
-# The fewer the bits, the more rounding costs, and the more training gives back; [lesson 5](05_qat_with_fbgemm.ipynb) says how. Each mark is one run: that W3A4 ends above W4A4 is luck.
+# The fewer the bits, the more rounding costs, and the more training gives back; [page](page:qat_with_fbgemm) says how. Each mark is one run: that W3A4 ends above W4A4 is luck.
 #
 # ## Which layer needs its bits?
 #
@@ -233,7 +227,7 @@ guess_percent.reveal(int(test.right[at] - test.right[place(3)]), "Small layers c
 # %% [markdown]
 # ## Complexity: three ways side by side
 #
-# **Dynamic** quantization needs one line. **Static** post-training quantization needs a sample. **Quantization-aware training** (QAT) needs labels and a training loop. The next cell runs all three on our network, in plain torch. It counts lines and steps in the code that ran, and the images that went through the network. Each step is one more place for a mistake; [lesson 6](06_when_it_goes_wrong.ipynb) shows most of them. `print(ways.ways[2].code)` shows the code itself.
+# **Dynamic** quantization needs one line. **Static** post-training quantization needs a sample. **Quantization-aware training** (QAT) needs labels and a training loop. The next cell runs all three on our network, in plain torch. It counts lines and steps in the code that ran, and the images that went through the network. Each step is one more place for a mistake; [page](page:when_it_goes_wrong) shows most of them. `print(ways.ways[2].code)` shows the code itself.
 
 # %%
 from qviz.pytorch.labs import pipelines
@@ -274,7 +268,7 @@ record(guess_file, guess_power, guess_layer, guess_percent)
 # Each check answers at once. A wrong answer gets a hint; an empty one stops nothing.
 
 # %% [markdown]
-# **9.1.** In the first explorer choose the network *wide*. With 5 bits and a scale for each channel it has a certain size. For which entries of **One scale** is it *larger* with 4 bits?
+# **1.** In the first explorer choose the network *wide*. With 5 bits and a scale for each channel it has a certain size. For which entries of **One scale** is it *larger* with 4 bits?
 
 # %%
 larger = None  # names, such as ["per tensor", "per channel"]
@@ -283,10 +277,10 @@ larger = ["per 8 weights"]
 ### END SOLUTION
 
 # %%
-check("09.1", larger)
+check("benefits_and_trade_offs.1", larger)
 
 # %% [markdown]
-# **9.2.** In a millisecond a machine does 100 million operations, and moves 20 million bytes; a call takes 0.01 ms. One float32 layer has 1,000 inputs and 1,000 outputs. How many inputs at once does it take, at least, until arithmetic is in the way, and not memory? Count two operations for each weight and input; moved are weights, inputs and outputs, 4 bytes each.
+# **2.** In a millisecond a machine does 100 million operations, and moves 20 million bytes; a call takes 0.01 ms. One float32 layer has 1,000 inputs and 1,000 outputs. How many inputs at once does it take, at least, until arithmetic is in the way, and not memory? Count two operations for each weight and input; moved are weights, inputs and outputs, 4 bytes each.
 
 # %%
 inputs_at_once = None
@@ -295,10 +289,10 @@ inputs_at_once = next(b for b in range(1, 100) if 2e6 * b / 100e6 > 4 * (1e6 + 2
 ### END SOLUTION
 
 # %%
-check("09.2", inputs_at_once)
+check("benefits_and_trade_offs.2", inputs_at_once)
 
 # %% [markdown]
-# **9.3. Spot the bug.** "4-bit weights make our model 8 times smaller", says a report, and counts with this function. But each group of weights of one output has a scale of 16 bits, and a file holds whole bytes. Mend it; biases do not count.
+# **3. Spot the bug.** "4-bit weights make our model 8 times smaller", says a report, and counts with this function. But each group of weights of one output has a scale of 16 bits, and a file holds whole bytes. Mend it; biases do not count.
 
 # %%
 def size_in_bytes(outputs, inputs, bits, group):
@@ -310,7 +304,7 @@ def size_in_bytes(outputs, inputs, bits, group):
 ### END SOLUTION
 
 # %%
-check("09.3", size_in_bytes)
+check("benefits_and_trade_offs.3", size_in_bytes)
 
 # %% [markdown]
 # ## Sources

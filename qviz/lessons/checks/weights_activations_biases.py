@@ -1,4 +1,4 @@
-"""Checks of lesson 7: bits of weights and of biases, the scale of a bias, and a bias that takes a shift away."""
+"""Checks: bits of weights and of biases, the scale of a bias, and a bias that takes a shift away."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ RNG = np.random.default_rng(7)
 BIASES = [(RNG.normal(0, 0.3, 8), 0.02, 0.005), (RNG.normal(0, 0.3, 8), 0.01, RNG.uniform(0.001, 0.1, 8))]
 
 
-@exercise("07.1", "Half a byte for each weight, and almost all digits are still right: no data was needed for that.")
+@exercise(1, "Half a byte for each weight, and almost all digits are still right: no data was needed for that.")
 def fewest_weight_bits(answer) -> None:
     """Ask for the fewest bits of the weights alone with at least 350 right."""
     bits = number_of(answer, "a number of bits")
@@ -30,7 +30,7 @@ def fewest_weight_bits(answer) -> None:
         raise Hint(f"That is enough, but {bits - 1:g} bits have {less} right as well.")
 
 
-@exercise("07.2", "Each layer needs another number. 32 bits hold them all, and the sum has 32 bits anyway.")
+@exercise(2, "Each layer needs another number. 32 bits hold them all, and the sum has 32 bits anyway.")
 def fewest_bias_bits(answer) -> None:
     """Ask for the fewest bits that clip no bias of the network, on the scale of the sums, beside 8 bits."""
     bits = number_of(answer, "a number of bits")
@@ -43,7 +43,7 @@ def fewest_bias_bits(answer) -> None:
         raise Hint(f"Nothing is clipped with {bits:g} bits, but fewer are enough. SQNR stands still until it falls.")
 
 
-@exercise("07.3", "The sum counts steps of scale_x * scale_w. What is added to it must count the same steps.")
+@exercise(3, "The sum counts steps of scale_x * scale_w. What is added to it must count the same steps.")
 def bias_to_codes(answer) -> None:
     """Ask for a function from biases, scale_x and scale_w to integers."""
     refuse_unchanged(answer, lambda b, x, w: np.rint(b / w).astype(np.int32), BIASES)
@@ -63,7 +63,7 @@ def bias_to_codes(answer) -> None:
             raise Hint(f"The bias {bias[worst]:.4f} becomes {codes[worst]}: how many steps of the sum is it?")
 
 
-@exercise("07.4", "Errors of weights shift the output, and a bias can take the shift away: bias correction, for free.")
+@exercise(4, "Errors of weights shift the output, and a bias can take the shift away: bias correction, for free.")
 def corrected_bias(answer) -> None:
     """Ask for a function from bias, weights, rounded weights and the mean input to a bias without the shift."""
     cases = []
