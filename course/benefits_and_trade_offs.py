@@ -24,7 +24,7 @@ for granularity in ("per tensor", "per channel", "per 32 weights", "per 8 weight
 sizes.reset()
 
 # %% [markdown]
-# **Notice:** the fewer weights share a scale, the more bytes the scales take. Groups of 8 weights at 4 bits need as many bytes for the scales as for the codes.
+# **Notice:** the fewer weights share a scale, the more bytes the scales take. A scale has 16 bits here. Groups of 32 weights add half a bit to each weight, and groups of 8 add two bits, half as much as the codes themselves.
 #
 # ## What a file really holds
 #
@@ -256,7 +256,7 @@ record(guess_file, guess_power, guess_layer, guess_percent)
 # %% [markdown]
 # ## In five lines
 #
-# 1. Size is certain: int8 is nearly 4 times smaller; fewer bits help only where they are packed.
+# 1. Size can be counted: int8 codes take a quarter of the bytes; scales, biases and headers come on top, and fewer bits help only where codes are packed.
 # 2. Speed must be measured: wide layers and many inputs gain, small layers and conversions lose.
 # 3. Power follows the bytes moved more than the arithmetic.
 # 4. Accuracy is often kept at 8 bits. Measure it, and spend the bits where the network is sensitive.
@@ -292,7 +292,7 @@ inputs_at_once = next(b for b in range(1, 100) if 2e6 * b / 100e6 > 4 * (1e6 + 2
 check("benefits_and_trade_offs.2", inputs_at_once)
 
 # %% [markdown]
-# **3. Spot the bug.** "4-bit weights make our model 8 times smaller", says a report, and counts with this function. But each group of weights of one output has a float32 scale, and a file holds whole bytes. Mend it; biases do not count.
+# **3. Spot the bug.** "4-bit weights make our model 8 times smaller", says a report, and counts with this function. But each group of weights of one output has a scale of 16 bits, and a file holds whole bytes. Mend it; biases do not count.
 
 # %%
 def size_in_bytes(outputs, inputs, bits, group):
@@ -300,7 +300,7 @@ def size_in_bytes(outputs, inputs, bits, group):
 ### BEGIN SOLUTION
 def size_in_bytes(outputs, inputs, bits, group):
     codes = -(-outputs * inputs * bits // 8)
-    return codes + 4 * outputs * -(-inputs // group)
+    return codes + 2 * outputs * -(-inputs // group)
 ### END SOLUTION
 
 # %%

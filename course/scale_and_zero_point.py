@@ -55,7 +55,7 @@ print(f"scale = {float(qparams.scale):.6f}, zero point = {int(qparams.zero_point
 # * Move **lo** and **hi**. Watch the scale and the zero point.
 # * Choose the scheme **symmetric**.
 #
-# The zero point is rounded, which moves the whole grid by up to half a step. So the last level may lie a little beside **hi**: with 3 bits, at 2.857 in place of 3. A value further than half a step beyond the last level is *clipped*.
+# The zero point is rounded, which moves the whole grid by up to half a step. So the last level may lie a little below or above **hi**: with 3 bits, at 2.857 instead of 3. The grey range ends at that last level. A value up to half a step beyond it still rounds to it, as it should; only what lies further out is *clipped*, and there the hatching begins.
 
 # %%
 mapping = MappingExplorer(lo=-1.0, hi=3.0, bits=3, x=1.2, fit=True)
@@ -76,7 +76,7 @@ activations = qviz.tensor("conv2 activations")
 print(f"{np.mean(activations == 0):.0%} of these activations are exactly 0")
 
 # %% [markdown]
-# If 0.0 had no code of its own, every one of them would get an error, and all in the same direction. So the range is always widened until it includes 0. Ask for the range from 2 to 6, and you get 0 to 6:
+# If 0.0 had no code of its own, every one of them would get an error, and all in the same direction. (Some formats for weights alone store the minimum of each group instead of a zero point, and have no exact 0.0. Weights can do without, because no padding or ReLU fills them with zeros.) So the range is widened until it includes 0. Ask for the range from 2 to 6, and you get 0 to 6:
 
 # %%
 widened = qviz.choose_qparams(2.0, 6.0, qviz.UINT8)
@@ -168,15 +168,21 @@ granularity.reset(granularity="per channel")
 guess_channel.reveal(granularity.result.sqnr_db - per_tensor, "The gain depends on how much the channels differ. It costs one more number for each channel.")
 
 # %% [markdown]
-# **Notice** the bill in the readout. 32 scales are little beside thousands of weights. Small groups are another matter. Here they are on the largest layer, *fc1*. A scale is a float32; in practice one often spends 16 bits on it.
+# **Notice** the bill in the readout. Two codes of 4 bits are **packed** into one byte, and each scale takes 16 bits, as is usual in formats for weights. 32 scales are little next to thousands of weights, but small groups have many more. Is it worth it? You could spend the same bits on wider codes instead. So here are groups on the largest layer, *fc1*, next to a scale per channel with as many bits a weight (interpolated between 4, 5, 6 ... bits):
 
 # %%
-for size in (64, 16, 8, 4):
+channels = [granularity.reset(data="fc1 weights", granularity="per channel", bits=b) or granularity.result for b in range(4, 9)]
+costs, decibels = [r.bits_per_weight for r in channels], [r.sqnr_db for r in channels]
+print(f"per channel:   {costs[0]:.2f} bits a weight, {decibels[0]:.2f} dB")
+for size in (128, 64, 32, 16, 8):
     granularity.reset(data="fc1 weights", granularity="per group", group_size=size)
     r = granularity.result
-    print(f"groups of {size:2}: {r.sqnr_db:5.2f} dB, {r.weight_bytes:,} bytes of weights, {r.scale_bytes:,} of scales")
+    same = np.interp(r.bits_per_weight, costs, decibels)
+    print(f"groups of {size:3}: {r.bits_per_weight:.2f} bits a weight, {r.sqnr_db:.2f} dB; per channel for the same bits {same:.2f} dB")
 
 # %% [markdown]
+# **Notice:** groups of 32 to 128 weights win: they have 0.6 to 1 dB more signal than the same bits spent on wider codes, and stay within 4.5 bits a weight. Groups of 16 or fewer lose, because their scales cost a whole bit or more. That is why most 4-bit formats for language models use groups of 32 to 128.
+#
 # In some networks the channels of a layer differ much more than here. Then one scale for all ruins the small ones. Here the channels of conv2 were multiplied by different factors. (0 dB: all of that channel has become 0.)
 
 # %%
@@ -185,7 +191,7 @@ for choice in ("per tensor", "per channel"):
     print(f"{choice:12} SQNR {granularity.result.sqnr_db:5.2f} dB, the worst channel {granularity.result.channels_db.min():6.2f} dB")
 
 # %% [markdown]
-# A group must divide the row, or there is no such grouping. The explorer then keeps its last picture and says what to do:
+# Here a group must divide the row. (Some libraries let the last group of a row be shorter, or pad it.) If it does not, the explorer keeps its last picture and says what to do:
 
 # %%
 granularity.reset(granularity="per group", group_size=128)
@@ -202,10 +208,10 @@ record(guess_zero, guess_scheme, guess_channel)
 # ## In five lines
 #
 # 1. The scale is the range divided by the number of steps; the zero point is the code of 0.0.
-# 2. 0.0 is always exact, so the range always includes it.
+# 2. Where padding and ReLU make zeros, 0.0 must be exact, so the range is widened to include it.
 # 3. Affine fits lopsided values, symmetric makes arithmetic cheaper.
 # 4. A scale for each channel costs almost nothing, and gains most where channels differ.
-# 5. Small groups gain more, and their scales are soon as large as the weights.
+# 5. With scales of 16 bits, groups of 32 to 128 weights gain more than they cost; smaller groups do not.
 
 # %% [markdown]
 # ## Exercises

@@ -6,6 +6,7 @@ import numpy as np
 
 import qviz
 from qviz import data, networks, plots
+from qviz.experiments.margins import answer_margins, right_under_noise
 from qviz.lessons import Prediction, check, record
 from qviz.widgets import PhotoExplorer, QuantizeExplorer
 
@@ -26,23 +27,22 @@ guess_greys = Prediction("How many different grey values can there be with 3 bit
 guess_greys
 
 # %% [markdown]
-# Move **Bits** slowly from 8 down to 2. Where do you first see a difference? Where do smooth surfaces turn into bands?
+# Here is the photograph at 3 bits: smooth surfaces have turned into bands. Move **Bits** up to 8, and then slowly down. Where do you first see a difference?
 
 # %%
-photo_explorer = PhotoExplorer(bits=8)
+photo_explorer = PhotoExplorer(bits=3)
 photo_explorer
 
 # %%
-photo_explorer.reset(bits=3)
-print(photo_explorer.readout)
 photo_explorer.reset()
+print(photo_explorer.readout)
 
 # %%
 three_bits = qviz.fake_quantize(photo, qviz.calibrate(photo, fmt=qviz.IntFormat(3, signed=False)))
 guess_greys.reveal(np.unique(three_bits).size, "b bits make 2 to the power of b codes.")
 
 # %% [markdown]
-# **Notice:** at 8 bits the picture *is* the same, in a quarter of the memory: the camera stored 256 greys to begin with. With 6 or 5 bits one has to look hard. The first bits matter much; the last ones hardly. Quantization lives on that.
+# **Notice:** at 8 bits the picture *is* the same, in a quarter of the memory: the camera stored 256 greys to begin with. With 6 or 5 bits you have to look hard. The first few bits matter a lot, the last few hardly at all. That is why quantization works. (NumPy keeps each code in a whole byte. The size that the explorer gives for fewer than 8 bits is that of **packed** codes, stored without gaps.)
 
 # %%
 eight_bits = qviz.quantize(photo, qviz.calibrate(photo, fmt=qviz.UINT8))
@@ -109,23 +109,19 @@ tensor_explorer = QuantizeExplorer(data="conv2 weights", bits=6, scheme="symmetr
 tensor_explorer
 
 # %%
+errors = {}
 for bits in range(8, 2, -1):
     tensor_explorer.reset(bits=bits)
     r = tensor_explorer.result
-    print(f"{bits} bits: error {r.parts.total:.2e}, SQNR {r.sqnr_db:5.2f} dB")
+    errors[bits] = r.parts.total
+    print(f"{bits} bits: error {errors[bits]:.2e}, SQNR {r.sqnr_db:5.2f} dB")
+tensor_explorer.reset()
 
 # %% [markdown]
 # The **SQNR** (signal-to-quantization-noise ratio) says the same in decibels: 10 times the logarithm of the mean square of the values over the mean squared error. Higher is better.
 
 # %%
-tensor_explorer.reset(bits=7)
-error_7 = tensor_explorer.result.parts.total
-tensor_explorer.reset(bits=6)
-error_6 = tensor_explorer.result.parts.total
-tensor_explorer.reset()
-
-# %%
-guess_error.reveal(error_6 / error_7, "The step is twice as wide, so its square is four times as large: about 6 dB for each bit.")
+guess_error.reveal(errors[6] / errors[7], "The step is twice as wide, so its square is four times as large: about 6 dB for each bit.")
 
 # %% [markdown]
 # **Notice** the picture on the right. Rounding errors of every size up to half a step are about equally frequent. At 2 bits that changes, because most weights are near zero and fall on the same level.
@@ -135,12 +131,10 @@ guess_error.reveal(error_6 / error_7, "The step is twice as wide, so its square 
 # The error of a weight matters only if the answers change. This network names 359 handwritten digits that it has never seen.
 
 # %%
-images = data.digits().images
+images, labels = data.digits().images, data.digits().labels
 row = np.hstack(1 - np.pad(images[:12, 0], ((0, 0), (1, 1), (2, 2))))
-plots.draw({"digits": (plots.ImagePanel("The first twelve"), row)}, size=(900, 130))
-
-# %%
 print(f"{networks.cnn_accuracy():.2%} right with float32 weights")
+plots.draw({"digits": (plots.ImagePanel("The first twelve"), row)}, size=(900, 130))
 
 # %%
 guess_bits = Prediction("Take bits away from every weight. At how many bits are fewer than 95 % right for the first time?", {"7 bits": 7, "5 bits": 5, "3 bits": 3, "2 bits": 2})
@@ -151,21 +145,37 @@ guess_bits
 
 # %%
 weights = networks.cnn_weights()
-accuracy = {}
+accuracy, rounded = {}, {}
 for bits in range(8, 1, -1):
-    fmt = qviz.IntFormat(bits)
-    small = dict(weights)
+    rounded[bits] = small = dict(weights)
     for name in ("conv1.weight", "conv2.weight", "fc1.weight", "fc2.weight"):
-        qparams = qviz.calibrate(weights[name], "min-max", fmt, "symmetric")
+        qparams = qviz.calibrate(weights[name], "min-max", qviz.IntFormat(bits), "symmetric")
         small[name] = qviz.fake_quantize(weights[name], qparams)
     accuracy[bits] = networks.cnn_accuracy(small)
     print(f"{bits} bits: {accuracy[bits]:7.2%} right")
 
 # %%
-guess_bits.reveal(max(bits for bits in accuracy if accuracy[bits] < 0.95), "It hardly notices at first; then the accuracy falls off a cliff.")
+guess_bits.reveal(max(bits for bits in accuracy if accuracy[bits] < 0.95), "Nothing happens at first, although the error grows with each bit. Then the accuracy falls off a cliff.")
 
 # %% [markdown]
-# **Notice:** down to a point the network does not care, since many small errors cancel in each sum. Then it breaks all at once. Where that point lies depends on the network, and on how well the scale is chosen. That is the next page.
+# Why does nothing happen for so long? The network gives each of the ten digits a score, a **logit**, and the largest one is its answer. The **margin** is how far the largest lies above the second largest. An answer changes only when the errors of the logits are larger than its margin.
+
+# %%
+test = data.digits().test
+real = networks.cnn_forward(images[test])["logits"]
+noise = {}
+for bits in (4, 3, 2):
+    logits = networks.cnn_forward(images[test], rounded[bits])["logits"]
+    noise[f"{bits} bits"] = rms = np.sqrt(qviz.mse(real, logits))
+    random = right_under_noise(real, labels[test], rms)
+    print(f"{bits} bits: noise of the logits {rms:.1f}, {qviz.sqnr_db(real, logits):4.1f} dB; {accuracy[bits]:.1%} right", end="; ")
+    print(f"random noise of that size: {random:.0%} right")
+plots.margins(answer_margins(real), noise)
+
+# %% [markdown]
+# **Notice:** at 4 bits the noise is smaller than nearly every margin. At 3 bits it reaches the smaller ones, and these answers begin to change. At 2 bits it is as large as the logits themselves: the margins do not help any more. To test this explanation we added *random* noise of the same size to the float logits. With 4 and 3 bits it costs about as many answers. With 2 bits the real network does worse, because the error is no longer noise: hardly anything of the signal is left (about 0 dB).
+#
+# How far down you can go depends on the margins of the network, and on how well the scale is chosen. That is the next page.
 #
 # ## What can be quantized, and when
 #
@@ -188,7 +198,7 @@ record(guess_greys, guess_error, guess_bits)
 # 2. Divide by the scale, round, clip, store the integer; multiply to come back.
 # 3. Rounding moves no value further than half a step.
 # 4. Each bit less makes the squared error about four times as large: 6 dB.
-# 5. A network shrugs off small errors, and then breaks at once.
+# 5. An answer survives while the noise of the logits is smaller than its margin; then accuracy falls off a cliff.
 
 # %% [markdown]
 # ## Exercises

@@ -14,7 +14,7 @@ MACHINE, WIDTH = Roof(peak=100.0, bandwidth=20.0, call_ms=0.01), 1000
 LAYERS = [(64, 512, 4, 32), (10, 64, 3, 16), (5, 7, 3, 4), (16, 9, 8, 8), (1, 1000, 2, 128)]
 
 
-@exercise(1, "A float32 scale for 8 weights costs 4 bits a weight: as much as the codes themselves.")
+@exercise(1, "A 16-bit scale for 8 weights costs 2 bits a weight: more than the bit that you saved.")
 def scales_outgrow_a_bit(answer) -> None:
     """Ask where a 4-bit network gets larger than one of 5 bits with a scale a channel."""
     names = names_of(answer, ONE_SCALE, "a name on the list One scale")
@@ -58,14 +58,14 @@ def _why(mine: float, stored, arguments) -> str:
     outputs, inputs, bits, group = arguments
     if mine in (stored.codes, outputs * inputs * bits / 8):
         return "The scales are missing."
-    if mine == stored.codes + 4 * -(-outputs * inputs // group) or mine == stored.codes + 4 * (
+    if mine == stored.codes + 2 * -(-outputs * inputs // group) or mine == stored.codes + 2 * (
         outputs * inputs // group
     ):
         return "No group runs over the end of an output: the last one of each output may be shorter."
-    if mine == stored.codes + 4 * outputs * (inputs // group):
+    if mine == stored.codes + 2 * outputs * (inputs // group):
         return "The last, shorter group of each output needs a scale too."
-    if mine == stored.codes + stored.scales // 4:
-        return "A float32 scale takes 4 bytes."
+    if mine in (stored.codes + stored.scales // 2, stored.codes + 2 * stored.scales):
+        return "A scale of 16 bits takes 2 bytes."
     if np.ceil(mine) == stored.codes + stored.scales:
         return "A file holds whole bytes."
     return f"{stored.codes} bytes are codes; count how many scales there are."

@@ -1,7 +1,4 @@
-"""Random settings of every explorer, the first half; QVIZ_STATES asks for more than the suite has time for.
-
-Two files, because the suite gives each file to one process.
-"""
+"""Random settings of every explorer; `start.py test --thorough` tries many more than CI has time for."""
 
 import os
 import subprocess
@@ -16,6 +13,7 @@ from qviz.widgets import QuantizeExplorer
 
 
 def test_random_states(explorer_type, sweep):
+    """At least 160: the first half warms the caches, the last 80 are traced."""
     sweep(explorer_type, states=int(os.environ.get("QVIZ_STATES", 200)), seed=1)
 
 
@@ -72,7 +70,7 @@ class Failing(QuantizeExplorer):
 @pytest.mark.parametrize("kind", [FigureLeak, WidgetLeak, MemoryLeak, Failing])
 def test_the_sweep_can_fail(kind, sweep):
     with pytest.raises(AssertionError):
-        sweep(kind, states=200, seed=0, trace=True)
+        sweep(kind, states=200, seed=0)
     for thing in KEPT:
         if isinstance(thing, ipywidgets.Widget):
             thing.close()
