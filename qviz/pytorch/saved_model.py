@@ -234,7 +234,8 @@ def _filled(layout: PTQConfig, engine: str, state, model, example_x) -> nn.Modul
     with engines.using(engine), engines.quiet():
         for part in (values, outside):
             for name, like in list(part.items()):
-                part[name] = decoded(state[name], like, name, layout.weight_format, symmetric)
+                layer = next((n for n in layout.own_bits if name.startswith(f"{n}.")), name)
+                part[name] = decoded(state[name], like, name, layout.weight_format_of(layer), symmetric)
             check_outputs(network, part, layout.activation_format)
         load_outside(network, outside)
         network.load_state_dict(values)
