@@ -185,7 +185,7 @@ def test_the_first_version_did_not_keep_the_engine(content, refused):
     ],
 )
 def test_other_choices_are_refused(config, words, content, refused):
-    assert words in refused(content | {"config": asdict(PTQConfig(4, 4)) | config})
+    assert words in refused(content | {"config": asdict(PTQConfig(4, 4)) | {"layers": {}} | config})
 
 
 @pytest.mark.parametrize("missing", ["config", "state", "engine", "kind"])
