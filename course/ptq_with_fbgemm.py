@@ -157,7 +157,7 @@ with engines.needed():
 # %% [markdown]
 # Four: save and load. The example saves a state dict, and no float `SimpleModel` can load it: it has the names of integer layers. The first line below shows the refusal. One that was prepared and converted in the same way can.
 #
-# With `weights_only=False`, loading a file can run code that somebody put into it. `torch.load(..., weights_only=True)`, the default since PyTorch 2.6, takes tensors and plain values alone. `saved_model.load` does that, builds the layers anew, and checks each number before it goes in.
+# With `weights_only=False`, loading a file can run code that somebody put into it. `torch.load(..., weights_only=True)`, the default since PyTorch 2.6, takes tensors and plain values alone. `saved_model.save` writes a safetensors file, which holds tensors and text and nothing that could run. `saved_model.load` builds the layers anew, and checks each number before it goes in.
 
 # %%
 with engines.needed(), engines.quiet(), TemporaryDirectory() as folder:
@@ -165,8 +165,8 @@ with engines.needed(), engines.quiet(), TemporaryDirectory() as folder:
     state = torch.load(f"{folder}/model_quantized.pth", weights_only=True)
     print(examples.error_line(examples.SimpleModel().load_state_dict, state))
     print(examples.as_written_ptq().quantized.load_state_dict(state))
-    saved_model.save(mended.quantized, f"{folder}/mended.pt")
-    loaded = saved_model.load(f"{folder}/mended.pt", Mended(), new)
+    saved_model.save(mended.quantized, f"{folder}/mended.safetensors")
+    loaded = saved_model.load(f"{folder}/mended.safetensors", Mended(), new)
     print("the same bits:", torch.equal(loaded(new), mended.quantized(new)))
 
 # %% [markdown]

@@ -262,9 +262,9 @@ with engines.needed():
 truth = examples.targets(x)
 with engines.needed(), tempfile.TemporaryDirectory() as folder:
     print(f"mean error {(mended(x) - truth).abs().mean():.3f}; the answers are {truth.abs().mean():.3f} large")
-    saved_model.save(mended, f"{folder}/simple.pt")
-    saved_model.save(converted, f"{folder}/digits.pt")
-    simple, digits = saved_model.load(f"{folder}/simple.pt", examples.MendedModel(), x), saved_model.load(f"{folder}/digits.pt")
+    saved_model.save(mended, f"{folder}/simple.safetensors")
+    saved_model.save(converted, f"{folder}/digits.safetensors")
+    simple, digits = saved_model.load(f"{folder}/simple.safetensors", examples.MendedModel(), x), saved_model.load(f"{folder}/digits.safetensors")
     print("bit for bit the same:", simple(x).equal(mended(x)), digits(images).equal(converted(images)))
 
 # %% [markdown]

@@ -19,7 +19,7 @@ ROOMS = {
     "networks": ({"numerics", "data"}, set()),
     "experiments": ({"numerics", "data", "networks"}, set()),
     "plots": ({"numerics"}, {"matplotlib", "PIL"}),
-    "pytorch": ({"numerics", "data", "networks", "experiments", "tensors"}, {"torch"}),
+    "pytorch": ({"numerics", "data", "networks", "experiments", "tensors"}, {"torch", "safetensors"}),
     "widgets": (
         {"numerics", "plots", "data", "networks", "experiments", "tensors"},
         {"ipywidgets", "traitlets", "IPython"},

@@ -17,7 +17,7 @@ NEEDED = {
     "joblib": "sweeps, in the lessons on training and on benefits",
     "threadpoolctl": "sweeps, in the lessons on training and on benefits",
     "tqdm": "sweeps, in the lessons on training and on benefits",
-    "safetensors": "your own .safetensors files",
+    "safetensors": "saving quantized networks",
 }
 _SET_UP = "run `python3 start.py lab` in the folder of the course"
 _ENGINES = "import torch; print(*torch.backends.quantized.supported_engines)"
