@@ -11,6 +11,7 @@ from qviz.pytorch.labs import examples
 from qviz.pytorch.layer_comparison import agreement
 from qviz.pytorch.conversion import convert
 from qviz.pytorch.labs.qat_lab import QATLab
+from qviz.pytorch.labs.trained_codes import all_but_codes, codes_alone
 from qviz.widgets import QATExplorer, STEExplorer
 
 # %% [markdown]
@@ -26,9 +27,9 @@ for name, result in ptq.items():
     print(f"{name}: {result.accuracies[0]:.2%} right")
 
 # %% [markdown]
-# With 2 bits a weight has only four levels. Rounding moves it by up to half a step, and half a step is now a lot. Nobody asked the network whether it could bear that.
+# With 2 bits a weight has only four codes, -2 to 1, and the lowest is hardly ever used: nearly every weight becomes minus one step, zero or one step. Rounding moves a weight by up to half a step, and half a step is now a lot.
 #
-# So let it train on. In each step it rounds, sees what that costs, and adjusts.
+# So let the network train on. In each step it rounds, sees what that costs, and adjusts.
 
 # %%
 guess_learn = Prediction("W2A4, after ten epochs of training with the rounding in it: how many digits are right?", {"60 %": 60, "80 %": 80, "97 %": 97})
@@ -90,8 +91,6 @@ ste.reset()
 model, config = digits_model.digits_cnn(), qat.QATConfig(weight_bits=2, activation_bits=4)
 prepared = qat.prepare(model, config)
 print(len(qat.fake_quantizes(prepared)), "fake-quantizes, such as", *list(qat.fake_quantizes(prepared))[1:3])
-
-# %%
 run = qat.train_qat(model, config)
 print(run)
 guess_learn.reveal(100 * run.history[-1].accuracy, "As many bits as before, but weights that know the rounding.")
@@ -126,11 +125,24 @@ guess_share = Prediction("Which share of the weights has another code after trai
 guess_share
 
 # %%
-for name in run.snapshots[0]:
-    print(f"{name}: {run.changed(name):.2%} of the weights")
-guess_share.reveal(100 * run.changed(), "Most weights stay in their bins. Those that crossed did most; scales and biases moved, too.")
+for name, layer in run.snapshots[-1].items():
+    print(f"{name}: {run.changed(name):.2%} of the weights; {(layer.codes == -2).mean():.2%} have the lowest code, -2")
+guess_share.reveal(100 * run.changed(), "Most weights stay in their bins.")
 
 # %% [markdown]
+# Is it these few codes that bring the accuracy back? The training also moved scales, biases and the ranges of activations, so we take it apart. First the network from *before* training gets nothing but the new codes. Then the trained network gets the old codes back. And perhaps any further training would have done? As a control we train the float network for the same ten epochs, without rounding, and round it afterwards.
+
+# %%
+for name, network in {"new codes, the rest as before": codes_alone(model, run), "old codes, the rest as after": all_but_codes(run)}.items():
+    print(f"{name}: {digits_model.accuracy(network, images, labels):.1%} right")
+longer = digits_model.digits_cnn()
+digits_model.train(longer, epochs=config.epochs, lr=config.lr, seed=config.seed)
+later = qat.train_qat(longer, qat.QATConfig(2, 4, epochs=0)).history[0].accuracy
+print(f"ten more epochs in float, then rounded: {later:.1%} right (float: {digits_model.accuracy(longer, images, labels):.1%})")
+
+# %% [markdown]
+# **Notice:** one code in forty, changed alone, brings back most of the accuracy. The rest of the training, without these codes, brings back nearly nothing, and neither does further training that does not feel the rounding. So it is the rounding in the loop that helps, and it helps through the codes.
+#
 # Follow two weights of the last layer, in steps of their grid. The edge lies at 0.5. The one on the left swings across it near the end: both levels are a little wrong. The one on the right crosses once, and stays.
 
 # %%
@@ -151,8 +163,6 @@ for name in bits:
     fake = "  ".join(f"{result.accuracies[-1]:.2%}" for result in both)
     ints = "  ".join(f"{result.converted_accuracy:.2%}" for result in both)
     print(f"{name}: PTQ {ptq[name].accuracies[0]:.2%} | QAT, fake-quantized {fake} | QAT, converted {ints}")
-
-# %%
 found = {"PTQ": [result.converted_accuracy for result in ptq.values()]}
 found["QAT"] = [[lab(**each).converted_accuracy for each in both] for both in settings.values()]
 plots.accuracy_by_bits(list(bits), found, ptq["W8A8"].float_accuracy)
@@ -186,18 +196,18 @@ guess_torch = Prediction("Fake-quantized, it gets 96 % right. What does the inte
 guess_torch
 
 # %%
-fused = qat.train_qat(model, qat.QATConfig(weight_bits=2, activation_bits=4, fake_quantize="torch_fused")).model
-networks = {"fake": fused, "torch": convert(fused, mends=()), "mended": convert(fused)}
+fused = {b: qat.train_qat(model, qat.QATConfig(b, 4, fake_quantize="torch_fused")).model for b in (2, 8)}
+networks = {"fake": fused[2], "torch": convert(fused[2], mends=()), "mended": convert(fused[2])}
 right = {name: digits_model.accuracy(network, images, labels) for name, network in networks.items()}
 print("  ".join(f"{name} {accuracy:.2%}" for name, accuracy in right.items()))
-for name in run.snapshots[0]:
-    fake = fused.get_submodule(name).weight_fake_quant
-    ratio = fake.scale / fake.calculate_qparams()[0]
-    print(f"{name}: the trained scale is {ratio.min():.2f} to {ratio.max():.2f} times that of the conversion")
+for b, network in fused.items():
+    fakes = [network.get_submodule(name).weight_fake_quant for name in run.snapshots[0]]
+    ratios = np.concatenate([(fake.scale / fake.calculate_qparams()[0]).numpy() for fake in fakes])
+    print(f"{b} bits: the trained scale is {ratios.min():.3f} to {ratios.max():.3f} times that of the conversion")
 guess_torch.reveal(100 * right["torch"], "It was trained on one grid, and converted to another.")
 
 # %% [markdown]
-# The fused module trains with one rule for the scale. Asked at conversion, its observer answers with another. At 8 bits they hardly differ, so few people notice. `qviz.pytorch.convert` mends it: it converts the grid that was trained. **Always measure the converted network, never only the fake one.**
+# The fused module trains with one rule for the scale. At conversion its observer answers with a different one. At 8 bits the two hardly differ, so few people notice. (A change to torch of August 2026, pull request 194816, lets the conversion read the scale that was trained. It concerns every release before that.) `qviz.pytorch.convert` converts the grid that was trained. **Always measure the converted network, never only the fake-quantized one.**
 #
 # ## The example that everybody starts from
 #
@@ -269,7 +279,7 @@ record(guess_learn, guess_slope, guess_share, guess_torch)
 # 1. PTQ rounds a finished network; with few bits it cannot bear that.
 # 2. QAT puts a fake-quantize behind each weight and activation, and trains on.
 # 3. The straight-through estimator takes a slope of 1 for a staircase that has none.
-# 4. Weights creep; most of the change comes from the few that cross an edge.
+# 4. Weights creep, and the few codes that change bring back most of the accuracy.
 # 5. Prepare, train, freeze, `eval()`, convert; then measure the converted network.
 
 # %% [markdown]

@@ -705,6 +705,7 @@ EXEMPT = {
     "pytorch.labs.recipes.*": "plain torch, shown to the reader as it stands",
     "pytorch.measure_results.*": "a Result",
     "pytorch.labs.snapshots.WeightSnapshot.*": "a Result",
+    "pytorch.labs.trained_codes.*": "networks and codes of a training that qviz ran: tests/pytorch/labs",
     "pytorch.labs.speed.Stack.*": "a network's own step",
     "pytorch.straight_through.FakeQuantize.forward.x": "a network's own step",
     "pytorch.straight_through.*.scale": "tests/pytorch/test_straight_through.py",

@@ -21,8 +21,10 @@ from qviz.pytorch import (
     digits_tensors,
     engines,
     evaluate,
+    load,
     prepare,
     quantize_model,
+    save,
     simulate_model,
     train_qat,
 )
@@ -148,3 +150,13 @@ def test_what_is_refused(layers, kind, text):
         quantize_model(MODEL, PTQConfig(layers=layers), TRAIN)
     with pytest.raises(kind, match=text):
         prepare(MODEL, QATConfig(layers=layers))
+
+
+@pytest.mark.parametrize("layers", [MIXED, MIXED | {"fc2": None}])
+def test_it_is_saved_and_loaded_bit_for_bit(layers, tmp_path):
+    config = PTQConfig(weight_bits=4, flow="fx", layers=layers)
+    quantized = quantize_model(MODEL, config, TRAIN)
+    save(quantized, tmp_path / "mixed.pt")
+    loaded = load(tmp_path / "mixed.pt", MODEL, TRAIN[:1])
+    with engines.using(), ReproducibleSums():
+        assert torch.equal(loaded(TEST), quantized(TEST)) and loaded.made.config == config
