@@ -43,6 +43,7 @@ from qviz.numerics import (
     QParams,
     bias,
     calibration_results,
+    codecs,
     integer_matmul,
     packing,
     pareto,
@@ -101,6 +102,14 @@ DOORS = {
     "numerics.bias.bias_bits.scale": Door(lambda s: bias.bias_bits(REAL, s), POSITIVE),
     "numerics.bias.bias_steps.bias": Door(lambda b: bias.bias_steps(b, 0.5), REAL),
     "numerics.bias.bias_steps.scale": Door(lambda s: bias.bias_steps(REAL, s), POSITIVE),
+    "numerics.codecs.protocol.Codec.fake_quantize.x": Door(
+        lambda x: [codec.fake_quantize(x) for codec in (codecs.FP16, codecs.FP8_E4M3, codecs.FP4_E2M1)], REAL
+    ),
+    "numerics.codecs.protocol.Codec.fake_quantize.weights": Door(
+        lambda w: codecs.FP8_E4M3.fake_quantize(REAL, weights=w), POSITIVE
+    ),
+    "numerics.codecs.floating_point.FloatFormat.encode.groups": Door(codecs.FP8_E4M3.encode, REAL),
+    "numerics.codecs.floating_point.FloatFormat.decode.codes": Door(codecs.FP8_E4M3.decode, UNSIGNED),
     "numerics.fixed_point.FixedPoint.mantissa": Door(lambda m: FixedPoint(m, 0), np.int32([2**30, 2**31 - 1])),
     "numerics.fixed_point.FixedPoint.exponent": Door(lambda e: FixedPoint(2**30, e), CODES),
     "numerics.fixed_point.fixed_point.multiplier": Door(fixed_point, POSITIVE),
@@ -616,6 +625,15 @@ EXEMPT = {
     "plots.style.legend.options": "options of matplotlib",
     "plots.training.training.*": "numbers of a training that qviz ran",
     "plots.accumulator.*": "parts of panels, given sums of codes",
+    "numerics.codecs.*.groups": "rows that a method or an explorer cut: tests/numerics/codecs",
+    "numerics.codecs.*.codes": "what encode returned: tests/numerics/codecs",
+    "numerics.codecs.*.params": "what choose_params returned",
+    "numerics.codecs.*.weights": "as fake_quantize checks them: tests/numerics/codecs",
+    "numerics.codecs.*.granularity": "no array: tests/numerics/codecs",
+    "numerics.codecs.*.shape": "whole numbers: tests/numerics/codecs",
+    "numerics.codecs.protocol.as_*": "the first steps of fake_quantize and of a codec's verbs",
+    "numerics.codecs.floating_point.checked_codes.*": "the first half of decode",
+    "numerics.codecs.floating_point.look_up.*": "the second half of decode",
     "numerics.affine.dequantize.dtype": "a dtype; tests/numerics/test_affine.py",
     "numerics.calibrators.as_calibrator.calibrator": "no array: WORDS, below",
     "numerics.formats.as_format.fmt": "no array: WORDS, below",
