@@ -3,7 +3,7 @@
 The code of a value is the bits themselves: sign, exponent field, mantissa field, from the highest bit down.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -172,7 +172,7 @@ class FloatFormat(Codec):
         if self.nan_code is None and np.isnan(x).any():
             bad = _check.describe_bad(x, np.isnan(x))
             raise ValueError(f"groups must not hold NaN, which {self} has no code for: got {bad}; replace it first")
-        return in_blocks(self._encode_block, x.reshape(1, -1), (), self.dtype).reshape(x.shape)
+        return in_blocks(self.nearest, x.reshape(1, -1), (), self.dtype).reshape(x.shape)
 
     def decode(self, codes, params=None) -> np.ndarray:
         """Look up the value of each code; any shape will do.
@@ -206,14 +206,20 @@ class FloatFormat(Codec):
         significand = (exponent > 0) + mantissa / 2**self.mantissa_bits
         return FloatFields(sign, exponent, mantissa, kind, max(exponent, 1) - self.bias, significand, value)
 
+    def saturating(self) -> "FloatFormat":
+        """Return the same format, in which a value beyond the largest becomes the largest."""
+        return replace(self, saturate=True)
+
     def _magnitude(self, code):
         exponent, mantissa = code >> self.mantissa_bits, code & (2**self.mantissa_bits - 1)
         significand = mantissa + np.where(exponent > 0, 2**self.mantissa_bits, 0)
         power = np.maximum(exponent, 1) - self.bias - self.mantissa_bits
         return np.ldexp(significand.astype(np.float64), power)
 
-    def _encode_block(self, x: np.ndarray) -> np.ndarray:
-        """Round to whole multiples of the step at each value's own exponent, by the processor's own rounding.
+    def nearest(self, x: np.ndarray) -> np.ndarray:
+        """Return the code of each float32 of `x`, as uint32: what `encode` does, without its checks.
+
+        It rounds to whole multiples of the step at each value's own exponent, by the processor's own rounding.
 
         Adding 2^23 steps to a float32 leaves room for whole steps alone; the bits of the sum, less those of what was
         added, are their number. A carry into the next exponent comes out right by itself.
