@@ -24,11 +24,15 @@ def split_fifth_bits(packed: np.ndarray) -> np.ndarray:
     return np.unpackbits(packed, axis=1, bitorder="little")
 
 
+def _shifts(each: int, bits: int) -> np.ndarray:
+    return (np.arange(each, dtype=np.uint8) * np.uint8(bits))[:, None]
+
+
 def interleave(codes: np.ndarray, bits: int, run: int) -> np.ndarray:
     """Put 8 / bits codes into a byte: of each stretch of 8 / bits runs, the first run takes the lowest bits."""
     each = 8 // bits
     stretches = codes.shape[1] // (each * run)
-    runs = codes.reshape(len(codes), stretches, each, run) << (np.arange(each, dtype=np.uint8) * np.uint8(bits))[:, None]
+    runs = codes.reshape(len(codes), stretches, each, run) << _shifts(each, bits)
     return np.bitwise_or.reduce(runs, axis=2).reshape(len(codes), stretches * run)
 
 
@@ -36,7 +40,7 @@ def deinterleave(packed: np.ndarray, bits: int, run: int) -> np.ndarray:
     """Undo `interleave`."""
     each = 8 // bits
     stretches = packed.shape[1] // run
-    runs = packed.reshape(len(packed), stretches, 1, run) >> (np.arange(each, dtype=np.uint8) * np.uint8(bits))[:, None]
+    runs = packed.reshape(len(packed), stretches, 1, run) >> _shifts(each, bits)
     return (runs & np.uint8(2**bits - 1)).reshape(len(packed), stretches * each * run)
 
 

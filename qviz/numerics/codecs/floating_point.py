@@ -184,7 +184,11 @@ class FloatFormat(Codec):
         TypeError
             The codes are not integers.
         """
-        return look_up(self.values, checked_codes(codes, 2**self.bits, self.name))
+        codes = checked_codes(codes, 2**self.bits, self.name)
+        if self.exponent_bits == 8 and self.bits == 16:  # bfloat16: the upper half of a float32
+            upper = in_blocks(lambda c: c.astype(np.uint32) << 16, codes.reshape(1, -1), (), np.uint32)
+            return upper.view(np.float32).reshape(codes.shape)
+        return look_up(self.values, codes)
 
     def fields(self, code: int) -> FloatFields:
         """Take a code apart into its fields.
@@ -218,39 +222,50 @@ class FloatFormat(Codec):
 
     def nearest(self, x: np.ndarray) -> np.ndarray:
         """Return the code of each float32 of `x`, as uint32: what `encode` does, without its checks.
-
         It rounds to whole multiples of the step at each value's own exponent, by the processor's own rounding.
-
-        Adding 2^23 steps to a float32 leaves room for whole steps alone; the bits of the sum, less those of what was
-        added, are their number. A carry into the next exponent comes out right by itself.
         """
-        bits = np.ascontiguousarray(x).view(np.uint32)
-        code = bits & ~_SIGN
-        nan = code > _EXPONENT if code.max(initial=0) > _EXPONENT else None
+        x = np.ascontiguousarray(x)
+        bits = x.view(np.uint32)
+        code = self._nearest_wide(bits) if self.exponent_bits == 8 else self._nearest_narrow(bits)
+        if np.isnan(x.max(initial=0)):
+            nan = np.isnan(x)
+            code[nan] = self.nan_code | (bits[nan] & _SIGN) >> (32 - self.bits)
+        return code
+
+    def _nearest_wide(self, bits: np.ndarray) -> np.ndarray:
+        """Round away the lower bits of a float32, whose other fields are those of the format."""
         shift = _MANTISSA - self.mantissa_bits
-        if self.exponent_bits == 8:  # the fields of float32 itself, so that its lower bits are rounded away
-            odd = code >> shift
-            odd &= 1
-            odd += (1 << (shift - 1)) - 1
-            code += odd
-            code >>= shift
-        else:
-            lowest, top = (np.uint32((_BIAS + e) << _MANTISSA) for e in self._exponents)
-            np.minimum(code, top, out=code)  # all beyond is beyond the largest number as well
-            tie = (code & ~_EXPONENT) == 1 << (_MANTISSA - 1) if self.mantissa_bits == 0 else None
-            step = code & _EXPONENT
-            np.maximum(step, lowest, out=step)
-            step += shift << _MANTISSA
-            total = (code.view(np.float32) + step.view(np.float32)).view(np.uint32)
-            np.subtract(total, step, out=code)
-            step -= lowest + np.uint32(shift << _MANTISSA)
-            step >>= shift
-            code += step
-            if tie is not None:  # there the sum's last bit is not the last bit of the code
-                code -= tie & (code % 2 == 1) & (code > 1)
+        code = bits >> shift
+        code &= 1
+        code += (1 << (shift - 1)) - 1
+        code += bits
+        code >>= shift
+        if self.saturate:
+            code -= code % 2 ** (self.bits - 1) > self.max_code
+        return code
+
+    def _nearest_narrow(self, bits: np.ndarray) -> np.ndarray:
+        """Add 2^23 steps, which leaves room for whole steps alone, to the magnitude.
+
+        The bits of the sum, less those of what was added, are their number. A carry into the next exponent comes out
+        right by itself.
+        """
+        shift = _MANTISSA - self.mantissa_bits
+        lowest, top = (np.uint32((_BIAS + e) << _MANTISSA) for e in self._exponents)
+        code = bits & ~_SIGN
+        np.minimum(code, top, out=code)  # all beyond is beyond the largest number as well
+        tie = (code & ~_EXPONENT) == 1 << (_MANTISSA - 1) if self.mantissa_bits == 0 else None
+        step = code & _EXPONENT
+        np.maximum(step, lowest, out=step)
+        step += shift << _MANTISSA
+        total = (code.view(np.float32) + step.view(np.float32)).view(np.uint32)
+        np.subtract(total, step, out=code)
+        step -= lowest + np.uint32(shift << _MANTISSA)
+        step >>= shift
+        code += step
+        if tie is not None:  # there the sum's last bit is not the last bit of the code
+            code -= tie & (code % 2 == 1) & (code > 1)
         np.minimum(code, self._beyond, out=code)
-        if nan is not None:
-            code[nan] = self.nan_code
         sign = bits & _SIGN
         sign >>= 32 - self.bits
         code |= sign

@@ -9,12 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import _check
+from .._groups import ends_of
 from ._gguf_bytes import join_fifth_bits, join_halves, split_fifth_bits, split_halves
-from ._grouping import count_groups
+from ._grouping import count_groups, in_blocks
 from .floating_point import checked_codes
 from .protocol import Codec, as_groups
+from .scaled import rows_of
 
 _BLOCKS = {"Q8_0": 34, "Q4_0": 18, "Q4_1": 20, "Q5_0": 22, "Q5_1": 24}  # bytes
+# Added to a float32 before it is cut off, this rounds halves away from zero; with 0.5, 0.49999997 would become 1.
+_ALMOST_HALF = np.nextafter(np.float32(0.5), np.float32(0))
 _BEYOND = np.float32(2**30)  # more than any format holds, as its scales are float16
 
 
@@ -58,7 +62,8 @@ class GGUFCodec(Codec):
         groups = as_groups(groups)
         if groups.shape[1] != self.group_size:
             raise ValueError(f"groups must be blocks of {self.group_size} for {self}: got shape {groups.shape}")
-        return np.clip(groups, -_BEYOND, _BEYOND)
+        largest = max(-groups.min(initial=0), groups.max(initial=0))
+        return groups if largest <= _BEYOND else np.clip(groups, -_BEYOND, _BEYOND)
 
     def _bytes(self, packed) -> np.ndarray:
         packed = _check.as_array(packed, "packed")
@@ -118,33 +123,43 @@ class GGUFBlock(GGUFCodec):
     def choose_params(self, groups, weights=None) -> BlockParams:
         """Choose scale and minimum of each block from its extremes; `weights` are not used."""
         x = self._blocks(groups)
+        low, high = (end.astype(np.float32) for end in ends_of(x))
         if self._has_minimum:
-            low = x.min(axis=1, keepdims=True)
-            return BlockParams(_fits((x.max(axis=1, keepdims=True) - low) / np.float32(2**self.bits - 1)), _fits(low))
-        size = np.abs(x)
+            return BlockParams(_fits((high - low) / np.float32(2**self.bits - 1)), _fits(low))
         if self.name == "Q8_0":
-            return BlockParams(_fits(size.max(axis=1, keepdims=True) / np.float32(127)))
-        signed = np.take_along_axis(x, size.argmax(axis=1)[:, None], axis=1)
+            return BlockParams(_fits(np.maximum(-low, high) / np.float32(127)))
+        signed = np.where(high > -low, high, low)
+        both = np.flatnonzero(high == -low)  # the one that comes first counts
+        signed[both, 0] = x[both, np.abs(x[both]).argmax(axis=1)]
         return BlockParams(_fits(signed / np.float32(-(2 ** (self.bits - 1)))))
 
     def encode(self, groups, params: BlockParams) -> np.ndarray:
         """Return codes from 0 on; in the formats without a minimum the middle one stands for zero."""
-        x = self._blocks(groups)
-        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", over="ignore"):
             inverse = np.where(params.scale == 0, np.float32(0), np.float32(1) / params.scale)
-            steps = ((x - params.minimum) if self._has_minimum else x) * inverse
-            if self.name == "Q8_0":
-                steps = np.copysign(np.floor(np.abs(steps) + np.float32(0.5)), steps)
-            else:
-                steps = np.trunc(steps + np.float32(self._zero + 0.5)) - np.float32(self._zero)
-        low, high = -self._zero + (self.name == "Q8_0"), 2**self.bits - 1 - self._zero
-        return (np.clip(np.nan_to_num(steps), low, high) + self._zero).astype(np.uint8)
+        shift = np.zeros_like(params.scale) if params.minimum is None else params.minimum
+        with np.errstate(over="ignore", invalid="ignore"):  # 0 times an infinite inverse
+            return in_blocks(self._steps, self._blocks(groups), (inverse, shift), np.uint8)
+
+    def _steps(self, x: np.ndarray, inverse: np.ndarray, shift: np.ndarray) -> np.ndarray:
+        steps = (x - shift) * inverse if self._has_minimum else x * inverse
+        if self.name == "Q8_0":
+            steps += np.copysign(_ALMOST_HALF, steps)
+            np.trunc(steps, out=steps)
+            steps += np.float32(128)
+        else:
+            steps += np.float32(self._zero + 0.5)
+        # Below the lowest code, cutting off is not rounding down, but the lowest code is taken anyway.
+        low = np.float32(self.name == "Q8_0")
+        return np.fmin(np.fmax(steps, low, out=steps), np.float32(2**self.bits - 1), out=steps)
 
     def decode(self, codes, params: BlockParams) -> np.ndarray:
         """Multiply by the scale as stored, and add the minimum as stored."""
-        codes = checked_codes(codes, 2**self.bits, self.name)
-        values = (codes.astype(np.float32) - np.float32(self._zero)) * _half(params.scale)
-        return values + _half(params.minimum) if self._has_minimum else values
+        codes, scale = rows_of(checked_codes(codes, 2**self.bits, self.name), params.scale), _half(params.scale)
+        zero = np.float32(self._zero)
+        if self._has_minimum:
+            return in_blocks(lambda c, s, m: c * s + m, codes, (scale, _half(params.minimum)), np.float32)
+        return in_blocks(lambda c, s: (c - zero) * s, codes, (scale,), np.float32)
 
     def pack(self, codes, params: BlockParams) -> np.ndarray:
         """Return the bytes of each block as they stand in a file, (n_groups, block_bytes) uint8."""
