@@ -60,15 +60,20 @@ class Affine(Codec):
         """Bits of a code."""
         return self.fmt.bits
 
+    @property
+    def codes(self) -> np.ndarray:
+        """Every code there is, rising."""
+        return np.arange(self.fmt.qmin, self.fmt.qmax + 1)
+
     def choose_params(self, groups, weights=None) -> QParams:
         """Choose scale and zero point of each row; `weights` are not used."""
         groups = as_groups(groups)
         if len(groups) == 0:
             return QParams(np.ones((0, 1)), np.zeros((0, 1), int), self.fmt, PerChannel(0))
         p = calibrate(groups, self.calibrator, self.fmt, self.scheme, PerChannel(0))
-        if self.scales is None:
-            return p
-        scale = np.maximum(stored(p.scale.reshape(-1, 1).astype(np.float32), self.scales), np.float32(1.2e-38))
+        scale = p.scale.reshape(-1, 1)
+        if self.scales is not None:
+            scale = np.maximum(stored(scale.astype(np.float32), self.scales), np.float32(1.2e-38))
         return QParams(scale, p.zero_point.reshape(-1, 1), self.fmt, PerChannel(0))
 
     def encode(self, groups, params: QParams) -> np.ndarray:

@@ -52,6 +52,8 @@ class _Signs(Codec):
             _check.whole_number(self.group_size, "group_size", 1)
         as_scales(self.scales)
 
+    codes = np.arange(-1, 2)
+
     def decode(self, codes, params) -> np.ndarray:
         """Multiply by the scale."""
         scale = self._scale(params)
@@ -102,6 +104,7 @@ class Binary(_Signs):
     scales: Codec | None = None
     name = "binary"
     bits = 1
+    codes = np.array([-1, 1])
 
     def choose_params(self, groups, weights=None) -> np.ndarray:
         """Return the (weighted) mean magnitude of each row, (n_groups, 1) float32."""

@@ -2,6 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,32 @@ class Codec(ABC):
     @abstractmethod
     def decode(self, codes, params) -> np.ndarray:
         """Turn the codes of each group into real values: float32 of the shape of `codes`."""
+
+    @property
+    def codes(self) -> np.ndarray:
+        """Every code there is, rising."""
+        return np.arange(2 ** int(self.bits))
+
+    def levels(self, params, group: int = 0) -> np.ndarray:
+        """Return the different real values that codes of one group stand for, rising.
+
+        Parameters
+        ----------
+        params : from `choose_params`
+        group : int
+            Which row; in a format with blocks of blocks, the levels of all of its small blocks.
+
+        Examples
+        --------
+        >>> from qviz.numerics.codecs import as_codec
+        >>> codec = as_codec("int2")
+        >>> codec.levels(codec.choose_params([[-0.5, 1.0], [3.0, 2.0]]), 1)
+        array([-6., -3.,  0.,  3.], dtype=float32)
+        """
+        rows = np.full(len(self.codes), group)
+        columns = self.group_size if self.whole_groups else 1
+        codes = np.repeat(self.codes[:, None], columns, axis=1)
+        return np.unique(self.decode(codes, rows_of_params(params, rows)))
 
     def group_bits(self, n: int) -> float:
         """Return how many bits the parameters of one group of `n` values take."""
@@ -126,6 +153,18 @@ class Codec(ABC):
 
     def __str__(self) -> str:
         return self.name
+
+
+def rows_of_params(params, rows: np.ndarray):
+    """Return the parameters of these groups: of each array in `params` the rows, and the rest as it is."""
+    if isinstance(params, np.ndarray):
+        return params[rows] if params.ndim else params
+    if isinstance(params, tuple):
+        return tuple(rows_of_params(part, rows) for part in params)
+    if is_dataclass(params):
+        parts = {field.name: rows_of_params(getattr(params, field.name), rows) for field in fields(params)}
+        return type(params)(**parts)
+    return params
 
 
 def as_float32(x, name: str = "x") -> np.ndarray:

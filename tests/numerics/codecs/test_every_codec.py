@@ -174,3 +174,20 @@ def test_a_codec_of_a_readers_own():
             return np.float32(codes) * 2 - 1
 
     assert Sign().fake_quantize([[3.0, -2.0]]).tolist() == [[1, -1]] and Sign().bits_per_value(5) == 1
+
+
+@EVERY
+def test_levels_of_a_group_are_the_values_it_can_have(codec):
+    x = rows(codec, 5)
+    params = codec.choose_params(x)
+    values = codec.decode(codec.encode(x, params), params)
+    for group in (0, 3):
+        levels = codec.levels(params, group)
+        finite = levels[np.isfinite(levels)]
+        assert (np.diff(finite) > 0).all() and np.isin(values[group], finite).all()
+        if codec.bits <= 8 and not codec.name.endswith("_K"):  # where the nearest of all is taken, not of a small block
+            nearest = np.abs(x[group].astype(np.float64)[:, None] - finite).min(axis=1)
+            off = np.abs(values[group] - x[group].astype(np.float64)) - nearest
+            # TWN's threshold is not halfway, and GGUF chooses codes before its scale is rounded to float16.
+            tolerance = {"ternary": 1.0}.get(codec.name, 2e-3)
+            assert off.max() <= tolerance * np.abs(x).max()
