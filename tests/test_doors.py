@@ -19,7 +19,7 @@ from functools import cache, partial
 import numpy as np
 import pytest
 
-from qviz import networks
+from qviz import methods, networks
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
@@ -192,6 +192,14 @@ DOORS = {
     "numerics.saturation.dot.weights": Door(lambda w: saturation.dot(UNSIGNED, w), CODES),
     "numerics.straight_through.clipped_identity.x": Door(lambda x: slopes.clipped_identity(x, P), REAL),
     "numerics.straight_through.straight_through_slope.x": Door(lambda x: slopes.straight_through_slope(x, P), REAL),
+    "methods.gptq.gptq.weight": Door(lambda w: methods.gptq(w, REAL, P), REAL),
+    "methods.gptq.gptq.inputs": Door(lambda x: methods.gptq(REAL, x, P), REAL),
+    "methods.equalization.equalize_pair.weight": Door(lambda w: methods.equalize_pair(w, REAL[:, 0], REAL.T), REAL),
+    "methods.equalization.equalize_pair.bias": Door(lambda b: methods.equalize_pair(REAL, b, REAL.T), REAL[:, 0]),
+    "methods.equalization.equalize_pair.next_weight": Door(
+        lambda next_weight: methods.equalize_pair(REAL, REAL[:, 0], next_weight), REAL.T
+    ),
+    "methods.grid.table_grid.levels": Door(lambda v: methods.table_grid(REAL, v), np.sort(REAL)),
     "experiments.bit_allocation.alone.table": Door(lambda t: bit_allocation.alone(t, "fc1"), TABLE),
     "experiments.bit_allocation.all_but.table": Door(lambda t: bit_allocation.all_but(t, "fc1"), TABLE),
     "experiments.bit_allocation.uniform.table": Door(bit_allocation.uniform, TABLE),
@@ -636,6 +644,12 @@ EXEMPT = {
     "numerics.saturation.LayerErrors.*": "a Result",
     "numerics.saturation.operands.*": "the first half of dot",
     "numerics.straight_through.Descent.*": "a Result",
+    "methods.grid.*Grid*": "levels that integer_grid and table_grid checked; asked in the middle of a method",
+    "methods.grid.*.weight": "only its shape and dtype matter; the method checks its values",
+    "methods.grid.as_grid.grid": "no array: tests/methods/test_grid.py",
+    "methods.grid.of_columns.*": "a step of a grid",
+    "methods.gptq.gptq.grid": "no array: tests/methods/test_grid.py",
+    "methods.equalization.pair_factors.*": "the first half of equalize_pair",
     "networks.digits_cnn.*.change": "functions by name",
     "networks.digits_cnn.linear.*": "a step of cnn_forward",
     "networks.digits_cnn.check_images.images": "the first step of cnn_forward",
@@ -703,7 +717,7 @@ EXEMPT = {
 
 @cache
 def all_doors():
-    packages = (qviz.numerics, qviz.data, qviz.networks, qviz.experiments, qviz.plots, qviz.pytorch)
+    packages = (qviz.numerics, qviz.methods, qviz.data, qviz.networks, qviz.experiments, qviz.plots, qviz.pytorch)
     return sorted({door for package in packages for door in found_in(package)})
 
 
