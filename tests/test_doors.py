@@ -19,7 +19,7 @@ from functools import cache, partial
 import numpy as np
 import pytest
 
-from qviz import networks
+from qviz import methods, networks
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
@@ -75,6 +75,7 @@ CODES = np.array([[3, -8, 0, 7], [1, 2, -1, 4], [5, 0, -6, 2]], np.int8)
 POSITIVE, UNSIGNED = np.abs(REAL) + np.float32(0.25), np.abs(CODES).astype(np.uint8)
 P, X, Y = QParams(0.25, 0, INT4), QParams(0.5, 3, UINT8), QParams(0.5, 0, UINT8)
 H = numerics.observe(REAL)[0]
+ROTATION = np.float32([[1, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1]]) / 2
 LAYER = IntegerLayer(CODES, X, P, Y)
 IMAGES = np.tile(np.float32([0, 0.25, 0.5, 1]), 32).reshape(2, 1, 8, 8)
 PICTURE = np.tile(np.float32([0, 0.25, 0.5, 1]), 9).reshape(6, 6)
@@ -212,6 +213,62 @@ DOORS = {
     "numerics.saturation.dot.weights": Door(lambda w: saturation.dot(UNSIGNED, w), CODES),
     "numerics.straight_through.clipped_identity.x": Door(lambda x: slopes.clipped_identity(x, P), REAL),
     "numerics.straight_through.straight_through_slope.x": Door(lambda x: slopes.straight_through_slope(x, P), REAL),
+    "methods.gptq.gptq.weight": Door(lambda w: methods.gptq(w, REAL, P), REAL),
+    "methods.gptq.gptq.inputs": Door(lambda x: methods.gptq(REAL, x, P), REAL),
+    "methods.equalization.equalize_pair.weight": Door(lambda w: methods.equalize_pair(w, REAL[:, 0], REAL.T), REAL),
+    "methods.equalization.equalize_pair.bias": Door(lambda b: methods.equalize_pair(REAL, b, REAL.T), REAL[:, 0]),
+    "methods.equalization.equalize_pair.next_weight": Door(
+        lambda next_weight: methods.equalize_pair(REAL, REAL[:, 0], next_weight), REAL.T
+    ),
+    "methods.adaptive_rounding.adaptive_round.weight": Door(
+        lambda w: methods.adaptive_round(w, REAL, P, steps=3), REAL
+    ),
+    "methods.adaptive_rounding.adaptive_round.inputs": Door(
+        lambda x: methods.adaptive_round(REAL, x, P, steps=3), REAL
+    ),
+    "methods.activation_aware.search_scales.weight": Door(lambda w: methods.search_scales(w, REAL, np.round), REAL),
+    "methods.activation_aware.search_scales.inputs": Door(lambda x: methods.search_scales(REAL, x, np.round), REAL),
+    "methods.bias_correction.correct_bias.bias": Door(
+        lambda b: methods.correct_bias(b, REAL, REAL, REAL[0]), REAL[:, 0]
+    ),
+    "methods.bias_correction.correct_bias.weight": Door(
+        lambda w: methods.correct_bias(REAL[:, 0], w, REAL, REAL[0]), REAL
+    ),
+    "methods.bias_correction.correct_bias.weight_hat": Door(
+        lambda w: methods.correct_bias(REAL[:, 0], REAL, w, REAL[0]), REAL
+    ),
+    "methods.bias_correction.correct_bias.mean_inputs": Door(
+        lambda x: methods.correct_bias(REAL[:, 0], REAL, np.round(REAL), x), REAL[0]
+    ),
+    "methods.bias_correction.correct_bias_measured.bias": Door(
+        lambda b: methods.correct_bias_measured(b, REAL, np.round(REAL)), REAL[0]
+    ),
+    "methods.bias_correction.correct_bias_measured.outputs": Door(
+        lambda y: methods.correct_bias_measured(REAL[0], y, REAL), REAL
+    ),
+    "methods.bias_correction.correct_bias_measured.outputs_hat": Door(
+        lambda y: methods.correct_bias_measured(REAL[0], REAL, y), REAL
+    ),
+    "methods.bias_correction.mean_after_relu.mean": Door(lambda m: methods.mean_after_relu(m, 1.0), REAL),
+    "methods.bias_correction.mean_after_relu.std": Door(lambda s: methods.mean_after_relu(REAL, s), POSITIVE),
+    "methods.rotation.rotate_inputs.weight": Door(lambda w: methods.rotate_inputs(w, ROTATION), REAL),
+    "methods.rotation.rotate_inputs.rotation": Door(lambda r: methods.rotate_inputs(REAL, r), ROTATION),
+    "methods.smoothing.smoothing_factors.weight": Door(lambda w: methods.smoothing_factors(w, POSITIVE[0]), REAL),
+    "methods.smoothing.smoothing_factors.largest_inputs": Door(
+        lambda x: methods.smoothing_factors(REAL, x), POSITIVE[0]
+    ),
+    "methods.smoothing.scale_inputs.weight": Door(lambda w: methods.scale_inputs(w, POSITIVE[0]), REAL),
+    "methods.smoothing.scale_inputs.factors": Door(lambda s: methods.scale_inputs(REAL, s), POSITIVE[0]),
+    "methods.smoothing.divide_outputs.weight": Door(
+        lambda w: methods.divide_outputs(w, REAL[:, 0], POSITIVE[:, 0]), REAL
+    ),
+    "methods.smoothing.divide_outputs.bias": Door(
+        lambda b: methods.divide_outputs(REAL, b, POSITIVE[:, 0]), REAL[:, 0]
+    ),
+    "methods.smoothing.divide_outputs.factors": Door(
+        lambda s: methods.divide_outputs(REAL, REAL[:, 0], s), POSITIVE[:, 0]
+    ),
+    "methods.grid.table_grid.levels": Door(lambda v: methods.table_grid(REAL, v), np.sort(REAL)),
     "experiments.bit_allocation.alone.table": Door(lambda t: bit_allocation.alone(t, "fc1"), TABLE),
     "experiments.bit_allocation.all_but.table": Door(lambda t: bit_allocation.all_but(t, "fc1"), TABLE),
     "experiments.bit_allocation.uniform.table": Door(bit_allocation.uniform, TABLE),
@@ -680,6 +737,16 @@ EXEMPT = {
     "numerics.saturation.LayerErrors.*": "a Result",
     "numerics.saturation.operands.*": "the first half of dot",
     "numerics.straight_through.Descent.*": "a Result",
+    "methods.grid.*Grid*": "levels that integer_grid and table_grid checked; asked in the middle of a method",
+    "methods.grid.*.weight": "only its shape and dtype matter; the method checks its values",
+    "methods.grid.as_grid.grid": "no array: tests/methods/test_grid.py",
+    "methods.grid.of_columns.*": "a step of a grid",
+    "methods.adaptive_rounding.adaptive_round.grid": "no array: tests/methods/test_grid.py",
+    "methods.adaptive_rounding.Objective*": "a step of adaptive_round: tests/methods/test_adaptive_rounding.py",
+    "methods.adaptive_rounding.rectified_sigmoid.v": "a step of adaptive_round",
+    "methods.activation_aware.ScaledWeights.*": "a Result",
+    "methods.gptq.gptq.grid": "no array: tests/methods/test_grid.py",
+    "methods.equalization.pair_factors.*": "the first half of equalize_pair",
     "networks.digits_cnn.*.change": "functions by name",
     "networks.digits_cnn.linear.*": "a step of cnn_forward",
     "networks.digits_cnn.check_images.images": "the first step of cnn_forward",
@@ -749,7 +816,7 @@ EXEMPT = {
 
 @cache
 def all_doors():
-    packages = (qviz.numerics, qviz.data, qviz.networks, qviz.experiments, qviz.plots, qviz.pytorch)
+    packages = (qviz.numerics, qviz.methods, qviz.data, qviz.networks, qviz.experiments, qviz.plots, qviz.pytorch)
     return sorted({door for package in packages for door in found_in(package)})
 
 
