@@ -1,15 +1,13 @@
 """The site: built with no network and no warning, and looked at by an accessibility engine at three widths."""
 
-import functools
-import http.server
 import re
 import subprocess
 import sys
-import threading
 
 import pytest
 
 from .conftest import ARTIFACTS, ROOT
+from .site import serve
 
 PAGES = ["index.html", "docs/glossary.html", "docs/instructor.html"]
 PAGES += [f"notebooks/{path.stem}.html" for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
@@ -32,15 +30,8 @@ def built():
 @pytest.fixture(scope="module")
 def address(built):
     """Serve the site on this machine alone."""
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=built)) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with serve(built) as address:
+        yield address
 
 
 @pytest.fixture
