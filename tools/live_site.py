@@ -13,6 +13,8 @@ from pathlib import Path
 import pyodide as pinned
 
 import qviz.widgets
+from qviz.widgets import gallery
+from qviz.widgets.links import PAGE, write_link
 from qviz.widgets.live import controls_as_data, live_explorers
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -64,10 +66,48 @@ def _made_by(node):
 
 def block(name, settings, inside=""):
     """Return the place of an explorer in a page; the script fills it."""
-    data = {"explorer": name, "settings": settings, "controls": controls_as_data(live_explorers()[name])}
+    kind = live_explorers()[name]
+    link = write_link(kind, settings)
+    data = {"explorer": name, "settings": settings, "controls": controls_as_data(kind), "link": link}
     told = {key: value if isinstance(value, str) else json.dumps(value) for key, value in data.items()}
     attributes = " ".join(f'data-{key}="{html.escape(value)}"' for key, value in told.items())
     return f'<div class="qviz-live" {attributes}>{inside}</div>'
+
+
+def explore(pictures):
+    """Return the place of all explorers, one at a time; their first pictures go into a folder."""
+    kinds = {name: stored(name, kind, pictures) for name, kind in live_explorers().items()}
+    data = json.dumps(kinds).replace("</", "<\\/")
+    first = next(iter(kinds))
+    inside = f'{picture(kinds[first])}<script type="application/json">{data}</script>'
+    return block(first, {}, inside)
+
+
+def one(name, settings, pictures):
+    """Return the place of one explorer, with its picture and its readout."""
+    return block(name, settings, picture(stored(name, live_explorers()[name], pictures, **settings)))
+
+
+def stored(name, kind, pictures, **settings):
+    """Return what a page shows of an explorer before it moves, and put its picture into a folder."""
+    explorer = kind(**settings)
+    state = "-".join([name, *map(str, settings.values())])
+    (pictures / f"{state}.png").write_bytes(explorer.png)
+    told = {
+        "about": gallery.told(kind),
+        "controls": controls_as_data(kind),
+        "picture": f"_static/live/pictures/{state}.png",
+        "words": f"Picture: {explorer._canvas.description.splitlines()[0]}",
+        "readout": explorer.readout,
+        "link": write_link(kind, settings),
+    }
+    explorer.close()
+    return told
+
+
+def picture(told):
+    words, readout = html.escape(told["words"]), html.escape(told["readout"])
+    return f'<img src="{told["picture"]}" alt="{words}"><div class="output"><pre>{readout}</pre></div>'
 
 
 def needs_torch(repository):
@@ -78,7 +118,10 @@ def needs_torch(repository):
 def gather(source, pyodide):
     """Put scripts, qviz and, where it is asked for, Pyodide among the static files; say where they are in live.json."""
     static = source / "static" / "live"
-    static.mkdir(parents=True)
+    pictures = static / "pictures"
+    pictures.mkdir(parents=True)
+    (source / "explore.txt").write_text(explore(pictures), encoding="utf-8")
+    (source / "first.txt").write_text(one("PhotoExplorer", {"bits": 3}, pictures), encoding="utf-8")
     for name in ("live.js", "live.css", "worker.js", "pyodide-lock.json"):
         shutil.copy(LIVE / name, static)
     packed = bundle()
@@ -96,6 +139,7 @@ def gather(source, pyodide):
         "worker": f"worker.js?v={worker}",
         "pyodide": "pyodide/" if pyodide else pinned.PINNED["cdn"],
         "lock": "pyodide-lock.json",
+        "explore": f"../../{PAGE}",
         "bundle": f"qviz-{version}.zip",
         "sizes": sizes | {f"qviz-{version}.zip": len(packed)},
         "loads": LOADS,

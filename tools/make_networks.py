@@ -1,4 +1,4 @@
-"""Remake qviz/data/files/networks.npz, the tables of 4,096 networks that ship: `python tools/make_networks.py`, 15 s."""
+"""Remake qviz/data/files/networks.npz, the tables of networks that ship: `python tools/make_networks.py`, 15 s."""
 
 from pathlib import Path
 

@@ -71,31 +71,34 @@ class LivePage:
 
         Parameters
         ----------
-        message : JSON: {"key": which explorer of the page, ...}, and any of
-            "kind", "settings": make it, with these settings
-            "link": make it, or move it, as a link asks
-            "move": settings; {"reset": true}: all controls as at first
+        message : JSON: {"key": which explorer of the page, ...} and
+            "kind", "settings": make it anew, with these settings
+            "link": make it anew as this link asks, or by "kind" and "settings" if it names no explorer
+            "reset": true: put all controls back to where they were at first
+            "move": settings
             "dots": dots of the picture for a pixel of the page, 1 or 2
 
         Returns
         -------
         str
-            JSON: {"state", "readout", "words", "link", "offers", "size", "notes", "hidden"}.
+            JSON: {"explorer": its class, "state", "readout", "words": the picture in words, "link", "offers": the
+            options of lists that depend on the state, "notes": sentences on what could not be done}.
         """
         asked = json.loads(message)
-        link = read_link(asked["link"], live_explorers()) if "link" in asked else None
-        explorer, notes = self._moved(asked, link)
+        link = read_link(asked["link"], live_explorers()) if "link" in asked else Link("", {})
+        explorer = self._meant(asked, link)
+        explorer._on_dots(SimpleNamespace(new=asked.get("dots", 1)))
+        notes = [*link.notes, *_moved(explorer, asked)]
         self.picture = bytes(explorer._image.value)
         state = {f.name: getattr(explorer, f.name) for f in fields(explorer.State)}
         told = {
+            "explorer": type(explorer).__name__,
             "state": state,
             "readout": explorer.readout,
             "words": explorer._canvas.description,
-            "size": explorer._canvas.size,
             "offers": _offers(explorer),
             "link": write_link(type(explorer), state),
-            "notes": [*(link.notes if link else ()), *notes],
-            "hidden": link.hidden if link else [],
+            "notes": notes,
         }
         return json.dumps(told)
 
@@ -104,31 +107,26 @@ class LivePage:
         while self._open:
             self._open.popitem()[1].close()
 
-    def _moved(self, asked: dict, link: Link | None) -> tuple[Explorer, list[str]]:
-        """Return the explorer that is meant, as it now stands, and a sentence where a setting cannot be."""
-        key, kind = asked["key"], link.kind if link else asked.get("kind")
-        explorer = self._open.get(key)
-        if explorer is None or (kind and kind != type(explorer).__name__):
-            explorer = self._opened(key, kind, link.settings if link else asked.get("settings", {}))
-        elif link:
-            explorer.set(
-                **{name: default for name, (_, default) in controls_of(explorer.State).items()} | link.settings
-            )
-        explorer._on_dots(SimpleNamespace(new=asked.get("dots", 1)))
-        try:
-            if asked.get("reset"):
-                explorer.reset()
-            elif asked.get("move"):
-                explorer.set(**asked["move"])
-        except (SettingError, SettingNameError) as error:
-            return explorer, [str(error)]
-        return explorer, []
+    def _meant(self, asked: dict, link: Link) -> Explorer:
+        """Return the explorer that a message is about, made anew where it asks for that."""
+        kind, settings = (link.kind, link.settings) if link.kind else (asked.get("kind"), asked.get("settings", {}))
+        if kind:
+            if old := self._open.pop(asked["key"], None):
+                old.close()
+            self._open[asked["key"]] = live_explorers()[kind](**settings)
+        return self._open[asked["key"]]
 
-    def _opened(self, key: int, kind: str, settings: dict) -> Explorer:
-        if key in self._open:
-            self._open.pop(key).close()
-        explorer = self._open[key] = live_explorers()[kind](**settings)
-        return explorer
+
+def _moved(explorer: Explorer, asked: dict) -> list[str]:
+    """Move it, and return a sentence if that cannot be."""
+    try:
+        if asked.get("reset"):
+            explorer.reset()
+        if asked.get("move"):
+            explorer.set(**asked["move"])
+    except (SettingError, SettingNameError) as error:
+        return [str(error)]
+    return []
 
 
 def _offers(explorer: Explorer) -> dict[str, list]:

@@ -1,9 +1,13 @@
-"""A folder of pages, served on this machine alone."""
+"""A folder of pages, served on this machine alone, and an engine that finds what keeps somebody out."""
 
 import functools
 import http.server
 import threading
 from contextlib import contextmanager
+
+import pytest
+
+SERIOUS = ("critical", "serious")
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
@@ -18,3 +22,11 @@ def serve(folder):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
+
+
+def serious(page):
+    """Return what the engine finds that keeps somebody out."""
+    page.evaluate("Promise.all(document.getAnimations().map(fading => fading.finished))")  # no colour half way
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    found = axe.run(page).response["violations"]
+    return [(v["impact"], v["id"], n["html"][:200]) for v in found if v["impact"] in SERIOUS for n in v["nodes"]]

@@ -1,18 +1,21 @@
 """The site: built with no network and no warning, and looked at by an accessibility engine at three widths."""
 
+import json
 import re
 import subprocess
 import sys
 
 import pytest
 
-from .conftest import ARTIFACTS, ROOT
-from .site import serve
+pytest.importorskip("ipywidgets")
+from qviz.widgets.live import live_explorers
 
-PAGES = ["index.html", "docs/glossary.html", "docs/instructor.html"]
+from .conftest import ARTIFACTS, ROOT
+from .site import serious, serve
+
+PAGES = ["index.html", "explore.html", "docs/glossary.html", "docs/instructor.html"]
 PAGES += [f"notebooks/{path.stem}.html" for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
 VIEWS = {"desktop": (1400, "light"), "at night": (1400, "dark"), "tablet": (820, "light"), "phone": (390, "light")}
-SERIOUS = ("critical", "serious")
 # What may be missing, and why that is no fault of the site.
 MISSING = {"/basic.css": "the theme imports it once more, by a path that is wrong; it was there before"}
 
@@ -43,14 +46,6 @@ def page(browser):
     page.on("response", lambda got: page.missing.append(got.url) if got.status >= 400 else None)
     yield page
     page.close()
-
-
-def serious(page):
-    """Return what the engine finds that keeps somebody out."""
-    page.evaluate("Promise.all(document.getAnimations().map(fading => fading.finished))")  # no colour half way
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    found = axe.run(page).response["violations"]
-    return [(v["impact"], v["id"], n["html"][:200]) for v in found if v["impact"] in SERIOUS for n in v["nodes"]]
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -86,6 +81,28 @@ def test_every_picture_is_described(name, built):
     pictures = re.findall(r"<img [^>]*>", html)
     words = [re.search(r'alt="([^"]*)"', picture) for picture in pictures]
     assert all(alt and len(alt[1]) > 20 for alt in words), pictures
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_stored_text_of_an_explorer_is_that_of_its_settings(name, built, page, address):
+    """So that nothing jumps when it begins to move."""
+    page.goto(f"{address}/{name}")
+    for place in page.locator(".qviz-live").all():
+        kind = live_explorers()[place.get_attribute("data-explorer")]
+        native = kind(**json.loads(place.get_attribute("data-settings")))
+        assert place.locator("pre").inner_text().strip() == native.readout.strip()
+        native.close()
+
+
+def test_the_stored_text_on_disk_says_why_it_cannot_move(page, built):
+    page.goto((built / "notebooks" / "03_calibration.html").as_uri())
+    assert "this page was opened as a file" in page.locator(".qviz-says").first.inner_text()
+    assert page.locator(".qviz-live").first.get_by_role("button", name="Make it move").is_disabled()
+
+
+def test_an_explorer_on_torch_says_what_it_needs(built):
+    html = (built / "notebooks" / "04_ptq_with_fbgemm.html").read_text(encoding="utf-8")
+    assert "This explorer needs PyTorch, which no browser runs." in html and "qviz-live" not in html
 
 
 def test_a_public_address_brings_launch_buttons(tmp_path, monkeypatch):

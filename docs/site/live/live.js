@@ -36,7 +36,7 @@
 
   class Live {
     constructor(root, key) {
-      Object.assign(this, { root, key, asked: false, busy: false, waiting: null, shows: {}, rows: {} });
+      Object.assign(this, { root, key, asked: false, busy: false, waiting: null });
       const cell = root.closest(".cell_output") ?? root;
       this.picture = cell.querySelector("img");
       this.readout = cell.querySelector("pre");
@@ -51,9 +51,63 @@
       this.move = this.button("Make it move", () => this.send({}));
       this.buttons = make("div", { className: "qviz-buttons" }, this.move);
       const frame = make("div", { className: "qviz-picture" }, this.picture);
-      root.append(frame, this.controls, this.buttons, this.bar, this.says, this.readout.closest(".output") ?? this.readout);
+      const text = this.readout.closest(".output") ?? this.readout;
+      root.append(frame, this.controls, this.buttons, this.bar, this.says, text, this.linked());
+      this.link(root.dataset.link);
       this.draw(JSON.parse(root.dataset.controls));
+      const all = root.querySelector("script");
+      if (all) this.chooser(JSON.parse(all.textContent));
       if (onDisk) this.refuse();
+    }
+
+    // The page of all explorers: a list to choose from.
+    chooser(all) {
+      this.all = all;
+      const options = Object.entries(all).map(([kind, { about }]) => make("option", { value: kind, textContent: about }));
+      this.chosen = make("select", { id: "qviz-all", value: this.kind, onchange: () => this.choose(this.chosen.value) }, ...options);
+      this.chosen.value = this.kind;
+      this.root.prepend(make("div", { className: "qviz-row" }, make("label", { htmlFor: "qviz-all", textContent: "Explorer" }), this.chosen));
+    }
+
+    choose(kind, send = this.asked) {
+      const { controls, picture, words, readout, link } = this.all[kind];
+      Object.assign(this, { kind, state: {} });
+      this.chosen.value = kind;
+      this.draw(controls);
+      this.picture.src = picture;
+      this.picture.alt = words;
+      this.readout.textContent = readout;
+      this.link(link);
+      if (send) this.send({}, { kind, settings: {} });
+    }
+
+    // What reopens it as it stands; a teacher may leave controls out.
+    linked() {
+      this.address = make("input", { type: "text", readOnly: true, onfocus: () => this.address.select() });
+      this.address.setAttribute("aria-label", "Link to this state");
+      const copy = this.button("Copy link", async () => {
+        this.address.select();
+        try { await navigator.clipboard.writeText(this.address.value); } catch { document.execCommand("copy"); }
+        copied.textContent = "Copied.";
+      });
+      const copied = make("span");
+      copied.setAttribute("role", "status");
+      this.leave = make("fieldset", {}, make("legend", { textContent: "Controls that the link shows" }));
+      const row = make("div", { className: "qviz-address" }, this.address, copy, copied);
+      return make("details", { className: "qviz-link" }, make("summary", { textContent: "Link to this state" }), row, this.leave);
+    }
+
+    link(text = this.told) {
+      this.told = text;
+      const same = lives.filter((live) => live.kind === this.kind && live.key < this.key).length;
+      const left = [...this.leave.querySelectorAll("input")].filter((box) => !box.checked).map((box) => box.value);
+      const parts = [text, ...(left.length ? [`hide=${left.join(",")}`] : []), ...(same ? [`nth=${same + 1}`] : [])];
+      this.address.value = `${location.origin}${location.pathname}#${parts.join("&")}`;
+    }
+
+    hide(names) {
+      this.rows.forEach((row, name) => { row.hidden = names.includes(name); });
+      for (const box of this.leave.querySelectorAll("input")) box.checked = !names.includes(box.value);
     }
 
     button(text, onclick) {
@@ -69,19 +123,23 @@
     }
 
     draw(controls) {
+      Object.assign(this, { shows: new Map(), rows: new Map() });
       this.controls.replaceChildren(...controls.map((control) => this.row(control)));
+      const boxes = controls.map(({ name, label }) => make("label", {},
+        make("input", { type: "checkbox", value: name, checked: true, onchange: () => this.link() }), label));
+      this.leave.replaceChildren(this.leave.firstChild, ...boxes);
       this.show({ ...Object.fromEntries(controls.map(({ name, start }) => [name, start])), ...this.state });
     }
 
-    show(state) {
-      for (const [name, show] of Object.entries(this.shows)) show(state[name]);
+    show(state, offers = {}) {
+      this.shows.forEach((show, name) => show(state[name], offers[name]));
     }
 
     row({ name, label, kind, low, high, step, options }) {
       const id = `qviz-${this.key}-${name}`;
       const send = (value) => this.send({ [name]: value });
       const row = make("div", { className: "qviz-row" }, make("label", { htmlFor: id, textContent: label }));
-      this.rows[name] = row;
+      this.rows.set(name, row);
       if (kind === "slider") this.slider(row, name, id, label, { min: low, max: high, step }, send);
       else if (kind === "toggle") this.toggle(row, name, id, send);
       else this.list(row, name, id, label, options, send, kind === "ladder");
@@ -94,14 +152,14 @@
       box.setAttribute("aria-label", label);
       bar.oninput = () => { box.value = bar.value; send(+bar.value); };
       box.onchange = () => box.checkValidity() && box.value !== "" ? send(+box.value) : this.show(this.state);
-      this.shows[name] = (value) => { bar.value = value; box.value = value; };
+      this.shows.set(name, (value) => { bar.value = value; box.value = value; });
       row.append(bar, box);
     }
 
     toggle(row, name, id, send) {
       const box = make("input", { type: "checkbox", id });
       box.onchange = () => send(box.checked);
-      this.shows[name] = (value) => { box.checked = value; };
+      this.shows.set(name, (value) => { box.checked = value; });
       row.append(box);
     }
 
@@ -125,17 +183,17 @@
         row.append(bar);
       }
       row.append(list);
-      this.shows[name] = (value, offered) => {
+      this.shows.set(name, (value, offered) => {
         if (offered && offered.join() !== options.join()) offer(offered);
         shows.forEach((show) => show(value));
-      };
+      });
     }
 
     // One request is under way at a time; of the moves meanwhile, the last of each control counts.
     send(move, more = {}) {
       if (onDisk) return;
       if (this.busy) {
-        const before = more.reset || more.link ? {} : this.waiting ?? {};
+        const before = more.reset || more.kind ? {} : this.waiting ?? {};
         this.waiting = { ...before, ...more, move: { ...before.move, ...move } };
         return;
       }
@@ -177,10 +235,22 @@
     take({ told, png, failed }) {
       this.busy = false;
       if (failed) {
-        this.asked = this.root.dataset.state === "live";
+        this.asked = false;
+        this.waiting = null;
         this.fall(failed);
         return;
       }
+      if (told.explorer === this.kind) this.tell(told, png);  // else another one was chosen meanwhile
+      performance.measure("qviz move", { start: this.since, detail: this.key });
+      const next = this.waiting;
+      this.waiting = null;
+      if (next) {
+        const { move, ...more } = next;
+        this.send(move, more);
+      }
+    }
+
+    tell(told, png) {
       const old = this.picture.src;
       this.picture.src = URL.createObjectURL(new Blob([png], { type: "image/png" }));
       if (old.startsWith("blob:")) URL.revokeObjectURL(old);
@@ -188,17 +258,9 @@
       this.readout.textContent = told.readout;
       this.says.textContent = told.notes.join(" ");
       this.state = told.state;
+      this.link(told.link);
+      if (!this.waiting) this.show(told.state, told.offers);  // while the reader drags on, a slider stays with them
       if (this.root.dataset.state !== "live") this.alive();
-      if (!this.waiting) this.settle(told);
-      performance.measure("qviz move", { start: this.since, detail: this.key });
-      const next = this.waiting;
-      this.waiting = null;
-      if (next) { const { move, ...more } = next; this.send(move, more); }
-    }
-
-    // While the reader drags on, a slider stays under the finger.
-    settle(told) {
-      for (const [name, show] of Object.entries(this.shows)) show(told.state[name], told.offers[name]);
     }
 
     alive() {
@@ -208,5 +270,26 @@
     }
   }
 
+  // What the address asks for, such as #explorer=PhotoExplorer&bits=3. Python reads it, and trusts nothing in it.
+  function follow() {
+    const asked = new URLSearchParams(location.hash.slice(1));
+    const kind = asked.get("explorer");
+    if (kind === null) return;
+    const nth = Number(asked.get("nth")) || 1;
+    const same = lives.filter((live) => live.kind === kind);
+    const live = lives.find(({ all }) => all) ?? same[nth - 1] ?? same[0];
+    if (!live) {
+      location.replace(beside(setup.explore) + location.hash);
+      return;
+    }
+    if (live.all && Object.hasOwn(live.all, kind)) live.choose(kind, false);
+    live.hide((asked.get("hide") ?? "").split(","));
+    asked.delete("nth");
+    live.root.scrollIntoView();
+    live.send({}, { kind: live.kind, settings: {}, link: asked.toString() });
+  }
+
   document.querySelectorAll(".qviz-live").forEach((root, key) => lives.push(new Live(root, key)));
+  addEventListener("hashchange", follow);
+  follow();
 })();
