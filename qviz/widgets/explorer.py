@@ -198,6 +198,13 @@ class Explorer(widgets.VBox):
         for name, row in self._rows.items():
             row.layout.display = "none" if name in names else None
 
+    def narrow(self, width: int) -> None:
+        """Draw it anew for a narrow screen: all panels in one column of so many pixels."""
+        self._canvas = self.canvas()
+        self._canvas.stack(width)
+        self._image.width, self._image.height = map(str, self._canvas.size)
+        self.refresh()
+
     def save(self, path=None) -> Path:
         """Write the picture as a PNG file, named after the settings, and return its path."""
         settings = self.code.removeprefix("qviz.widgets.").replace(f"{self._named_source()}()", "")

@@ -14,6 +14,8 @@ from .explorer import Explorer
 from .gallery import all_explorers
 from .links import Link, read_link, write_link
 
+NARROW, COLUMN = 560, 520  # pixels: from where a picture for a desk is legible; how wide one for a phone is drawn
+
 
 def live_explorers() -> dict[str, type[Explorer]]:
     """Return the explorers that need no torch, by name.
@@ -77,6 +79,7 @@ class LivePage:
             "reset": true: put all controls back to where they were at first
             "move": settings
             "dots": dots of the picture for a pixel of the page, 1 or 2
+            "width": pixels that a picture may be wide; one that is made for more has its panels in one column
 
         Returns
         -------
@@ -113,7 +116,9 @@ class LivePage:
         if kind:
             if old := self._open.pop(asked["key"], None):
                 old.close()
-            self._open[asked["key"]] = live_explorers()[kind](**settings)
+            explorer = self._open[asked["key"]] = live_explorers()[kind](**settings)
+            if asked.get("width", NARROW) < NARROW:
+                explorer.narrow(COLUMN)
         return self._open[asked["key"]]
 
 

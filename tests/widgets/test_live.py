@@ -6,7 +6,7 @@ import pytest
 
 from qviz.widgets import QuantizeExplorer
 from qviz.widgets.controls import YOURS, controls_of
-from qviz.widgets.live import LivePage, controls_as_data, live_explorers
+from qviz.widgets.live import COLUMN, LivePage, controls_as_data, live_explorers
 
 
 @pytest.fixture
@@ -82,3 +82,13 @@ def test_a_sharp_screen_gets_twice_as_many_dots(page, ask):
 def test_a_list_that_depends_on_the_state_offers_what_fits(ask):
     told = ask(key=0, kind="GranularityExplorer")
     assert told["offers"] and all(told["state"][name] in offered for name, offered in told["offers"].items())
+
+
+@pytest.mark.parametrize("name", live_explorers())
+def test_a_phone_gets_one_column_and_the_same_text(name, page, ask):
+    wide = ask(key=0, kind=name)
+    narrow = ask(key=1, kind=name, width=358)
+    assert narrow["readout"] == wide["readout"] and narrow["words"] == wide["words"]
+    assert page._open[1]._canvas.size[0] == COLUMN and page._open[1].last_error is None
+    assert int.from_bytes(page.picture[16:20], "big") == COLUMN
+    assert {ax.get_position().x0 < 0.5 for ax in page._open[1]._canvas.figure.axes} == {True}

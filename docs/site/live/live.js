@@ -202,7 +202,7 @@
       this.asked = this.busy = true;
       this.since = performance.now();
       start();
-      worker.postMessage({ key: this.key, dots: devicePixelRatio, ...first, ...more, move });
+      worker.postMessage({ key: this.key, dots: devicePixelRatio, width: this.picture.clientWidth, ...first, ...more, move });
     }
 
     wait() {
