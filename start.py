@@ -3,7 +3,7 @@
 
     python3 start.py lab [JupyterLab options]     open the course
     python3 start.py app [Voila options]          open the explorers alone, without text and code
-    python3 start.py slides 03 [Voila options]    show a lesson as slides, with its explorers alive
+    python3 start.py slides NAME [Voila options]  show a page as slides, with its explorers alive
     python3 start.py test [pytest options]        run every test; --thorough: many more random states
     python3 start.py notebooks [names] [--check]  build, run and store the notebooks; --instructor: with solutions
     python3 start.py site                         build the pages that need no kernel, into build/site

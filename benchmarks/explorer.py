@@ -107,7 +107,7 @@ def in_turns(sliders: dict[str, ipywidgets.IntSlider], moves: int) -> dict[str, 
 
 
 def measure(moves: int = 42) -> dict[str, np.ndarray]:
-    """Return the milliseconds of each move, ours and theirs, and those of the two explorers of lesson 3."""
+    """Return the milliseconds of each move, ours and theirs, and those of the two explorers of calibration."""
     explorers = {"explorer": BeforeAndAfter()}
     explorers |= {f"calibration, {method}": CalibrationExplorer(method=method) for method in CALIBRATORS}
     explorers["arena"] = ArenaExplorer()
@@ -123,7 +123,7 @@ def measure(moves: int = 42) -> dict[str, np.ndarray]:
 
 
 def compare() -> list[Row]:
-    """Compare with interact, and every explorer of lesson 3 with one frame of a screen."""
+    """Compare with interact, and every explorer of the page on calibration with one frame of a screen."""
     seconds = {name: list(values / 1000) for name, values in measure().items()}
     ours, theirs = seconds.pop("explorer"), seconds.pop("interact")
     ratio = median(other / own for own, other in zip(ours, theirs, strict=True))

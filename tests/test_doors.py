@@ -29,7 +29,7 @@ from torch.utils.data import DataLoader
 import qviz.pytorch
 from qviz import data, numerics, plots
 from qviz.data import outliers
-from qviz.experiments import bit_allocation
+from qviz.experiments import bit_allocation, margins
 from qviz.networks import digits_cnn
 from qviz.numerics import (
     INT4,
@@ -67,6 +67,7 @@ from qviz.pytorch import (
 from qviz.pytorch.kernel_sums import kernel_sums
 from qviz.pytorch.labs import speed
 from qviz.pytorch.migration import pt2e, quantize_api
+from qviz.pytorch.training_data import TrainingData
 
 REAL = np.array([[-2.0, -0.5, 0.0, 1.0], [0.5, 1.5, -1.0, 2.0], [0.25, 0.0, 3.0, -0.75]], np.float32)  # exact in float8
 CODES = np.array([[3, -8, 0, 7], [1, 2, -1, 4], [5, 0, -6, 2]], np.int8)
@@ -198,6 +199,11 @@ DOORS = {
     "experiments.bit_allocation.added_up.loss": Door(bit_allocation.added_up, TABLE),
     "experiments.bit_allocation.take_bits.loss": Door(lambda t: bit_allocation.take_bits(t, 30_000), TABLE),
     "experiments.bit_allocation.best_that_fits.loss": Door(lambda t: bit_allocation.best_that_fits(t, 30_000), TABLE),
+    "experiments.margins.answer_margins.logits": Door(margins.answer_margins, REAL),
+    "experiments.margins.right_under_noise.logits": Door(lambda x: margins.right_under_noise(x, [0, 1, 2], 1, 9), REAL),
+    "experiments.margins.right_under_noise.labels": Door(
+        lambda y: margins.right_under_noise(REAL, y, 1.0, 9), np.array([3, 0, 2])
+    ),
     "networks.digits_cnn.cnn_forward.images": Door(networks.cnn_forward, IMAGES),
     "networks.digits_cnn.cnn_forward.weights": Door(
         lambda b: networks.cnn_forward(IMAGES, weights_with(b)), np.float32([0.5] * 10)
@@ -222,6 +228,7 @@ DOORS = {
     "plots.histogram.before_and_after.x": Door(lambda x: plots.before_and_after(x, P), REAL),
     "plots.image.cropped.image": Door(plots.cropped, PICTURE),
     "plots.image.photograph_at.image": Door(lambda i: plots.photograph_at(i, 3), PICTURE),
+    "plots.margins.margins.values": Door(lambda m: plots.margins(m, {"few bits": 1.0}), REAL[1]),
     "plots.number_line.is_clipped.x": Door(lambda x: is_clipped(x, P), REAL),
     "plots.number_line.number_line.values": Door(lambda v: plots.number_line(v, P), REAL[0]),
     "pytorch.kernel_sums.kernel_sums.activations": Door(lambda a: kernel_sums(a, CODES), UNSIGNED),
@@ -253,6 +260,7 @@ DOORS = {
         lambda x: digits_model.accuracy(tiny(), x, torch.tensor([0, 1, 2])), REAL, tensors_only=True
     ),
     "pytorch.observer.CalibratorObserver.forward.x": Door(lambda x: observed(x), REAL, tensors_only=True),
+    "pytorch.training_data.TrainingData.train": Door(lambda x: TrainingData((x, x)).inputs, REAL, tensors_only=True),
     "pytorch.migration.pt2e.quantize.calibration_x": Door(
         lambda x: pt2e.activation_qparams(pt2e.quantize(tiny(), x, samples=2)), REAL, tensors_only=True
     ),
@@ -669,9 +677,12 @@ EXEMPT = {
     "pytorch.bridge.qparams_of.source": "a module or a quantized tensor of torch",
     "pytorch.state_dict_codec.*": "what stands in a saved file: tests/pytorch/test_saved_model.py",
     "pytorch.labs.examples.*": "the two networks of the first example",
-    "pytorch.failures.*": "networks and repairs of lesson 6: tests/pytorch/test_failures.py",
+    "pytorch.failures.*": "networks and repairs of the page on failures: tests/pytorch/test_failures.py",
     "pytorch.saved_model.load.example_x": "inputs for quantize_model, which checks them",
     "pytorch.packed_file.scales_of.weight": "a weight of a converted network",
+    "pytorch.per_layer.*": "names and bits: tests/pytorch/test_per_layer.py",
+    "pytorch.training_data.TrainingData.test": "goes through labelled",
+    "pytorch.*.data": "a TrainingData, which checked its parts",
     "pytorch.inputs.labelled.y": "labels: tests/pytorch/test_inputs.py",
     "pytorch.numpy_twin.*.images": "images of the digits network, which checks them",
     "pytorch.measure.*.y": "labels: tests/pytorch/test_measure.py",

@@ -6,7 +6,6 @@ import sys
 import zipfile
 from pathlib import Path
 
-import jupytext
 import pytest
 import yaml
 
@@ -14,12 +13,13 @@ from qviz.lessons import questions
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))  # tools are scripts, not a package
+import contents
 import minutes
+import tables
 
 import course
 
 GUIDE = (ROOT / "docs" / "instructor.md").read_text(encoding="utf-8")
-PAGES = minutes.pages()
 SERVER_NEEDS_MB = 600  # a student with one page open, as the guide's own measurement says
 
 
@@ -33,34 +33,25 @@ def test_a_plan_adds_up(plan):
     assert sum(map(int, rows)) == plan
 
 
-def test_the_counts_are_those_of_the_pages():
-    """After a lesson changed: .venv/bin/python tools/minutes.py --store"""
-    assert minutes.TABLE.search(GUIDE)[0].splitlines()[1:-1] == minutes.table().splitlines()
+@pytest.mark.parametrize("path", tables.FILES, ids=lambda path: path.name)
+def test_tables_and_links_follow_the_table_of_contents(path):
+    """After a page changed: python3 start.py notebooks"""
+    text = path.read_text(encoding="utf-8")
+    assert tables.renewed(text) == text
 
 
-def test_a_page_is_counted_by_hand(tmp_path):
-    """Six words, one line of code, two printed; the exercise and the sources do not count."""
-    page = tmp_path / "01_x.ipynb"
-    page.write_text(
-        """{"cells": [
-        {"cell_type": "markdown", "metadata": {}, "source": ["# One two\\n", "three [four](five)"]},
-        {"cell_type": "code", "metadata": {}, "source": ["XExplorer()"], "outputs": [{"text": ["a\\n", "b"]}]},
-        {"cell_type": "code", "metadata": {"tags": ["exercise"]}, "source": ["check(\\"01.1\\", a)"], "outputs": []},
-        {"cell_type": "markdown", "metadata": {}, "source": ["five six\\n", "## Sources\\n", "seven"]}]}""",
-        encoding="utf-8",
-    )
-    found = minutes.page(page)
-    assert (found.title, found.words, found.lines, found.explorers, found.exercises) == ("One two", 6, 3, 1, 1)
-    assert (found.reading, found.exercising) == (0, 5)  # 2.2 and 3 minutes, rounded to five
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.title)
-def test_a_page_says_how_long_it_takes(page):
-    first = jupytext.read(ROOT / "course" / f"{Path(page.link).stem}.py").cells[0].source
-    assert minutes.told(page) in first
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    row = next(line for line in readme.splitlines() if Path(page.link).name in line and line.startswith("|"))
-    assert row.endswith(f"| {minutes.short(page)} |")
+def test_a_page_is_counted_by_hand():
+    """Six words, two lines of code that are shown; the exercise and the sources do not count."""
+    cells = [
+        {"cell_type": "markdown", "metadata": {}, "source": "# One two\nthree [four](five)"},
+        {"cell_type": "code", "metadata": {}, "source": "XExplorer()\nprint()"},
+        {"cell_type": "code", "metadata": {"jupyter": {"source_hidden": True}}, "source": "g = Prediction()\ng"},
+        {"cell_type": "code", "metadata": {"tags": ["exercise"]}, "source": 'check("x.1", a)'},
+        {"cell_type": "markdown", "metadata": {}, "source": "five six\n## Sources\nseven"},
+    ]
+    found = minutes.count(cells)
+    assert (found.words, found.lines, found.explorers, found.questions, found.exercises) == (6, 2, 1, 1, 1)
+    assert (found.reading, found.exercising) == (5, 5)  # 2.75 and 3 minutes, rounded to five
 
 
 def test_every_idea_of_the_questions_has_a_cell_that_cures_it():
@@ -69,7 +60,7 @@ def test_every_idea_of_the_questions_has_a_cell_that_cures_it():
 
 
 def test_every_heading_that_is_named_exists():
-    named = re.findall(r"\]\(\.\./notebooks/(\w+)\.ipynb\), \*([^*]+)\*", GUIDE)
+    named = re.findall(r"\]\(\.\./notebooks/\d\d_(\w+)\.ipynb\), \*([^*]+)\*", GUIDE)
     assert len(named) > 10
     for stem, heading in named:
         headings = re.findall(
@@ -79,9 +70,10 @@ def test_every_heading_that_is_named_exists():
 
 
 def test_the_exercises_that_a_plan_names_exist():
-    sources = "".join(source.read_text(encoding="utf-8") for source in course.sources())
-    for number in re.findall(r"[Ee]xercise (\d+\.\d+)", GUIDE):
-        assert f"**{number}." in sources
+    named = re.findall(r"\[[Ee]xercise \d+\.(\d+)\]\(\.\./notebooks/\d\d_(\w+)\.ipynb\)", GUIDE)
+    assert len(named) == len(re.findall(r"[Ee]xercise \d", GUIDE)) > 0
+    for number, slug in named:
+        assert f"\n# **{number}." in contents.page(slug).source.read_text(encoding="utf-8")
 
 
 def test_the_hub_gives_each_student_enough():

@@ -1,22 +1,27 @@
 """Build notebooks from their one source, course/*.py: a student's, or an instructor's with the worked solutions.
 
 A source is a notebook as text (jupytext's percent format). Between `### BEGIN SOLUTION` and `### END SOLUTION` stands
-what only an instructor gets; a cell that begins with `check("02.3"` checks the answer of the cell before it. Both get
-what nbgrader needs to hand out, collect and grade them.
+what only an instructor gets; a cell that begins with `check("calibration.3"` checks the answer of the cell before it.
+Both get what nbgrader needs to hand out, collect and grade them. What pages there are, and in which order, is said in
+course/contents.toml (see contents.py).
 """
 
 import re
+from functools import cache
 from pathlib import Path
 
+import contents
 import glossary
 import jupytext
+import minutes
 import nbformat
 
 ROOT = Path(__file__).resolve().parent.parent
-COURSE, STUDENT, INSTRUCTOR = ROOT / "course", ROOT / "notebooks", ROOT / "instructor"
+STUDENT, INSTRUCTOR = ROOT / "notebooks", ROOT / "instructor"
 STUB = "# your code here"
 SOLUTION = re.compile(r"^([ \t]*)### BEGIN SOLUTION\n.*?### END SOLUTION$", re.DOTALL | re.MULTILINE)
-CHECK = re.compile(r'check\("(\d\d)\.(\d+)", (\w+)\)')
+CHECK = re.compile(r'check\("(\w+)\.(\d+)", (\w+)\)')
+OVERVIEW = "<!-- contents -->"  # where a source shows the table of contents
 # A cell that does no more than ask for a guess, or reveal what is so: the reader sees that, and not the call.
 RESET = r"\w+\.reset\(.*\)"
 STAGING = re.compile(rf"(?:{RESET}\n)?(?:(?P<question>\w+ = Prediction\(.*\)\n\w+)|\w+\.reveal\(.*\))(?:\n{RESET})?")
@@ -27,32 +32,33 @@ AUTHORS = ("tags",)  # the metadata that a source may set
 
 def sources():
     """Return the source of each page, in order."""
-    return sorted(COURSE.glob("[0-9][0-9]_*.py"))
+    return [page.source for page in contents.pages()]
+
+
+def notebook_of(source, folder=STUDENT):
+    """Return where the notebook of a source is stored."""
+    return folder / f"{contents.page(source.stem).stem}.ipynb"
 
 
 def source_of(path):
     """Return the source that a notebook is built from, or None."""
-    source = COURSE / f"{path.stem}.py"
-    return source if path.parent in (STUDENT, INSTRUCTOR) and source.exists() else None
+    here = path.parent in (STUDENT, INSTRUCTOR)
+    return next((page.source for page in contents.pages() if here and page.stem == path.stem), None)
 
 
 def build(source, solutions=False):
     """Return the notebook of a source, not run: the student's, or the instructor's with solutions."""
-    page = source.stem[:2]
-    notebook = jupytext.read(source)
-    notebook.metadata = nbformat.from_dict({})
-    cells, exercises = notebook.cells, False
+    page = contents.page(source.stem)
+    notebook = _tagged(source)
+    cells = notebook.cells
+    cells[0].source = contents.head(page, counted(source).told) + cells[0].source
     for index, cell in enumerate(cells):
-        cell["id"] = f"{page}-{index:02d}"
-        cell.metadata = nbformat.from_dict({key: cell.metadata[key] for key in AUTHORS if key in cell.metadata})
-        heading = re.search(r"^## (.*)$", cell.source, re.MULTILINE) if cell.cell_type == "markdown" else None
-        exercises = heading[1] == "Exercises" if heading else exercises
-        if found := STAGING.fullmatch(cell.source) if cell.cell_type == "code" else None:
-            cell.metadata["jupyter"] = {"source_hidden": True}  # folded: it would tell the answer
-            cell.source = f"# {QUESTION if found['question'] else ANSWER}\n{cell.source}"  # what a folded cell shows
-        cell.metadata["slideshow"] = {"slide_type": _slide(cells, index, exercises)}
-        if exercises:
-            cell.metadata["tags"] = [*cell.metadata.get("tags", []), "exercise"]
+        if cell.cell_type == "markdown":
+            cell.source = contents.expand_links(cell.source)
+            if OVERVIEW in cell.source:
+                cell.source = cell.source.replace(OVERVIEW, overview())
+            if "exercise" in cell.metadata.get("tags", []):
+                cell.source = contents.EXERCISE.sub(rf"**{page.number}.\1.", cell.source)
         if found := CHECK.match(cell.source):
             _for_nbgrader(cells[index - 1], cell, "-".join(found.groups()[:2]))
             if solutions:
@@ -66,12 +72,43 @@ def build(source, solutions=False):
     return notebook
 
 
+@cache
+def counted(source):
+    """Return what a page holds, counted in its source."""
+    return minutes.count(_tagged(source).cells)
+
+
+def overview(folder=""):
+    """Return the table of contents, with the minutes of each page."""
+    counts = {page.slug: counted(page.source) for page in contents.pages()}
+    return contents.overview({slug: (c.reading, c.exercising) for slug, c in counts.items()}, folder)
+
+
+def _tagged(source):
+    """Return the cells as they are written, with what the build says about each: exercise, folded, slide."""
+    notebook = jupytext.read(source)
+    notebook.metadata = nbformat.from_dict({})
+    cells, exercises = notebook.cells, False
+    for index, cell in enumerate(cells):
+        cell["id"] = f"{source.stem}-{index:02d}"
+        cell.metadata = nbformat.from_dict({key: cell.metadata[key] for key in AUTHORS if key in cell.metadata})
+        heading = re.search(r"^## (.*)$", cell.source, re.MULTILINE) if cell.cell_type == "markdown" else None
+        exercises = heading[1] == "Exercises" if heading else exercises
+        if found := STAGING.fullmatch(cell.source) if cell.cell_type == "code" else None:
+            cell.metadata["jupyter"] = {"source_hidden": True}  # folded: it would tell the answer
+            cell.source = f"# {QUESTION if found['question'] else ANSWER}\n{cell.source}"  # what a folded cell shows
+        cell.metadata["slideshow"] = {"slide_type": _slide(cells, index, exercises)}
+        if exercises:
+            cell.metadata["tags"] = [*cell.metadata.get("tags", []), "exercise"]
+    return notebook
+
+
 def _slide(cells, index, exercises):
     """Say where a slide begins: at a heading, at each claim, at each further call, at an explorer below a long text."""
     cell, before = cells[index], cells[max(0, index - 1)]
     if exercises or cell.source.startswith("## Sources"):
         return "skip"
-    if re.search("^##? ", cell.source, re.MULTILINE) and cell.cell_type == "markdown":
+    if index == 0 or (re.search("^## ", cell.source, re.MULTILINE) and cell.cell_type == "markdown"):
         return "slide"
     explained = (before.cell_type, cell.cell_type) == ("markdown", "code")
     crowded = "Explorer(" in cell.source and len(before.source) > LONG

@@ -1,11 +1,14 @@
 """Build the course's notebooks from course/, run them and store them; the same source always gives the same text.
 
     python3 start.py notebooks                build, run and store all
-    python3 start.py notebooks 02 03          only those whose names begin so (any notebook by its path, not built)
+    python3 start.py notebooks 02 calib       only those whose number or name begins so
+    python3 start.py notebooks my.ipynb       any notebook by its path, not built
+    python3 start.py notebooks --text         run only those whose code has changed; the others keep their outputs
     python3 start.py notebooks --check        store nothing; fail where the stored text differs
     python3 start.py notebooks --instructor   with the worked solutions, folded away, into instructor/
 
-A notebook is stored only if every cell ran, wrote nothing to stderr and needed no network.
+A notebook is stored only if every cell ran, wrote nothing to stderr and needed no network. Where the table of contents
+has changed, notebooks are renamed first, and the tables and links in README, guide and site follow.
 """
 
 import argparse
@@ -17,7 +20,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+import contents
 import nbformat
+import tables
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
@@ -85,11 +90,27 @@ def clean(notebook):
             cell.outputs = [output for output in cell.outputs if output.get("data", True)]
 
 
-def render(path):
-    """Run the notebook at path, built from its source where it has one, and return the text to store."""
+def keep_outputs(notebook, path):
+    """Take the outputs of the stored notebook; return whether they are those of the same code."""
+    if not path.exists():
+        return False
+    new, old = ([c for c in n.cells if c.cell_type == "code"] for n in (notebook, load(path)))
+    if [cell.source for cell in new] != [cell.source for cell in old]:
+        return False
+    for cell, stored in zip(new, old, strict=True):
+        cell.outputs, cell.execution_count = stored.outputs, stored.execution_count
+    return True
+
+
+def render(path, keep=False):
+    """Run the notebook at path, built from its source where it has one, and return the text to store.
+
+    With `keep` it is not run where its code has not changed.
+    """
     source = course.source_of(path)
     notebook = course.build(source, solutions=path.parent == course.INSTRUCTOR) if source else load(path)
-    execute(notebook, path.parent)
+    if not (keep and source and keep_outputs(notebook, path)):
+        execute(notebook, path.parent)
     clean(notebook)
     nbformat.validate(notebook)
     return nbformat.writes(notebook) + "\n"  # indent 1, sorted keys, no \u escapes
@@ -117,20 +138,32 @@ def store(path, text):
 
 def find(names, folder):
     """Resolve names to notebooks: a path, or the beginning of a name; none means all."""
-    pages = [folder / f"{source.stem}.ipynb" for source in course.sources()]
+    pages = contents.pages()
     found = []
     for name in names or [""]:
-        matches = [Path(name)] if Path(name).is_file() else [page for page in pages if page.name.startswith(name)]
+        meant = [page for page in pages if page.stem.startswith(name) or page.slug.startswith(name)]
+        matches = [Path(name)] if Path(name).is_file() else [folder / f"{page.stem}.ipynb" for page in meant]
         if not matches:
             raise NotebookError(f"no such notebook: {name}; there are {', '.join(page.stem for page in pages)}")
         found += [match.resolve() for match in matches if match.resolve() not in found]
     return found
 
 
+def rename(folder):
+    """Give each stored notebook the number that its page has now; remove those whose page has left the course."""
+    stems = {page.slug: page.stem for page in contents.pages()}
+    old = [path for path in folder.glob("[0-9][0-9]_*.ipynb") if path.stem not in stems.values()]
+    aside = [path.rename(path.with_suffix(".moving")) for path in old]  # two pages may change places
+    for path in aside:
+        stem = stems.get(path.stem[3:])
+        path.rename(path.with_name(f"{stem}.ipynb")) if stem else path.unlink()
+
+
 def main(arguments=None):
     """Return the exit code: 1 if any notebook failed."""
     parser = argparse.ArgumentParser(prog="start.py notebooks", description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", help="names, beginnings of names, or paths; default: all")
+    parser.add_argument("names", nargs="*", help="numbers, beginnings of names, or paths; default: all")
+    parser.add_argument("--text", action="store_true", help="run only those whose code has changed")
     parser.add_argument("--check", action="store_true", help="compare instead of storing")
     parser.add_argument("--instructor", action="store_true", help="with the worked solutions, into instructor/")
     options = parser.parse_args(arguments)
@@ -139,10 +172,13 @@ def main(arguments=None):
         paths = find(options.names, course.INSTRUCTOR if options.instructor else course.STUDENT)
     except NotebookError as error:
         sys.exit(str(error))
+    if not options.check:
+        rename(course.INSTRUCTOR if options.instructor else course.STUDENT)
+        tables.write()
     for path in paths:
         path.parent.mkdir(exist_ok=True)
         try:
-            (compare if options.check else store)(path, render(path))
+            (compare if options.check else store)(path, render(path, options.text))
             print(f"{path.name}: {'same' if options.check else 'stored'}", flush=True)
         except NotebookError as error:
             failed = 1

@@ -16,7 +16,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
-NOTEBOOK = ROOT / "notebooks" / "01_what_is_quantization.ipynb"
+NOTEBOOK = next((ROOT / "notebooks").glob("*_what_is_quantization.ipynb"))
 PICTURE = ROOT / "docs" / "explorer.gif"
 WIDTH, FRAME_MS = 720, 700
 

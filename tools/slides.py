@@ -1,7 +1,7 @@
 """Show a lesson as slides whose explorers are alive: the stored notebook, served by Voila with a template of our own.
 
-    python3 start.py slides 03                  by the beginning of its name
-    python3 start.py slides 03 --no-browser     the rest is Voila's
+    python3 start.py slides calibration                  by its number or the beginning of its name
+    python3 start.py slides calibration --no-browser     the rest is Voila's
 
 Arrow keys, Page Up and Page Down turn the slides; Escape leaves a control, so that they do so again.
 """

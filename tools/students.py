@@ -1,7 +1,7 @@
 """How much memory and processor time a room of students takes on one machine: servers and kernels, all at once.
 
     .venv/bin/python tools/students.py                   1, 4 and 8 students on the page that needs most
-    .venv/bin/python tools/students.py 3 -n 16           another page, another number
+    .venv/bin/python tools/students.py calibration -n 16          another page, another number
 
 Each student is a JupyterLab server and a kernel that runs the whole page, as on a JupyterHub. Memory that processes
 share is counted once (proportional set size, from /proc; so Linux only). The hub itself is not counted.
@@ -95,10 +95,10 @@ def room(students, path):
 def main():
     """Print a line for each number of students."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("page", nargs="?", default="04", help="the beginning of a page's name")
+    parser.add_argument("page", nargs="?", default="ptq", help="the beginning of a page's name")
     parser.add_argument("-n", type=int, nargs="+", default=[1, 4, 8], help="how many students at once")
     options = parser.parse_args()
-    path = next((ROOT / "notebooks").glob(f"{options.page.zfill(2)}*.ipynb"))
+    path = next((ROOT / "notebooks").glob(f"*_{options.page}*.ipynb"))
     print(f"{path.stem}, {os.cpu_count()} cores")
     for students in options.n:
         peak, cpu, seconds = room(students, path)

@@ -1,6 +1,7 @@
 """What the course measures on its networks, in NumPy.
 
 * ablation, ablation_settings, ablation_result: weights, activations and biases quantized, each on its own
+* margins: how far answers are from changing, and what random noise does to them
 * mixed_precision: every network with some bits for each layer, measured; mixed_precision_file: one of them in a file
 * bit_allocation: how sensitive each layer is, and how many bits that is worth
 * methods: the ways to quantize, and what speaks against each: plain data, with sources

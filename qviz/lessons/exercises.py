@@ -37,7 +37,7 @@ class Verdict:
 
     Attributes
     ----------
-    number : str: of the exercise, such as "02.3"
+    number : str: of the exercise, such as "scale_and_zero_point.3"
     state : {"right", "not yet", "not attempted yet"}
     words : str: the hint, or what to take from it
     """
@@ -61,21 +61,24 @@ class Verdict:
 _EXERCISES: dict[str, Exercise] = {}
 
 
-def exercise(number: str, moral: str) -> Callable:
+def exercise(number: int, moral: str) -> Callable:
     """Register a check: a function of the answer that raises `Hint` or `NotAttempted`, and returns where it is right.
+
+    Its exercise is then called by the name of the module and the number, such as "scale_and_zero_point.3".
 
     Parameters
     ----------
-    number : str
-        Lesson and exercise, such as "02.3".
+    number : int
+        Of the exercise on its page.
     moral : str
         What to take from the right answer, in a sentence.
     """
 
     def register(find: Callable[[object], None]) -> Callable[[object], None]:
-        if number in _EXERCISES:
-            raise ValueError(f"number must be new: {number!r} is taken")
-        _EXERCISES[number] = Exercise(find, moral)
+        name = f"{find.__module__.rpartition('.')[2]}.{number}"
+        if name in _EXERCISES:
+            raise ValueError(f"number must be new: {name!r} is taken")
+        _EXERCISES[name] = Exercise(find, moral)
         return find
 
     return register
@@ -92,7 +95,7 @@ def check(number: str, answer=None) -> Verdict:
     Parameters
     ----------
     number : str
-        Of the exercise, such as "02.3".
+        Of the exercise, such as "scale_and_zero_point.3".
     answer : what the exercise asks for: a number, an array, a name, a function; None is no answer yet
         It is not changed.
 
@@ -103,10 +106,10 @@ def check(number: str, answer=None) -> Verdict:
 
     Examples
     --------
-    >>> check("02.2", None)
-    Exercise 02.2: not attempted yet.
-    >>> check("02.2", (0.25, 8))
-    Exercise 02.2: not yet. 16 codes have 15 steps between them, not 16.
+    >>> check("scale_and_zero_point.2", None)
+    Exercise scale_and_zero_point.2: not attempted yet.
+    >>> check("scale_and_zero_point.2", (0.25, 8))
+    Exercise scale_and_zero_point.2: not yet. 16 codes have 15 steps between them, not 16.
     """
     if number not in _EXERCISES:
         raise ValueError(f"number must be one of {', '.join(numbers())}: got {number!r}")

@@ -23,7 +23,7 @@ class Question:
     text : str
     choices : tuple of str
     truth : function that returns the index of the right choice
-    page : str: the number of the page that shows it
+    page : str: the title of the page that shows it
     """
 
     about: str
@@ -119,48 +119,49 @@ def times(*numbers: float) -> tuple[str, ...]:
 YES_NO = ("yes", "no")
 PAIRS = [
     pair(
-        "what a bit is worth", "1", times(2, 4, 16),
+        "what a bit is worth", "What is quantization?", times(2, 4, 16),
         ("From 8 bits to 6: how many times as large is the mean squared error?",
          lambda: nearest(error_ratio(8, 6), 2, 4, 16)),
         ("From 7 bits to 4: how many times as large is the mean squared error?",
          lambda: nearest(error_ratio(7, 4), 3, 8, 64), times(3, 8, 64)),
     ),
     pair(
-        "how a network breaks", "1", ("like guessing", "about 60 %", "about 90 %", "nearly as many as before"),
+        "how a network breaks", "What is quantization?",
+        ("like guessing", "about 60 %", "about 90 %", "nearly as many as before"),
         ("A network names 98.9 % of its digits right. How many with weights of 4 bits?",
          lambda: nearest(accuracy_at(4), 10, 60, 90, 98.9)),
         ("A network names 98.9 % of its digits right. How many with weights of 2 bits, rounded without more ado?",
          lambda: nearest(accuracy_at(2), 10, 60, 90, 98.9)),
     ),
     pair(
-        "zero", "2", (),
+        "zero", "Scale and zero point", (),
         ("The range from 10 to 11 is asked for. What does 0.0 become?",
          lambda: [10.0, 0.0, 10.5].index(zero_after(10, 11)), ("10.0", "0.0", "10.5")),
         ("The range from -7 to -3 is asked for. What does 0.0 become?",
          lambda: [-3.0, -7.0, 0.0].index(zero_after(-7, -3)), ("-3.0", "-7.0", "0.0")),
     ),
     pair(
-        "symmetric after ReLU", "2", ("256", "128", "64"),
+        "symmetric after ReLU", "Scale and zero point", ("256", "128", "64"),
         ("Values from 0 up, the symmetric scheme, 8 bits: how many of the 256 codes are used?",
          lambda: nearest(codes_from_zero_up(8), 256, 128, 64)),
         ("Values from 0 up, the symmetric scheme, 5 bits: how many of the 32 codes are used?",
          lambda: nearest(codes_from_zero_up(5), 32, 16, 8), ("32", "16", "8")),
     ),
     pair(
-        "what scales cost", "2", ("0.4 %", "10 %", "50 %"),
+        "what scales cost", "Scale and zero point", ("0.4 %", "10 %", "50 %"),
         ("256 channels of 1,000 int8 weights get a float32 scale each: how much memory is that on top?",
          lambda: nearest(percent_of_scales(256, 1000), 0.4, 10, 50)),
         ("64 channels of 40 int8 weights get a float32 scale each: how much memory is that on top?",
          lambda: nearest(percent_of_scales(64, 40), 0.4, 10, 50)),
     ),
     pair(
-        "keep everything, or clip", "3", YES_NO,
+        "keep everything, or clip", "Calibration", YES_NO,
         ("4 bits, bell-shaped values: is the error least when every value is kept in range?",
          lambda: int(clipping_pays(4))),
         ("3 bits, bell-shaped values: does it pay to clip the rarest?", lambda: int(not clipping_pays(3))),
     ),
     pair(
-        "the derivative of rounding", "5", ("1", "0", "it depends on the scale"),
+        "the derivative of rounding", "Quantization-aware training with fbgemm", ("1", "0", "it depends on the scale"),
         ("Almost everywhere, what is the derivative of rounding?",
          lambda: [1.0, 0.0].index(moved_by_rounding(1e-3) / 1e-3)),
         ("A network is trained with rounding in it, by the true derivative. What happens to its weights?",
@@ -168,14 +169,14 @@ PAIRS = [
          ("nothing: no gradient arrives", "they learn as always", "they go to the nearest levels")),
     ),
     pair(
-        "sums of 16 bits", "6", YES_NO,
+        "sums of 16 bits", "When it goes wrong", YES_NO,
         ("Two products of an unsigned and a signed byte: does their sum always fit into 16 bits, up to 32,767?",
          lambda: int(2 * UINT8.qmax * INT8.qmax > 2**15 - 1)),
         ("Two products of an unsigned 7-bit code, 0 to 127, and a signed byte: does their sum always fit into 16 bits?",
          lambda: int(2 * IntFormat(7, signed=False).qmax * INT8.qmax > 2**15 - 1)),
     ),
     pair(
-        "biases", "7", ("as fine", "16 times as coarse", "250 times as coarse"),
+        "biases", "Weights, activations, biases", ("as fine", "16 times as coarse", "250 times as coarse"),
         ("Weights, inputs and biases reach up to 1; weights and inputs have 8 bits. With 8 bits on a scale of its own, "
          "how coarse are the steps of a bias, beside those of the sum that it joins?",
          lambda: nearest(bias_step(8), 1, 16, 250)),

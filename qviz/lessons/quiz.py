@@ -89,7 +89,7 @@ class Quiz(widgets.VBox):
         if not self._scored:
             return [f"{head}: {NOT_YET}" if not answered else head]
         wrong = [q for q, right in zip(self.questions, self.right, strict=True) if not right]
-        return [f"{head}, {sum(self.right)} right", *(f"{q.about}: see page {q.page}" for q in wrong)]
+        return [f"{head}, {sum(self.right)} right", *(f'{q.about}: see the page "{q.page}"' for q in wrong)]
 
     def _say(self) -> None:
         text = "<br>".join(map(html.escape, self._lines()))

@@ -10,7 +10,7 @@ from qviz.numerics.packing import packed_bytes
 from qviz.numerics.qparams import SCHEMES
 
 FLOAT_BYTES = 4
-SCALE_BYTES = 4  # a float32
+SCALE_BYTES = 2  # 16 bits, as weight-only formats spend; torch's own files hold 4 or 8 bytes
 BIAS_BYTES = 4  # float32, or int32
 
 
@@ -106,7 +106,7 @@ class StoredBytes:
 def stored_bytes(
     layer: LayerShape, fmt: IntFormat | None, granularity: Granularity = PER_TENSOR, scheme: str = "symmetric"
 ) -> StoredBytes:
-    """Count the bytes of one layer: packed codes, a float32 for each scale, and biases of 4 bytes.
+    """Count the bytes of one layer: packed codes, 16 bits for each scale, and biases of 4 bytes.
 
     A zero point takes one byte (two beyond 8 bits); symmetric weights need none.
 
@@ -131,7 +131,7 @@ def stored_bytes(
 
     >>> from qviz.numerics import INT4, PerChannel
     >>> stored_bytes(linear("fc2", 64, 10), INT4, PerChannel(0))
-    StoredBytes(codes=320, scales=40, zero_points=0, biases=40)
+    StoredBytes(codes=320, scales=20, zero_points=0, biases=40)
     >>> stored_bytes(linear("fc2", 64, 10), None).total
     2600
     """

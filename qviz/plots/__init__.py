@@ -17,6 +17,7 @@
 * accumulator, dot_product_terms, requantize: a sum of products in integers, and the code it becomes
 * stacked_bars: what something consists of, in per cent of float32
 * roofline: how many times as fast, and what stands in the way
+* margins: how far answers are from changing
 * pareto: bytes and time against accuracy, and what nothing beats on both sides
 * latency_bubbles: size, accuracy and latency of what was measured
 * method_matrix: ways and questions, and what each way loses
@@ -38,6 +39,7 @@ from .error import ErrorBarPanel, ErrorCurvePanel, ErrorHistogramPanel, error_hi
 from .histogram import HistogramPanel, LevelsPanel, before_and_after
 from .image import ImagePanel, cropped, photograph_at
 from .latency_bubbles import LatencyBubblesPanel, latency_bubbles
+from .margins import MarginsPanel, margins
 from .method_matrix import AnswersLostPanel, VerdictPanel
 from .number_line import NumberLinePanel, number_line
 from .panel import Panel
@@ -75,6 +77,7 @@ __all__ = [
     "LayersPanel",
     "LevelsPanel",
     "LossPanel",
+    "MarginsPanel",
     "NumberLinePanel",
     "Panel",
     "ParetoPanel",
@@ -101,6 +104,7 @@ __all__ = [
     "draw",
     "error_histogram",
     "latency_bubbles",
+    "margins",
     "number_line",
     "pareto",
     "photograph_at",

@@ -2,7 +2,8 @@
 
 The steps of a quantization:
 engines.py    which engines there are, and the one place that silences torch's deprecation warnings
-inputs.py     the inputs of a network: a tensor, or batches of a DataLoader
+inputs.py, training_data.py   the inputs of a network: tensors, or batches of a DataLoader; targets and a loss
+per_layer.py  layers with bits of their own, or left in float
 layer_support.py   which layers become integers, stay float, or are refused, before any work is done
 ptq_config.py, ptq.py    post-training quantization, eager and FX, static and dynamic, on an engine or simulated
 qat_config.py, qat.py, qat_layers.py    quantization-aware training, and layers with a fake-quantize that torch lacks
@@ -42,9 +43,10 @@ from .qat_config import QATConfig
 from .saved_model import load, save
 from .size_and_latency import latency, size_bytes
 from .straight_through import FakeQuantize
+from .training_data import TrainingData
 
 __all__ = [
-    "METHODS", "CalibratorObserver", "FakeQuantize", "PTQConfig", "QATConfig", "accuracy", "agreement", "convert",
-    "digits_cnn", "digits_tensors", "engines", "evaluate", "latency", "load", "prepare", "quantize_model",
+    "METHODS", "CalibratorObserver", "FakeQuantize", "PTQConfig", "QATConfig", "TrainingData", "accuracy", "agreement",
+    "convert", "digits_cnn", "digits_tensors", "engines", "evaluate", "latency", "load", "prepare", "quantize_model",
     "rescale_channels", "save", "simulate_model", "size_bytes", "train_qat",
 ]  # fmt: skip

@@ -186,7 +186,7 @@ class Reference:
         if name not in self._real:
             self._real[name] = to_array(_weight_of(self.model.get_submodule(name)))
         real, quantized = self._real[name], _weight_of(model_q.get_submodule(name))
-        qparams = _weight_qparams(quantized, model_q) if quantized.is_quantized else None
+        qparams = _weight_qparams(name, quantized, model_q) if quantized.is_quantized else None
         quantized = to_array(quantized)
         return Weights(real, quantized, qparams, _decibels(_power(real), _power(real - quantized)))
 
@@ -298,14 +298,15 @@ def _weight_of(layer: nn.Module) -> torch.Tensor:
     return layer.weight() if callable(layer.weight) else layer.weight
 
 
-def _weight_qparams(weight: torch.Tensor, model_q: nn.Module) -> QParams:
+def _weight_qparams(name: str, weight: torch.Tensor, model_q: nn.Module) -> QParams:
     """Read the qparams off a quantized weight, whose container of 8 bits does not say how many of them are used.
 
     `quantize_model` noted it. Of another network the narrowest format is taken that holds every code: a scale is
     chosen so that some weight of the layer comes to lie at an end.
     """
     made = getattr(model_q, "made", None)
-    return replace(qparams_of(weight), fmt=made.config.weight_format if made else _narrowest(weight.int_repr()))
+    fmt = made.config.weight_format_of(name) if made else _narrowest(weight.int_repr())
+    return replace(qparams_of(weight), fmt=fmt)
 
 
 def _narrowest(codes: torch.Tensor) -> IntFormat:

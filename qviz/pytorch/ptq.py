@@ -34,6 +34,7 @@ from .layer_support import (
     quantizable,
     run_watched,
 )
+from .per_layer import check_names, keep_float
 from .ptq_config import PTQConfig, check_float
 from .reproducible import ReproducibleSums
 from .simulate import simulate
@@ -169,7 +170,7 @@ def simulate_model(model: nn.Module, config: PTQConfig, calibration_x: torch.Ten
         if engines.preferred() is not None:
             with engines.using():
                 _rehearse(model, config, samples)
-        prepared = _copied(model) if config.dynamic else _prepared(model, config, samples)
+        prepared = _copied(model, config) if config.dynamic else _prepared(model, config, samples)
     return _simulated(prepared, config)
 
 
@@ -178,6 +179,7 @@ def _samples(model: nn.Module, config: PTQConfig, x: torch.Tensor) -> torch.Tens
     check_float(model)
     if not isinstance(config, PTQConfig):
         raise TypeError(f"config must be a PTQConfig: got {type(config).__name__}; for a QATConfig there is train_qat")
+    check_names(model, config)
     x = inputs_of(x, "calibration_x", config.samples)
     if len(x) < config.samples and not config.dynamic:
         raise ValueError(f"calibration_x must hold at least config.samples inputs, {config.samples}: got {len(x)}")
@@ -196,12 +198,13 @@ def _rehearse(model: nn.Module, config: PTQConfig, samples: torch.Tensor) -> Non
     """Convert a copy with the quickest observers and run it on one input, so that what fails fails before any work."""
     if config.dynamic:
         if len(samples):
-            check_runs(_copied(model), samples[:1], "calibration_x")
+            check_runs(_copied(model, config), samples[:1], "calibration_x")
             run_watched(_dynamic(model, config, samples), samples[:1], config.flow, narrow=False)
         return
     narrow_range = config.activation_format.bits < 8
+    model = _copied(model, config)
     check_layers(model, flow=config.flow, per_channel=config.per_channel, narrow=narrow_range)
-    check_runs(_copied(model), samples[:1], "calibration_x")
+    check_runs(model, samples[:1], "calibration_x")
     quick, example = replace(config, method="torch min-max", weight_method=None), samples[:1]
     prepared = _prepared(model, quick, example)
     if isinstance(prepared, fx.GraphModule):
@@ -231,11 +234,13 @@ def _prepared(model: nn.Module, config: PTQConfig, samples: torch.Tensor) -> nn.
             "model needs a QuantStub at its input and a DeQuantStub at its output: it has no QuantStub; "
             "add both, or use flow='fx'"
         )
-    model = _copied(model)
+    model = _copied(model, config)
     if eager:
         model = fused(model)
-        for module in quantizable(model).values():
-            if type(module) is nn.PReLU:
+        for name, module in quantizable(model).items():
+            if name in config.own_bits:
+                module.qconfig = config.qconfig(name)
+            elif type(module) is nn.PReLU:
                 module.qconfig = config.prelu_qconfig()
             elif type(module) in (nn.ReLU6, *FIXED_LAYERS):  # their kernels ask no observer for a scale
                 module.qconfig = None
@@ -251,8 +256,8 @@ def _prepared(model: nn.Module, config: PTQConfig, samples: torch.Tensor) -> nn.
     return model
 
 
-def _copied(model: nn.Module) -> nn.Module:
-    return with_plain_weights(copied(model).eval())
+def _copied(model: nn.Module, config: PTQConfig) -> nn.Module:
+    return keep_float(with_plain_weights(copied(model).eval()), config)
 
 
 def _mapping(model: nn.Module, config: PTQConfig) -> quantization.QConfigMapping:
@@ -266,6 +271,8 @@ def _mapping(model: nn.Module, config: PTQConfig) -> quantization.QConfigMapping
     for operation, observer in _FIXED_QPARAMS_OP_TO_OBSERVER.items():  # the only scale that their kernels have
         fixed = quantization.QConfig(activation=observer, weight=config.qconfig().weight)
         mapping.set_object_type(operation, fixed if eight else None)
+    for name in config.own_bits:
+        mapping.set_module_name(name, config.qconfig(name))
     for name in kept_float(model):
         mapping.set_module_name(name, None)
     return mapping
@@ -280,19 +287,22 @@ def _converted(prepared: nn.Module) -> nn.Module:
 
 def _dynamic(model: nn.Module, config: PTQConfig, samples: torch.Tensor) -> nn.Module:
     """Quantize the weights of linear layers now, and let each input's range be found when it comes."""
-    model, qconfig = _copied(model), config.qconfig()
+    model = _copied(model, config)
     if config.flow == "eager":
-        kinds = {nn.Linear: qconfig, intrinsic.LinearReLU: qconfig}
+        for name, module in dynamic_layers(model).items():
+            if name in config.own_bits:
+                module.qconfig = config.qconfig(name)
+        kinds = dict.fromkeys((nn.Linear, intrinsic.LinearReLU), config.qconfig())
         return quantization.quantize_dynamic(model, kinds, inplace=True)
     model, mapping = with_a_layer_for_each_call(model), quantization.QConfigMapping()
     for name in dynamic_layers(model):  # by name: asked for the type, FX wants one for each ReLU too
-        mapping.set_module_name(name, qconfig)
+        mapping.set_module_name(name, config.qconfig(name))
     return quantize_fx.convert_fx(quantize_fx.prepare_fx(model, mapping, (samples[:1],)))
 
 
 def _finished(converted: nn.Module, config: PTQConfig, engine: str) -> nn.Module:
     lay_out(converted)
-    narrow(converted, config.weight_format, config.activation_format)
+    narrow(converted, config.weight_format_of, config.activation_format)
     converted.made = QuantizationRecord(config, engine)
     return converted.eval()
 

@@ -11,6 +11,7 @@ from qviz.numerics import CALIBRATORS, SCHEMES, IntFormat, _check
 from .labs.snapshots import fake_quantizes
 from .layer_support import check_parameters
 from .observer import QSCHEMES, CalibratorObserver
+from .per_layer import Layers, PerLayer, as_layers
 from .sub8bit import weighted
 
 TORCH_METHODS = {
@@ -23,7 +24,7 @@ FLOWS = ("eager", "fx")
 
 
 @dataclass(frozen=True)
-class PTQConfig:
+class PTQConfig(PerLayer):
     """What there is to choose.
 
     Parameters
@@ -49,6 +50,10 @@ class PTQConfig:
     dynamic : bool
         Quantize linear layers only, and find the range of each input when it comes. The kernel then takes 7 bits
         of it, and nothing is calibrated; `activation_bits` must be 8 and `scheme` affine.
+    layers : mapping, or pairs, of a layer's name to its own weight bits, or to None
+        Exceptions from `weight_bits`. None leaves the layer, or all layers inside of that name, in float: what torch
+        does with `module.qconfig = None`. In the eager flow a DeQuantStub must then stand before it where codes arrive,
+        and a QuantStub behind it; FX sees to that itself. Kept as sorted pairs.
 
     Raises
     ------
@@ -60,6 +65,9 @@ class PTQConfig:
     >>> config = PTQConfig(weight_bits=4, activation_bits=8, reduce_range=True)
     >>> print(config.weight_format, config.activation_format)
     int4 uint7
+    >>> mixed = PTQConfig(weight_bits=4, flow="fx", layers={"conv1": 8, "fc2": None})  # the last layer stays float
+    >>> print(mixed.weight_format_of("conv1"), mixed.weight_format_of("conv2"), mixed.float_layers)
+    int8 int4 ['fc2']
     """
 
     weight_bits: int = 8
@@ -73,8 +81,10 @@ class PTQConfig:
     reduce_range: bool = False
     flow: str = "eager"
     dynamic: bool = False
+    layers: Layers = ()
 
     def __post_init__(self):
+        object.__setattr__(self, "layers", as_layers(self.layers))
         for name, low, high in (("weight_bits", 2, 8), ("activation_bits", 2, 8), ("samples", 1, 2**31)):
             object.__setattr__(self, name, _check.whole_number(getattr(self, name), name, low, high))
         for name, choices in (("scheme", SCHEMES), ("weight_scheme", SCHEMES), ("method", METHODS), ("flow", FLOWS)):
@@ -88,11 +98,6 @@ class PTQConfig:
                 "dynamic has kernels for affine activations of 8 bits only: "
                 f"got activation_bits={self.activation_bits} and scheme={self.scheme!r}"
             )
-
-    @property
-    def weight_format(self) -> IntFormat:
-        """The codes of the weights, in qint8."""
-        return IntFormat(self.weight_bits)
 
     @property
     def activation_format(self) -> IntFormat:
@@ -109,16 +114,17 @@ class PTQConfig:
         """
         return replace(self, flow=flow)
 
-    def qconfig(self) -> quantization.QConfig:
-        """Return the observers of torch that stand for these choices.
+    def qconfig(self, layer: str | None = None) -> quantization.QConfig:
+        """Return the observers of torch that stand for these choices, for the layer of this name or for most of them.
 
         Examples
         --------
         >>> PTQConfig(method="mse", weight_bits=3).qconfig().weight()
         CalibratorObserver(MSE(candidates=10), symmetric, int3, per channel (axis 0))
         """
+        fmt = self.weight_format if layer is None else self.weight_format_of(layer)
         activation = quantization.default_dynamic_quant_observer if self.dynamic else self._activation()
-        return quantization.QConfig(activation=activation, weight=self._weight())
+        return quantization.QConfig(activation=activation, weight=self._weight(fmt))
 
     def prelu_qconfig(self) -> quantization.QConfig:
         """Return the observers of a PReLU, whose kernel takes unsigned slopes with one scale, of 6 bits at most.
@@ -141,8 +147,8 @@ class PTQConfig:
             dtype=torch.quint8, qscheme=QSCHEMES[self.scheme, False], quant_min=fmt.qmin, quant_max=fmt.qmax
         )
 
-    def _weight(self):
-        fmt, axis = self.weight_format, 0 if self.per_channel else None
+    def _weight(self, fmt: IntFormat):
+        axis = 0 if self.per_channel else None
         method = self.weight_method or self.method
         if method in CALIBRATORS:
             return CalibratorObserver.with_args(

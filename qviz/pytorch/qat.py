@@ -9,6 +9,7 @@ optimizer moves, creep until they cross the edge of a bin, and only then does th
     converted = convert(run.model)           # integers on the kernel (convert.py)
 """
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -31,9 +32,11 @@ from .labs.snapshots import (
     weighted_layers,
 )
 from .layer_support import check_layers, check_parameters, check_runs, drop_unused, fused, quantizable, run_watched
+from .per_layer import check_names, keep_float
 from .qat_config import QATConfig
 from .qat_layers import as_float, qat_mappings
 from .reproducible import ReproducibleSums
+from .training_data import TrainingData
 
 PART = 256  # images that are observed at a time
 
@@ -46,7 +49,7 @@ class Epoch:
     ----------
     number : int
     loss : float: mean of the epoch
-    accuracy : float: share of the test images that the fake-quantized network names right, 0 to 1
+    accuracy : float: share of the test inputs that the fake-quantized network names right, 0 to 1; NaN without any
     """
 
     number: int
@@ -108,10 +111,14 @@ class QATRun:
     def __str__(self) -> str:
         first, *others = self.history
         rows = (
-            f"epoch {e.number:2}: {e.accuracy:.2%} right, loss {e.loss:.3f}, {crossed:,} crossings"
+            f"epoch {e.number:2}: {_right(e)}, loss {e.loss:.3f}, {crossed:,} crossings"
             for e, crossed in zip(others, self.crossings(), strict=True)
         )
-        return "\n".join((f"epoch  0: {first.accuracy:.2%} right", *rows))
+        return "\n".join((f"epoch  0: {_right(first)}", *rows))
+
+
+def _right(epoch: Epoch) -> str:
+    return "accuracy not measured" if math.isnan(epoch.accuracy) else f"{epoch.accuracy:.2%} right"
 
 
 def prepare(model: nn.Module, config: QATConfig, example_x: torch.Tensor | None = None) -> nn.Module:
@@ -148,6 +155,8 @@ def prepare(model: nn.Module, config: QATConfig, example_x: torch.Tensor | None 
     if fake_quantizes(model):
         raise ValueError("model has fake-quantize in it already: prepare the float model, before any training with it")
     check_parameters(model)
+    check_names(model, config)
+    model = keep_float(copied(model), config)
     if not any(isinstance(m, quantization.QuantStub) for m in model.modules()):
         raise ValueError("model needs a QuantStub at its input and a DeQuantStub at its output: it has no QuantStub")
     narrow = config.activation_format.bits < 8
@@ -158,12 +167,14 @@ def prepare(model: nn.Module, config: QATConfig, example_x: torch.Tensor | None 
 
 
 def _prepared(model: nn.Module, config: QATConfig) -> nn.Module:
-    model = copied(model).train()
+    model = keep_float(copied(model).train(), config)
     # torch draws random weights for the layers it makes, and then puts ours in: the generator is put back
     with engines.quiet(), torch.random.fork_rng(devices=[]):
         model = fused(model)
-        for module in quantizable(model).values():
-            if type(module) in (nn.ReLU6, nn.Softmax):  # no kernel, or one that asks no observer for a scale
+        for name, module in quantizable(model).items():
+            if name in config.own_bits:
+                module.qconfig = config.qconfig(name)
+            elif type(module) in (nn.ReLU6, nn.Softmax):  # no kernel, or one that asks no observer for a scale
                 module.qconfig = None
         model.qconfig = config.qconfig()
         quantization.prepare_qat(model, mapping=qat_mappings(), inplace=True)
@@ -191,8 +202,9 @@ def train_qat(
     config: QATConfig,
     progress: Callable[[QATRun], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
+    data: TrainingData | None = None,
 ) -> QATRun:
-    """Train a copy of a network on the digits with quantization in it.
+    """Train a copy of a network with quantization in it, on the digits or on data of one's own.
 
     First all training images are observed once; that is epoch 0, where the network is what post-training
     quantization would have made of it. Then it trains. An interrupt from the keyboard after that ends the training,
@@ -201,12 +213,14 @@ def train_qat(
     Parameters
     ----------
     model : nn.Module
-        Float, from images (n, 1, 8, 8) to logits (n, 10); not changed.
+        Float, not changed; on the digits from images (n, 1, 8, 8) to logits (n, 10).
     config : QATConfig
     progress : function of the run so far, or None
         Called after each epoch, number 0 included.
     should_stop : function that returns whether to stop here, or None
         Asked before each batch.
+    data : TrainingData or None
+        Inputs, targets and loss of one's own; None is the digits.
 
     Returns
     -------
@@ -215,16 +229,25 @@ def train_qat(
     Raises
     ------
     TypeError, ValueError
-        As for `prepare`.
+        As for `prepare`; or the loss fails on the first batch.
 
     Examples
     --------
     >>> run = train_qat(digits_model.digits_cnn(), QATConfig(2, 4, epochs=1))
     >>> [e.number for e in run.history], run.history[1].accuracy > run.history[0].accuracy
     ([0, 1], True)
+
+    A network of one's own, on data and with a loss of one's own:
+
+    >>> x = torch.linspace(-1, 1, 256)[:, None]
+    >>> mine = nn.Sequential(quantization.QuantStub(), nn.Linear(1, 1), quantization.DeQuantStub())
+    >>> data = TrainingData((x, 2 * x - 1), loss=nn.functional.mse_loss)
+    >>> done = train_qat(mine, QATConfig(epochs=5, lr=0.01), data=data)
+    >>> done.history[-1].loss < done.history[1].loss
+    True
     """
     run = None
-    with closing(train_qat_by_epoch(model, config, should_stop)) as steps:
+    with closing(train_qat_by_epoch(model, config, should_stop, data)) as steps:
         try:
             for run in steps:
                 if progress is not None:
@@ -236,7 +259,10 @@ def train_qat(
 
 
 def train_qat_by_epoch(
-    model: nn.Module, config: QATConfig, should_stop: Callable[[], bool] | None = None
+    model: nn.Module,
+    config: QATConfig,
+    should_stop: Callable[[], bool] | None = None,
+    data: TrainingData | None = None,
 ) -> Iterator[QATRun]:
     """Train as `train_qat` does, one epoch each time the run is asked for.
 
@@ -258,17 +284,21 @@ def train_qat_by_epoch(
     >>> run.stopped, run.model.training
     (True, False)
     """
-    run = QATRun(config, prepare(model, config, digits_model.digits_tensors()[0]))
+    inputs = digits_model.digits_tensors()[0] if data is None else data.inputs
+    run = QATRun(config, prepare(model, config, inputs))
+    if data is not None:
+        data.check_loss(copied(model).train())
+    test = digits_model.digits_tensors()[2:] if data is None else data.test
     try:
-        _observe(run.model)
-        _record(run, float("nan"))
+        _observe(run.model, inputs)
+        _record(run, float("nan"), test)
         yield run
         losses = digits_model.train_by_epoch(
-            run.model, epochs=config.epochs, lr=config.lr, seed=config.seed, should_stop=should_stop
+            run.model, epochs=config.epochs, lr=config.lr, seed=config.seed, should_stop=should_stop, data=data
         )
         with closing(losses):
             for loss in losses:
-                _record(run, loss)
+                _record(run, loss, test)
                 yield run
     finally:
         freeze(run.model)
@@ -294,21 +324,20 @@ def freeze(model: nn.Module, observers: bool = True, batch_norm: bool = True) ->
         model.apply(intrinsic_qat.freeze_bn_stats)
 
 
-def _record(run: QATRun, loss: float) -> None:
+def _record(run: QATRun, loss: float, test: tuple[torch.Tensor, torch.Tensor] | None) -> None:
     """Note an epoch in the run, and freeze what is due."""
-    _, _, images, labels = digits_model.digits_tensors()
     done, config = len(run.history), run.config
     run.model.eval()
     with observers_off(run.model), engines.threads(1):
-        accuracy = digits_model.accuracy(run.model, images, labels)
+        accuracy = float("nan") if test is None else digits_model.accuracy(run.model, *test)
     run.snapshots.append(weight_snapshots(run.model))
     run.history.append(Epoch(done, loss, accuracy))
     freeze(run.model, done >= config.freeze_observers_after, done >= config.freeze_batch_norm_after)
     run.model.train()
 
 
-def _observe(model: nn.Module) -> None:
-    """Let every observer see what it would see in the float network, all training images as one batch.
+def _observe(model: nn.Module, inputs: torch.Tensor) -> None:
+    """Let every observer see what it would see in the float network, all inputs as one batch.
 
     They pass in parts, which takes a fifth of the memory: an observer that is reset takes the next batch for its first.
     """
@@ -318,10 +347,10 @@ def _observe(model: nn.Module) -> None:
     model.eval()
     model.apply(quantization.disable_fake_quant)
     with torch.no_grad(), engines.threads(1), ReproducibleSums():
-        for images in digits_model.digits_tensors()[0].split(PART):
+        for part in inputs.split(PART):
             for observer in observers:
                 observer.reset_min_max_vals()
-            model(images)
+            model(part)
             parts.append([(observer.min_val.clone(), observer.max_val.clone()) for observer in observers])
     for observer, seen in zip(observers, zip(*parts, strict=True), strict=True):
         lows, highs = (torch.stack(ends) for ends in zip(*seen, strict=True))

@@ -7,6 +7,7 @@ from torch.ao import quantization
 
 from qviz.numerics import IntFormat, _check
 
+from .per_layer import Layers, PerLayer, as_layers
 from .straight_through import FakeQuantize
 
 
@@ -28,7 +29,7 @@ FAKE_QUANTIZES = {"torch": quantization.FakeQuantize, "qviz": FakeQuantize, "tor
 
 
 @dataclass(frozen=True)
-class QATConfig:
+class QATConfig(PerLayer):
     """Everything that decides how a network is trained with quantization in it.
 
     Parameters
@@ -51,6 +52,9 @@ class QATConfig:
     reduce_range : bool
         Let activations have codes 0..127 at most, so that the sum of two products fits 16 bits. A processor without
         VNNI needs that to answer at W8A8 as the fake-quantized network does.
+    layers : mapping, or pairs, of a layer's name to its own weight bits, or to None
+        Exceptions from `weight_bits`, as for `PTQConfig`. What is None stays float, between a DeQuantStub and a
+        QuantStub of the model.
 
     Examples
     --------
@@ -69,8 +73,10 @@ class QATConfig:
     freeze_observers_after: int = 7
     freeze_batch_norm_after: int = 5
     reduce_range: bool = False
+    layers: Layers = ()
 
     def __post_init__(self):
+        object.__setattr__(self, "layers", as_layers(self.layers))
         for name, least, most in (
             ("weight_bits", 2, 8),
             ("activation_bits", 2, 8),
@@ -93,17 +99,12 @@ class QATConfig:
         return f"W{self.weight_bits}A{self.activation_bits}"
 
     @property
-    def weight_format(self) -> IntFormat:
-        """The codes of a weight."""
-        return IntFormat(self.weight_bits, signed=True)
-
-    @property
     def activation_format(self) -> IntFormat:
         """The codes of an activation."""
         return IntFormat(min(self.activation_bits, 7) if self.reduce_range else self.activation_bits, signed=False)
 
-    def qconfig(self) -> quantization.QConfig:
-        """Return the same in torch's terms.
+    def qconfig(self, layer: str | None = None) -> quantization.QConfig:
+        """Return the same in torch's terms, for the layer of this name or for most of them.
 
         Weights are observed afresh at each step (averaging_constant 1), activations by a moving average.
 
@@ -112,7 +113,8 @@ class QATConfig:
         >>> QATConfig(activation_bits=4).qconfig().activation().quant_max
         15
         """
-        fake, w, a = FAKE_QUANTIZES[self.fake_quantize], self.weight_format, self.activation_format
+        fake, a = FAKE_QUANTIZES[self.fake_quantize], self.activation_format
+        w = self.weight_format if layer is None else self.weight_format_of(layer)
         if self.per_channel:
             observer, qscheme = quantization.MovingAveragePerChannelMinMaxObserver, torch.per_channel_symmetric
         else:

@@ -79,7 +79,7 @@ def save(model: nn.Module, path: str | PathLike) -> None:
         "version": VERSION,
         "engine": made.engine,
         "kind": kind,
-        "config": asdict(made.config),
+        "config": asdict(made.config) | {"layers": dict(made.config.layers)},
         "state": {name: encoded(value) for name, value in {**model.state_dict(), **outside_state(model)}.items()},
     }
     size = sum(leaf.nbytes for leaf in tree_leaves(content) if isinstance(leaf, torch.Tensor))
@@ -198,7 +198,8 @@ def _config(content: dict) -> PTQConfig | QATConfig:
     if type(choices) is not dict:
         raise TypeError(f"config must be a dict: got {shown(choices)}")
     for name, value in choices.items():
-        if not is_plain(value):
+        plain = name == "layers" and type(value) is dict and all(map(is_plain, [*value, *value.values()]))
+        if not (plain or is_plain(value)):
             raise TypeError(f"config must hold numbers and words: got {shown(value)} at {shown(name)}")
     return KINDS[kind](**choices)
 
@@ -214,7 +215,7 @@ def _config_of(model: nn.Module) -> PTQConfig:
 def _layout(config: PTQConfig | QATConfig) -> PTQConfig:
     """Return the quickest choices that give the same layers and the same formats."""
     if isinstance(config, QATConfig):
-        names = ("weight_bits", "activation_bits", "per_channel", "reduce_range")
+        names = ("weight_bits", "activation_bits", "per_channel", "reduce_range", "layers")
         config = PTQConfig(**{name: getattr(config, name) for name in names})
     return replace(config, samples=1, method="min-max", weight_method=None)
 

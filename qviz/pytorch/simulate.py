@@ -140,9 +140,10 @@ def simulate(prepared: nn.Module, config) -> nn.Module:
     True
     """
     if config.dynamic:
-        for layer in map(weight_of, dynamic_layers(prepared).values()):
+        for name, module in dynamic_layers(prepared).items():
+            layer = weight_of(module)
             layer.register_forward_pre_hook(_round_input)
-            _round_weight(layer, config.qconfig())
+            _round_weight(layer, config.qconfig(name))
     elif isinstance(prepared, fx.GraphModule):
         _simulate_graph(prepared, config)
     else:
@@ -185,7 +186,7 @@ def _simulate_graph(prepared: fx.GraphModule, config) -> None:
             if layer is not None and type(layer) in (*WEIGHTED, *FUSED):
                 layer.activation_post_process = module
                 layer.register_forward_hook(lambda layer, inputs, output: layer.activation_post_process(output))
-                _round_weight(weight_of(layer), config.qconfig())
+                _round_weight(weight_of(layer), config.qconfig(source.target))
     prepared.recompile()
 
 

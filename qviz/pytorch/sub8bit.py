@@ -5,6 +5,7 @@ conversion, unlike the eager one, clips no weights either. A code beyond its ran
 few bits could be, so the accuracy would be that of another network.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -45,14 +46,15 @@ class NarrowRange:
         return torch.clamp(output, (self.quant_min - zero_point) * scale, (self.quant_max - zero_point) * scale)
 
 
-def narrow(model: nn.Module, weights: IntFormat, activations: IntFormat) -> int:
+def narrow(model: nn.Module, weights: Callable[[str], IntFormat], activations: IntFormat) -> int:
     """Hold a converted network to the codes of these formats, in place.
 
     Parameters
     ----------
     model : nn.Module
         Converted by torch, eager or FX.
-    weights, activations : IntFormat
+    weights : function from a layer's name to its IntFormat
+    activations : IntFormat
         As those of the observers it was converted with.
 
     Returns
@@ -69,10 +71,10 @@ def narrow(model: nn.Module, weights: IntFormat, activations: IntFormat) -> int:
     ...     layer = Linear(2, 1)
     ...     w = quantize_tensor(torch.tensor([[1.0, 9.0]]), QParams(1.0, 0, INT8))
     ...     layer.set_weight_bias(w, torch.zeros(1))
-    ...     narrow(layer, INT4, UINT8), layer.weight().int_repr().tolist()
+    ...     narrow(layer, lambda name: INT4, UINT8), layer.weight().int_repr().tolist()
     (1, [[1, 7]])
     """
-    clipped = sum(_narrow_weight(m, weights) for m in weighted(model).values())
+    clipped = sum(_narrow_weight(m, weights(name)) for name, m in weighted(model).items())
     limits = (activations.qmin, activations.qmax)
     if limits != CONTAINERS[container_of(activations)]:
         for module in model.modules():

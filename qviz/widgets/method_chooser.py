@@ -13,7 +13,7 @@ from .controls import choice, slider, toggle
 from .explorer import Explorer
 
 _SHORT = {"model": "model", "target": "target", "inputs": "data", "retrain": "training", "bits": "bits", "goal": "goal"}
-_UNMEASURED = {"dynamic": "8 bits only", "QAT": "lesson 5 trains it"}
+_UNMEASURED = {"dynamic": "8 bits only", "QAT": "has a page of its own"}
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class DecisionExplorer(Explorer):
 def _loss_told(result: Decision) -> str:
     lost, bits = result.lost[result.way], result.answers["bits"]
     if np.isnan(lost):
-        return "What it loses is measured in lesson 5."
+        return 'What it loses is measured on the page "Quantization-aware training with fbgemm".'
     return (
         f"On the digits network, with {bits}-bit weights, it loses {lost:.2f} points of accuracy; "
         f"{result.tolerated:.1f} may be lost."

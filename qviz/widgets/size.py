@@ -73,13 +73,13 @@ def _row(layer: LayerShape, state: State) -> Row:
 class SizeExplorer(Explorer):
     """Where the bytes of a network are: codes, scales, zero points and biases of each layer.
 
-    Codes are packed, so that fewer than 8 bits take less room.
+    Codes are packed, so that fewer than 8 bits take less room, and a scale takes 16 bits.
 
     Examples
     --------
     >>> explorer = SizeExplorer(bits=4, granularity="per 32 weights")
     >>> round(explorer.result.whole.ratio, 2)
-    6.26
+    6.96
     >>> explorer.close()
     """
 

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 import pytest
 
+from .conftest import ROOT
+
 SERIOUS = ("critical", "serious")
 
 
@@ -22,6 +24,12 @@ def serve(folder):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
+
+
+def lesson(slug):
+    """Return the page of a lesson, whatever its number."""
+    (path,) = (ROOT / "notebooks").glob(f"*_{slug}.ipynb")
+    return f"notebooks/{path.stem}.html"
 
 
 def serious(page):

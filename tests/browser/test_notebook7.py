@@ -13,7 +13,7 @@ from .conftest import ARTIFACTS, ROOT
 from .explorers import NOT_YET
 from .server import NOTEBOOK_7, jupyterlab
 
-NOTEBOOKS = [ROOT / "notebooks" / f"{name}.ipynb" for name in ("00_start_here", "02_scale_and_zero_point")]
+NOTEBOOKS = [next((ROOT / "notebooks").glob(f"*_{slug}.ipynb")) for slug in ("start_here", "scale_and_zero_point")]
 CELL = ".jp-Notebook .jp-Cell"
 
 

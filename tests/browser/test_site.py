@@ -11,7 +11,7 @@ pytest.importorskip("ipywidgets")
 from qviz.widgets.live import live_explorers
 
 from .conftest import ARTIFACTS, ROOT
-from .site import serious, serve
+from .site import lesson, serious, serve
 
 PAGES = ["index.html", "explore.html", "docs/glossary.html", "docs/instructor.html"]
 PAGES += [f"notebooks/{path.stem}.html" for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
@@ -95,13 +95,13 @@ def test_the_stored_text_of_an_explorer_is_that_of_its_settings(name, built, pag
 
 
 def test_the_stored_text_on_disk_says_why_it_cannot_move(page, built):
-    page.goto((built / "notebooks" / "03_calibration.html").as_uri())
+    page.goto((built / lesson("calibration")).as_uri())
     assert "this page was opened as a file" in page.locator(".qviz-says").first.inner_text()
     assert page.locator(".qviz-live").first.get_by_role("button", name="Make it move").is_disabled()
 
 
 def test_an_explorer_on_torch_says_what_it_needs(built):
-    html = (built / "notebooks" / "04_ptq_with_fbgemm.html").read_text(encoding="utf-8")
+    html = (built / lesson("ptq_with_fbgemm")).read_text(encoding="utf-8")
     assert "This explorer needs PyTorch, which no browser runs." in html and "qviz-live" not in html
 
 

@@ -21,7 +21,7 @@ from qviz.widgets.links import write_link
 from qviz.widgets.live import live_explorers
 
 from .conftest import ROOT
-from .site import serious, serve
+from .site import lesson, serious, serve
 
 PYODIDE = ROOT / "build" / "pyodide"
 STATES = 3  # of each explorer
@@ -29,7 +29,6 @@ PATIENCE_MS = 120_000
 # Pyodide has matplotlib 3.8, whose letters are drawn by another FreeType and a pixel or two elsewhere. Most that was
 # seen is 12 of 255, the mean over the picture.
 TOLERANCE = 16
-HIDDEN = ("data", "zoom")
 VALUE = "e => e.tagName === 'SELECT' ? e.selectedOptions[0].textContent : +e.value"
 ANOTHER = """e => e.tagName === 'SELECT' ? (e.selectedIndex > 0 ? 'ArrowUp' : 'ArrowDown')
     : (+e.value > +e.min ? 'ArrowLeft' : 'ArrowRight')"""  # the key that leads to another value
@@ -163,7 +162,7 @@ def test_a_control_moves_it(name, explore):
 
 
 def test_an_explorer_of_a_lesson_moves_by_keyboard_and_shares_the_worker(opened):
-    page = opened("notebooks/03_calibration.html")
+    page = opened(lesson("calibration"))
     native = CalibrationExplorer(data="conv2 activations", bits=4, method="min-max")
     assert readout(page) == native.readout
     bits = page.locator(".qviz-live").first.get_by_role("slider", name="Bits")
@@ -188,7 +187,7 @@ def test_an_explorer_of_a_lesson_moves_by_keyboard_and_shares_the_worker(opened)
 
 
 def test_a_link_opens_a_lesson_in_its_state_without_the_hidden_controls(opened):
-    page = opened("notebooks/01_what_is_quantization.html#explorer=PhotoExplorer&bits=2&hide=zoom,data")
+    page = opened(lesson("what_is_quantization") + "#explorer=PhotoExplorer&bits=2&hide=zoom,data")
     page.locator(".qviz-live[data-state=live]").wait_for()
     native = PhotoExplorer(bits=2)
     assert readout(page) == native.readout
@@ -196,7 +195,8 @@ def test_a_link_opens_a_lesson_in_its_state_without_the_hidden_controls(opened):
     assert root.locator(".qviz-controls label:visible").all_inner_texts() == ["Bits"]
     root.get_by_text("Link to this state").click()
     written = root.get_by_label("Link to this state").input_value()
-    assert written.endswith("/notebooks/01_what_is_quantization.html#" + write_link(PhotoExplorer, {"bits": 2}, HIDDEN))
+    link = write_link(PhotoExplorer, {"bits": 2}, ("data", "zoom"))
+    assert written.endswith(f"/{lesson('what_is_quantization')}#{link}")
     native.close()
     page.close()
 

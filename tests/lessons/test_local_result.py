@@ -80,8 +80,8 @@ def answers():
 
 
 def test_the_pages_with_an_answer_are_found():
-    pages = [parameter.values[0][:2] for parameter in answers()]
-    assert pages == sorted(pages) and set(pages) == {"06", "07", "08", "09", "10"} and len(pages) >= 6
+    pages = [parameter.values[0] for parameter in answers()]
+    assert {"when_it_goes_wrong.py", "benefits_and_trade_offs.py", "moving_on.py"} <= set(pages) and len(pages) >= 6
 
 
 @pytest.mark.parametrize(("page", "module"), list(answers()))

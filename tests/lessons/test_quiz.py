@@ -39,7 +39,10 @@ def test_it_is_scored_when_the_reader_asks():
         quiz.answer(index, choice)
     (button,) = [w for row in quiz.children for w in getattr(row, "children", ()) if isinstance(w, ipywidgets.Button)]
     button.click()
-    assert repr(quiz).splitlines() == ["9 questions, 8 answered, 8 right", "biases: see page 7"]
+    assert repr(quiz).splitlines() == [
+        "9 questions, 8 answered, 8 right",
+        'biases: see the page "Weights, activations, biases"',
+    ]
     quiz.answer(8, right[-1])
     quiz.score()
     assert repr(quiz) == "9 questions, 9 answered, 9 right"
@@ -49,7 +52,7 @@ def test_a_wrong_answer_names_its_page_and_not_the_answer():
     quiz = Quiz(questions.AFTER[2:3])
     quiz.answer(0, "-3.0")
     quiz.score()
-    assert repr(quiz).splitlines() == ["1 questions, 1 answered, 0 right", "zero: see page 2"]
+    assert repr(quiz).splitlines() == ["1 questions, 1 answered, 0 right", 'zero: see the page "Scale and zero point"']
     assert "0.0" not in quiz.children[-1].value
 
 

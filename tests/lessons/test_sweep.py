@@ -87,7 +87,7 @@ def test_networks_are_the_same_bits_with_two_workers():
 
 
 def test_dask_gives_the_same_bits(dask_cluster):
-    """The sweep of lesson 9 on a cluster of two processes, started by joblib's own back end."""
+    """The sweep of the page on benefits on a cluster of two processes, started by joblib's own back end."""
     function = partial(networks_of, images="test", method="mse")
     with joblib.parallel_config("dask"):
         found, pids = sweep(function, [2, 5, 8]).results, set(sweep(where, range(20)).results)
@@ -129,9 +129,9 @@ def test_an_interrupt_between_two_results_of_processes(monkeypatch):
 
 
 @pytest.mark.parametrize("done", [0, 3])
-def test_lesson_9_goes_on_after_an_interrupt(done, root, monkeypatch, capsys):
+def test_the_page_on_benefits_goes_on_after_an_interrupt(done, root, monkeypatch, capsys):
     """Its cell, as it stands, interrupted after so many widths of the first layer."""
-    page = (root / "course" / "09_benefits_and_trade_offs.py").read_text(encoding="utf-8")
+    page = (root / "course" / "benefits_and_trade_offs.py").read_text(encoding="utf-8")
     (cell,) = (cell for cell in page.split("# %%") if "sweep(networks, WIDTHS" in cell)
 
     def interrupted(function, settings, **_options):

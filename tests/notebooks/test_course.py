@@ -12,17 +12,19 @@ from qviz.lessons import exercises
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tools"))  # tools are scripts, not a package
+import contents
+
 import course
 
 SOURCES = course.sources()
-LESSONS = [source for source in SOURCES if not source.stem.startswith("00")]
+LESSONS = SOURCES[1:]
 every_page = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
 every_lesson = pytest.mark.parametrize("source", LESSONS, ids=lambda path: path.stem)
 FENCED = re.compile(r"### BEGIN SOLUTION\n(.*?)### END SOLUTION", re.DOTALL)
 
 
 def stored(source):
-    return json.loads((course.STUDENT / f"{source.stem}.ipynb").read_text(encoding="utf-8"))
+    return json.loads(course.notebook_of(source).read_text(encoding="utf-8"))
 
 
 def graded(notebook):
@@ -54,7 +56,7 @@ def test_the_stored_notebook_is_built_from_its_source(source):
 
 
 def test_no_notebook_is_without_a_source():
-    assert [path.stem for path in sorted(course.STUDENT.glob("*.ipynb"))] == [source.stem for source in SOURCES]
+    assert sorted(course.STUDENT.glob("*.ipynb")) == [course.notebook_of(source) for source in SOURCES]
 
 
 @every_lesson
@@ -73,14 +75,15 @@ def test_every_student_starts_with_nothing_attempted(source):
 def test_exercises_are_numbered_and_one_is_a_bug(source):
     notebook = course.build(source)
     found = [course.CHECK.match(check.source).groups()[:2] for _, check in graded(notebook)]
-    assert found == [(source.stem[:2], str(n)) for n in range(1, len(found) + 1)]
+    assert found == [(source.stem, str(n)) for n in range(1, len(found) + 1)]
     told = [re.match(r"\*\*(\d+)\.(\d+)\.", cell.source) for cell in notebook.cells]
-    assert [(f"{int(m[1]):02d}", m[2]) for m in told if m] == found
+    page = str(contents.page(source.stem).number)
+    assert [m.groups() for m in told if m] == [(page, n) for _, n in found]
     assert any("Spot the bug." in cell.source for cell in notebook.cells)
 
 
 def test_every_check_is_asked_for():
-    asked = re.findall(r'^check\("(\d\d\.\d+)"', "".join(s.read_text(encoding="utf-8") for s in SOURCES), re.MULTILINE)
+    asked = re.findall(r'^check\("(\w+\.\d+)"', "".join(s.read_text(encoding="utf-8") for s in SOURCES), re.MULTILINE)
     assert sorted(asked) == exercises.numbers()
 
 

@@ -179,3 +179,15 @@ def test_the_kernels_of_the_suite_have_no_network(tmp_path):
     cells = [new_code_cell(source, execution_count=1, outputs=[output], id="a")]
     (tmp_path / "cut.ipynb").write_text(nbformat.writes(new_notebook(cells=cells)), encoding="utf-8")
     assert nbval(tmp_path) == {"cut.ipynb": {"PASSED": 1, "FAILED": 0}}
+
+
+def test_outputs_are_kept_where_no_code_has_changed(tiny):
+    new, stored = nbformat.read(tiny, as_version=4), nbformat.read(tiny, as_version=4)
+    for cell in new.cells[1:]:
+        cell.outputs, cell.execution_count = [], None
+    new.cells[0].source = "# Other text"
+    assert notebooks.keep_outputs(new, tiny)
+    assert new.cells[0].source == "# Other text" and new.cells[1:] == stored.cells[1:]
+    new.cells[2].source += " "
+    assert not notebooks.keep_outputs(new, tiny)
+    assert not notebooks.keep_outputs(new, tiny.with_name("not_there.ipynb"))

@@ -84,6 +84,7 @@ DATA = {
     "LayerSqnrPanel": lambda bits: ([np.inf, *6.0 * bits - np.arange(4)], 6.0 * bits + np.arange(15).reshape(3, 5)),
     "LevelsPanel": lambda bits: (X, per_tensor(bits)),
     "LossPanel": lambda bits: ([30.0, 0.3, 0.0][: bits - 2], 8),
+    "MarginsPanel": lambda bits: (np.linspace(0, 20, 50), {"few": 12.0 / bits, "many": 1.0 / bits}),
     "NumberLinePanel": lambda bits: ([-3.1, 0.4, 9.0], per_tensor(bits), (-5.0, 10.0)),
     "RatioPanel": ratios,
     "RooflinePanel": sights,
@@ -120,6 +121,7 @@ MADE_OF = {  # panel -> the arguments of its own, where it has some
     "CombinationsPanel": (COMBINATIONS,),
     "LayerSqnrPanel": (LAYERS,),
     "LayersPanel": (LAYERS,),
+    "MarginsPanel": (("few", "many"),),
     "SharesPanel": ("Bytes", "% of float32", ("codes", "scales")),
     "VerdictPanel": (("one", "two", "three"), ("bits",)),
 }

@@ -1,4 +1,4 @@
-"""Lessons 4 and 5 run to their end where torch has no engine, or qnnpack alone, and say what cannot run there."""
+"""PTQ and QAT run to their end where torch has no engine, or qnnpack alone, and say what cannot run there."""
 
 import json
 import re
@@ -13,7 +13,7 @@ pytest.importorskip("ipywidgets")
 from qviz.pytorch import digits_model, engines
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
-LESSONS = ("04_ptq_with_fbgemm", "05_qat_with_fbgemm")
+LESSONS = tuple(next(NOTEBOOKS.glob(f"*_{slug}.ipynb")).stem for slug in ("ptq_with_fbgemm", "qat_with_fbgemm"))
 NOT_HERE = "This cannot run here: this build of torch has no engine for quantized networks.\n"
 
 

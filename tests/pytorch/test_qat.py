@@ -241,7 +241,7 @@ def test_an_interrupt_leaves_a_usable_model(data, when):
 
 
 def test_an_interrupt_before_anything_was_observed_is_passed_on(monkeypatch):
-    def interrupted(model):
+    def interrupted(model, inputs):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("qviz.pytorch.qat._observe", interrupted)

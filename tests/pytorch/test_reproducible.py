@@ -21,7 +21,7 @@ OTHERS = {
     "avx2": {"ATEN_CPU_CAPABILITY": "avx2", "MKL_CBWR": "AVX2", "FBGEMM_ENABLE_INSTRUCTIONS": "AVX2"},
     "blas": {"OPENBLAS_CORETYPE": "Prescott", "OMP_NUM_THREADS": "1"},
 }
-# One epoch, not the ten of page 5: a last bit that differs shows in the sum of the weights at once.
+# One epoch, not the ten of the page on QAT: a last bit that differs shows in the sum of the weights at once.
 PROGRAM = """
 import hashlib, numpy as np, torch
 from qviz import networks

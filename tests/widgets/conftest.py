@@ -29,7 +29,7 @@ EXPECTED = (  # what a reader may ask for and cannot have: one sentence each
 TOGETHER = 20  # states in a row that only sliders move: new axes take ten times as long to draw
 # bytes a state: one that leaked its PNG file would cost 10 to 40 kB, one that leaked its picture 1.3 MB
 LEAK = 6_000
-TRACED = 100  # the last states, whose memory is traced
+TRACED = 80  # the last states, whose memory is traced
 
 
 def pytest_generate_tests(metafunc):
@@ -96,13 +96,13 @@ def alive():
 def sweep(shown, small_data):
     """Return a function that moves an explorer at random, and sees that all goes well and nothing piles up."""
 
-    def run(kind, states, seed, trace=False):
+    def run(kind, states, seed):
         explorer = shown(kind)
         if "data" in explorer._controls:
             explorer.set(data=np.random.default_rng(0).standard_normal((16, 128)))
         start, memory = None, []
         for i, settings in enumerate(random_states(explorer, states, seed)):
-            if trace and i == states - TRACED:
+            if i == states - TRACED:
                 tracemalloc.start()  # what is traced takes three times as long
             explorer.set(**settings)
             assert explorer.last_error is None or expected(explorer.last_error), (explorer.code, explorer.last_error)

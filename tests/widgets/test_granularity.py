@@ -3,12 +3,12 @@ import pytest
 
 from qviz.data import digits
 from qviz.networks import cnn_forward, cnn_weights
-from qviz.numerics import PerChannel, PerGroup, PerTensor, fake_quantize, mse
+from qviz.numerics import PerChannel, PerGroup, PerTensor, QParams, fake_quantize, mse, sqnr_db
 from qviz.plots import sqnr_of_channels
 from qviz.widgets import GranularityExplorer
-from qviz.widgets.granularity import RESCALED, Measured, State, channel_factors, compute, granularity_of
+from qviz.widgets.granularity import GROUP_SIZES, RESCALED, Measured, State, channel_factors, compute, granularity_of
 
-CONV2 = cnn_weights()["conv2.weight"]
+CONV2, FC1 = cnn_weights()["conv2.weight"], cnn_weights()["fc1.weight"]
 
 
 @pytest.fixture
@@ -48,15 +48,25 @@ def test_granularities(state, granularity):
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ({}, (2304, 4, 0)),  # 4608 weights of 4 bits
-        ({"scheme": "affine"}, (2304, 4, 1)),
-        ({"granularity": "per channel", "scheme": "affine", "bits": 3}, (1728, 128, 32)),
-        ({"granularity": "per group", "group_size": 8, "scheme": "affine", "bits": 8}, (4608, 2304, 576)),
+        ({}, (2304, 2, 0)),  # 4608 weights of 4 bits
+        ({"scheme": "affine"}, (2304, 2, 1)),
+        ({"granularity": "per channel", "scheme": "affine", "bits": 3}, (1728, 64, 32)),
+        ({"granularity": "per group", "group_size": 8, "scheme": "affine", "bits": 8}, (4608, 1152, 576)),
     ],
 )
 def test_bytes(settings, expected):
     result = compute(State(**settings), CONV2)
     assert (result.weight_bytes, result.scale_bytes, result.zero_point_bytes) == expected
+
+
+@pytest.mark.parametrize("group_size", GROUP_SIZES)
+def test_sixteen_bits_are_enough_for_a_scale(group_size):
+    """What the bill says must hold: scales rounded to float16 leave the SQNR as it is, to 0.05 dB."""
+    result = compute(State(data="fc1 weights", granularity="per group", group_size=group_size), FC1)
+    p = result.qparams
+    short = QParams(p.scale.astype(np.float16).astype(np.float32), p.zero_point, p.fmt, p.granularity)
+    assert sqnr_db(FC1, fake_quantize(FC1, short)) == pytest.approx(result.sqnr_db, abs=0.05)
+    assert result.bits_per_weight == 4 + 16 / group_size
 
 
 def test_bytes_are_rounded_up():
@@ -103,7 +113,7 @@ def test_readout(explorer):
     explorer.set(granularity="per channel", scheme="affine")
     assert explorer.readout.splitlines()[:2] == [
         "4,608 weights of shape (32, 16, 3, 3) in uint4, per channel (axis 0): 32 scales",
-        "bytes: 2,304 of weights, 128 of float32 scales, 32 of int8 zero points; 4.28 bits a weight in all",
+        "bytes: 2,304 of packed weights, 64 of 16-bit scales, 32 of int8 zero points; 4.17 bits a weight in all",
     ]
 
 

@@ -41,7 +41,7 @@ def test_readout(shown):
     rows = {line[2:21].strip(): line[21:] for line in lines[2:10]}
     assert list(rows) == list(METHODS)
     assert rows["static"].startswith("out: without inputs nothing can be calibrated")
-    assert rows["static"].endswith("(lesson 3) +1")
+    assert rows["static"].endswith('(page "Calibration") +1')
     assert rows["weight-only"].endswith(" +1") and rows["QAT"].endswith(" +2")
     assert lines[10] == "Code, for a torch model, and images and labels to learn from."
     assert lines[-1] == '    np.savez("model.npz", **(state | packed | scales))'
@@ -55,7 +55,7 @@ def test_the_code_is_that_of_the_way(shown):
     explorer = shown(DecisionExplorer, bits=2, inputs="labelled training set", retrain=True)
     assert explorer.result.way == "QAT"
     assert "QATConfig(weight_bits=2, activation_bits=8)" in explorer.readout
-    assert "What it loses is measured in lesson 5." in explorer.readout
+    assert 'What it loses is measured on the page "Quantization-aware training with fbgemm".' in explorer.readout
 
 
 @pytest.mark.parametrize("loss", [0.0, 1.0, 3.0, 20.0])

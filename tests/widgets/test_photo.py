@@ -61,7 +61,7 @@ def test_readout_follows_the_bits(explorer):
     assert "256 different greys became 256" in explorer.readout
     explorer.bits = 3
     assert "256 different greys became 8" in explorer.readout
-    assert "36,864 bytes at 3 bits, 10.67 times smaller" in explorer.readout
+    assert "36,864 bytes packed at 3 bits, 10.67 times smaller" in explorer.readout
 
 
 def test_zoom_changes_the_picture_and_not_the_numbers(explorer):

@@ -7,10 +7,10 @@ from qviz.widgets import SizeExplorer, size
 
 
 def test_by_hand():
-    """conv1: 144 codes of 4 bits are 72 bytes, 16 scales 64, 16 zero points 16, 16 biases 64; float32 576 + 64."""
+    """conv1: 144 codes of 4 bits are 72 bytes, 16 scales 32, 16 zero points 16, 16 biases 64; float32 576 + 64."""
     row = size.compute(size.State(bits=4, scheme="affine")).rows[0]
-    assert (row.stored.codes, row.stored.scales, row.stored.zero_points, row.stored.biases) == (72, 64, 16, 64)
-    assert row.float_bytes == 640 and row.ratio == pytest.approx(640 / 216)
+    assert (row.stored.codes, row.stored.scales, row.stored.zero_points, row.stored.biases) == (72, 32, 16, 64)
+    assert row.float_bytes == 640 and row.ratio == pytest.approx(640 / 184)
 
 
 @pytest.mark.parametrize("network", ["digits CNN", "wide", "language model"])
@@ -21,7 +21,7 @@ def test_the_whole_is_the_sum_of_its_layers(network):
 
 
 def test_eight_bits_are_nearly_four_times_smaller_where_weights_dominate():
-    """A scale and a bias a channel take 8 bytes beside 1,024 codes: 4 * 1028 / 1032 = 3.98."""
+    """A scale and a bias a channel take 6 bytes beside 1,024 codes: 4 * 1025 / 1030 = 3.98."""
     assert size.compute(size.State(network="wide")).whole.ratio > 3.8
 
 

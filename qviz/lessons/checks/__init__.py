@@ -1,19 +1,20 @@
-"""The checks of every exercise, one file for each lesson."""
+"""The checks of every exercise, one file for each page, named as the page is."""
 
 from . import (
-    lesson_01,
-    lesson_02,
-    lesson_03,
-    lesson_04,
-    lesson_05,
-    lesson_06,
-    lesson_07,
-    lesson_08,
-    lesson_09,
-    lesson_10,
+    benefits_and_trade_offs,
+    calibration,
+    integers_all_the_way,
+    moving_on,
+    ptq_with_fbgemm,
+    qat_with_fbgemm,
+    scale_and_zero_point,
+    weights_activations_biases,
+    what_is_quantization,
+    when_it_goes_wrong,
 )
 
 __all__ = [
-    "lesson_01", "lesson_02", "lesson_03", "lesson_04", "lesson_05", "lesson_06", "lesson_07", "lesson_08",
-    "lesson_09", "lesson_10",
+    "benefits_and_trade_offs", "calibration", "integers_all_the_way", "moving_on", "ptq_with_fbgemm",
+    "qat_with_fbgemm", "scale_and_zero_point", "weights_activations_biases", "what_is_quantization",
+    "when_it_goes_wrong",
 ]  # fmt: skip

@@ -143,7 +143,7 @@ def test_the_lesson_runs_where_a_part_is_missing(missing, monkeypatch):
         monkeypatch.setattr(torchao_env, "can_lower", lambda: False)
     else:
         monkeypatch.setattr(engines, "supported", lambda: ())
-    (source,) = [s for s in course.sources() if s.stem == "10_moving_on"]
+    (source,) = [s for s in course.sources() if s.stem == "moving_on"]
     out, space = io.StringIO(), {}
     with contextlib.redirect_stdout(out):
         for cell in course.build(source).cells:

@@ -1,0 +1,273 @@
+# %% [markdown]
+# You know how to quantize the digits network with `prepare` and `convert`. Here the same network is quantized with the library that takes over. Each claim is measured: the same answers? the same integers? and who multiplies them? (To run the whole page takes about half a minute.)
+
+# %%
+import numpy as np
+
+from qviz.lessons import LocalResult, Prediction, after_the_course, check, record
+from qviz.pytorch.migration import migration_table, migration_lab, torchao_env
+from qviz.pytorch.migration.migration_lab import MigrationLab
+from qviz.pytorch.migration.backends import BACKENDS
+
+# %% [markdown]
+# ## What is going away
+#
+# torch says it itself, at nearly every call of its old quantization. The other pages silence this text. Here it is:
+
+# %%
+print(migration_lab.deprecation_notice())
+
+# %% [markdown]
+# That release has passed, and the code still runs: torch's documentation now says "in 2.10 if there are no blockers", or later. The types `quint8` and `qint8` are deprecated too. So old code works today, and will stop on some later day.
+#
+# What replaces it is a library of its own, **torchao**. It has two halves:
+#
+# * The function `quantize_` changes the weights of a model in place. It is made for linear layers, as in language models.
+# * **PT2E** writes the network down as a graph, and quantizes that. It is made for weights *and* activations, as in our network.
+#
+# Some of its parts need a C++ compiler or a **GPU**. The next cell looks at what your machine has. No other cell depends on those two. If torchao itself is missing, its lines say how to get it, and the others still run.
+
+# %%
+LocalResult("What is there, and what is not?", torchao_env.describe)
+
+# %% [markdown]
+# ## The old way, once more
+#
+# This is the calibrated network of [page](page:ptq_with_fbgemm), with torch's own min-max observers. The lab builds it, runs it on the 359 test images, and writes down every product that torch really computes.
+
+# %%
+lab = MigrationLab()
+print(BACKENDS["torch.ao static"].code, "\n")
+print(lab.table(["float", "torch.ao static"]))
+
+# %% [markdown]
+# All four layers multiply integers. The new ways must give the same 359 answers.
+#
+# ## First half: `quantize_`
+#
+# One call, no stubs, no observers, no data. Our network has two convolutions and two linear layers.
+
+# %%
+print(BACKENDS["quantize_ int8 weights"].code)
+
+# %%
+guess_layers = Prediction("quantize_ as it comes. How many of our four layers does it quantize?", {"all 4": 4, "only 2": 2, "none": 0})
+guess_layers
+
+# %%
+int8 = lab.measure("quantize_ int8 weights")
+print(int8)
+print("quantized:", ", ".join(int8.layers))
+
+# %%
+guess_layers.reveal(len(int8.layers) or float("nan"), "Only the linear layers. The convolutions stay float, and nothing says so.")
+
+# %% [markdown]
+# **Notice** the end of that line. The weights are integers on disk, but no layer multiplies integers: each weight is turned back into floats first. This is **weight-only quantization**. It saves memory, not arithmetic.
+#
+# Are the integers the old ones?
+
+# %%
+print(lab.compare_weights("quantize_ int8 weights"))
+
+# %% [markdown]
+# Not one weight differs from the old way. The rule is the same: scale = max|w| / 127.5. qviz on that same grid differs in a handful of weights. They lie so near to the middle of two codes that float32 and float64 round them to different sides. qviz's own rule divides by 127, and that moves many codes by one step.
+#
+# ## Integers in the arithmetic
+#
+# Two more configurations quantize the inputs as well. **Dynamic** finds the range of each input when it comes. **Static** is told the ranges beforehand.
+
+# %%
+dynamic = ["torch.ao dynamic", "quantize_ dynamic"]
+print(lab.table([*dynamic, "quantize_ static"]))
+
+# %% [markdown]
+# Now the two linear layers multiply integers, as in the old dynamic way. But `quantize_` has no step that calibrates: for *static*, you put an observer before each layer by hand, and hand its scale over.
+#
+# The two dynamic ways are not the same. Take 32 images, each alone, and then all in one batch. How many get other logits?
+
+# %%
+for name in dynamic:
+    print(f"{name:18} {lab.batch_sensitivity(name):2.0f} of 32 images")
+
+# %% [markdown]
+# The old way finds one range for the whole batch. So an answer depends on who else is in it! The new way finds a range for each image.
+#
+# ## Fewer bits
+#
+# Weights may have 1 to 8 bits.
+
+# %%
+guess_bits = Prediction("4 bits in place of 8 for both linear layers. How large is the saved file, next to the one with 8 bits?", {"half": 0.5, "three quarters": 0.75, "the same": 1.0})
+guess_bits
+
+# %%
+int4 = lab.measure("quantize_ int4 weights")
+print(BACKENDS["quantize_ int4 weights"].code, "\n")
+print(int8)
+print(int4)
+
+# %%
+guess_bits.reveal(int4.size_bytes / int8.size_bytes, "This configuration gives each 4-bit code a byte of its own.")
+
+# %% [markdown]
+# Same file, less accuracy: these 4 bits are for trying, not for saving. torchao packs two codes into a byte in formats for GPUs, and in a prototype for processors. That one wants the outputs of a layer in whole sixteens; our last layer has 10.
+#
+# ## Second half: PT2E
+#
+# This is what replaces `prepare` and `convert` here. (The text at the top of the page sends eager mode to `quantize_`; but that leaves convolutions alone.) Four steps: export the graph, prepare it with a quantizer, run data through, and **convert**.
+
+# %%
+print(BACKENDS["PT2E histogram"].code)
+
+# %% [markdown]
+# No stub and no fusing: the graph shows where each layer begins and ends. The quantizer for x86 brings histogram observers. To compare integers with the old way, the lab gives it the same min-max observers that the old way had.
+
+# %%
+guess_codes = Prediction("Same observers, same images. Put all 3,590 logits on the old grid: how many get another code?", {"none": 0, "about 100": 100, "about 1,000": 1000})
+guess_codes
+
+# %%
+same_observers, histogram = lab.different_codes("PT2E"), lab.different_codes("PT2E histogram")
+print(f"of 3,590 logits another code: {same_observers} with the same observers, {histogram} with histograms")
+print(lab.table(["PT2E", "PT2E histogram"]))
+
+# %%
+guess_codes.reveal(same_observers, "Bit for bit the old network. Only the observers made a difference, and not to the answers.")
+
+# %% [markdown]
+# ## What runs
+#
+# Look at the table again: *integers in 0 of 4 layers*. And at what ran, one operation after the other:
+
+# %%
+print(lab.steps("PT2E"))
+
+# %% [markdown]
+# The graph quantizes each activation, and turns it back into floats at once. The products are float, of numbers on a grid. This is a **reference model**: it runs on every machine. It says what integer kernels must compute.
+
+# %%
+guess_size = Prediction("The converted graph is saved. How large is it, next to the float network?", {"a quarter": 0.25, "the same": 1.0, "a quarter larger": 1.25})
+guess_size
+
+# %%
+print(lab.table(["float", "PT2E", "PT2E without floats"]))
+
+# %%
+guess_size.reveal(lab.measure("PT2E").size_bytes / lab.measure("float").size_bytes, "The codes are there, and the float weights still lie beside them, unused. Delete them before you save.")
+
+# %% [markdown]
+# ## Real integer kernels
+#
+# The step from the reference to integer arithmetic is called **lowering**. There are two ways. `torch.compile` writes C++ code, so it needs a compiler. `lower_pt2e_quantized_to_x86` puts in oneDNN's finished kernels, and needs none:
+
+# %%
+print(lab.measure("PT2E lowered"))
+print(f"of 3,590 logits another code: {lab.different_codes('PT2E lowered')}")
+print(lab.steps("PT2E lowered"))
+
+# %% [markdown]
+# Integers in all four layers again, and the same answers. A few logits are one step away. Somewhere inside, a value very near the middle of two codes was rounded to the other side.
+#
+# Three catches. The lowered network takes batches of one size only, and it cannot be saved: save the reference, and lower it after loading. And torch 2.13 writes a `view` after the second convolution, which the kernel's memory order does not allow. qviz puts a `reshape` in its place.
+#
+# ## Old call, new call
+#
+# Each line runs both, on the digits, and counts what is the same.
+
+# %%
+print(migration_table.table(lab))
+
+# %% [markdown]
+# Three lines are not complete:
+#
+# * Dynamic: a range for each image in place of one for the batch, as above.
+# * `torch.quantize_per_tensor` adds the zero point before it rounds; `quantize_affine` rounds first. To show it, this line uses a grid made for ties: the step is an eighth of full ink, and the zero point is odd. A pixel of an odd number of sixteenths lies halfway between two codes, and gets the other one.
+# * oneDNN, as above.
+
+# %% [markdown]
+# ## What you expected, and what was so
+
+# %%
+record(guess_layers, guess_bits, guess_codes, guess_size)
+
+# %% [markdown]
+# ## In five lines
+#
+# 1. `torch.ao.quantization` still runs, and will be removed; torchao replaces it.
+# 2. `quantize_` changes linear layers alone, unless told otherwise: count which layers multiply integers.
+# 3. PT2E takes the place of `prepare` and `convert`; with the same observers it gives the same integers.
+# 4. Its converted graph is a reference in floats. Integer kernels come by lowering, or by `torch.compile`.
+# 5. What is called quantized may be large on disk and float inside. Count bytes, and count products.
+
+# %% [markdown]
+# ## Exercises
+#
+# Each check answers at once. A wrong answer gets a hint; an empty one stops nothing.
+
+# %% [markdown]
+# **1.** Write torchao's rule for the scale of symmetric weights with `bits` bits. It is the largest magnitude, divided by half of the distance between the lowest and the highest code.
+
+# %%
+def torchao_scale(w, bits):
+    return None
+### BEGIN SOLUTION
+def torchao_scale(w, bits):
+    return np.abs(w).max() / ((2**bits - 1) / 2)
+### END SOLUTION
+
+# %%
+check("moving_on.1", torchao_scale)
+
+# %% [markdown]
+# **2.** The weights of *fc1* are 64 x 512, with 4 bits each. How many bytes do their codes take as torchao saved them here, and how many if two shared a byte?
+
+# %%
+fc1_bytes = None  # a pair, such as (100, 50)
+### BEGIN SOLUTION
+fc1_bytes = (64 * 512, 64 * 512 // 2)
+### END SOLUTION
+
+# %%
+check("moving_on.2", fc1_bytes)
+
+# %% [markdown]
+# **3. Spot the bug.** This function is to count the layers that multiply integers, from the names of the operations that ran. For the converted graph above it finds many, though not one layer multiplies integers. Mend it. The integer products above were `qconv_pointwise`, `qlinear_pointwise` and, in the dynamic way, `_int_mm`.
+
+# %%
+def integer_layers(operations):
+    return sum("quantize_per_tensor" in name for name in operations)
+### BEGIN SOLUTION
+def integer_layers(operations):
+    return sum(name in ("qconv_pointwise", "qlinear_pointwise", "_int_mm") for name in operations)
+### END SOLUTION
+
+# %%
+check("moving_on.3", integer_layers)
+
+# %% [markdown]
+# **4.** Told to take a convolution too, `quantize_` with `IntxWeightOnlyConfig` gives one scale to each output channel *and* each place in the kernel. The weights of *conv2* are 32 x 16 x 3 x 3. How many scales is that, and how many would per channel have?
+
+# %%
+conv2_scales = None  # a pair
+### BEGIN SOLUTION
+conv2_scales = (32 * 3 * 3, 32)
+### END SOLUTION
+
+# %%
+check("moving_on.4", conv2_scales)
+
+# %% [markdown]
+# **And the whole course?** Nine questions about the same ideas as on the first page, with other numbers. Each wrong answer names the page to read again.
+
+# %%
+after_the_course()
+
+# %% [markdown]
+# ## Sources
+#
+# * PyTorch documentation, [*Quantization*](https://docs.pytorch.org/docs/2.13/quantization.html), version 2.13: the plan for each of the old flows, and when they will be deleted.
+# * pytorch/ao, issue 2259, [*torch.ao.quantization deprecation tracker*](https://github.com/pytorch/ao/issues/2259).
+# * pytorch/pytorch, issue 184982, [*deprecation of derived quantized dtypes (quint8, qint8, qint32)*](https://github.com/pytorch/pytorch/issues/184982).
+# * torchao documentation, [*PT2E Quantization*](https://docs.pytorch.org/ao/stable/pt2e_quantization/index.html): the steps, and the two ways to lower.
+# * [torchao](https://github.com/pytorch/ao) 0.18, source of `Int8Tensor` and `IntxUnpackedToInt8Tensor`: the rules for scales.

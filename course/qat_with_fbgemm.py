@@ -1,0 +1,326 @@
+# %% [markdown]
+# **Post-training quantization** (PTQ) rounds a network that is finished. **Quantization-aware training** (QAT) trains it a little more, while it already rounds.
+
+# %%
+import tempfile
+import numpy as np
+from qviz import IntFormat, choose_qparams, fake_quantize, plots
+from qviz.lessons import Prediction, check, record, sweep
+from qviz.pytorch import engines, saved_model, digits_model, qat
+from qviz.pytorch.labs import examples
+from qviz.pytorch.layer_comparison import agreement
+from qviz.pytorch.conversion import convert
+from qviz.pytorch.labs.qat_lab import QATLab
+from qviz.widgets import QATExplorer, STEExplorer
+
+# %% [markdown]
+# ## Why rounding afterwards fails
+#
+# Our network names 98.89 % of the digits right. Here it is rounded after training. **W4A8** means 4 bits for weights and 8 bits for activations. (Each channel of the weights has a scale of its own here, so some figures differ from those of the explorer of [page](page:ptq_with_fbgemm).)
+
+# %%
+lab = QATLab()
+bits = {"W8A8": (8, 8), "W4A8": (4, 8), "W4A4": (4, 4), "W3A4": (3, 4), "W2A4": (2, 4)}
+ptq = {name: lab(weight_bits=w, activation_bits=a, epochs=0) for name, (w, a) in bits.items()}
+for name, result in ptq.items():
+    print(f"{name}: {result.accuracies[0]:.2%} right")
+
+# %% [markdown]
+# With 2 bits a weight has only four levels. Rounding moves it by up to half a step, and half a step is now a lot. Nobody asked the network whether it could bear that.
+#
+# So let it train on. In each step it rounds, sees what that costs, and adjusts.
+
+# %%
+guess_learn = Prediction("W2A4, after ten epochs of training with the rounding in it: how many digits are right?", {"60 %": 60, "80 %": 80, "97 %": 97})
+guess_learn
+
+# %% [markdown]
+# ## Fake-quantize, and its trouble
+#
+# While the network trains, its numbers must stay real: gradients need them. So each weight and each activation passes a **fake-quantize**. It quantizes and dequantizes at once. What comes out are real numbers, but only those that have a code.
+#
+# Training follows slopes. Which slope has this staircase? Move each input a little, and see how much the output changes:
+
+# %%
+grid = choose_qparams(-1.0, 1.0, IntFormat(3), "symmetric")
+for x in (-0.9, -0.2, 0.1, 0.3, 0.8):
+    before, after = fake_quantize([x, x + 0.001], grid)
+    print(f"{x:4.1f} becomes {before:6.3f}, slope there {(after - before) / 0.001:.1f}")
+
+# %% [markdown]
+# The steps are flat. With a slope of 0, no weight would ever move.
+#
+# The **straight-through estimator** is a bold way out. Forward, the staircase is used. Backward, one pretends that nothing was rounded. The slope is 1 where a value has a code, and 0 where it was clipped. That is the slope of the **clipped identity**.
+#
+# Here is one weight. Its rounded value, the output, should reach the target. Move **Steps** slowly. The weight (dots) creeps. The output (thick line) stays, and jumps when the weight crosses the edge of a bin.
+
+# %%
+ste = STEExplorer()
+ste
+
+# %%
+guess_slope = Prediction("Now with the true slope of the staircase, and 60 steps: how far does it get?", ["to the target", "halfway", "nowhere"])
+guess_slope
+
+# %%
+ste.reset(slope="true derivative", steps=60)
+print(ste.readout)
+way = ste.result.descent.weights
+ste.reset()
+guess_slope.reveal("nowhere" if way[0] == way[-1] else "to the target", "The true slope is 0, and so is every step.")
+
+# %% [markdown]
+# Two more things to try. A weight that begins more than half a step beyond the last level is clipped. Its slope is 0, and it is lost. A target between two levels is never reached: the weight swings across the edge for ever.
+
+# %%
+ste.reset(bits=2, weight=1.6, target=0.0)
+print(ste.readout, end="\n\n")
+ste.set(weight=0.4, target=0.4, lr=0.2)
+print(ste.readout)
+ste.reset()
+
+# %% [markdown]
+# ## The three steps
+#
+# **Step 1: put quantization into the network.** `prepare` puts a fake-quantize behind each weight and each activation.
+#
+# **Step 2: train with it.** Epoch 0 is the network before training, which is PTQ. A **crossing** is a weight that has another code than an epoch before.
+
+# %%
+model, config = digits_model.digits_cnn(), qat.QATConfig(weight_bits=2, activation_bits=4)
+prepared = qat.prepare(model, config)
+print(len(qat.fake_quantizes(prepared)), "fake-quantizes, such as", *list(qat.fake_quantizes(prepared))[1:3])
+
+# %%
+run = qat.train_qat(model, config)
+print(run)
+guess_learn.reveal(100 * run.history[-1].accuracy, "As many bits as before, but weights that know the rounding.")
+
+# %% [markdown]
+# Towards the end the learning rate falls to 0, and the crossings die out. Before that, the ranges are **frozen**: the observers stop watching. Batch norm, where a network has it, is frozen too. Otherwise the grid would move under weights that have just settled on it. Even a prediction would move it:
+
+# %%
+_, _, images, labels = digits_model.digits_tensors()
+for name, network in (("not frozen", prepared.eval()), ("frozen", run.model)):
+    network(images)
+    before = float(network.quant.activation_post_process.scale)
+    network(3 * images)
+    after = float(network.quant.activation_post_process.scale)
+    print(f"{name}: the scale of the input is {before:.4f}, and {after:.4f} after brighter images")
+
+# %% [markdown]
+# **Step 3: convert.** The fake-quantized network still computes with real numbers. `convert` makes the network of integers, which runs on the engine's kernels. Both must answer alike. The table compares them, layer by layer: how many weights and outputs differ, by how many steps, and how many outputs left their range.
+
+# %%
+converted = convert(run.model)
+print(agreement(run.model, converted, images))
+print(f"converted: {digits_model.accuracy(converted, images, labels):.2%} right")
+
+# %% [markdown]
+# Nothing differs. (With W8A8, the sums can be too large for a processor without VNNI. There `QATConfig(reduce_range=True)` gives up one bit of the activations, and nothing differs again; [page](page:when_it_goes_wrong) shows why. So that these pages show the same numbers on every machine, the network trains in double precision here, and NumPy computes an integer layer wherever your own kernel would not do it exactly.)
+#
+# ## How many weights does it take?
+
+# %%
+guess_share = Prediction("Which share of the weights has another code after training than before?", {"about 3 %": 3, "about 25 %": 25, "about 70 %": 70})
+guess_share
+
+# %%
+for name in run.snapshots[0]:
+    print(f"{name}: {run.changed(name):.2%} of the weights")
+guess_share.reveal(100 * run.changed(), "Most weights stay in their bins. Those that crossed did most; scales and biases moved, too.")
+
+# %% [markdown]
+# Follow two weights of the last layer, in steps of their grid. The edge lies at 0.5. The one on the left swings across it near the end: both levels are a little wrong. The one on the right crosses once, and stays.
+
+# %%
+for number, fc2 in enumerate(layers["fc2"] for layers in run.snapshots):
+    steps = fc2.values / fc2.qparams.scale
+    print(f"epoch {number:2}:", "   ".join(f"{steps[at]:.4f} is code {fc2.codes[at]}" for at in ((5, 26), (8, 50))))
+
+# %% [markdown]
+# ## PTQ against QAT
+#
+# Now all five formats, with two seeds each. The seed shuffles the images. These are ten trainings, of about a second each. The stop button ends them, and keeps what is done.
+
+# %%
+settings = {name: [{"weight_bits": w, "activation_bits": a, "seed": seed} for seed in (0, 1)] for name, (w, a) in bits.items()}
+done = sweep(lambda each: lab.train(**each), sum(settings.values(), []), workers=1, progress=True).results
+for name in bits:
+    both = [result for result in done if result.config.name == name]
+    fake = "  ".join(f"{result.accuracies[-1]:.2%}" for result in both)
+    ints = "  ".join(f"{result.converted_accuracy:.2%}" for result in both)
+    print(f"{name}: PTQ {ptq[name].accuracies[0]:.2%} | QAT, fake-quantized {fake} | QAT, converted {ints}")
+
+# %%
+found = {"PTQ": [result.converted_accuracy for result in ptq.values()]}
+found["QAT"] = [[lab(**each).converted_accuracy for each in both] for both in settings.values()]
+plots.accuracy_by_bits(list(bits), found, ptq["W8A8"].float_accuracy)
+
+# %% [markdown]
+# At 8 bits there is nothing to win. The fewer the bits, the more training is worth.
+#
+# Train for yourself. Choose other settings, and press **Train**. The curves grow epoch by epoch, and **Stop** ends it. What was trained above is known, and is shown at once.
+#
+# Two things to try: one scale per layer in place of one per channel, and three epochs with a learning rate of 0.02. Watch how many weights get another code then. With one scale per layer training gets less far. With large steps the codes have not settled when the training ends.
+#
+# From code, `train()` does what the button does. The cell below tries 2 bits for activations too: training helps much, and does not heal everything.
+
+# %%
+explorer = QATExplorer(lab, seed=1)
+explorer
+
+# %%
+explorer.reset(activation_bits=2)
+explorer.train()
+print(explorer.readout)
+explorer.reset()
+
+# %% [markdown]
+# ## Where torch's own path parts
+#
+# Left to itself, torch trains with a *fused* fake-quantize: `get_default_qat_qconfig` chooses it. Here it is at W2A4, and then converted in torch's own way.
+
+# %%
+guess_torch = Prediction("Fake-quantized, it gets 96 % right. What does the integer network get?", {"96 %": 96, "80 %": 80, "below 50 %": 25})
+guess_torch
+
+# %%
+fused = qat.train_qat(model, qat.QATConfig(weight_bits=2, activation_bits=4, fake_quantize="torch_fused")).model
+networks = {"fake": fused, "torch": convert(fused, mends=()), "mended": convert(fused)}
+right = {name: digits_model.accuracy(network, images, labels) for name, network in networks.items()}
+print("  ".join(f"{name} {accuracy:.2%}" for name, accuracy in right.items()))
+for name in run.snapshots[0]:
+    fake = fused.get_submodule(name).weight_fake_quant
+    ratio = fake.scale / fake.calculate_qparams()[0]
+    print(f"{name}: the trained scale is {ratio.min():.2f} to {ratio.max():.2f} times that of the conversion")
+guess_torch.reveal(100 * right["torch"], "It was trained on one grid, and converted to another.")
+
+# %% [markdown]
+# The fused module trains with one rule for the scale. Asked at conversion, its observer answers with another. At 8 bits they hardly differ, so few people notice. `qviz.pytorch.convert` mends it: it converts the grid that was trained. **Always measure the converted network, never only the fake one.**
+#
+# ## The example that everybody starts from
+#
+# This is how QAT is commonly shown. It runs to the end. Then give it numbers:
+#
+# ```python
+# model = SimpleModel()                    # one layer: self.fc = nn.Linear(10, 5)
+# model.train()
+# model.qconfig = torch.quantization.get_default_qat_qconfig('fbgemm')
+# model_prepared = torch.quantization.prepare_qat(model)
+# # Example training code here...
+# model_quantized = torch.quantization.convert(model_prepared)
+# torch.save(model_quantized.state_dict(), 'model_quantized_qat.pth')
+# ```
+
+# %%
+x = examples.inputs(seed=1)
+with engines.needed():
+    written = examples.as_written_qat()
+    print(*written.messages, *written.deprecated, sep="\n")
+    print(examples.error_line(written.quantized, x))
+    layer = written.quantized.fc
+    print(f"scale {layer.scale:.4f}, zero point {layer.zero_point}, in train mode: {written.quantized.training}")
+
+# %% [markdown]
+# Three faults, and three cures:
+#
+# 1. *No kernel for a float input.* A `QuantStub` at the input turns real numbers into codes. A `DeQuantStub` at the output turns them back.
+# 2. *Scale 1 and zero point 0.* Nothing was trained, so no observer saw anything; the message says so. Train between `prepare_qat` and `convert`.
+# 3. *Train mode.* Until `convert`, each prediction moves the ranges; freeze them. And call `eval()`: in this small model only a flag changes, but batch norm or dropout would do harm ([page](page:when_it_goes_wrong), failure 3).
+#
+# ```python
+# model = MendedModel()                                        # 1: SimpleModel with stubs, as in the mended PTQ example
+# model.qconfig = quantization.get_default_qat_qconfig('fbgemm')
+# model_prepared = prepare_qat(model.train())
+# train(model_prepared)                                        # 2: the line that was missing
+# model_prepared.apply(quantization.disable_observer).eval()   # 3
+# model_quantized = convert(model_prepared)
+# ```
+#
+# See the faults go, one after the other. Then save the model. The example ends in `torch.save(model_quantized.state_dict(), ...)`, which no float `SimpleModel` can load ([page](page:ptq_with_fbgemm)). A file of `saved_model.save` holds codes, scales, zero points and the engine, and loading runs nothing that is in it.
+
+# %%
+steps = {"1. stubs": (False, False), "2. trained": (True, False), "3. frozen, eval()": (True, True)}
+with engines.needed():
+    for step, (train, freeze) in steps.items():
+        mended = examples.mended_qat(train, freeze).quantized
+        layer, error = mended.fc, examples.error_line(mended, x)
+        print(f"{step:<17}  {error}; scale {layer.scale:.4f}, zero point {layer.zero_point}, in train mode: {mended.training}")
+
+# %%
+truth = examples.targets(x)
+with engines.needed(), tempfile.TemporaryDirectory() as folder:
+    print(f"mean error {(mended(x) - truth).abs().mean():.3f}; the answers are {truth.abs().mean():.3f} large")
+    saved_model.save(mended, f"{folder}/simple.pt")
+    saved_model.save(converted, f"{folder}/digits.pt")
+    simple, digits = saved_model.load(f"{folder}/simple.pt", examples.MendedModel(), x), saved_model.load(f"{folder}/digits.pt")
+    print("bit for bit the same:", simple(x).equal(mended(x)), digits(images).equal(converted(images)))
+
+# %% [markdown]
+# ## What you expected, and what was so
+
+# %%
+record(guess_learn, guess_slope, guess_share, guess_torch)
+
+# %% [markdown]
+# ## In five lines
+#
+# 1. PTQ rounds a finished network; with few bits it cannot bear that.
+# 2. QAT puts a fake-quantize behind each weight and activation, and trains on.
+# 3. The straight-through estimator takes a slope of 1 for a staircase that has none.
+# 4. Weights creep; most of the change comes from the few that cross an edge.
+# 5. Prepare, train, freeze, `eval()`, convert; then measure the converted network.
+
+# %% [markdown]
+# ## Exercises
+#
+# Each check answers at once. A wrong answer gets a hint; an empty one stops nothing.
+
+# %% [markdown]
+# **1.** A weight begins at 0.15. Its levels are the whole numbers, its target is 1, the learning rate is 0.1. After how many steps does its output jump? Work it by hand: each step moves the weight by the learning rate times (target - output).
+
+# %%
+steps_to_the_jump = None
+### BEGIN SOLUTION
+steps_to_the_jump = 4
+### END SOLUTION
+
+# %%
+check("qat_with_fbgemm.1", steps_to_the_jump)
+
+# %% [markdown]
+# **2.** In the first explorer, with 3 bits and 60 steps, find a weight, a target and a learning rate with which the output jumps at least 40 times.
+
+# %%
+weight_target_rate = None  # three numbers, such as (0.1, 0.7, 0.05)
+### BEGIN SOLUTION
+weight_target_rate = (0.15, 0.15, 0.3)
+### END SOLUTION
+
+# %%
+check("qat_with_fbgemm.2", weight_target_rate)
+
+# %% [markdown]
+# **3. Spot the bug.** This is the slope that training takes for the rounding of `x`. With it, weights drift far beyond the last level, and come back too late. Mend it.
+
+# %%
+def slope(x, scale, zero_point, qmin, qmax):
+    return np.ones_like(x)
+### BEGIN SOLUTION
+def slope(x, scale, zero_point, qmin, qmax):
+    codes = np.rint(x / scale) + zero_point
+    return np.where((codes >= qmin) & (codes <= qmax), 1.0, 0.0)
+### END SOLUTION
+
+# %%
+check("qat_with_fbgemm.3", slope)
+
+# %% [markdown]
+# ## Sources
+#
+# * B. Jacob et al., [*Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference*](https://arxiv.org/abs/1712.05877), CVPR 2018: fake-quantize in training.
+# * Y. Bengio, N. Léonard, A. Courville, [*Estimating or Propagating Gradients Through Stochastic Neurons for Conditional Computation*](https://arxiv.org/abs/1308.3432), 2013: the straight-through estimator.
+# * M. Nagel et al., [*Overcoming Oscillations in Quantization-Aware Training*](https://arxiv.org/abs/2203.11086), ICML 2022: weights that swing across an edge.
+# * R. Krishnamoorthi, [*Quantizing deep convolutional networks for efficient inference: A whitepaper*](https://arxiv.org/abs/1806.08342), 2018: freezing batch norm and ranges.
+# * PyTorch, pull requests [180990](https://github.com/pytorch/pytorch/pull/180990) and [194816](https://github.com/pytorch/pytorch/pull/194816): the two rules for a scale.

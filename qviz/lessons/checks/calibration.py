@@ -1,0 +1,74 @@
+"""Checks: a percentile, who follows outliers, a range without zero, and a search of one's own."""
+
+import numpy as np
+
+from qviz.numerics import CALIBRATORS, IntFormat, Percentile, calibrate, choose_qparams, error_parts, observe
+from qviz.numerics.calibration_results import calibration_result
+from qviz.tensors import tensor
+
+from ..answers import names_of, number_of, numbers_of, refuse_unchanged, result_of
+from ..exercises import Hint, exercise
+
+NAME, FMT = "conv2 activations", IntFormat(4, signed=False)
+CANDIDATES = np.round(np.arange(95.0, 100.001, 0.1), 2)
+RNG = np.random.default_rng(0)
+SAMPLES = [(RNG.uniform(5, 6, 500), 99.0), (-RNG.exponential(1, 500) - 1, 98.0), (RNG.standard_normal(500), 99.0)]
+
+
+@exercise(1, "Not 99.99 and not 100: with 4 bits it pays to give up a few values in a thousand.")
+def best_percentile(answer) -> None:
+    """Ask for the percentile whose error at 4 bits is about the least."""
+    percentile = number_of(answer, "a percentile")
+    if not 50 < percentile <= 100:
+        raise Hint("The answer must be a percentile between 50 and 100, such as 99.5.")
+    x = tensor(NAME)
+    seen = observe(x)[0]
+    errors = [calibration_result(x, seen, Percentile(float(p)), FMT).parts.total for p in CANDIDATES]
+    mine = calibration_result(x, seen, Percentile(percentile), FMT).parts.total
+    if mine > 1.05 * min(errors):  # the curve is flat at its lowest point
+        side = "Too much is clipped" if percentile < CANDIDATES[np.argmin(errors)] else "The steps are still too wide"
+        raise Hint(f"{percentile:g} has {mine / min(errors):.2f} times the least error. {side}.")
+
+
+@exercise(2, "Entropy alone gave them up. Whether that is wise depends on whether outliers will come again.")
+def who_follows_outliers(answer) -> None:
+    """Ask for the methods whose range reaches beyond the largest clean value when 1 % are outliers."""
+    names = names_of(answer, CALIBRATORS, "names of methods")
+    clean, wild = tensor(NAME), tensor(NAME, outliers=0.01)
+    follow = {name for name in CALIBRATORS if float(calibrate(wild, name, FMT, batches=50).hi) > clean.max()}
+    if extra := sorted(names - follow):
+        raise Hint(f"{extra[0]} keeps less than the largest clean value, {clean.max():.1f}: look at its hi.")
+    if missing := sorted(follow - names):
+        raise Hint(f"{len(missing)} more: look for every hi above {clean.max():.1f}, the largest clean value.")
+
+
+@exercise(3, "Whatever chooses the ends, the range must include 0, or no zero is exact.")
+def range_without_zero(answer) -> None:
+    """Ask for a function from an array and a percentile to lo and hi."""
+    refuse_unchanged(answer, lambda x, p: (np.percentile(x, 100 - p), np.percentile(x, p)), SAMPLES)
+    for x, percentile in SAMPLES:
+        lo, hi = numbers_of(result_of(answer, x, percentile), 2, "a function that returns lo and hi")
+        told = f"For values from {x.min():.2f} to {x.max():.2f} the range is {lo:.2f} to {hi:.2f}"
+        if not lo <= 0 <= hi:
+            raise Hint(f"{told}: 0 is not in it.")
+        for end, kept in ((lo, np.mean(x >= lo)), (hi, np.mean(x <= hi))):
+            if end != 0 and not percentile / 100 - 0.01 <= kept <= percentile / 100 + 0.01:
+                raise Hint(f"{told}, which is no longer what the percentile says.")
+
+
+@exercise(4, "That is the method called MSE. The rest of it is speed.")
+def own_search(answer) -> None:
+    """Ask for a function from an array >= 0 and bits to the largest value to keep."""
+    for bits, scale in ((2, 1.0), (4, 3.0), (8, 0.1)):
+        x = np.random.default_rng(bits).exponential(scale, 4000)
+        fmt = IntFormat(bits, signed=False)
+        (hi,) = numbers_of(result_of(answer, x, bits), 1, "a function that returns one number")
+        if not 0 < hi <= x.max() * 1.001:
+            raise Hint(f"For {bits} bits the answer is {hi:.3f}, but the values go from 0 to {x.max():.3f}.")
+        mine = error_parts(x, choose_qparams(0.0, hi, fmt)).total
+        least = error_parts(x, calibrate(x, "mse", fmt)).total
+        if mine > 1.1 * least:
+            raise Hint(
+                f"For {bits} bits, {hi:.3f} has {mine / least:.2f} times the least error. Compute the error for many "
+                f"thresholds, and return the one with the least; {2**bits} codes have {2**bits - 1} steps."
+            )

@@ -1,0 +1,121 @@
+"""Checks: room in an accumulator, four terms, a cast too early, and multiplication without a float."""
+
+import numpy as np
+
+from qviz.numerics import requantize_float
+
+from ..answers import number_of, numbers_of, refuse_unchanged, result_of
+from ..exercises import Hint, exercise
+
+INT32_MAX = 2**31 - 1
+RNG = np.random.default_rng(0)
+SUMS = [(RNG.integers(-40_000, 40_000, 300).astype(np.int32), m, z) for m, z in ((0.004, 0), (0.0021, 7), (0.01, 200))]
+
+
+@exercise(1, "A layer with more inputs than that needs a proof about its weights, or a second accumulator.")
+def room_in_int32(answer) -> None:
+    """Ask for how many products of 255 times 255 fit an int32."""
+    n = number_of(answer, "a number of products")
+    if n != round(n):
+        raise Hint("Half a product does not help: the answer is a whole number, rounded down.")
+    if n == INT32_MAX // (255 * 128):
+        raise Hint("That is so with symmetric weights, 255 times 128. Here a product can be 255 times 255.")
+    if n * 255**2 > INT32_MAX:
+        raise Hint(f"{n:,.0f} products of 65,025 are {n * 255**2:,.0f}, more than 2,147,483,647.")
+    if (n + 1) * 255**2 <= INT32_MAX:
+        raise Hint(f"There is room for more: one more would make {(n + 1) * 255**2:,.0f}.")
+
+
+@exercise(2, "Three of the four are known before the input comes, or need no products.")
+def four_terms(answer) -> None:
+    """Ask for a function from the sums and zero points to the whole sum."""
+    rng = np.random.default_rng(0)
+    for z_x, z_w in ((0, 0), (3, 0), (0, -5), (7, 11)):
+        q_x, q_w = rng.integers(0, 256, 20), rng.integers(-128, 128, 20)
+        arguments = (int((q_x * q_w).sum()), int(q_x.sum()), int(q_w.sum()), 20, z_x, z_w)
+        (mine,) = numbers_of(result_of(answer, *arguments), 1, "a function that returns one number")
+        right = int(((q_x - z_x) * (q_w - z_w)).sum())
+        if mine != right:
+            raise Hint(f"With z_x = {z_x} and z_w = {z_w} it is off by {mine - right:,.0f}. {_why(mine, arguments)}")
+
+
+def _why(mine: float, arguments: tuple[int, ...]) -> str:
+    products, sum_x, sum_w, n, z_x, z_w = arguments
+    if mine == products - z_x * sum_x - z_w * sum_w + n * z_x * z_w:
+        return "Each zero point goes with the sum of the other one's codes."
+    if mine == products - z_x * sum_w - z_w * sum_x:
+        return "When both are there, their product was taken away twice."
+    if mine == products - z_x * sum_w - z_w * sum_x + z_x * z_w:
+        return "The last term is there once for each product."
+    return "Multiply (q_x - z_x) * (q_w - z_w) out on paper, and sum each term."
+
+
+@exercise(3, "Clip while the number is wide, and make it narrow last. A cast first wraps 300 around to 44.")
+def cast_too_early(answer) -> None:
+    """Ask for a function from int32 sums, a multiplier and a zero point to codes of uint8."""
+    refuse_unchanged(answer, _as_given, SUMS)
+    for total, multiplier, zero_point in SUMS:
+        codes = np.asarray(result_of(answer, total, multiplier, zero_point))
+        if codes.shape != total.shape:
+            raise Hint(f"There must be a code for each of the {total.size} sums: got shape {codes.shape}.")
+        if codes.dtype != np.uint8:
+            raise Hint(f"The codes must have the type uint8: got {codes.dtype}.")
+        wrong = codes != requantize_float(total, multiplier, zero_point)
+        if wrong.any():
+            at = int(np.argmax(wrong))
+            steps = f"{total[at] * multiplier:.2f} + {zero_point}"
+            raise Hint(f"A sum that comes to {steps} gets the code {codes[at]}. Which step makes it so?")
+
+
+def _as_given(total, multiplier, zero_point):
+    q = np.rint(total * multiplier).astype(np.int32).astype(np.uint8) + np.uint8(zero_point)
+    return np.clip(q, 0, 255)
+
+
+def _drawn(sign: int) -> list[tuple[int, int, int]]:
+    """Draw totals of a sign, mantissas and shifts: products fit a float, and none lies halfway when it is shifted."""
+    rng = np.random.default_rng(0)
+    rows = zip(rng.integers(1, 10**6, 200), rng.integers(2**30, 2**31, 200), rng.integers(1, 12, 200), strict=True)
+    cases = [(sign * int(total), int(mantissa), int(shift)) for total, mantissa, shift in rows]
+    return [case for case in cases if _first(*case[:2]) % 2 ** case[2] != 2 ** (case[2] - 1)]
+
+
+def _first(total: int, mantissa: int) -> int:
+    return (total * mantissa + 2**30) >> 31
+
+
+def _twice(total: int, mantissa: int, shift: int) -> int:
+    return (_first(total, mantissa) + 2 ** (shift - 1)) >> shift
+
+
+SLIPS = {
+    "It rounds down, both times.": lambda total, mantissa, shift: total * mantissa >> (31 + shift),
+    "The second division rounds down.": lambda total, mantissa, shift: _first(total, mantissa) >> shift,
+    "It is rounded once: the first quotient must become the nearest whole number, too.": (
+        lambda total, mantissa, shift: (total * mantissa + 2 ** (30 + shift)) >> (31 + shift)
+    ),  # to cut off the first quotient comes to the same
+}
+NEARLY_HALFWAY = [(3000, 1535.6, 10), (4, 2.6, 1), (20, 11.6, 3)]  # total, first quotient, shift
+ROUNDED_UP = [(total, int(quotient / total * 2**31), shift) for total, quotient, shift in NEARLY_HALFWAY]
+HALFWAY = [(total, 2**30, shift) for total in range(-12, 13) for shift in (1, 2)]
+WIDE = [(2**k + 1, 2**30 + 2**k - 1, 1) for k in range(24, 30)]  # 1 / 2**31 below halfway, which a float cannot see
+
+
+@exercise(4, "That is all a chip without floats needs: one wide product, two shifts, and half of each added before.")
+def no_float(answer) -> None:
+    """Ask for a function from three whole numbers to one."""
+    _compare(answer, _drawn(1) + ROUNDED_UP, "")
+    _compare(answer, _drawn(-1), "Negative totals alone go wrong: int() cuts towards 0; >> rounds down.")
+    _compare(answer, HALFWAY, "What lies exactly halfway goes up.")
+    _compare(answer, WIDE, "A float has 53 bits, and this product needs more: it is off.")
+
+
+def _compare(answer, cases: list[tuple[int, int, int]], why: str) -> None:
+    """Raise a Hint for the first case that goes wrong, with the slip that explains all of them, or else with `why`."""
+    mine = [number_of(result_of(answer, *case), "a function that returns one number") for case in cases]
+    for (total, mantissa, shift), got in zip(cases, mine, strict=True):
+        if got != _twice(total, mantissa, shift):
+            slip = next((words for words, slip in SLIPS.items() if mine == [slip(*case) for case in cases]), why)
+            exact = total * mantissa / 2**31
+            told = f"{total} * {mantissa} / 2**31 is {exact:.4f}, and that over 2**{shift} is {exact / 2**shift:.4f}"
+            raise Hint(f"{told}; the function gives {got:.16g}. {slip}".rstrip())

@@ -1,0 +1,68 @@
+"""Checks: torchao's scale, bytes of 4-bit codes, who multiplies integers, scales of a convolution."""
+
+import numpy as np
+
+from qviz.networks import cnn_weights
+
+from ..answers import number_of, numbers_of, refuse_unchanged, result_of
+from ..exercises import Hint, exercise
+
+PRODUCTS = ("qconv_pointwise", "qlinear_pointwise", "_int_mm")
+AROUND = ("quantize_per_tensor", "dequantize_per_tensor")
+RUNS = [  # the operations of a reference model, a lowered one, a dynamic one and a float one
+    [*AROUND, "convolution", "relu"] * 2 + [*AROUND, "addmm"] * 2 + ["dequantize_per_channel"],
+    ["quantize_per_tensor", "qconv_pointwise", "qconv_pointwise", *AROUND, "qlinear_pointwise", "qlinear_pointwise"],
+    ["convolution", "relu", "convolution", "round", "_int_mm", "mul", "round", "_int_mm", "mul"],
+    ["convolution", "convolution", "addmm", "addmm"],
+]
+
+
+@exercise(1, "torch.ao has the same rule; qviz divides by the highest code alone, so that nothing is cut off.")
+def torchao_scale(answer) -> None:
+    """Ask for a function from weights and bits to the scale max|w| / ((2**bits - 1) / 2)."""
+    for bits, seed in ((8, 0), (4, 1), (2, 2)):
+        w = np.random.default_rng(seed).standard_normal(50) * 3
+        scale = number_of(result_of(answer, w, bits), "a function that returns one number")
+        largest, half = np.abs(w).max(), (2**bits - 1) / 2
+        if np.isclose(scale, largest / (2 ** (bits - 1) - 1), rtol=1e-9):
+            raise Hint(f"That is qviz's rule. The codes of {bits} bits lie {2**bits - 1} apart; torchao takes half.")
+        if not np.isclose(scale, largest / half, rtol=1e-5):
+            raise Hint(
+                f"For {bits} bits and a largest weight of {largest:.3f} in magnitude the scale is {scale:.4f}: not yet."
+            )
+
+
+@exercise(2, "Half of the file is air. Formats that pack put two codes into a byte.")
+def bytes_of_codes(answer) -> None:
+    """Ask for the bytes of the 4-bit codes of fc1: one a byte, two a byte."""
+    one, two = numbers_of(answer, 2, "two numbers of bytes")
+    codes = cnn_weights()["fc1.weight"].size
+    if one != codes:
+        raise Hint("Here each code of 4 bits fills a byte of its own. How many codes are there?")
+    if two != codes / 2:
+        raise Hint("A byte has 8 bits, so two codes of 4 bits fit.")
+
+
+@exercise(3, "A quantize without an integer product behind it makes a network rounder, not faster.")
+def integer_layers(answer) -> None:
+    """Ask for a function from the names of operations to how many of them multiply integers."""
+    refuse_unchanged(answer, lambda names: sum("quantize_per_tensor" in name for name in names), [(r,) for r in RUNS])
+    for names in RUNS:
+        count = number_of(result_of(answer, names), "a function that returns a number of layers")
+        wanted = sum(name in PRODUCTS for name in names)
+        if count != wanted:
+            products = sorted({name for name in names if name in (*PRODUCTS, "convolution", "addmm")})
+            raise Hint(f"A network whose products are {', '.join(products)} has {wanted} such layers, not {count:g}.")
+
+
+@exercise(4, "Finer than per channel, and nine times as many scales to keep.")
+def scales_of_a_convolution(answer) -> None:
+    """Ask for the scales of conv2: by output channel and place, by output channel."""
+    places, channels = numbers_of(answer, 2, "two numbers of scales")
+    outputs, inputs, rows, columns = cnn_weights()["conv2.weight"].shape
+    if places == outputs * inputs:
+        raise Hint("The input channels share a scale; the nine places of the kernel do not.")
+    if places != outputs * rows * columns:
+        raise Hint(f"{outputs} output channels, each with {rows} x {columns} places: how many pairs?")
+    if channels != outputs:
+        raise Hint("Per channel is one scale for each output.")

@@ -1,0 +1,83 @@
+"""Checks: bits of weights and of biases, the scale of a bias, and a bias that takes a shift away."""
+
+import numpy as np
+
+from qviz.experiments import SwitchedCNN, Switches
+from qviz.experiments.ablation import bias_scale
+from qviz.networks import cnn_weights
+from qviz.networks.topology import LAYERS
+from qviz.numerics import bias_bits, fake_quantize_bias, quantize_bias
+
+from ..answers import number_of, refuse_unchanged, result_of
+from ..exercises import Hint, exercise
+
+ENOUGH = 350
+RNG = np.random.default_rng(7)
+BIASES = [(RNG.normal(0, 0.3, 8), 0.02, 0.005), (RNG.normal(0, 0.3, 8), 0.01, RNG.uniform(0.001, 0.1, 8))]
+
+
+@exercise(1, "Half a byte for each weight, and almost all digits are still right: no data was needed for that.")
+def fewest_weight_bits(answer) -> None:
+    """Ask for the fewest bits of the weights alone with at least 350 right."""
+    bits = number_of(answer, "a number of bits")
+    if bits not in range(2, 9):
+        raise Hint(f"The answer must be a whole number from 2 to 8: got {bits:g}.")
+    cnn = SwitchedCNN()
+    mine, less = (cnn.outcome(Switches(weight_bits=max(int(b), 2)).with_on("weights")).right for b in (bits, bits - 1))
+    if mine < ENOUGH:
+        raise Hint(f"With {bits:g} bits only {mine} are right. Is only the switch of the weights on?")
+    if bits > 2 and less >= ENOUGH:
+        raise Hint(f"That is enough, but {bits - 1:g} bits have {less} right as well.")
+
+
+@exercise(2, "Each layer needs another number. 32 bits hold them all, and the sum has 32 bits anyway.")
+def fewest_bias_bits(answer) -> None:
+    """Ask for the fewest bits that clip no bias of the network, on the scale of the sums, beside 8 bits."""
+    bits = number_of(answer, "a number of bits")
+    weights = cnn_weights()
+    needs = {layer: bias_bits(weights[f"{layer}.bias"], bias_scale(layer, Switches())) for layer in LAYERS}
+    short = [layer for layer, need in needs.items() if bits < need]
+    if short:
+        raise Hint(f"With {bits:g} bits a bias of {short[0]} is clipped: watch its bar while you move the slider.")
+    if bits > max(needs.values()):
+        raise Hint(f"Nothing is clipped with {bits:g} bits, but fewer are enough. SQNR stands still until it falls.")
+
+
+@exercise(3, "The sum counts steps of scale_x * scale_w. What is added to it must count the same steps.")
+def bias_to_codes(answer) -> None:
+    """Ask for a function from biases, scale_x and scale_w to integers."""
+    refuse_unchanged(answer, lambda b, x, w: np.rint(b / w).astype(np.int32), BIASES)
+    for bias, scale_x, scale_w in BIASES:
+        codes = np.asarray(result_of(answer, bias, scale_x, scale_w))
+        if codes.dtype.kind != "i":
+            raise Hint(f"The sum holds integers, so the codes must be integers too: got {codes.dtype}.")
+        if codes.dtype.itemsize < 4:
+            raise Hint(f"{codes.dtype} cannot hold them: use int32, as the sum does.")
+        wanted = quantize_bias(bias, scale_x * scale_w)
+        if codes.shape != wanted.shape:
+            raise Hint(f"There must be one code for each bias, {wanted.shape}: got shape {codes.shape}.")
+        if np.array_equal(codes, np.trunc(bias / (scale_x * scale_w))):
+            raise Hint("The fractions are cut off. Round to the nearest whole number.")
+        worst = int(np.abs(codes - wanted).argmax())
+        if abs(codes[worst] - wanted[worst]) > 0:
+            raise Hint(f"The bias {bias[worst]:.4f} becomes {codes[worst]}: how many steps of the sum is it?")
+
+
+@exercise(4, "Errors of weights shift the output, and a bias can take the shift away: bias correction, for free.")
+def corrected_bias(answer) -> None:
+    """Ask for a function from bias, weights, rounded weights and the mean input to a bias without the shift."""
+    cases = []
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        w, x = rng.standard_normal((4, 6)), rng.exponential(1 + seed, (200, 6))
+        cases.append((rng.standard_normal(4), w, fake_quantize_bias(w, 0.7, 3), x))
+    refuse_unchanged(answer, lambda b, w, w_hat, mean_x: b, [(b, w, v, x.mean(axis=0)) for b, w, v, x in cases])
+    for bias, w, w_hat, x in cases:
+        corrected = np.asarray(result_of(answer, bias, w, w_hat, x.mean(axis=0)), np.float64)
+        if corrected.shape != bias.shape:
+            raise Hint(f"There must be one bias for each output, {bias.shape}: got shape {corrected.shape}.")
+        before, after = ((x @ w_hat.T + b - x @ w.T - bias).mean(axis=0) for b in (bias, corrected))
+        if np.allclose(after, 2 * before):
+            raise Hint("The shift is twice as large now: the sign is the wrong way round.")
+        if np.abs(after).max() > 1e-6:
+            raise Hint(f"The largest mean error was {np.abs(before).max():.3f} and is now {np.abs(after).max():.3f}.")

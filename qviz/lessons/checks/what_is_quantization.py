@@ -1,0 +1,63 @@
+"""Checks: codes by hand, codes that are never used, a quantizer with two bugs."""
+
+import numpy as np
+
+from qviz.numerics import INT8, calibrate, quantize
+
+from ..answers import number_of, numbers_of, refuse_unchanged, result_of
+from ..exercises import Hint, exercise
+
+FIVE = np.array([-0.95, -0.42, 0.0, 0.37, 0.91])
+CASES = [
+    (np.linspace(-1.0, 1.0, 41), 0.03),
+    (np.random.default_rng(0).uniform(-1, 1, 200), 0.01),
+    (np.array([-9.0, 9.0, 0.5]), 0.05),
+]
+
+
+@exercise(1, "Three bits leave so few levels that different numbers meet on one.")
+def codes_by_hand(answer) -> None:
+    """Ask for five codes of 3 bits: whole, in range, the largest at the end, each within half a step."""
+    codes = numbers_of(answer, 5, "five codes")
+    if (codes != np.rint(codes)).any():
+        raise Hint("A code is a whole number: round after you have divided.")
+    if np.abs(codes).max() > 4:
+        raise Hint("With 3 bits the codes go from -4 to 3.")
+    if np.abs(codes).max() == 4:
+        raise Hint("The largest magnitude is to become 3: divide by a scale that makes it so.")
+    scale = np.abs(FIVE).max() / 3
+    far = np.abs(codes * scale - FIVE) > scale / 2
+    if far.any():
+        raise Hint(f"{FIVE[far][0]} is more than half a step from the level of its code, {codes[far][0]:.0f}.")
+
+
+@exercise(2, "One bit out of eight is wasted on a sign that never comes. A zero point mends that: the next lesson.")
+def codes_never_used(answer) -> None:
+    """Ask for how many of 256 codes values have that are never negative."""
+    count = number_of(answer, "a number of levels")
+    x = np.linspace(0.0, 1.0, 100_001)
+    used = np.unique(quantize(x, calibrate(x, "min-max", INT8, "symmetric"))).size
+    if count == 256:
+        raise Hint("256 is how many there are. Which of them stand for negative values?")
+    if count == used - 1:
+        raise Hint("Count 0.0 too: it has a level of its own.")
+    if count != used:
+        raise Hint("Read the number on the picture called After.")
+
+
+@exercise(3, "Round to the nearest, and clip before the cast: an integer type wraps around at its ends.")
+def broken_quantizer(answer) -> None:
+    """Ask for a function from floats and a scale to int8 codes: nearest level, saturated at the ends."""
+    refuse_unchanged(answer, lambda x, scale: (x / scale).astype(np.int8), CASES)
+    for x, scale in CASES:
+        codes = np.asarray(result_of(answer, x, scale))
+        if codes.dtype != np.int8:
+            raise Hint(f"The codes must be of type int8: got {codes.dtype}.")
+        wide = codes.astype(np.float64)
+        inside = np.abs(x) <= 127 * scale
+        if (np.abs(wide * scale - x)[inside] > scale * 0.5000001).any():
+            raise Hint(
+                "A number moves further than half a step: a cast to an integer type cuts digits off, it does not round."
+            )
+        if ((x > 127.5 * scale) & (codes != 127)).any() or ((x < -128.5 * scale) & (codes != -128)).any():
+            raise Hint("A number beyond the range must get the last code, -128 or 127. Try -9.0 and 9.0, scale 0.05.")

@@ -1,0 +1,99 @@
+"""Checks: weights that fit, a mended failure, reduce_range with a bug, a dot product that saturates."""
+
+import numpy as np
+
+from qviz.numerics.saturation import dot, pair_sums
+
+from ..answers import number_of, numbers_of, refuse_unchanged, result_of
+from ..exercises import Hint, NotAttempted, exercise
+
+RANGES = [(np.linspace(0.0, hi, 40), hi) for hi in (1.0, 6.3, 50.0)]
+ROW = np.array([255, 255, 200, 3, 7, 250, 255, 255])
+COLUMN = np.array([127, 127, -128, 5, 90, 100, 127, 127])
+LOWEST = np.array([255, 255]), np.array([-128, -128])
+
+
+def _pairs(k: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(k)
+    return rng.integers(0, 256, k), rng.integers(-128, 128, k)
+
+
+@exercise(1, "So weights of 7 bits are a cure too. It is the one that ONNX Runtime's reduce_range takes.")
+def weights_that_fit(answer) -> None:
+    """Ask for the largest weight that fits twice beside activations of 255."""
+    weight = number_of(answer, "a weight")
+    if weight != np.rint(weight) or not -128 <= weight <= 127:
+        raise Hint("A weight is a whole number from -128 to 127.")
+    if weight < 0:
+        raise Hint("Look for the largest positive one.")
+    full, larger = (
+        int(pair_sums([255, 255], [w, w], saturate=False)[0]) for w in (int(weight), min(int(weight) + 1, 127))
+    )
+    if full > 32767:
+        raise Hint(f"255 * {int(weight)} + 255 * {int(weight)} = {full:,} does not fit.")
+    if larger <= 32767:
+        raise Hint(f"It fits, and {int(weight) + 1} fits too.")
+
+
+@exercise(2, "What has no scale of its own must get one from an observer.")
+def mended_skip_connection(answer) -> None:
+    """Ask for the verdict of the gallery on the skip connection; what torch says is judged there."""
+    if getattr(answer, "name", None) != "skip-connection":
+        raise Hint('The answer must be what failures.check_repair("skip-connection", bench) returned.')
+    if not answer.attempted:
+        raise NotAttempted
+    if not answer.works:
+        raise Hint(answer.hint)
+
+
+@exercise(3, "Fewer codes need a larger step. To clip codes is to clip values.")
+def reduced_range(answer) -> None:
+    """Ask for a function from values and the largest of them to codes of 7 bits and their scale."""
+    refuse_unchanged(answer, lambda x, hi: (np.clip(np.rint(x / (hi / 255)), 0, 127), hi / 255), RANGES)
+    for x, hi in RANGES:
+        result = result_of(answer, x, hi)
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise Hint("The function must return two things, codes and their scale.")
+        codes = numbers_of(result[0], x.size, f"{x.size} codes")
+        scale = number_of(result[1], "a scale")
+        if codes.max() > 127 or codes.min() < 0 or (codes != np.rint(codes)).any():
+            raise Hint(f"Codes of 7 bits are whole, from 0 to 127: got {codes.min():g} to {codes.max():g}.")
+        if hint := _hint_for_scale(scale, hi):
+            raise Hint(hint)
+        back = codes * scale
+        at = int(np.argmax(np.abs(back - x)))
+        off = abs(back[at] - x[at]) / scale
+        if off > 1.001:
+            raise Hint(f"{x[at]:.4g} comes back as {back[at]:.4g}: were its code and the scale made alike?")
+        if off > 0.501:
+            raise Hint(f"The scale is right, but {x[at]:.4g} comes back as {back[at]:.4g}: round to the nearest code.")
+
+
+def _hint_for_scale(scale: float, hi: float) -> str:
+    """Say what is wrong with a scale of 7 bits for values from 0 to `hi`; nothing where it is right."""
+    if np.isclose(scale, hi / 127, rtol=1e-6, atol=0):
+        return ""
+    if scale < hi / 127:
+        return f"127 steps of {scale:.4g} reach {127 * scale:.4g}, not {hi:g}: the largest value is cut off."
+    if scale > hi:
+        return f"One step of {scale:.4g} is longer than the whole range, 0 to {hi:g}: is the scale upside down?"
+    return f"{hi:g} is {hi / scale:.4g} steps of {scale:.4g}, and 7 bits have 127: the scale is coarser than need be."
+
+
+@exercise(4, "That is fbgemm's kernel without VNNI, bit for bit.")
+def saturating_dot(answer) -> None:
+    """Ask for a function of two rows of codes that adds neighbours in 16 bits, and then all in 32."""
+    for x, w in ((ROW, COLUMN), *map(_pairs, (2, 16, 64)), LOWEST):
+        got = number_of(result_of(answer, x, w), "a function that returns one number")
+        if got == dot(x[None], w[None])[0, 0]:
+            continue
+        pairs, total = pair_sums(x, w, saturate=False), int(x @ w)
+        half = x.size // 2
+        other = {
+            total: f"nothing saturates at {-32768 if total < 0 else 32767:,} in it",
+            int(np.clip(total, -32768, 32767)): "each pair saturates, not the sum of all",
+            int(np.sum((pairs + 32768) % 65536 - 32768)): "a pair that does not fit stops at the end, it does not wrap",
+            int(np.clip(x[:half] * w[:half] + x[half:] * w[half:], -32768, 32767).sum()): "neighbours are a pair",
+            -32767: "16 bits reach one further down than up",
+        }
+        raise Hint(f"For x = {x[:8]} ... the sum is {got:,.0f}: {other.get(int(got), 'another number is right')}.")

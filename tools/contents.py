@@ -1,0 +1,104 @@
+"""The table of contents, course/contents.toml, and all that follows from it: numbers, file names, headings, links.
+
+A source names another page by its slug. `[page](page:calibration)` becomes "page 3", `[#](page:calibration)` "3" and
+`[](page:calibration)` "3. Calibration", each with its link; any other words stay. Exercises are numbered within a
+page, and the number of the page is put before theirs.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+COURSE = ROOT / "course"
+PARTS = ("core", "further", "appendix")
+LINK = re.compile(r"\[([^\]]*)\]\(page:(\w+)\)")
+EXERCISE = re.compile(r"^\*\*(\d+)\.", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of the course."""
+
+    number: int
+    slug: str
+    title: str
+    question: str
+    part: str
+
+    @property
+    def stem(self) -> str:
+        """The name of its notebook, without the ending."""
+        return f"{self.number:02d}_{self.slug}"
+
+    @property
+    def source(self) -> Path:
+        """Where it is written."""
+        return COURSE / f"{self.slug}.py"
+
+    @property
+    def label(self) -> str:
+        """Number and title; the first page has no number in its heading."""
+        return f"{self.number}. {self.title}" if self.number else self.title
+
+
+@cache
+def pages() -> tuple[Page, ...]:
+    """Return every page, in order."""
+    listed = tomllib.loads((COURSE / "contents.toml").read_text(encoding="utf-8"))["page"]
+    return tuple(Page(number, **entry) for number, entry in enumerate(listed))
+
+
+def page(slug: str) -> Page:
+    """Return the page of that slug."""
+    for found in pages():
+        if found.slug == slug:
+            return found
+    raise KeyError(f"no page {slug!r} in course/contents.toml: there are {', '.join(p.slug for p in pages())}")
+
+
+def words(text: str, of: Page) -> str:
+    """Return the words of a link to a page, with its number or its label filled in."""
+    if text == "":
+        return of.label
+    if re.match(r"\d+\. ", text):
+        return f"{of.number}. {of.title}"
+    if text == "#" or text.isdecimal():
+        return str(of.number)
+    if said := re.fullmatch(r"(\w*page)(?: \d+)?", text, re.IGNORECASE):
+        return f"{said[1]} {of.number}"
+    return re.sub(r"(exercises?) \d+\.(\d+)", rf"\1 {of.number}.\2", text, flags=re.IGNORECASE)
+
+
+def expand_links(text: str) -> str:
+    """Return the text of a source with links to the notebooks in place of those to slugs."""
+    return LINK.sub(lambda m: f"[{words(m[1], page(m[2]))}]({page(m[2]).stem}.ipynb)", text)
+
+
+def head(of: Page, time: str) -> str:
+    """Return what every page begins with: its heading, its question, its time, its neighbours."""
+    before, after = pages()[: of.number][-1:], pages()[of.number + 1 :][:1]
+    line = [f"Previous: [](page:{p.slug})." for p in before] + [time]
+    line += [f"Next: [](page:{p.slug})." for p in after] or ["This is the last page: back to [](page:start_here)."]
+    return f"# {of.label}\n\n**The question of this page:** {of.question}\n\n*{' '.join(line)}*\n\n"
+
+
+def overview(minutes: Mapping[str, tuple[int, int]], folder: str = "") -> str:
+    """Return the course as a table; `minutes` holds those for reading and for the exercises of each slug."""
+    rows = ["| page | its question | path | minutes |", "|---|---|---|---|"]
+    for p in pages():
+        reading, exercises = minutes[p.slug]
+        time = f"{reading} + {exercises}" if exercises else f"{reading}"
+        rows.append(f"| [{p.number}. {p.title}]({folder}{p.stem}.ipynb) | {p.question} | {p.part} | {time} |")
+    return "\n".join([*rows, "", *_legend(minutes)])
+
+
+def _legend(minutes: Mapping[str, tuple[int, int]]) -> Iterable[str]:
+    core = sum(minutes[p.slug][0] for p in pages() if p.part == "core")
+    yield (
+        f"*Core* is what to read first, in about {core} minutes. Minutes are those to read, and then those for the "
+        "exercises: counted from the pages, with an assumed pace."
+    )
