@@ -111,7 +111,8 @@ def picture(told):
 
 
 def needs_torch(repository):
-    binder = BINDER.format(repository=repository) if repository else ""
+    name = repository.removeprefix("https://github.com/")
+    binder = BINDER.format(repository=name) if name else ""
     return f'<p class="qviz-torch">{NEEDS_TORCH.format(binder=binder)}</p>'
 
 
@@ -122,7 +123,7 @@ def gather(source, pyodide):
     pictures.mkdir(parents=True)
     (source / "explore.txt").write_text(explore(pictures), encoding="utf-8")
     (source / "first.txt").write_text(one("PhotoExplorer", {"bits": 3}, pictures), encoding="utf-8")
-    for name in ("live.js", "live.css", "worker.js", "pyodide-lock.json"):
+    for name in ("live.js", "guesses.js", "live.css", "worker.js", "pyodide-lock.json"):
         shutil.copy(LIVE / name, static)
     packed = bundle()
     version = hashlib.sha256(packed).hexdigest()[:12]

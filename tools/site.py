@@ -9,12 +9,14 @@ A page needs no kernel: its explorers run in the reader's browser, on Pyodide (d
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import live_site
+import site_guesses
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS, SITE = ROOT / "docs", ROOT / "docs" / "site"
@@ -24,7 +26,8 @@ PROSE = ("Prediction(", ".reveal(", "record(", "check(")
 
 def described(notebook):
     """Fold code, wrap what is prose, give each picture its words, their first line as alt, and let explorers move."""
-    live_site.let_explorers_move(notebook)
+    live_site.let_explorers_move(notebook, os.environ.get("QVIZ_REPOSITORY", ""))
+    site_guesses.let_readers_guess(notebook)
     for cell in notebook["cells"]:
         tags, source = cell["metadata"].setdefault("tags", []), "".join(cell["source"])
         if cell["cell_type"] == "code":

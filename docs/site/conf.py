@@ -1,4 +1,4 @@
-"""The site of the course: every page as it was stored, readable without running anything."""
+"""The site of the course: every page as it was stored, with explorers that move in the reader's browser."""
 
 import os
 from pathlib import Path
@@ -29,8 +29,12 @@ html_show_sourcelink = False
 html_copy_source = False
 html_static_path = ["static"]
 html_css_files = ["qviz.css", "live/live.css"]
-_LIVE = Path(__file__).with_name("live.json").read_text(encoding="utf-8")  # written by tools/live_site.py
-html_js_files = [("live/live.js", {"defer": "defer", "data-setup": _LIVE})]
+_setup = Path(__file__).with_name("live.json")  # written by tools/live_site.py
+_LIVE = _setup.read_text(encoding="utf-8") if _setup.exists() else "{}"
+html_js_files = [
+    ("live/live.js", {"defer": "defer", "data-setup": _LIVE}),
+    ("live/guesses.js", {"defer": "defer"}),
+]
 html_context = {"default_mode": "auto"}  # light or dark, as the reader's system is
 REPOSITORY = os.environ.get("QVIZ_REPOSITORY", "")  # https://github.com/<owner>/qviz, where there is one
 html_theme_options = {

@@ -253,3 +253,18 @@ def test_what_cannot_be_fetched_is_said_and_tried_again(opened):
     page.locator(".qviz-live[data-state=live]").wait_for()
     assert said(page) == ""
     page.close()
+
+
+def test_a_later_visit_finds_its_bytecode(opened):
+    """It is a third of the time until a page moves. Chromium keeps it for pages from localhost, as from https."""
+    page = opened("index.html")
+    page.get_by_role("button", name="Make it move").click()
+    page.wait_for_function("async () => (await (await caches.open('qviz')).keys()).length === 1")
+    page.reload()
+    page.get_by_role("button", name="Make it move").click()
+    page.locator(".qviz-live[data-state=live]").wait_for()
+    native = PhotoExplorer(bits=3)
+    assert readout(page) == native.readout
+    native.close()
+    assert page.complaints == []
+    page.close()

@@ -1,4 +1,5 @@
 // Python and qviz in a thread of their own. A message asks something of one explorer; see qviz/widgets/live.py.
+const REST_MS = 15000; // after which a reader has seen the first picture, and half a second is not missed
 let page;
 
 // What arrives is counted, so that a page can show how far it is. Another site's files have no size here: then the
@@ -12,15 +13,34 @@ function count({ sizes }) {
   }).observe({ type: "resource", buffered: true });
 }
 
+// Bytecode of an earlier visit, kept by the browser; only a page from https or localhost has a place for it.
+const shelf = async () => (self.caches ? caches.open("qviz") : undefined);
+
+async function kept(bundle) {
+  try { return await (await (await shelf())?.match(`${bundle}.pyc`))?.arrayBuffer(); } catch { return undefined; }
+}
+
+async function keep(python, folder, bundle) {
+  const place = await shelf();
+  if (!place) return;
+  for (const old of await place.keys()) await place.delete(old);
+  const held = python.pyimport("qviz_prepare").compiled(folder);
+  await place.put(`${bundle}.pyc`, new Response(held.toJs()));
+  held.destroy();
+}
+
 async function load({ pyodide, lock, bundle }) {
+  const before = await kept(bundle);
   const ours = fetch(bundle).then((answer) => answer.arrayBuffer());
   const { loadPyodide } = await import(pyodide + "pyodide.mjs");
   const packages = ["numpy", "matplotlib", "traitlets"];
   const python = await loadPyodide({ indexURL: pyodide, lockFileURL: lock, packages });
   const folder = python.runPython("import sysconfig; sysconfig.get_paths()['purelib']");
   python.unpackArchive(await ours, "zip", { extractDir: folder });
+  if (before) python.unpackArchive(before, "zip", { extractDir: folder });
+  else setTimeout(() => keep(python, folder, bundle).catch(() => {}), REST_MS);
   self.postMessage({ share: 1 });
-  return python.runPython("import qviz_prepare\nfrom qviz.widgets.live import LivePage\nLivePage()");
+  return python.runPython("import qviz_prepare\nqviz_prepare.prepare()\nfrom qviz.widgets.live import LivePage\nLivePage()");
 }
 
 self.onmessage = async ({ data }) => {
