@@ -11,7 +11,7 @@ from .arena import ArenaExplorer
 from .calibration import CalibrationExplorer
 from .energy import EnergyExplorer
 from .explorer import Explorer
-from .gallery import Gallery
+from .gallery import Gallery, open_link
 from .granularity import GranularityExplorer
 from .integer_walk import IntegerWalkExplorer
 from .mapping import MappingExplorer
@@ -31,5 +31,5 @@ __all__ = [
     "ArenaExplorer", "CalibrationExplorer", "DecisionExplorer", "EnergyExplorer", "Explorer", "Gallery",
     "GranularityExplorer", "IntegerWalkExplorer", "MappingExplorer", "PTQExplorer", "ParetoExplorer",
     "PhotoExplorer", "QATExplorer", "QuantizeExplorer", "STEExplorer", "SaturationExplorer", "SizeExplorer",
-    "SpeedExplorer", "SwitchesExplorer",
+    "SpeedExplorer", "SwitchesExplorer", "open_link",
 ]  # fmt: skip
