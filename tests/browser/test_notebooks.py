@@ -8,6 +8,8 @@ import json
 
 import pytest
 
+from qviz.lessons.folding import CLOSED
+
 from . import checks
 from .conftest import ARTIFACTS, ROOT
 from .explorers import NOT_YET, Change
@@ -112,8 +114,10 @@ def test_the_picture_is_saved(lab, scratch):
 
 
 def test_every_prediction_is_answered_by_keyboard_and_revealed(lab):
+    folded = lab.page.get_by_text(CLOSED)
+    assert bool(folded.count()) == bool(lab.written("fold_output"))
     assert [(p.question, wrong) for p in lab.predictions for wrong in checks.prediction(p)] == []
-    assert [text for text in lab.reveals() if NOT_YET in text] == []
+    assert [text for text in lab.reveals() if NOT_YET in text] == [] and folded.count() == 0
     assert len(checks.records(lab)) == lab.written("record")
     number = len(lab.predictions)
     assert [text for text in checks.records(lab) if f"{number} of {number} guessed" not in text] == []
