@@ -171,17 +171,9 @@ def train(
 def train_by_epoch(
     model: nn.Module, *, epochs: int, lr: float, seed: int, should_stop: Callable[[], bool] | None = None
 ) -> Iterator[float]:
-    """Train as `train` does, one epoch each time the next loss is asked for.
+    """Train as `train` does, one epoch for each `next`, which returns its mean loss.
 
-    Parameters
-    ----------
-    model, epochs, lr, seed, should_stop : as for `train`
-
-    Yields
-    ------
-    float
-        The mean loss of an epoch. The model is in train mode and float64 meanwhile; at the end, or when closed, in
-        eval mode and float32.
+    Meanwhile the model is in train mode and float64; at the end, or when closed, in eval mode and float32.
 
     Examples
     --------
