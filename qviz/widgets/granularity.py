@@ -15,6 +15,7 @@ from qviz.numerics import (
     PerTensor,
     QParams,
     choose_qparams,
+    decibels,
     fake_quantize,
     value_range,
 )
@@ -126,14 +127,9 @@ def compute(state: State, weights: np.ndarray, measured: Measured | None = None)
         scale_bytes=scales * SCALE_BYTES,
         zero_point_bytes=scales * BYTES_OF_A_ZERO_POINT if state.scheme == "affine" else 0,
         mse=float(noise.sum()) / weights.size,
-        sqnr_db=float(_decibels(measured.signal.sum(), noise.sum())),
-        channels_db=_decibels(measured.signal, noise),
+        sqnr_db=float(decibels(measured.signal.sum(), noise.sum())),
+        channels_db=decibels(measured.signal, noise),
     )
-
-
-def _decibels(signal, noise) -> np.ndarray:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(noise == 0, np.inf, 10 * np.log10(signal / noise))
 
 
 def channel_factors(n: int) -> np.ndarray:

@@ -6,6 +6,7 @@ import numpy as np
 
 from qviz.data import digits, photograph
 from qviz.numerics import IntFormat, QParams, choose_qparams, fake_quantize, mse, quantize, sqnr_db
+from qviz.numerics.packing import packed_bytes
 from qviz.plots import Canvas, ImagePanel, LevelsPanel, cropped
 
 from .controls import YOURS, choice, slider, toggle
@@ -41,7 +42,7 @@ def compute(state: State, picture: np.ndarray) -> Result:
     fmt = IntFormat(state.bits, signed=False)
     qparams = choose_qparams(picture.min(), picture.max(), fmt)
     quantized = fake_quantize(picture, qparams)
-    sizes = picture.size * 4, -(-picture.size * state.bits // 8)
+    sizes = picture.size * 4, packed_bytes(picture.size, fmt)
     greys = np.unique(picture).size, np.count_nonzero(np.bincount(quantize(picture, qparams).ravel()))
     return Result(picture, quantized, qparams, greys, sizes, mse(picture, quantized), sqnr_db(picture, quantized))
 
