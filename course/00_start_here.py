@@ -100,6 +100,6 @@ before_the_course()
 #
 # Read the pages in order. Most take 15 to 30 minutes, and the exercises 10 to 25 more.
 #
-# **When something goes wrong:** menu **Kernel**, then **Restart Kernel and Run All Cells**. A picture that stays grey means that the page has lost its kernel; the same menu brings it back.
+# **When something goes wrong:** menu **Kernel**, then **Restart Kernel and Run All Cells**. Below a picture whose page has lost its kernel, for instance because you come back the next day, stands *Run this cell to make it move*; the same menu brings all of them back.
 #
 # **Sources.** The pictures and numbers come from handwritten digits (Optical Recognition of Handwritten Digits, UCI), a photograph (Rachel Michetti, CC0), and a small network trained on the digits in this repository. `qviz/data/SOURCES.md` has the details.

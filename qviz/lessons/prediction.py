@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import ipywidgets as widgets
 
+from qviz.widgets._stored import AGAIN, ANSWER, show
 from qviz.widgets.controls import keys_stay_here
 
 NOT_YET = "not attempted yet"
@@ -135,8 +136,8 @@ class Prediction(widgets.VBox):
     def __repr__(self) -> str:
         return f"{self.question} ({' / '.join(self.choices)}) {self.guess or NOT_YET}"
 
-    def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
-        return {**super()._repr_mimebundle_(include=include, exclude=exclude), "text/plain": repr(self)}
+    def _ipython_display_(self) -> None:
+        show(self, repr(self), ANSWER)
 
 
 class Reveal(widgets.HTML):
@@ -170,8 +171,8 @@ class Reveal(widgets.HTML):
         first = f"You expected: {self._prediction.guess or NOT_YET}. What is so: {self.truth}{self._digits}."
         return f"{first}\n{self._why}".rstrip()
 
-    def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
-        return {**super()._repr_mimebundle_(include=include, exclude=exclude), "text/plain": repr(self)}
+    def _ipython_display_(self) -> None:
+        show(self, repr(self), AGAIN, words=self.value)
 
 
 class Record(widgets.HTML):
@@ -209,8 +210,8 @@ class Record(widgets.HTML):
     def __repr__(self) -> str:
         return "\n".join([*(f"{q} {guess} {truth}".rstrip() for q, guess, truth in self.rows), self._summary()])
 
-    def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
-        return {**super()._repr_mimebundle_(include=include, exclude=exclude), "text/plain": repr(self)}
+    def _ipython_display_(self) -> None:
+        show(self, repr(self), AGAIN, words=self.value)
 
 
 def record(*predictions: Prediction) -> Record:

@@ -19,6 +19,7 @@ from qviz.tensors import tensor
 from ._layout import NamedImage, SettingError, SettingNameError, family
 from ._own_data import Own, TensorList, own_data
 from ._rerun_cells import note
+from ._stored import RUN, show
 from .controls import YOURS, Choice, Setting, controls_of, dots_of_the_screen, fill, keys_stay_here
 
 _READOUT_STYLE = "margin:4px 0;font-size:14px;line-height:1.35;white-space:pre-wrap"
@@ -396,6 +397,10 @@ class Explorer(widgets.VBox):
 
     def __repr__(self) -> str:
         return self.readout
+
+    def _ipython_display_(self) -> None:
+        note(self)
+        show(self, self.readout, RUN, self.png)
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
         note(self)
