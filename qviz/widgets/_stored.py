@@ -10,7 +10,7 @@ import html
 import os
 
 import ipywidgets as widgets
-from IPython.display import publish_display_data
+from IPython.display import display
 
 RUN = "Run this cell to make it move."
 ANSWER = "Run this cell to answer."
@@ -20,7 +20,7 @@ VIEW = "application/vnd.jupyter.widget-view+json"
 ONE_OUTPUT_ONLY = ("VSCODE_PID", "COLAB_RELEASE_TAG", "VOILA_BASE_URL")
 
 _OUTPUT = ".jp-OutputArea-child"
-_ALIVE = ".qviz-live:not(.jupyter-widgets-disconnected)"
+_ALIVE = ".qviz-alive:not(.jupyter-widgets-disconnected)"
 _WORDS = f"{_OUTPUT}:has(.qviz-stored)"
 _PICTURE = f"{_OUTPUT}:has(+ {_OUTPUT} .qviz-with-picture)"
 # The delay keeps what is stored from flashing up while a widget is being made.
@@ -45,13 +45,13 @@ def show(widget: widgets.Widget, text: str, advice: str, png: bytes = b"", words
     view = widgets.DOMWidget._repr_mimebundle_(widget)[VIEW]
     picture = {"image/png": base64.b64encode(png).decode()} if png else {}
     if any(name in os.environ for name in ONE_OUTPUT_ONLY):
-        publish_display_data({VIEW: view, "text/plain": text, **picture})
+        display({VIEW: view, "text/plain": text, **picture}, raw=True)
         return
-    widget.add_class("qviz-live")
+    widget.add_class("qviz-alive")
     words = words or f'<pre style="font-family:monospace;white-space:pre-wrap">{html.escape(text)}</pre>'
     kind = "qviz-stored qviz-with-picture" if png else "qviz-stored"
     told = f'<div class="{kind}">{words}<p><em>{advice}</em></p></div>{_STYLE}'
     if png:
-        publish_display_data({"text/plain": text, **picture})
-    publish_display_data({"text/html": told, **({} if png else {"text/plain": text})})
-    publish_display_data({VIEW: view})
+        display({"text/plain": text, **picture}, raw=True)
+    display({"text/html": told, **({} if png else {"text/plain": text})}, raw=True)
+    display({VIEW: view}, raw=True)

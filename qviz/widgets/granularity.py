@@ -20,7 +20,7 @@ from qviz.numerics import (
 from qviz.numerics._groups import in_threads
 from qviz.plots import Canvas, ChannelPanel, SqnrPanel
 
-from .controls import YOURS, choice, slider
+from .controls import YOURS, choice, more, slider
 from .explorer import Explorer
 
 CONV2, FC1, RESCALED = "conv2 weights", "fc1 weights", "conv2 weights, channels rescaled"
@@ -36,7 +36,7 @@ class State:
 
     data: str = choice("Weights", (CONV2, FC1, RESCALED, YOURS))
     bits: int = slider("Bits", 4, 2, 8)
-    scheme: str = choice("Scheme", SCHEMES, "symmetric")
+    scheme: str = more(choice("Scheme", SCHEMES, "symmetric"))
     granularity: str = choice("One scale", GRANULARITIES)
     group_size: int = choice("Group size", GROUP_SIZES, 16, open=True)
 
@@ -53,6 +53,11 @@ class Result:
     mse: float
     sqnr_db: float
     channels_db: np.ndarray
+
+    @property
+    def total_bytes(self) -> int:
+        """Of weights, scales and zero points."""
+        return self.weight_bytes + self.scale_bytes + self.zero_point_bytes
 
 
 def granularity_of(state: State) -> Granularity:
@@ -159,6 +164,7 @@ class GranularityExplorer(Explorer):
     """
 
     State = State
+    readout_lines = 4
     _measured: Measured | None = None
 
     def compute(self, state: State) -> Result:
@@ -182,15 +188,26 @@ class GranularityExplorer(Explorer):
         """Show the ranges and the signal that is left."""
         return {"ranges": (result.weights, result.qparams), "sqnr": (result.channels_db, result.sqnr_db)}
 
+    def figures(self, state: State, result: Result) -> dict[str, str]:
+        """Say the error, and the bits with all scales counted."""
+        return {
+            "SQNR": f"{result.sqnr_db:.2f} dB",
+            "bits a weight": f"{8 * result.total_bytes / result.weights.size:.2f}",
+        }
+
+    def idle(self, state: State) -> dict[str, str]:
+        """Say that one granularity alone has groups."""
+        return {} if state.granularity == "per group" else {"group_size": "only one scale per group has groups"}
+
     def describe(self, state: State, result: Result) -> str:
         """Say how many scales, how many bytes, how much error, and where it is worst."""
         size, p, worst = result.weights.size, result.qparams, int(np.argmin(result.channels_db))
-        total = result.weight_bytes + result.scale_bytes + result.zero_point_bytes
         return (
             f"{size:,} weights of shape {result.weights.shape} in {p.fmt}, {p.granularity}: "
             f"{p.scale.size:,} scale{'s' if p.scale.size > 1 else ''}\n"
             f"bytes: {result.weight_bytes:,} of weights, {result.scale_bytes:,} of float32 scales, "
-            f"{result.zero_point_bytes:,} of int8 zero points; {8 * total / size:.2f} bits a weight in all\n"
+            f"{result.zero_point_bytes:,} of int8 zero points; "
+            f"{8 * result.total_bytes / size:.2f} bits a weight in all\n"
             f"mean squared error = {result.mse:.3e}, SQNR = {result.sqnr_db:.2f} dB\n"
             f"worst channel: {worst}, with {result.channels_db[worst]:.2f} dB"
         )

@@ -57,6 +57,7 @@ class QuantizeExplorer(Sampled, Explorer):
     """
 
     State = State
+    readout_lines = 3
 
     def compute(self, state: State) -> Result:
         """Quantize the chosen tensor."""
@@ -75,6 +76,10 @@ class QuantizeExplorer(Sampled, Explorer):
             "after": (x, p, counts),
             "error": (x, result.x_hat, float(p.scale), counts),
         }
+
+    def figures(self, state: State, result: Result) -> dict[str, str]:
+        """Say the error, as mean square and in decibels."""
+        return {"mean squared error": f"{result.parts.total:.3e}", "SQNR": f"{result.sqnr_db:.2f} dB"}
 
     def describe(self, state: State, result: Result) -> str:
         """Say scale, zero point, range and error."""

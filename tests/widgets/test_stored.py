@@ -16,7 +16,7 @@ def published(monkeypatch):
     for name in _stored.ONE_OUTPUT_ONLY:
         monkeypatch.delenv(name, raising=False)
     found = []
-    monkeypatch.setattr(_stored, "publish_display_data", found.append)
+    monkeypatch.setattr(_stored, "display", lambda data, raw: found.append(data))
     return found
 
 
@@ -29,7 +29,7 @@ def test_picture_words_and_widget_are_three_outputs(shown, published):
     assert view[_stored.VIEW]["model_id"] == explorer.model_id
     told = re.sub("<[^>]*>", "", words["text/html"].split("<style>")[0])
     assert told == f"{explorer.readout}{_stored.RUN}"
-    assert "qviz-live" in explorer._dom_classes  # what the style asks for
+    assert "qviz-alive" in explorer._dom_classes  # what the style asks for
 
 
 def test_words_alone_are_stored_as_text_too(published):
