@@ -7,6 +7,7 @@ import numpy as np
 from qviz.numerics import CALIBRATORS, SCHEMES, IntFormat, Percentile, error_of_ranges
 from qviz.numerics.calibration_results import CalibrationResult, calibration_result
 from qviz.plots import Canvas, ErrorCurvePanel, HistogramPanel
+from qviz.plots.histogram import kept
 
 from ._sample import SHARES, Sample, Sampled, batches_slider, outliers_slider
 from .controls import choice, more, slider, tensor_choice
@@ -115,7 +116,7 @@ class CalibrationExplorer(Sampled, Explorer):
         mark = chosen.threshold, chosen.parts.total
         values, counts = sample.measured
         return {
-            "tensor": (values, float(chosen.qparams.lo), float(chosen.qparams.hi), counts),
+            "tensor": (values, *kept(chosen.qparams, counts)),
             "error": (curve.thresholds, curve.rounding, curve.clipping, mark, sample.error_limits),
         }
 

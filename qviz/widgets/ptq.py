@@ -7,6 +7,7 @@ import numpy as np
 from qviz.networks.topology import LAYERS
 from qviz.numerics import CALIBRATORS, SCHEMES
 from qviz.plots import BarsPanel, Canvas, HistogramPanel, LayersPanel
+from qviz.plots.histogram import kept
 
 from ._readout import Readout, Table
 from .controls import choice, more, slider, toggle
@@ -90,7 +91,7 @@ class PTQExplorer(Explorer):
             "answers": ({"float32": result.float_accuracy, "quantized": result.accuracy},),
             "bytes": ({"float32": result.float_size_bytes, "quantized": result.size_bytes},),
             "layers": (weights_db, outputs_db),
-            "outputs": (layer.real, float(layer.qparams.lo), float(layer.qparams.hi)),
+            "outputs": (layer.real, *kept(layer.qparams)),
         }
 
     def figures(self, state: State, result) -> dict[str, str]:

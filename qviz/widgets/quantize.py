@@ -7,6 +7,7 @@ import numpy as np
 from qviz.numerics import CALIBRATORS, SCHEMES, ErrorParts, IntFormat, QParams, fake_quantize
 from qviz.numerics.calibration_results import calibration_result
 from qviz.plots import Canvas, ErrorHistogramPanel, HistogramPanel, LevelsPanel
+from qviz.plots.histogram import kept
 
 from ._sample import Sample, Sampled
 from .controls import choice, slider, tensor_choice
@@ -72,7 +73,7 @@ class QuantizeExplorer(Sampled, Explorer):
         """Show the tensor, its levels and its errors."""
         x, counts, p = result.x, result.counts, result.qparams
         return {
-            "before": (x, float(p.lo), float(p.hi), counts),
+            "before": (x, *kept(p, counts)),
             "after": (x, p, counts),
             "error": (x, result.x_hat, float(p.scale), counts),
         }
