@@ -4,6 +4,7 @@ import base64
 import inspect
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,7 +18,7 @@ from qviz.plots import Canvas
 from qviz.tensors import tensor
 
 from ._layout import NamedImage, SettingError, SettingNameError, family
-from ._own_data import Own, TensorList, own_data
+from ._own_data import OpenFile, Own, TensorList, own_data
 from ._panel import WIDTH, ControlPanel
 from ._readout import LINE_PX, html_of
 from ._rerun_cells import note
@@ -297,6 +298,8 @@ class Explorer(widgets.VBox):
         hidden = widgets.HBox([box, hook, keys_stay_here(), spoken])
         tensors = [self._tensors] if self._tensors else []
         self._panel_of_controls = ControlPanel(rows, buttons, [*tensors, self._code, hidden])
+        if self._takes_data:
+            self._panel_of_controls.add(OpenFile(self._on_file))
 
     def _connect(self, name: str, linked: list[widgets.Widget]) -> None:
         """Keep a trait and its widgets at one value; the trait has the last word, for instance when it rounds."""
@@ -425,6 +428,15 @@ class Explorer(widgets.VBox):
             sentence = f"Something is wrong in {type(self).__name__}: {error!r}. Please report it."
         self.last_error = error
         self._say(f"Not shown: {sentence}\n{note if self._image.value else 'No setting has worked yet.'}")
+
+    def _on_file(self, path: str, name: str) -> None:
+        """Show an array of a file that the reader opened; its own name is told, not where it is kept."""
+        try:
+            values, own = self._checked({"data": path})
+        except SettingError as error:
+            self._fail(SettingError(str(error).replace(path, name)))
+        else:
+            self._apply(values, replace(own, path=name), ["data"])
 
     def _on_tensor(self, name: str) -> None:
         try:

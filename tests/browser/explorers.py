@@ -20,7 +20,7 @@ LOOK = """async root => {
 }"""
 
 KNOWN = ".noUi-handle, .widget-slider + .widget-text input, .widget-dropdown select, .widget-checkbox input, "
-KNOWN += ".widget-textarea textarea, .qviz-dots input, .qviz-tensors input, .qviz-tensors select"
+KNOWN += ".widget-textarea textarea, .widget-upload, .qviz-dots input, .qviz-tensors input, .qviz-tensors select"
 
 
 @dataclass(frozen=True)

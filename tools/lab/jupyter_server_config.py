@@ -1,4 +1,4 @@
-"""What `start.py lab` tells Jupyter: a page that is opened and closed untouched needs no saving.
+"""What `start.py lab` tells Jupyter: no saving of untouched pages, and room for the files that explorers open.
 
 JupyterLab writes the kernel's language, with Python's version, into a page when it opens it, and then asks whether to
 save. The stored pages name no version, because readers have different ones; this fills in the reader's own.
@@ -24,3 +24,4 @@ class Pages(AsyncLargeFileManager):
 
 
 c.ServerApp.contents_manager_class = Pages  # noqa: F821
+c.ServerApp.tornado_settings = {"websocket_max_message_size": 300 * 2**20}  # noqa: F821 # 10 MiB would end the kernel
