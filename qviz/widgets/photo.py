@@ -74,6 +74,7 @@ class PhotoExplorer(Explorer):
     """
 
     State = State
+    readout_lines = 4
 
     def compute(self, state: State) -> Result:
         """Quantize the chosen picture."""
@@ -87,7 +88,7 @@ class PhotoExplorer(Explorer):
             "levels": LevelsPanel("Greys of the quantized picture"),
         }
         layout = [["original", "quantized"], ["levels", "levels"]]
-        return Canvas(panels, layout, (900, 450), height_ratios=[3, 1])
+        return Canvas(panels, layout, (900, 410), height_ratios=[3, 1])
 
     def views(self, state: State, result: Result) -> dict[str, tuple]:
         """Show both pictures, or their middle; the whole range of values goes from black to white."""
@@ -97,6 +98,13 @@ class PhotoExplorer(Explorer):
             "original": (cut(result.picture), lo, hi),
             "quantized": (cut(result.quantized), lo, hi),
             "levels": (result.picture, result.qparams),
+        }
+
+    def figures(self, state: State, result: Result) -> dict[str, str]:
+        """Say what is left of the greys and of the bytes."""
+        return {
+            "greys": f"{result.greys[0]} → {result.greys[1]}",
+            "smaller": f"{result.bytes[0] / result.bytes[1]:.2f} times",
         }
 
     def describe(self, state: State, result: Result) -> str:
