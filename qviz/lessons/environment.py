@@ -17,7 +17,7 @@ NEEDED = {
     "joblib": "sweeps, in the lessons on training and on benefits",
     "threadpoolctl": "sweeps, in the lessons on training and on benefits",
     "tqdm": "sweeps, in the lessons on training and on benefits",
-    "safetensors": "your own .safetensors files",
+    "safetensors": "saving quantized networks",
 }
 IN_BROWSER = sys.platform == "emscripten"  # where a page cannot start a process, and nothing can be installed
 _BROWSER_HAS = ("numpy", "matplotlib", "ipywidgets")  # what the lessons that run there need
