@@ -30,6 +30,10 @@ def qparams_from_code_0(lo, hi, qmin, qmax):
     return scale, round(-lo / scale)
 
 
+def away_from_zero(x):
+    return int(math.copysign(math.floor(abs(x) + 0.5), x))
+
+
 class Skip(SimpleNamespace):
     """A verdict of the gallery, which this room knows by its attributes alone."""
 
@@ -164,8 +168,11 @@ MISTAKES = {  # number, answer: a part of the hint
     ("08.4", lambda total, mantissa, shift: ((total * mantissa >> 31) + 2 ** (shift - 1)) >> shift): "rounded once",
     ("08.4", lambda total, mantissa, shift: round(total * mantissa / 2**31 / 2**shift)): "is 1.4996; the function",
     ("08.4", lambda t, m, shift: int(int(t * m / 2**31 + 0.5) / 2**shift + 0.5)): "int() cuts towards 0; >> rounds",
-    ("08.4", lambda t, m, shift: round(round(t * m / 2**31) / 2**shift)): "What lies exactly halfway goes up",
-    ("08.4", lambda t, m, s: math.floor(math.floor(t * m / 2**31 + 0.5) / 2**s + 0.5)): "A float has 53 bits",
+    (
+        "08.4",
+        lambda t, m, shift: round(round(t * m / 2**31) / 2**shift),
+    ): "What lies exactly halfway goes away from zero",
+    ("08.4", lambda t, m, s: away_from_zero(away_from_zero(t * m / 2**31) / 2**s)): "A float has 53 bits",
     ("08.4", lambda total, mantissa, shift: total * mantissa): "the function gives",
     ("09.1", "per 32 weights"): "4 bits take",
     ("09.1", ("per tensor", "per 8 weights")): "per tensor, 4 bits take",

@@ -41,7 +41,7 @@ def test_readout(shown):
     rows = {line[2:21].strip(): line[21:] for line in lines[2:10]}
     assert list(rows) == list(METHODS)
     assert rows["static"].startswith("out: without inputs nothing can be calibrated")
-    assert rows["static"].endswith("(lesson 3) +1")
+    assert rows["static"].endswith("(lesson 3) +2")
     assert rows["weight-only"].endswith(" +1") and rows["QAT"].endswith(" +2")
     assert lines[10] == "Code, for a torch model, and images and labels to learn from."
     assert lines[-1] == '    np.savez("model.npz", **(state | packed | scales))'

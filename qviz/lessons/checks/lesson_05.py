@@ -10,7 +10,6 @@ from ..exercises import Hint, exercise
 
 MOST_STEPS, JUMPS = 60, 40
 GRIDS = [QParams(0.25, 0, INT4), QParams(0.1, 5, UINT4), QParams(2.0, -1, INT2)]
-RNG = np.random.default_rng(0)
 
 
 @exercise("05.1", "Three steps change nothing that the loss can see; without them the fourth would not come.")
@@ -52,7 +51,8 @@ def never_rests(answer) -> None:
 @exercise("05.3", "Where a weight is clipped, moving it changes nothing: no gradient must push it further out.")
 def slope_where_clipped(answer) -> None:
     """Ask for a function from x and a grid to the slope of the straight-through estimator."""
-    cases = [(RNG.uniform(-8, 8, 400), float(p.scale), int(p.zero_point), p.fmt.qmin, p.fmt.qmax) for p in GRIDS]
+    rng = np.random.default_rng(0)  # of its own: the same values each time that somebody asks
+    cases = [(rng.uniform(-8, 8, 400), float(p.scale), int(p.zero_point), p.fmt.qmin, p.fmt.qmax) for p in GRIDS]
     refuse_unchanged(answer, lambda x, scale, zero_point, qmin, qmax: np.ones_like(x), cases)
     for qparams, case in zip(GRIDS, cases, strict=True):
         x, wanted = case[0], straight_through_slope(case[0], qparams)
