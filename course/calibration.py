@@ -78,7 +78,7 @@ arena = ArenaExplorer(data="conv2 activations", bits=4)
 arena
 
 # %% [markdown]
-# Now a few **outliers**: one value in a thousand is replaced by a much larger one. Such values come from a broken sensor, or from a few wild channels in a large language model.
+# Now a few **outliers**: one value in a thousand is replaced by a much larger one. A broken sensor makes such values at random places. (Large language models have outliers too, but always in the same few channels, and they need them: a method that ignores those ruins the answers. They get a treatment of their own, such as that of Dettmers et al. in the sources below.)
 
 # %%
 guess_outliers = Prediction("One value in a thousand is now up to ten times the largest. How many times as large does the error of min-max get?", {"2 times": 2, "10 times": 10, "70 times": 70})
@@ -121,10 +121,10 @@ guess_network.reveal(max(guess_network.choices, key=accuracy.get), "MSE paid for
 # %% [markdown]
 # ## How much must be seen?
 #
-# The observer saw 50 batches of 2,000 values so far. With fewer it misses the rare, large ones. The error is always measured on all values.
+# The observer saw 50 batches of 2,000 values so far. One image gives 2,048 activations here, so a batch is a little less than *one image*, and 50 batches are 49 images. With fewer it misses the rare, large values. The error is always measured on all values.
 
 # %%
-guess_batches = Prediction("With 8 bits and min-max: one batch in place of 50. How many times as large is the error?", {"the same": 1, "2 times": 2, "12 times": 12})
+guess_batches = Prediction("With 8 bits and min-max: one batch, less than an image, instead of 50. How many times as large is the error?", {"the same": 1, "2 times": 2, "12 times": 12})
 guess_batches
 
 # %% [markdown]

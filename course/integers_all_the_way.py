@@ -130,14 +130,14 @@ mantissa, shift = int(m.mantissa[7]), -int(m.exponent[7])
 print(f"{layer.multiplier[7]:.10f} = {mantissa} / 2**31 / 2**{shift}")
 high = (total * mantissa + 2**30) >> 31
 print(f"{total} * {mantissa} / 2**31, rounded: {high}")
-print(f"{high} / 2**{shift}, rounded: {(high + 2 ** (shift - 1)) >> shift}")
+print(f"{high} / 2**{shift}, rounded: {np.sign(high) * ((abs(high) + 2 ** (shift - 1)) >> shift)}")
 print(f"in float: {total * float(layer.multiplier[7]):.4f}; in the network: {codes['conv1'][0, 7, 1, 3]}")
 
 # %% [markdown]
-# Two roundings in place of one, and a rounded bias before them. Choose **Way** *gemmlowp* in the explorer to see all of it, and change its integers with **Mantissa +/-** and **Shift +/-**. Do these roundings change anything?
+# Two roundings instead of one, and a rounded bias before them. (gemmlowp rounds what lies exactly halfway up in the first division, and away from zero in the second; hence the sign.) Choose **Way** *gemmlowp* in the explorer to see all of it, and change its integers with **Mantissa +/-** and **Shift +/-**. Do these roundings change anything?
 
 # %%
-guess_ways = Prediction("The layer conv2 gives out 735,232 codes for all test images. How many of them are others, if the bias is rounded and the multiplier is an int32 and a shift?", {"none": 0, "about 300": 300, "about 30,000": 30_000})
+guess_ways = Prediction("The layer conv2 gives out 735,232 codes for all test images. How many of them change if the bias is rounded and the multiplier is an int32 and a shift?", {"none": 0, "about 300": 300, "about 30,000": 30_000})
 guess_ways
 
 # %%
@@ -170,7 +170,7 @@ print(requantize_float(np.array([2**30 - 64, 2**30]), 2.0))
 #
 # ## From pixels to the answer
 #
-# Our value, the tap in the middle of input channel 7, is one of 144 inputs of conv2: number 7 * 9 + 4, counted from 0. Its output wins a max pool, is one of 512 inputs of fc1, and that is one of 64 inputs of the logit "5". Codes go in, codes come out, and no code becomes a real number on the way:
+# Our value, the tap in the middle of input channel 7, is one of 144 inputs of conv2: number 7 * 9 + 4, counted from 0. Its output wins a max pool, is one of 512 inputs of fc1, and that is one of 64 inputs of the logit "5". Codes go in and codes come out, and no code is turned back into a real number on the way. (In fbgemm the *sum* still meets two floats: the bias, and the multiplier. With the arithmetic of gemmlowp there is none left.)
 
 # %%
 path = [("conv1", 7, 4), ("conv2", 6, 68), ("fc1", 3, 98), ("fc2", 5, 4)]
@@ -181,7 +181,7 @@ for name, channel, pick in path:
 explorer.reset()
 
 # %% [markdown]
-# A code that you change goes the same way. Test image 310 is a 5 that is almost an 8. Set one pixel from 239 to 0, but for a single one of the 1,024 values of conv1:
+# A code that you change goes the same way. Test image 310 is a 5 that is almost an 8. Set one pixel from 239 to 0, as seen by just one of the 1,024 outputs of conv1:
 
 # %%
 explorer.reset(image=310, channel=11, place=41, pick=3, activation=-255)
@@ -220,9 +220,9 @@ guess_equal.reveal(differ, "Sums of integers are exact, and the two steps with f
 # %% [markdown]
 # The order matters, because two steps are still floats: the bias joins the sum, then the sum is multiplied. A bias rounded first would part from the kernel now and then, as you saw.
 #
-# Even this is not all. Where each channel has its own scale, fbgemm divides the bias by it, adds it to the sum, and rounds after each. Where all share one, it multiplies by 1 over it, and adds in the same instruction, with one rounding. Thousands of random layers did not tell the two apart. Sums made to lie next to a tie did at once.
+# Even this is not all. Where each channel has its own scale, fbgemm divides the bias by it, adds it to the sum, and rounds after each. Where all share one, it multiplies by 1 over it, and adds in the same instruction, with one rounding. The two can differ only where a sum lies next to a tie.
 #
-# For the answer it does not matter. The way of gemmlowp has no float left between the pixels and the logits, and names every digit as fbgemm does.
+# For the answer it does not matter. gemmlowp's arithmetic is what a processor needs that sees nothing but integers: it has no float left between the pixels and the logits, and names every digit as fbgemm does.
 #
 # And with all 8 bits? That is what your own machine answered, under the table. A processor without VNNI adds two products in 16 bits first, and large sums do not fit. [](page:when_it_goes_wrong) shows why.
 
@@ -237,7 +237,7 @@ record(guess_bits, guess_forgotten, guess_ways, guess_equal)
 #
 # 1. Scales come out of the sum, so that only integers are multiplied and added, in 32 bits.
 # 2. Zero points add three terms; symmetric weights save the one that each input would pay for.
-# 3. The bias has the units of the sum: an int32 in papers and on phones, a float in fbgemm.
+# 3. The bias has the units of the sum: an int32 in papers and on phones, a float in fbgemm, which also multiplies the sum by a float.
 # 4. Requantizing is a multiplication and a clip, and the clip is the ReLU.
 # 5. The same steps in the same order give the same codes, bit for bit.
 
@@ -289,7 +289,7 @@ def to_codes(total, multiplier, zero_point):
 check("integers_all_the_way.3", to_codes)
 
 # %% [markdown]
-# **4.** Multiply without a float: return `total * mantissa / 2**31 / 2**shift`, rounded after each of the two divisions. All four are Python's whole numbers, and `total` may be negative. What lies exactly halfway goes up, as in the cell above.
+# **4.** Multiply without a float: return `total * mantissa / 2**31 / 2**shift`, rounded after each of the two divisions. All four are Python's whole numbers, and `total` may be negative. In the second division, what lies exactly halfway goes away from zero (2.5 to 3, and -2.5 to -3), as in the cell above and in gemmlowp. In the first one it may go up or away from zero.
 
 # %%
 def multiply(total, mantissa, shift):
@@ -297,7 +297,8 @@ def multiply(total, mantissa, shift):
 ### BEGIN SOLUTION
 def multiply(total, mantissa, shift):
     high = (total * mantissa + 2**30) >> 31
-    return (high + (1 << shift >> 1)) >> shift
+    rounded = (abs(high) + (1 << shift >> 1)) >> shift
+    return rounded if high >= 0 else -rounded
 ### END SOLUTION
 
 # %%

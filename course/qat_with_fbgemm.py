@@ -162,7 +162,7 @@ for name in bits:
     print(f"{name}: PTQ {ptq[name].accuracies[0]:.2%} | QAT, fake-quantized {fake} | QAT, converted {ints}")
 found = {"PTQ": [result.converted_accuracy for result in ptq.values()]}
 found["QAT"] = [[lab(**each).converted_accuracy for each in both] for both in settings.values()]
-plots.accuracy_by_bits(list(bits), found, ptq["W8A8"].float_accuracy)
+plots.accuracy_by_bits(list(bits), found, ptq["W8A8"].float_accuracy, images=len(images))
 
 # %% [markdown]
 # At 8 bits there is nothing to win. The fewer the bits, the more training is worth.
@@ -308,7 +308,7 @@ weight_target_rate = (0.15, 0.15, 0.3)
 check("qat_with_fbgemm.2", weight_target_rate)
 
 # %% [markdown]
-# **3. Spot the bug.** This is the slope that training takes for the rounding of `x`. With it, weights drift far beyond the last level, and come back too late. Mend it.
+# **3. Spot the bug.** This is the slope that training takes for the rounding of `x`. With it, weights drift far beyond the last level, and come back too late. Mend it: the slope must be 0 for what is clipped, that is more than half a step beyond the last level.
 
 # %%
 def slope(x, scale, zero_point, qmin, qmax):

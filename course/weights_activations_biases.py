@@ -40,10 +40,10 @@ guess_part
 # %% [markdown]
 # On the left, a bar shows the signal that is left in each layer. The marks show what each part does *alone*. On the right are all eight combinations of the switches. The star is at yours.
 #
-# Weights and activations start with 8 bits, biases with 32. Move one slider at a time, slowly, down to 2.
+# All three start with 3 bits here. Move one slider at a time, up to 8 and down to 2.
 
 # %%
-explorer = SwitchesExplorer(bias_scale="its own")
+explorer = SwitchesExplorer(bias_scale="its own", weight_bits=3, activation_bits=3, bias_bits=3)
 explorer
 
 # %%
@@ -90,32 +90,32 @@ print("8 bits:", cnn.outcome(Switches().with_on("activations")))
 #
 # ## Together
 #
-# Now both at 3 bits. Each alone loses some of the answers that float32 has right.
+# Now both at 3 bits. How do two errors add up? Few answers change, and among 359 images a difference of ten is within chance. The signal that is left in the logits is a finer measure, because every logit counts.
 
 # %%
 three, pair = Switches(weight_bits=3, activation_bits=3), ("weights", "activations")
 most = cnn.outcome(Switches().with_on()).right
-lost = {parts: most - cnn.outcome(three.with_on(*parts)).right for parts in (pair[:1], pair[1:], pair)}
-print(f"float32 has {most} right; weights alone lose {lost[pair[:1]]}, activations alone lose {lost[pair[1:]]}")
-guess_sum = Prediction("How many more answers do both together lose, than each alone, summed up?", {"6 fewer": -6, "none": 0, "6 more": 6})
+left = {parts: cnn.outcome(three.with_on(*parts)).sqnr_db for parts in (pair[:1], pair[1:], pair)}
+print(f"signal left with the weights alone {left[pair[:1]]:.1f} dB, with the activations alone {left[pair[1:]]:.1f} dB")
+guess_sum = Prediction("How much is left with both together?", {"1 dB": 1.0, "6 dB": 6.0, "8 dB": 8.0})
 guess_sum
 
 # %%
-guess_sum.reveal(lost[pair] - lost[pair[:1]] - lost[pair[1:]], f"Together they lose {lost[pair]}; the sum is {lost[pair[:1]] + lost[pair[1:]]}. An answer that one error only shakes, two errors can turn over.")
+guess_sum.reveal(left[pair], "The power of the noise adds up. Neither decibels nor amplitudes do, because the two errors have little to do with each other.")
 
 # %% [markdown]
-# What does add up is the *power of the noise*. From the decibels of the two parts alone one can tell those of both:
+# From the decibels of the two parts alone you can compute those of both:
 
 # %%
 print("bits  weights  activations  both expected  both measured  answers lost: alone, alone, both")
 for bits in (8, 6, 4, 3):
-    runs = [cnn.outcome(Switches(weight_bits=bits, activation_bits=bits).with_on(*parts)) for parts in lost]
+    runs = [cnn.outcome(Switches(weight_bits=bits, activation_bits=bits).with_on(*parts)) for parts in left]
     w, a, wa = (run.sqnr_db for run in runs)
     expected = -10 * np.log10(10 ** (-w / 10) + 10 ** (-a / 10))
     print(f"{bits:4}{w:9.1f}{a:13.1f}{expected:15.1f}{wa:15.1f}", *(f"{most - run.right:9}" for run in runs))
 
 # %% [markdown]
-# **Notice:** the noise follows the sum to a fraction of a decibel. The answers do not. At 4 bits both together lose fewer than the activations alone. Errors can cancel, too; and among 359 images, two or three answers are chance.
+# **Notice:** the noise follows the sum to a fraction of a decibel. The answers do not have to: they depend on the margins of page 1, and among 359 images a few answers more or fewer are chance.
 #
 # ## A bias joins a sum
 #
@@ -142,10 +142,10 @@ guess_int8 = Prediction("Weights and activations have 8 bits. The biases get 8 b
 guess_int8
 
 # %% [markdown]
-# Now **Bias scale** is `scale_x * scale_w`. Move **Bias bits** from 32 down to 8: nothing happens down to 16 bits. Below that, a little more is lost with each bit.
+# Now **Bias scale** is `scale_x * scale_w`. It starts with biases of 8 bits. Move **Bias bits** up to 32: more and more comes back, until at 16 bits nothing is lost any more.
 
 # %%
-bias_explorer = SwitchesExplorer()
+bias_explorer = SwitchesExplorer(bias_bits=8)
 bias_explorer
 
 # %%
@@ -173,7 +173,7 @@ for bits in (8, 6, 4):
 bias_explorer.reset()
 
 # %%
-guess_fewer.reveal(cost[4], "Coarse scales make a coarse step, and 127 coarse steps reach further. A bias is the one part that minds MORE bits elsewhere.")
+guess_fewer.reveal(cost[4], "Coarse scales make a coarse step, and 127 coarse steps reach further. Biases are the one part that suffers when the others get MORE bits.")
 
 # %% [markdown]
 # ## Its own scale
@@ -239,7 +239,7 @@ record(guess_part, guess_sum, guess_int8, guess_fewer)
 #
 # 1. Weights need no data; activations need a sample; biases need the scales of both.
 # 2. With min-max and a scale for each channel, activations cost most at 3 bits, weights at 2.
-# 3. Noise adds up by power; wrong answers do not add up.
+# 3. The noise of weights and activations adds up by power.
 # 4. A bias counts steps of `scale_x * scale_w`. 8 bits of these are next to nothing, so it gets 32.
 # 5. A wrong bias shifts every image alike, and int32 biases are a hundredth of the bytes.
 

@@ -41,6 +41,7 @@ from qviz.numerics import (
     PerGroup,
     PerTensor,
     QParams,
+    accuracy_interval,
     bias,
     calibration_results,
     codecs,
@@ -275,6 +276,9 @@ DOORS = {
     "experiments.bit_allocation.added_up.loss": Door(bit_allocation.added_up, TABLE),
     "experiments.bit_allocation.take_bits.loss": Door(lambda t: bit_allocation.take_bits(t, 30_000), TABLE),
     "experiments.bit_allocation.best_that_fits.loss": Door(lambda t: bit_allocation.best_that_fits(t, 30_000), TABLE),
+    "numerics.accuracy_interval.accuracy_interval.accuracy": Door(
+        lambda a: accuracy_interval.accuracy_interval(a, 9), np.float32([0, 0.25, 1])
+    ),
     "experiments.margins.answer_margins.logits": Door(margins.answer_margins, REAL),
     "experiments.margins.right_under_noise.logits": Door(lambda x: margins.right_under_noise(x, [0, 1, 2], 1, 9), REAL),
     "experiments.margins.right_under_noise.labels": Door(

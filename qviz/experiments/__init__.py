@@ -2,6 +2,7 @@
 
 * ablation, ablation_settings, ablation_result: weights, activations and biases quantized, each on its own
 * margins: how far answers are from changing, and what random noise does to them
+* measured_speed: one measured example of float32 against int8, and the machine that it comes from
 * mixed_precision: every network with some bits for each layer, measured
 * bit_allocation: how sensitive each layer is, and how many bits that is worth
 * methods: the ways to quantize, and what speaks against each: plain data, with sources

@@ -82,7 +82,7 @@ def decide(answers: Mapping, tolerated: float = 1.0) -> Decision:
     --------
     >>> answers = {question: listed[0] for question, listed in QUESTIONS.items()}
     >>> decide(answers | {"bits": 8, "goal": "latency"}).way
-    'static'
+    'per channel'
     >>> decide(answers | {"bits": 2, "inputs": "labelled training set", "retrain": True}).way
     'QAT'
     """

@@ -103,7 +103,7 @@ from torch.ao.quantization import quantize_dynamic
 quantized = quantize_dynamic(model, {{torch.nn.Linear}}, dtype=torch.qint8)""",
     ),
     "static": Method(
-        "weights and activations become codes, with ranges seen on a sample",
+        "weights and activations become codes, one scale a tensor, with ranges seen on a sample",
         _QUANTIZE.replace("ARGUMENTS", "per_channel=False"),
         _SAVE,
     ),
@@ -180,6 +180,13 @@ RULES: tuple[Rule, ...] = (
         COSTS,
         "it takes many machines to train it again",
         "Touvron et al. 2023, LLaMA",
+    ),
+    Rule(
+        {"target": ("x86 server", "microcontroller", "GPU")},
+        ("static",),
+        COSTS,
+        "one scale for all channels loses more than one for each, which costs a few bytes and is torch's default",
+        "lesson 2; torch.ao.quantization.get_default_qconfig",
     ),
     Rule(
         {"target": ("ARM phone",)},

@@ -49,7 +49,7 @@ from .panel import Panel
 from .pareto import Cloud, LatencyPanel, ParetoPanel, pareto
 from .ranges import RangesPanel
 from .requantize import RequantizePanel
-from .roofline import RatioPanel, RooflinePanel
+from .roofline import RatioPanel, RooflinePanel, speed_ratios
 from .saturation import LayerErrorsPanel, SaturationPanel
 from .stacked_bars import SharesPanel
 from .staircase import StaircasePanel, staircase
@@ -117,6 +117,7 @@ __all__ = [
     "pareto",
     "photograph_at",
     "shifts",
+    "speed_ratios",
     "sqnr_of_channels",
     "staircase",
     "straight_through",

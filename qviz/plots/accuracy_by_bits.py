@@ -4,8 +4,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import PercentFormatter
 
-from ._accuracy import accuracy_axis, told, wrong
+from qviz.numerics.accuracy_interval import accuracy_interval
+
+from ._accuracy import told
 from .canvas import Picture, draw
 from .panel import Panel
 from .style import FLOAT, QUANTIZED, ROUNDED, Labels, dress, legend
@@ -23,27 +26,41 @@ class AccuracyByBitsPanel(Panel):
     Parameters
     ----------
     ways : names, at most 3
+    least : float
+        Where the axis begins, 0 to 1; it is linear.
+    images : int or None
+        On how many each accuracy was measured: thin lines up and down show the 95 % interval. None shows none.
     """
 
-    def __init__(self, ways: Sequence[str] = ("PTQ", "QAT"), title: str = "Digits named right"):
+    def __init__(
+        self,
+        ways: Sequence[str] = ("PTQ", "QAT"),
+        title: str = "Digits named right",
+        least: float = 0.5,
+        images: int | None = None,
+    ):
         super().__init__()
         if not 1 <= len(ways) <= len(LOOKS):
             raise ValueError(f"ways must be 1 to {len(LOOKS)} names: got {len(ways)}")
-        self.ways, self.title = tuple(ways), title
+        self.ways, self.title, self.least, self.images = tuple(ways), title, least, images
 
     def build(self, ax: Axes) -> None:
         """Create a line for each way, and the float network's."""
-        dress(ax, Labels(self.title, "bits of weights (W) and activations (A)", "right, in % (stretched near 100)"))
-        accuracy_axis(ax)
+        dress(ax, Labels(self.title, "bits of weights (W) and activations (A)", "right, in %"))
+        ax.set_ylim(self.least - 0.02, 1.01)
+        ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=None))
         self.float = self.moving(ax.axhline(1, color="black", linestyle=":", linewidth=1.5, label="float network"))
-        self.lines, self.marks = [], []
+        self.lines, self.marks, self.intervals = [], [], []
         for way, look in zip(self.ways, LOOKS, strict=False):
             marker = {"marker": look["marker"], "markeredgecolor": "black", "markersize": 8}
             line = {"color": look["color"], "linestyle": look["linestyle"], "linewidth": 2}
             ax.plot([], [], label=way, **line, **marker)  # for the legend alone
             self.lines += ax.plot([], [], **line)
+            self.intervals += ax.plot([], [], color=look["color"], linewidth=1, marker="_", markersize=10)
             self.marks += ax.plot([], [], **{**line, **marker, "linestyle": "none"})
-        self.moving(*self.lines, *self.marks)
+        self.moving(*self.lines, *self.intervals, *self.marks)
+        if self.images:
+            ax.plot([], [], color="black", linewidth=1, marker="_", label=f"95 % interval, {self.images} images")
         legend(ax, loc="lower left", handlelength=3)
 
     def update(self, names: Sequence[str], found: Mapping[str, np.ndarray], float_accuracy: float) -> None:
@@ -51,21 +68,29 @@ class AccuracyByBitsPanel(Panel):
         x = np.arange(len(names))
         self.ax.set_xticks(x, names)
         self.ax.set_xlim(-0.4, len(names) - 0.6)
-        self.float.set_ydata([wrong(float_accuracy)] * 2)
+        self.float.set_ydata([float_accuracy] * 2)
         said = []
-        for way, line, marks in zip(self.ways, self.lines, self.marks, strict=True):
+        for at, way in enumerate(self.ways):
             runs = np.asarray(found[way], np.float64).reshape(len(names), -1)
             middle = np.median(runs, axis=1)
-            line.set_data(x, wrong(middle))
-            marks.set_data(np.repeat(x, runs.shape[1]), wrong(runs.ravel()))
+            self.lines[at].set_data(x, middle)
+            self.marks[at].set_data(np.repeat(x, runs.shape[1]), runs.ravel())
+            if self.images:
+                ends = np.column_stack([*accuracy_interval(middle, self.images), np.full(len(x), np.nan)])
+                aside = 0.06 * (at - (len(self.ways) - 1) / 2)
+                self.intervals[at].set_data(np.repeat(x + aside, 3), ends.ravel())
             said.append(f"{way} " + ", ".join(f"{name} {told(m)}" for name, m in zip(names, middle, strict=True)))
         self.description = f"{self.title}: {'; '.join(said)}; float {float_accuracy:.1%}."
 
 
 def accuracy_by_bits(
-    names: Sequence[str], found: Mapping[str, np.ndarray], float_accuracy: float, size=(900, 400)
+    names: Sequence[str],
+    found: Mapping[str, np.ndarray],
+    float_accuracy: float,
+    images: int | None = None,
+    size=(900, 400),
 ) -> Picture:
-    """Draw the accuracy of each way of quantizing against the bits.
+    """Draw the accuracy of each way of quantizing against the bits, on a linear axis.
 
     Parameters
     ----------
@@ -73,6 +98,8 @@ def accuracy_by_bits(
     found : mapping of each way, at most 3, to its accuracies, 0 to 1, (names,) or (names, runs)
         The line goes through the median of the runs; each run is a mark.
     float_accuracy : float, 0 to 1
+    images : int or None
+        On how many images each accuracy was measured, for 95 % intervals around the medians; None for none.
     size : (width, height) in pixels
 
     Examples
@@ -80,4 +107,6 @@ def accuracy_by_bits(
     >>> accuracy_by_bits(["W8A8", "W2A4"], {"PTQ": [0.98, 0.5], "QAT": [[0.98, 0.99], [0.96, 0.97]]}, 0.985)
     Digits named right: PTQ W8A8 98.0%, W2A4 50.0%; QAT W8A8 98.5%, W2A4 96.5%; float 98.5%.
     """
-    return draw({"accuracy": (AccuracyByBitsPanel(tuple(found)), names, found, float_accuracy)}, size=size)
+    lowest = min(float(np.min(runs)) for runs in found.values())
+    panel = AccuracyByBitsPanel(tuple(found), least=min(0.5, np.floor(10 * lowest) / 10), images=images)
+    return draw({"accuracy": (panel, names, found, float_accuracy)}, size=size)

@@ -1,6 +1,6 @@
 """Speed: how many times as fast, and what stands in the way."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from qviz.numerics.roofline import Roof, Work
 
 from ._bars import bars, rectangles
+from .canvas import Picture, draw
 from .moving_text import Words
 from .panel import Panel
 from .style import CLIPPED, FLOAT, FONT_SIZE, QUANTIZED, QUIET, RANGE, Labels, dress, legend, logarithmic
@@ -150,3 +151,22 @@ class RooflinePanel(Panel):
         self.roofs[i].set_data(corners, np.minimum(corners * roof.bandwidth, roof.peak))
         self.points[i].set_data([x], [sight.gops])
         self.calls[i].set_data([x], [sight.work.operations / roof.call_ms / 1e6])
+
+
+def speed_ratios(ratios: Mapping[str, tuple[float, float, float]], title: str, size=(900, 330)) -> Picture:
+    """Draw how many times as fast int8 was in a few cases.
+
+    Parameters
+    ----------
+    ratios : mapping of at most 12 names to the least, middle and greatest ratio
+    title : str, which names the machine
+    size : (width, height) in pixels
+
+    Examples
+    --------
+    >>> print(" ".join(str(speed_ratios({"small": (0.3, 0.4, 0.5), "large": (3.0, 4.0, 5.0)}, "Once:")).split()))
+    Once: Chosen: large. small 0.40x; large 4.00x.
+    """
+    best = max(range(len(ratios)), key=lambda at: list(ratios.values())[at][1])
+    found = [Ratio(*ratio) for ratio in ratios.values()]
+    return draw({"ratios": (RatioPanel(title), [f"    {name}" for name in ratios], found, best)}, size=size)

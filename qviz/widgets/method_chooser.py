@@ -46,7 +46,7 @@ class DecisionExplorer(Explorer):
     --------
     >>> explorer = DecisionExplorer(bits=8, goal="latency")
     >>> print(explorer.readout.splitlines()[0])
-    Take: static. Weights and activations become codes, with ranges seen on a sample.
+    Take: per channel. Static, and each output channel has a scale of its own.
     >>> explorer.close()
     """
 

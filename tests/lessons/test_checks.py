@@ -30,6 +30,10 @@ def qparams_from_code_0(lo, hi, qmin, qmax):
     return scale, round(-lo / scale)
 
 
+def away_from_zero(x):
+    return int(math.copysign(math.floor(abs(x) + 0.5), x))
+
+
 class Skip(SimpleNamespace):
     """A verdict of the gallery, which this room knows by its attributes alone."""
 
@@ -227,10 +231,10 @@ MISTAKES = {  # number, answer: a part of the hint
     (
         "integers_all_the_way.4",
         lambda t, m, shift: round(round(t * m / 2**31) / 2**shift),
-    ): "What lies exactly halfway goes up",
+    ): "What lies exactly halfway goes away from zero",
     (
         "integers_all_the_way.4",
-        lambda t, m, s: math.floor(math.floor(t * m / 2**31 + 0.5) / 2**s + 0.5),
+        lambda t, m, s: away_from_zero(away_from_zero(t * m / 2**31) / 2**s),
     ): "A float has 53 bits",
     ("integers_all_the_way.4", lambda total, mantissa, shift: total * mantissa): "the function gives",
     ("benefits_and_trade_offs.1", "per 32 weights"): "4 bits take",

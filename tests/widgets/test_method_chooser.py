@@ -42,7 +42,7 @@ def test_readout(shown):
     rows = {line[2:21].strip(): line[21:] for line in lines[3:11]}
     assert list(rows) == list(METHODS)
     assert rows["static"].startswith("out: without inputs nothing can be calibrated")
-    assert rows["static"].endswith('(page "Calibration") +1')
+    assert rows["static"].endswith('(page "Calibration") +2')
     assert rows["weight-only"].endswith(" +1") and rows["QAT"].endswith(" +2")
     assert lines[11] == "Code, for a torch model, and images and labels to learn from."
     assert lines[-1] == '    save_file(state | packed | scales, "model.safetensors")'

@@ -60,11 +60,21 @@ def cast_too_early(answer) -> None:
             raise Hint(f"There must be a code for each of the {total.size} sums: got shape {codes.shape}.")
         if codes.dtype != np.uint8:
             raise Hint(f"The codes must have the type uint8: got {codes.dtype}.")
-        wrong = codes != requantize_float(total, multiplier, zero_point)
+        wrong = (codes != requantize_float(total, multiplier, zero_point)) & ~_tied(
+            codes, total, multiplier, zero_point
+        )
         if wrong.any():
             at = int(np.argmax(wrong))
             steps = f"{total[at] * multiplier:.2f} + {zero_point}"
             raise Hint(f"A sum that comes to {steps} gets the code {codes[at]}. Which step makes it so?")
+
+
+def _tied(codes, total, multiplier, zero_point):
+    """Say where a sum lies halfway between two codes, and the code is one of them: any rule for ties will do."""
+    exact = total.astype(np.float64) * multiplier
+    halfway = np.abs(exact - np.floor(exact) - 0.5) < 1e-4  # the multiplier may be a float32
+    near = [np.clip(end + zero_point, 0, 255) for end in (np.floor(exact), np.ceil(exact))]
+    return halfway & ((codes == near[0]) | (codes == near[1]))
 
 
 def _as_given(total, multiplier, zero_point):
@@ -81,11 +91,22 @@ def _drawn(sign: int) -> list[tuple[int, int, int]]:
 
 
 def _first(total: int, mantissa: int) -> int:
+    """Divide by 2**31, half up, as gemmlowp's SaturatingRoundingDoublingHighMul."""
     return (total * mantissa + 2**30) >> 31
 
 
+def _away(total: int, bits: int) -> int:
+    """Divide by 2**bits, half away from zero, as gemmlowp's RoundingDivideByPOT."""
+    return (1 if total >= 0 else -1) * ((abs(total) + (1 << bits >> 1)) >> bits)
+
+
 def _twice(total: int, mantissa: int, shift: int) -> int:
-    return (_first(total, mantissa) + 2 ** (shift - 1)) >> shift
+    return _away(_first(total, mantissa), shift)
+
+
+def _right(total: int, mantissa: int, shift: int) -> set[int]:
+    """Return what may come out: gemmlowp's first division takes -2.5 to -2; away from zero is accepted as well."""
+    return {_twice(total, mantissa, shift), _away(_away(total * mantissa, 31), shift)}
 
 
 SLIPS = {
@@ -106,7 +127,7 @@ def no_float(answer) -> None:
     """Ask for a function from three whole numbers to one."""
     _compare(answer, _drawn(1) + ROUNDED_UP, "")
     _compare(answer, _drawn(-1), "Negative totals alone go wrong: int() cuts towards 0; >> rounds down.")
-    _compare(answer, HALFWAY, "What lies exactly halfway goes up.")
+    _compare(answer, HALFWAY, "What lies exactly halfway goes away from zero: 2.5 to 3, and -2.5 to -3.")
     _compare(answer, WIDE, "A float has 53 bits, and this product needs more: it is off.")
 
 
@@ -114,7 +135,7 @@ def _compare(answer, cases: list[tuple[int, int, int]], why: str) -> None:
     """Raise a Hint for the first case that goes wrong, with the slip that explains all of them, or else with `why`."""
     mine = [number_of(result_of(answer, *case), "a function that returns one number") for case in cases]
     for (total, mantissa, shift), got in zip(cases, mine, strict=True):
-        if got != _twice(total, mantissa, shift):
+        if got not in _right(total, mantissa, shift):
             slip = next((words for words, slip in SLIPS.items() if mine == [slip(*case) for case in cases]), why)
             exact = total * mantissa / 2**31
             told = f"{total} * {mantissa} / 2**31 is {exact:.4f}, and that over 2**{shift} is {exact / 2**shift:.4f}"

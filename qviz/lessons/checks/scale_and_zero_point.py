@@ -15,7 +15,13 @@ TENSORS = [
     (np.array([-1.0, 4.0]),),
 ]
 CODES = [(np.arange(256, dtype=np.uint8), 0.5, np.uint8(64)), (np.array([0, 3], np.uint8), 0.1, np.uint8(200))]
-RANGES = [(-1.0, 3.0, 0, 255), (2.0, 6.0, 0, 255), (-8.0, -3.0, 0, 15), (-1.0, 1.0, -128, 127)]
+RANGES = [
+    (-1.0, 3.0, 0, 255),
+    (2.0, 6.0, 0, 255),
+    (-8.0, -3.0, 0, 15),
+    (-1.0, 1.0, -128, 127),
+    (-1.0, 2.1, 0, 255),
+]  # the last one's zero lies nearest to the code below
 
 
 @exercise(1, "Move both ends by the same factor, and the zero point stays: only the share below zero counts.")

@@ -52,7 +52,7 @@ def reduced_range(answer) -> None:
     refuse_unchanged(answer, lambda x, hi: (np.clip(np.rint(x / (hi / 255)), 0, 127), hi / 255), RANGES)
     for x, hi in RANGES:
         result = result_of(answer, x, hi)
-        if not isinstance(result, tuple) or len(result) != 2:
+        if not isinstance(result, tuple | list) or len(result) != 2:
             raise Hint("The function must return two things, codes and their scale.")
         codes = numbers_of(result[0], x.size, f"{x.size} codes")
         scale = number_of(result[1], "a scale")

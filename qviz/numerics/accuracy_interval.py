@@ -1,0 +1,50 @@
+"""How uncertain an accuracy is that was measured on a few test images."""
+
+import numpy as np
+
+from . import _check
+
+
+def accuracy_interval(accuracy, images: int, z: float = 1.96) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ends of Wilson's score interval: where the accuracy on all possible images is likely to lie.
+
+    Parameters
+    ----------
+    accuracy : array of shares of right answers, 0 to 1
+    images : int
+        On how many each was measured, at least 1.
+    z : float
+        How many standard deviations; 1.96 makes it a 95 % interval.
+
+    Returns
+    -------
+    lowest, highest : arrays of the same shape
+
+    Raises
+    ------
+    TypeError
+        An accuracy is not a real number, or `images` not a whole number.
+    ValueError
+        An accuracy is not from 0 to 1, `images` below 1, or `z` negative.
+
+    Notes
+    -----
+    Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference", Journal of the
+    American Statistical Association 22, 1927. Near 100 % it stays below 1, which the normal approximation does not.
+    Two networks that were tested on the *same* images can be told apart more finely than by their intervals.
+
+    Examples
+    --------
+    >>> low, high = accuracy_interval(355 / 359, 359)
+    >>> round(float(low), 3), round(float(high), 3)
+    (0.972, 0.996)
+    """
+    p = _check.finite(_check.as_float(accuracy, "accuracy"), "accuracy").astype(np.float64)
+    n = _check.whole_number(images, "images", 1)
+    if p.size and not (p.min() >= 0 and p.max() <= 1):
+        raise ValueError(f"accuracy must be from 0 to 1: got {p.min():g} to {p.max():g}; divide percent by 100")
+    if not 0 <= _check.real_number(z, "z") < np.inf:
+        raise ValueError(f"z must be at least 0 and finite: got {z}")
+    middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    return middle - half, middle + half
