@@ -9,6 +9,7 @@ import ipywidgets as widgets
 from ._layout import family
 from ._rerun_cells import note
 from ._stored import RUN, show
+from .controls import controls_of
 from .explorer import Explorer
 from .links import read_link
 
@@ -34,7 +35,7 @@ class Gallery(widgets.VBox):
     """
 
     def __init__(self, kinds: list[type[Explorer]] | None = None):
-        kinds = kinds or all_explorers()
+        kinds = kinds or sorted(all_explorers(), key=lambda kind: len(controls_of(kind.State)))  # the simplest first
         self._kinds = {kind.__name__: kind for kind in kinds}
         self.explorer: Explorer | None = None
         self._list = widgets.Dropdown(

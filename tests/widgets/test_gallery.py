@@ -5,6 +5,7 @@ import pytest
 
 import qviz.widgets
 from qviz.widgets import ArenaExplorer, Gallery, ParetoExplorer, PhotoExplorer, QuantizeExplorer
+from qviz.widgets.controls import controls_of
 from qviz.widgets.gallery import all_explorers, told
 
 
@@ -31,6 +32,13 @@ def test_each_is_told_in_a_short_line():
     lines = [told(kind) for kind in all_explorers()]
     assert len(set(lines)) == len(lines)
     assert all(len(line) <= 110 for line in lines), lines
+
+
+def test_it_opens_with_an_explorer_of_the_fewest_controls():
+    gallery = Gallery()
+    fewest = min(len(controls_of(kind.State)) for kind in all_explorers())
+    assert len(gallery.explorer._controls) == fewest
+    gallery.close()
 
 
 def test_the_list_chooses(gallery):
