@@ -7,11 +7,10 @@ import numpy as np
 from qviz import IntFormat, choose_qparams, fake_quantize, plots
 from qviz.lessons import Prediction, check, record, sweep
 from qviz.pytorch import engines, saved_model, digits_model, qat
-from qviz.pytorch.labs import examples
+from qviz.pytorch.labs import examples, trained_codes
 from qviz.pytorch.layer_comparison import agreement
 from qviz.pytorch.conversion import convert
 from qviz.pytorch.labs.qat_lab import QATLab
-from qviz.pytorch.labs.trained_codes import all_but_codes, codes_alone
 from qviz.widgets import QATExplorer, STEExplorer
 
 # %% [markdown]
@@ -43,10 +42,9 @@ guess_learn
 # Training follows slopes. Which slope has this staircase? Move each input a little, and see how much the output changes:
 
 # %%
-grid = choose_qparams(-1.0, 1.0, IntFormat(3), "symmetric")
-for x in (-0.9, -0.2, 0.1, 0.3, 0.8):
-    before, after = fake_quantize([x, x + 0.001], grid)
-    print(f"{x:4.1f} becomes {before:6.3f}, slope there {(after - before) / 0.001:.1f}")
+grid, x = choose_qparams(-1.0, 1.0, IntFormat(3), "symmetric"), np.array([-0.9, -0.2, 0.1, 0.3, 0.8])
+slopes = (fake_quantize(x + 0.001, grid) - fake_quantize(x, grid)) / 0.001
+print(f"{x} become {fake_quantize(x, grid).round(3)}, with the slopes {slopes}")
 
 # %% [markdown]
 # The steps are flat. With a slope of 0, no weight would ever move.
@@ -66,9 +64,7 @@ guess_slope
 # %%
 ste.reset(slope="true derivative", steps=60)
 print(ste.readout)
-way = ste.result.descent.weights
-ste.reset()
-guess_slope.reveal("nowhere" if way[0] == way[-1] else "to the target", "The true slope is 0, and so is every step.")
+guess_slope.reveal("nowhere" if np.ptp(ste.result.descent.weights) == 0 else "to the target", "The true slope is 0, and so is every step.")
 
 # %% [markdown]
 # Two more things to try. A weight that begins more than half a step beyond the last level is clipped. Its slope is 0, and it is lost. A target between two levels is never reached: the weight swings across the edge for ever.
@@ -133,7 +129,8 @@ guess_share.reveal(100 * run.changed(), "Most weights stay in their bins.")
 # Is it these few codes that bring the accuracy back? The training also moved scales, biases and the ranges of activations, so we take it apart. First the network from *before* training gets nothing but the new codes. Then the trained network gets the old codes back. And perhaps any further training would have done? As a control we train the float network for the same ten epochs, without rounding, and round it afterwards.
 
 # %%
-for name, network in {"new codes, the rest as before": codes_alone(model, run), "old codes, the rest as after": all_but_codes(run)}.items():
+mixed = trained_codes.codes_alone(model, run), trained_codes.all_but_codes(run)
+for name, network in zip(("new codes, the rest as before", "old codes, the rest as after"), mixed, strict=True):
     print(f"{name}: {digits_model.accuracy(network, images, labels):.1%} right")
 longer = digits_model.digits_cnn()
 digits_model.train(longer, epochs=config.epochs, lr=config.lr, seed=config.seed)
@@ -184,7 +181,6 @@ explorer
 explorer.reset(activation_bits=2)
 explorer.train()
 print(explorer.readout)
-explorer.reset()
 
 # %% [markdown]
 # ## Where torch's own path parts
@@ -262,9 +258,9 @@ with engines.needed():
 truth = examples.targets(x)
 with engines.needed(), tempfile.TemporaryDirectory() as folder:
     print(f"mean error {(mended(x) - truth).abs().mean():.3f}; the answers are {truth.abs().mean():.3f} large")
-    saved_model.save(mended, f"{folder}/simple.pt")
-    saved_model.save(converted, f"{folder}/digits.pt")
-    simple, digits = saved_model.load(f"{folder}/simple.pt", examples.MendedModel(), x), saved_model.load(f"{folder}/digits.pt")
+    saved_model.save(mended, f"{folder}/simple.safetensors")
+    saved_model.save(converted, f"{folder}/digits.safetensors")
+    simple, digits = saved_model.load(f"{folder}/simple.safetensors", examples.MendedModel(), x), saved_model.load(f"{folder}/digits.safetensors")
     print("bit for bit the same:", simple(x).equal(mended(x)), digits(images).equal(converted(images)))
 
 # %% [markdown]

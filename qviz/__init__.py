@@ -3,6 +3,7 @@
 Its packages, each loaded when it is first used:
 
 * qviz.numerics: scale, zero point, observers, calibrators, metrics; NumPy alone
+* qviz.methods: what lets few bits lose less: equalization, GPTQ and others; NumPy alone
 * qviz.data: real inputs that need no download, and the reader's own files
 * qviz.networks: the course's networks in NumPy
 * qviz.experiments: what the course measures on them
@@ -66,7 +67,7 @@ __all__ = [
     "tensor",
 ]  # fmt: skip
 
-_PACKAGES = ("data", "experiments", "lessons", "networks", "numerics", "plots", "pytorch", "widgets")
+_PACKAGES = ("data", "experiments", "lessons", "methods", "networks", "numerics", "plots", "pytorch", "widgets")
 
 
 def __getattr__(name: str):

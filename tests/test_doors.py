@@ -19,7 +19,7 @@ from functools import cache, partial
 import numpy as np
 import pytest
 
-from qviz import networks
+from qviz import methods, networks
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
@@ -43,6 +43,7 @@ from qviz.numerics import (
     QParams,
     bias,
     calibration_results,
+    codecs,
     integer_matmul,
     packing,
     pareto,
@@ -74,6 +75,7 @@ CODES = np.array([[3, -8, 0, 7], [1, 2, -1, 4], [5, 0, -6, 2]], np.int8)
 POSITIVE, UNSIGNED = np.abs(REAL) + np.float32(0.25), np.abs(CODES).astype(np.uint8)
 P, X, Y = QParams(0.25, 0, INT4), QParams(0.5, 3, UINT8), QParams(0.5, 0, UINT8)
 H = numerics.observe(REAL)[0]
+ROTATION = np.float32([[1, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1]]) / 2
 LAYER = IntegerLayer(CODES, X, P, Y)
 IMAGES = np.tile(np.float32([0, 0.25, 0.5, 1]), 32).reshape(2, 1, 8, 8)
 PICTURE = np.tile(np.float32([0, 0.25, 0.5, 1]), 9).reshape(6, 6)
@@ -90,6 +92,9 @@ class Door:
     not_taken: tuple = ()  # what it refuses for a reason of its own
 
 
+NOT_BYTES = ("list", "tuple", "int16", "int64 tensor", "big-endian int32")  # which a cast would make bytes of
+
+
 DOORS = {
     "numerics.affine.quantize.x": Door(lambda x: numerics.quantize(x, P), REAL),
     "numerics.affine.dequantize.q": Door(lambda q: numerics.dequantize(q, P), CODES),
@@ -102,6 +107,21 @@ DOORS = {
     "numerics.bias.bias_bits.scale": Door(lambda s: bias.bias_bits(REAL, s), POSITIVE),
     "numerics.bias.bias_steps.bias": Door(lambda b: bias.bias_steps(b, 0.5), REAL),
     "numerics.bias.bias_steps.scale": Door(lambda s: bias.bias_steps(REAL, s), POSITIVE),
+    "numerics.codecs.protocol.Codec.fake_quantize.x": Door(
+        lambda x: [codec.fake_quantize(x) for codec in codecs.CODECS.values()], REAL
+    ),
+    "numerics.codecs.protocol.Codec.fake_quantize.weights": Door(
+        lambda w: codecs.FP8_E4M3.fake_quantize(REAL, weights=w), POSITIVE
+    ),
+    "numerics.codecs.floating_point.FloatFormat.encode.groups": Door(codecs.FP8_E4M3.encode, REAL),
+    "numerics.codecs.floating_point.FloatFormat.decode.codes": Door(codecs.FP8_E4M3.decode, UNSIGNED),
+    "numerics.codecs.codebook.Table.values": Door(lambda v: codecs.Table(v).values, np.float32([-2, 0, 0.5, 3])),
+    "numerics.codecs.gguf.GGUFBlock.unpack.packed": Door(
+        lambda p: codecs.GGUFBlock("Q4_0").unpack(p), np.zeros((2, 18), np.uint8), not_taken=NOT_BYTES
+    ),
+    "numerics.codecs.k_quants.KQuant.unpack.packed": Door(
+        lambda p: codecs.KQuant("Q4_K").unpack(p), np.zeros((2, 144), np.uint8), not_taken=NOT_BYTES
+    ),
     "numerics.fixed_point.FixedPoint.mantissa": Door(lambda m: FixedPoint(m, 0), np.int32([2**30, 2**31 - 1])),
     "numerics.fixed_point.FixedPoint.exponent": Door(lambda e: FixedPoint(2**30, e), CODES),
     "numerics.fixed_point.fixed_point.multiplier": Door(fixed_point, POSITIVE),
@@ -193,6 +213,62 @@ DOORS = {
     "numerics.saturation.dot.weights": Door(lambda w: saturation.dot(UNSIGNED, w), CODES),
     "numerics.straight_through.clipped_identity.x": Door(lambda x: slopes.clipped_identity(x, P), REAL),
     "numerics.straight_through.straight_through_slope.x": Door(lambda x: slopes.straight_through_slope(x, P), REAL),
+    "methods.gptq.gptq.weight": Door(lambda w: methods.gptq(w, REAL, P), REAL),
+    "methods.gptq.gptq.inputs": Door(lambda x: methods.gptq(REAL, x, P), REAL),
+    "methods.equalization.equalize_pair.weight": Door(lambda w: methods.equalize_pair(w, REAL[:, 0], REAL.T), REAL),
+    "methods.equalization.equalize_pair.bias": Door(lambda b: methods.equalize_pair(REAL, b, REAL.T), REAL[:, 0]),
+    "methods.equalization.equalize_pair.next_weight": Door(
+        lambda next_weight: methods.equalize_pair(REAL, REAL[:, 0], next_weight), REAL.T
+    ),
+    "methods.adaptive_rounding.adaptive_round.weight": Door(
+        lambda w: methods.adaptive_round(w, REAL, P, steps=3), REAL
+    ),
+    "methods.adaptive_rounding.adaptive_round.inputs": Door(
+        lambda x: methods.adaptive_round(REAL, x, P, steps=3), REAL
+    ),
+    "methods.activation_aware.search_scales.weight": Door(lambda w: methods.search_scales(w, REAL, np.round), REAL),
+    "methods.activation_aware.search_scales.inputs": Door(lambda x: methods.search_scales(REAL, x, np.round), REAL),
+    "methods.bias_correction.correct_bias.bias": Door(
+        lambda b: methods.correct_bias(b, REAL, REAL, REAL[0]), REAL[:, 0]
+    ),
+    "methods.bias_correction.correct_bias.weight": Door(
+        lambda w: methods.correct_bias(REAL[:, 0], w, REAL, REAL[0]), REAL
+    ),
+    "methods.bias_correction.correct_bias.weight_hat": Door(
+        lambda w: methods.correct_bias(REAL[:, 0], REAL, w, REAL[0]), REAL
+    ),
+    "methods.bias_correction.correct_bias.mean_inputs": Door(
+        lambda x: methods.correct_bias(REAL[:, 0], REAL, np.round(REAL), x), REAL[0]
+    ),
+    "methods.bias_correction.correct_bias_measured.bias": Door(
+        lambda b: methods.correct_bias_measured(b, REAL, np.round(REAL)), REAL[0]
+    ),
+    "methods.bias_correction.correct_bias_measured.outputs": Door(
+        lambda y: methods.correct_bias_measured(REAL[0], y, REAL), REAL
+    ),
+    "methods.bias_correction.correct_bias_measured.outputs_hat": Door(
+        lambda y: methods.correct_bias_measured(REAL[0], REAL, y), REAL
+    ),
+    "methods.bias_correction.mean_after_relu.mean": Door(lambda m: methods.mean_after_relu(m, 1.0), REAL),
+    "methods.bias_correction.mean_after_relu.std": Door(lambda s: methods.mean_after_relu(REAL, s), POSITIVE),
+    "methods.rotation.rotate_inputs.weight": Door(lambda w: methods.rotate_inputs(w, ROTATION), REAL),
+    "methods.rotation.rotate_inputs.rotation": Door(lambda r: methods.rotate_inputs(REAL, r), ROTATION),
+    "methods.smoothing.smoothing_factors.weight": Door(lambda w: methods.smoothing_factors(w, POSITIVE[0]), REAL),
+    "methods.smoothing.smoothing_factors.largest_inputs": Door(
+        lambda x: methods.smoothing_factors(REAL, x), POSITIVE[0]
+    ),
+    "methods.smoothing.scale_inputs.weight": Door(lambda w: methods.scale_inputs(w, POSITIVE[0]), REAL),
+    "methods.smoothing.scale_inputs.factors": Door(lambda s: methods.scale_inputs(REAL, s), POSITIVE[0]),
+    "methods.smoothing.divide_outputs.weight": Door(
+        lambda w: methods.divide_outputs(w, REAL[:, 0], POSITIVE[:, 0]), REAL
+    ),
+    "methods.smoothing.divide_outputs.bias": Door(
+        lambda b: methods.divide_outputs(REAL, b, POSITIVE[:, 0]), REAL[:, 0]
+    ),
+    "methods.smoothing.divide_outputs.factors": Door(
+        lambda s: methods.divide_outputs(REAL, REAL[:, 0], s), POSITIVE[:, 0]
+    ),
+    "methods.grid.table_grid.levels": Door(lambda v: methods.table_grid(REAL, v), np.sort(REAL)),
     "experiments.bit_allocation.alone.table": Door(lambda t: bit_allocation.alone(t, "fc1"), TABLE),
     "experiments.bit_allocation.all_but.table": Door(lambda t: bit_allocation.all_but(t, "fc1"), TABLE),
     "experiments.bit_allocation.uniform.table": Door(bit_allocation.uniform, TABLE),
@@ -234,7 +310,6 @@ DOORS = {
     "pytorch.kernel_sums.kernel_sums.activations": Door(lambda a: kernel_sums(a, CODES), UNSIGNED),
     "pytorch.kernel_sums.kernel_sums.weights": Door(lambda w: kernel_sums(UNSIGNED, w), CODES),
     "pytorch.bridge.to_array.tensor": Door(bridge.to_array, REAL),
-    "pytorch.bridge.to_tensor.array": Door(bridge.to_tensor, REAL),
     "pytorch.bridge.from_torch.scale": Door(
         lambda s: bridge.from_torch(s, torch.zeros(3).int(), -128, 127, 0), POSITIVE[:, 0]
     ),
@@ -624,6 +699,25 @@ EXEMPT = {
     "plots.style.legend.options": "options of matplotlib",
     "plots.training.training.*": "numbers of a training that qviz ran",
     "plots.accumulator.*": "parts of panels, given sums of codes",
+    "numerics.codecs.*.groups": "rows that a method or an explorer cut: tests/numerics/codecs",
+    "numerics.codecs.*.codes": "what encode returned: tests/numerics/codecs",
+    "numerics.codecs.*.params": "what choose_params returned",
+    "numerics.codecs.protocol.rows_of_params.rows": "the first step of encode and decode",
+    "experiments.mixed_precision_table.packed.networks_by_name": "Results",
+    "numerics.codecs.*.weights": "as fake_quantize checks them: tests/numerics/codecs",
+    "numerics.codecs.*.granularity": "no array: tests/numerics/codecs",
+    "numerics.codecs.*.shape": "whole numbers: tests/numerics/codecs",
+    "numerics.codecs.*.nearest.x": "encode without its checks",
+    "numerics.codecs.*Params.*": "made by choose_params or unpack",
+    "numerics.codecs.codebook.middle_of.values": "a table that was checked",
+    "numerics.codecs.names.explain_name.text": "no array: tests/numerics/codecs",
+    "numerics.codecs.registry.as_codec.codec": "no array: tests/numerics/codecs",
+    "numerics.codecs.scaled.*.codec": "no array: tests/numerics/codecs",
+    "numerics.codecs.scaled.*.scale": "what choose_params returned",
+    "numerics.codecs.scaled.rows_of.rows": "the first step of encode and decode",
+    "numerics.codecs.protocol.as_*": "the first steps of fake_quantize and of a codec's verbs",
+    "numerics.codecs.floating_point.checked_codes.*": "the first half of decode",
+    "numerics.codecs.floating_point.look_up.*": "the second half of decode",
     "numerics.affine.dequantize.dtype": "a dtype; tests/numerics/test_affine.py",
     "numerics.calibrators.as_calibrator.calibrator": "no array: WORDS, below",
     "numerics.formats.as_format.fmt": "no array: WORDS, below",
@@ -631,6 +725,7 @@ EXEMPT = {
     "numerics.qparams.as_qparams.qparams": "no array: WORDS, below",
     "numerics.histogram.Histogram.counts": "made by an observer; a reader's counts come through from_counts",
     "numerics.histogram.value_at.*": "the arithmetic of Histogram.value_at",
+    "numerics.metrics.decibels.*": "sums of squares of what was measured",
     "numerics.metrics.error_parts.counts": "made with the values: tests/numerics/test_metrics.py",
     "numerics.observers.rows_of.x": "the first step of observe and calibrate",
     "numerics.calibration_results.*.counts": "made with the values: tests/numerics/test_calibration_results.py",
@@ -644,6 +739,16 @@ EXEMPT = {
     "numerics.saturation.LayerErrors.*": "a Result",
     "numerics.saturation.operands.*": "the first half of dot",
     "numerics.straight_through.Descent.*": "a Result",
+    "methods.grid.*Grid*": "levels that integer_grid and table_grid checked; asked in the middle of a method",
+    "methods.grid.*.weight": "only its shape and dtype matter; the method checks its values",
+    "methods.grid.as_grid.grid": "no array: tests/methods/test_grid.py",
+    "methods.grid.of_columns.*": "a step of a grid",
+    "methods.adaptive_rounding.adaptive_round.grid": "no array: tests/methods/test_grid.py",
+    "methods.adaptive_rounding.Objective*": "a step of adaptive_round: tests/methods/test_adaptive_rounding.py",
+    "methods.adaptive_rounding.rectified_sigmoid.v": "a step of adaptive_round",
+    "methods.activation_aware.ScaledWeights.*": "a Result",
+    "methods.gptq.gptq.grid": "no array: tests/methods/test_grid.py",
+    "methods.equalization.pair_factors.*": "the first half of equalize_pair",
     "networks.digits_cnn.*.change": "functions by name",
     "networks.digits_cnn.linear.*": "a step of cnn_forward",
     "networks.digits_cnn.check_images.images": "the first step of cnn_forward",
@@ -653,7 +758,6 @@ EXEMPT = {
     "experiments.mixed_precision.Networks.*": "a Result",
     "experiments.mixed_precision.joined.parts": "Results",
     "experiments.mixed_precision.*.bits": "four whole numbers",
-    "experiments.mixed_precision_file.*.bits": "four whole numbers",
     "data.outliers.add_outliers.fraction": "a number; qviz.tensor checks it",
     "data.outliers.add_outliers.seed": "a whole number; qviz.tensor checks it",
     "data.reading.*.argument": "a name",
@@ -679,7 +783,6 @@ EXEMPT = {
     "pytorch.labs.examples.*": "the two networks of the first example",
     "pytorch.failures.*": "networks and repairs of the page on failures: tests/pytorch/test_failures.py",
     "pytorch.saved_model.load.example_x": "inputs for quantize_model, which checks them",
-    "pytorch.packed_file.scales_of.weight": "a weight of a converted network",
     "pytorch.per_layer.*": "names and bits: tests/pytorch/test_per_layer.py",
     "pytorch.training_data.TrainingData.test": "goes through labelled",
     "pytorch.*.data": "a TrainingData, which checked its parts",
@@ -715,7 +818,7 @@ EXEMPT = {
 
 @cache
 def all_doors():
-    packages = (qviz.numerics, qviz.data, qviz.networks, qviz.experiments, qviz.plots, qviz.pytorch)
+    packages = (qviz.numerics, qviz.methods, qviz.data, qviz.networks, qviz.experiments, qviz.plots, qviz.pytorch)
     return sorted({door for package in packages for door in found_in(package)})
 
 

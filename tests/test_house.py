@@ -13,19 +13,23 @@ QVIZ = Path(__file__).resolve().parent.parent / "qviz"
 
 # room: (rooms it may import, libraries it may import); each has itself, NumPy and the standard library
 ROOMS = {
-    "": ({"numerics", "data", "networks", "plots", "widgets", "lessons"}, set()),  # qviz/__init__.py and tensors.py
+    "": (
+        {"numerics", "methods", "data", "networks", "plots", "widgets", "lessons"},
+        set(),
+    ),  # qviz/__init__.py and tensors.py
     "numerics": (set(), set()),
+    "methods": ({"numerics"}, set()),
     "data": ({"numerics"}, set()),
-    "networks": ({"numerics", "data"}, set()),
-    "experiments": ({"numerics", "data", "networks"}, set()),
+    "networks": ({"numerics", "methods", "data"}, set()),
+    "experiments": ({"numerics", "methods", "data", "networks"}, set()),
     "plots": ({"numerics"}, {"matplotlib", "PIL"}),
-    "pytorch": ({"numerics", "data", "networks", "experiments", "tensors"}, {"torch"}),
+    "pytorch": ({"numerics", "methods", "data", "networks", "experiments", "tensors"}, {"torch", "safetensors"}),
     "widgets": (
-        {"numerics", "plots", "data", "networks", "experiments", "tensors"},
+        {"numerics", "methods", "plots", "data", "networks", "experiments", "tensors"},
         {"ipywidgets", "traitlets", "IPython"},
     ),
     "lessons": (
-        {"numerics", "widgets", "data", "networks", "experiments", "tensors"},
+        {"numerics", "methods", "widgets", "data", "networks", "experiments", "tensors"},
         {"ipywidgets", "traitlets", "IPython"},
     ),
 }
@@ -135,6 +139,9 @@ def test_imports_follow_the_rule():
         ("numerics/a.py", "import scipy.stats"),
         ("numerics/a.py", "from qviz.plots import style"),
         ("numerics/a.py", "from qviz import plots"),
+        ("numerics/a.py", "from qviz.methods import gptq"),
+        ("methods/a.py", "from qviz.networks import cnn_weights"),
+        ("methods/a.py", "from ..data import digits"),
         ("numerics/a.py", "from .. import data"),
         ("numerics/a.py", "from ..data import images"),
         ("numerics/a.py", "def f():\n    from ..widgets import controls"),
@@ -148,6 +155,7 @@ def test_imports_follow_the_rule():
         ("data/a.py", "from qviz import pytorch"),
         ("data/a.py", "from qviz.networks import cnn_weights"),
         ("networks/a.py", "from qviz.experiments import Switches"),
+        ("plots/a.py", "from qviz.methods import gptq"),
         ("data/a.py", "import safetensors"),
         ("data/a.py", "class A:\n    from safetensors import numpy"),
         ("plots/a.py", "import ipywidgets"),
@@ -189,7 +197,7 @@ def test_what_is_allowed_is_no_breach(file, source):
     assert breaches(source, file) == []
 
 
-@pytest.mark.parametrize("module", ["qviz", "qviz.data", "qviz.plots", "qviz.widgets", "qviz.lessons"])
+@pytest.mark.parametrize("module", ["qviz", "qviz.methods", "qviz.data", "qviz.plots", "qviz.widgets", "qviz.lessons"])
 def test_importing_loads_no_torch(module):
     program = f"import sys, {module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0

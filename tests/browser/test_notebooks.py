@@ -98,19 +98,34 @@ def test_settings_are_shown_as_code(lab):
         slider = explorer.sliders[0]
         explorer.press("Settings as code")
         before = explorer.code
+        assert explorer.root.get_by_role("textbox", name="Code").evaluate(
+            "(field, image) => field.getBoundingClientRect().bottom <= image.getBoundingClientRect().top + 1",
+            explorer.root.locator("img.widget-image").element_handle(),
+        )  # above the picture, where the button is
         slider.choose(next(end for end in slider.ends if float(end) != float(slider.value)))
-        explorer.press("Settings as code")
-        assert explorer.code.startswith("import qviz.widgets\n") and explorer.code != before
+        explorer.lab.settle()
+        assert explorer.code.startswith("import qviz.widgets\n") and explorer.code != before  # it follows
         compile(explorer.code, "code", "exec")
+        explorer.press("Settings as code")
+        assert explorer.code == ""
+
+
+def saved_as(explorer):
+    """Return the name of the file that the first line of the text tells."""
+    first, *more = explorer.look().readout.splitlines()
+    assert first.startswith("Saved as ") and not any("Saved as" in line for line in more)
+    return first.removeprefix("Saved as ")
 
 
 def test_the_picture_is_saved(lab, scratch):
     for explorer in lab.explorers:
         explorer.prepare({})
         explorer.press("Save picture")
-        last = explorer.look().readout.splitlines()[-1]
-        assert last.startswith("Saved as ")
-        assert (scratch / "notebooks" / last.removeprefix("Saved as ")).read_bytes().startswith(b"\x89PNG")
+        first = saved_as(explorer)
+        explorer.press("Save picture")
+        assert saved_as(explorer) != first  # what is there is never overwritten
+        for name in (first, saved_as(explorer)):
+            assert (scratch / "notebooks" / name).read_bytes().startswith(b"\x89PNG")
 
 
 def test_every_prediction_is_answered_by_keyboard_and_revealed(lab):
