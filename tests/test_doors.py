@@ -117,6 +117,10 @@ DOORS = {
     "numerics.codecs.floating_point.FloatFormat.encode.groups": Door(codecs.FP8_E4M3.encode, REAL),
     "numerics.codecs.floating_point.FloatFormat.decode.codes": Door(codecs.FP8_E4M3.decode, UNSIGNED),
     "numerics.codecs.codebook.Table.values": Door(lambda v: codecs.Table(v).values, np.float32([-2, 0, 0.5, 3])),
+    "numerics.codecs.comparison.compare_formats.x": Door(
+        lambda x: [m.values for m in codecs.compare_formats(x, names=["BF16", "NF4", "Q4_0"]).values()], REAL
+    ),
+    "numerics.codecs.protocol.Codec.groups_of.x": Door(lambda x: codecs.CODECS["int4"].groups_of(x, 3)[0], REAL),
     "numerics.codecs.gguf.GGUFBlock.unpack.packed": Door(
         lambda p: codecs.GGUFBlock("Q4_0").unpack(p), np.zeros((2, 18), np.uint8), not_taken=NOT_BYTES
     ),
@@ -714,6 +718,8 @@ EXEMPT = {
     "numerics.codecs.*.nearest.x": "encode without its checks",
     "numerics.codecs.*Params.*": "made by choose_params or unpack",
     "numerics.codecs.codebook.middle_of.values": "a table that was checked",
+    "numerics.codecs.comparison.Measured.*": "a Result",
+    "numerics.codecs.protocol.rows_of_params.rows": "an index",
     "numerics.codecs.names.explain_name.text": "no array: tests/numerics/codecs",
     "numerics.codecs.registry.as_codec.codec": "no array: tests/numerics/codecs",
     "numerics.codecs.scaled.*.codec": "no array: tests/numerics/codecs",

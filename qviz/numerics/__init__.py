@@ -12,6 +12,7 @@
 * calibration_results: the error of a chosen range
 * saturation: sums that do not fit 16 bits
 * integer_matmul, fixed_point, requantize, integer_layer: a layer in integers alone
+* codecs: every other number format, and these, behind the same four verbs; a package of its own
 * packing: codes of fewer than 8 bits stored without gaps
 * roofline: how fast memory and arithmetic let a layer be
 * unavailable: the error of a machine that lacks a part

@@ -68,7 +68,7 @@ class FormatLinePanel(Panel):
         order = np.argsort(values, kind="stable")
         some = order[np.unique(np.linspace(0, order.size - 1, MOST).round().astype(np.intp))]  # evenly by rank
         shown, shown_hat = values[some].astype(np.float64), values_hat[some].astype(np.float64)
-        left, right = padded(*ends, 0.2)
+        left, right = padded(*ends, 0.05)
         self.ax.set_xlim(left, right)
         inside = levels[(levels >= left) & (levels <= right)]
         columns = np.unique(np.floor((inside - left) * (COLUMNS / (right - left))), return_index=True)[1]

@@ -1,5 +1,6 @@
 """Every number format on one tensor: its levels, its errors, and bits against error with all scales counted."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -39,7 +40,7 @@ class Result:
     group : which group is shown, from 0
     values, values_hat : at most 256 of its values, before and after
     levels : all that its codes can stand for
-    ends : least and greatest of the 256 values at this place, whatever the size of a group
+    ends : of the axis: powers of two beyond the 256 values at this place, so that it seldom moves
     """
 
     x: np.ndarray
@@ -60,8 +61,19 @@ def compute(state: State, x: np.ndarray, total: int, found: Mapping[str, Measure
     n, stretch = m.groups.shape[1], x[start : start + STRETCH]
     shown = slice(start, start + min(n, stretch.size))
     levels = m.codec.levels(m.params, start // n)
-    ends = float(stretch.min()), float(stretch.max())
+    ends = -power_above(-float(stretch.min())), power_above(float(stretch.max()))
     return Result(x, total, found, m, start // n, x[shown], m.values.ravel()[shown], levels, ends)
+
+
+def power_above(value: float) -> float:
+    """Return the least power of two that is not below a value; 0 for what is not above zero.
+
+    Examples
+    --------
+    >>> power_above(0.3), power_above(4.0), power_above(-1.0)
+    (0.5, 4.0, 0.0)
+    """
+    return 2.0 ** math.ceil(math.log2(value)) if value > 0 else 0.0
 
 
 def stretches(x: np.ndarray) -> np.ndarray:

@@ -32,7 +32,8 @@ def test_the_group_at_a_place_is_what_the_codec_made_of_it(name, group):
         assert np.array_equal(result.values, x[start : start + min(n, 256)])
         x_hat = found[name].codec.fake_quantize(x, None if name.startswith("Q") else GROUPS[group])
         assert np.array_equal(result.values_hat, x_hat[start : start + result.values.size])
-        assert result.ends == (x[start : start + 256].min(), x[start : start + 256].max())
+        low, high = result.ends
+        assert low <= x[start : start + 256].min() < low / 2 and high / 2 < x[start : start + 256].max() <= high
 
 
 def test_a_large_tensor_is_measured_in_part():

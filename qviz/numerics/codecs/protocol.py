@@ -163,6 +163,8 @@ class Codec(ABC):
             0 where a row was filled up; None where every value counts the same.
         """
         x, granularity = as_float32(x), self.grouping(granularity)
+        if x.size == 0:
+            raise ValueError(f"x must hold at least one value to be cut into groups: got shape {x.shape}")
         groups, real = to_groups(x, granularity, self.whole_groups)
         if weights is None:
             return groups, real
