@@ -13,6 +13,7 @@ from .energy import EnergyExplorer
 from .explorer import Explorer
 from .gallery import Gallery
 from .granularity import GranularityExplorer
+from .hard_to_quantize import HardToQuantizeExplorer
 from .integer_walk import IntegerWalkExplorer
 from .mapping import MappingExplorer
 from .method_chooser import DecisionExplorer
@@ -29,7 +30,7 @@ from .switches import SwitchesExplorer
 
 __all__ = [
     "ArenaExplorer", "CalibrationExplorer", "DecisionExplorer", "EnergyExplorer", "Explorer", "Gallery",
-    "GranularityExplorer", "IntegerWalkExplorer", "MappingExplorer", "PTQExplorer", "ParetoExplorer",
-    "PhotoExplorer", "QATExplorer", "QuantizeExplorer", "STEExplorer", "SaturationExplorer", "SizeExplorer",
-    "SpeedExplorer", "SwitchesExplorer",
+    "GranularityExplorer", "HardToQuantizeExplorer", "IntegerWalkExplorer", "MappingExplorer", "PTQExplorer",
+    "ParetoExplorer", "PhotoExplorer", "QATExplorer", "QuantizeExplorer", "STEExplorer", "SaturationExplorer",
+    "SizeExplorer", "SpeedExplorer", "SwitchesExplorer",
 ]  # fmt: skip

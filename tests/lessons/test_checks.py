@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from qviz.lessons import check
+from qviz.methods import equalize_pair
 
 
 def qparams_without_zero(lo, hi, qmin, qmax):
@@ -28,6 +29,15 @@ def qparams_from_code_0(lo, hi, qmin, qmax):
     lo, hi = min(lo, 0.0), max(hi, 0.0)
     scale = (hi - lo) / (qmax - qmin)
     return scale, round(-lo / scale)
+
+
+def looped(w, u, step, sign):
+    w = w.copy()
+    for j in range(w.shape[1]):
+        rounded = step * np.rint(w[:, j] / step)
+        w[:, j + 1 :] -= sign * np.outer((w[:, j] - rounded) / u[j, j], u[j, j + 1 :])
+        w[:, j] = rounded
+    return w
 
 
 class Skip(SimpleNamespace):
@@ -261,6 +271,20 @@ MISTAKES = {  # number, answer: a part of the hint
     ("moving_on.4", (32 * 16, 32)): "share a scale",
     ("moving_on.4", (32 * 16 * 9, 32)): "how many pairs",
     ("moving_on.4", (288, 16)): "for each output",
+    ("hard_to_quantize.1", "equalization"): "92.8% are right, at 3 bits",
+    ("hard_to_quantize.1", ("GPTQ", "adaptive rounding")): "rounded in one way",
+    ("hard_to_quantize.1", ("equalization", "bias correction", "GPTQ")): "3 remedies are not the fewest",
+    ("hard_to_quantize.1", "QAT"): "is not among",
+    ("hard_to_quantize.2", lambda w1, b1, w2: (w1 * 2, b1, w2 / 2)): "The bias is a part of its channel",
+    ("hard_to_quantize.2", lambda w1, b1, w2: (w1 * 2, b1 * 2, w2)): "compute something else",
+    ("hard_to_quantize.2", lambda w1, b1, w2: (w1 * 2, b1 * 2, w2 / 2)): "times as far in w1 as in w2",
+    ("hard_to_quantize.2", lambda w1, b1, w2: equalize_pair(w1, b1, w2)): "reaches 1.00 times as far",
+    ("hard_to_quantize.2", lambda w1, b1, w2: w1): "returns three arrays",
+    ("hard_to_quantize.2", lambda w1, b1, w2: (w1.T, b1, w2)): "keep its shape",
+    ("hard_to_quantize.3", lambda w, u, step: w[:1]): "must keep their shape",
+    ("hard_to_quantize.3", lambda w, u, step: w + 0.1): "between two levels",
+    ("hard_to_quantize.3", lambda w, u, step: step * np.floor(w / step)): "on another level than GPTQ's",
+    ("hard_to_quantize.3", lambda w, u, step: looped(w, u, step, -1)): "move the wrong way",
 }
 
 
