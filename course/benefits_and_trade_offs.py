@@ -35,17 +35,21 @@ guess_file = Prediction("torch.save of the 4-bit network, against the 8-bit one.
 guess_file
 
 # %%
-from qviz.pytorch import packed_file, digits_model, ptq
+from qviz.pytorch import digits_model, ptq, saved_model
+from qviz.pytorch.size_and_latency import state_dict_bytes
 images = digits_model.digits_tensors()[0]
-print(f"float32: {packed_file.held(digits_model.digits_cnn()).file_bytes:,} bytes in torch's file")
+print(f"float32: {state_dict_bytes(digits_model.digits_cnn()).file_bytes:,} bytes in torch's file")
 size = {}
 for bits in (8, 4, 2):
     network = ptq.quantize_model(digits_model.digits_cnn(), ptq.PTQConfig(weight_bits=bits), images)
-    found, size[bits] = packed_file.held(network), packed_file.held(network).file_bytes
-    print(f"{bits} bits: {size[bits]:,} in torch's file, {found.codes:,} of them codes; {packed_file.packed_bytes(network):,} packed")
+    found, packed = state_dict_bytes(network), saved_model.saved_bytes(network, packed=True)
+    size[bits] = found.file_bytes
+    print(f"{bits} bits: {size[bits]:,} in torch's file, {found.codes:,} of them codes; {packed:,} packed")
 guess_file.reveal(size[4] / size[8], "torch stores each code in a whole byte. Fewer bits save room only where codes are packed.")
 
 # %% [markdown]
+# `saved_model.save(network, "digits.safetensors", packed=True)` writes such a packed file, and `saved_model.load` builds the network from it again, bit for bit.
+#
 # Our network is small. Names, shapes and 8-byte scales are a large part of its file. In a network of a million weights they hardly count:
 
 # %%
@@ -53,9 +57,9 @@ from qviz.pytorch.labs import speed
 wide = speed.Stack((64, 1024, 1024, 10)).eval()
 wide_int8 = speed.quantized(wide, images[:256].flatten(1))
 for name, network in (("float32", wide), ("int8", wide_int8)):
-    found = packed_file.held(network)
+    found = state_dict_bytes(network)
     print(f"{name:8} in memory {found.memory_bytes:9,}, on disk {found.file_bytes:9,} bytes")
-print(f"{packed_file.held(wide).file_bytes / found.file_bytes:.2f} times smaller on disk")
+print(f"{state_dict_bytes(wide).file_bytes / found.file_bytes:.2f} times smaller on disk")
 
 # %% [markdown]
 # ## Speed: measure it here

@@ -4,7 +4,7 @@
 # %%
 import numpy as np
 
-from qviz.lessons import LocalResult, Prediction, after_the_course, check, record
+from qviz.lessons import LocalResult, Prediction, after_the_course, check, guesses_over_the_course, record
 from qviz.pytorch.migration import migration_table, migration_lab, torchao_env
 from qviz.pytorch.migration.migration_lab import MigrationLab
 from qviz.pytorch.migration.backends import BACKENDS
@@ -262,6 +262,12 @@ check("moving_on.4", conv2_scales)
 
 # %%
 after_the_course()
+
+# %% [markdown]
+# **How did your guesses change?** Here are the guesses of every page that you have read, and both sets of nine questions. (Score the questions above first, and then run the cell below.)
+
+# %%
+guesses_over_the_course()
 
 # %% [markdown]
 # ## Sources

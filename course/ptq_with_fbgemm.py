@@ -18,7 +18,7 @@ from qviz.widgets import PTQExplorer
 #
 # So far we rounded numbers and went on in floats. Now PyTorch replaces each of the four layers by one that computes in integers. The network reads handwritten digits, and 359 test images judge it.
 #
-# In the explorer below each move quantizes the network and runs it. **SQNR** is the signal that is left, in decibels: 6 dB more is half the error. The ranges come from **Samples**, images of the training set. Make your guess, and then move **Weight bits** and **Activation bits** down. Where does it break? (**Reduce range** gives up one bit of the activations. Processors without VNNI, a certain instruction, need that; more on [page](page:when_it_goes_wrong).)
+# In the explorer below each move quantizes the network and runs it. **SQNR** is the signal that is left, in decibels: 6 dB more is half the error, and a quarter of the squared error. The ranges come from **Samples**, images of the training set. Make your guess, and then move **Weight bits** and **Activation bits** down. Where does it break? (**Reduce range** gives up one bit of the activations. Processors without VNNI, a certain instruction, need that; more on [page](page:when_it_goes_wrong).)
 
 # %%
 guess_easy = Prediction("In float32 the network gets 4 of 359 images wrong. With 8 bits for everything: how many?", {"about 5": 5, "about 20": 20, "about 100": 100})
@@ -51,11 +51,13 @@ explorer.reset()
 # %% [markdown]
 # ## The three steps
 #
-# 1. *Convert weights* from float32 to int8.
-# 2. *Compute scale and zero point* for each weight tensor, and for what each layer gives out.
+# Often PTQ is told like this: convert the weights to int8, compute scale and zero point, apply them. But no weight can be converted before it has a scale. In an order that works it is:
+#
+# 1. *Compute scale and zero point* for each weight tensor, and for what each layer gives out.
+# 2. *Convert the weights* from float32 to int8 with them.
 # 3. *Apply* them: replace each layer by one that computes in integers.
 #
-# PyTorch goes through them as *prepare, calibrate, convert*, because activations must be *seen* before they have a scale. `prepare` puts an **observer** behind each layer. To calibrate is to run the network on some images. (**Fused**: a convolution and its ReLU become one layer, so that nothing is rounded in between. `quiet` silences PyTorch's notes that this part of it is to move elsewhere.)
+# The scales of the weights need the weights alone. But activations must be *seen* before they have a scale, so PyTorch's calls are named *prepare, calibrate, convert*. `prepare` puts an **observer** behind each layer. To calibrate is to run the network on some images: after it, step 1 is possible, and `convert` does all three. (**Fused**: a convolution and its ReLU become one layer, so that nothing is rounded in between. `quiet` silences PyTorch's notes that this part of it is to move elsewhere.)
 
 # %%
 train_x, _, x, y = digits_model.digits_tensors()
@@ -157,7 +159,7 @@ with engines.needed():
 # %% [markdown]
 # Four: save and load. The example saves a state dict, and no float `SimpleModel` can load it: it has the names of integer layers. The first line below shows the refusal. One that was prepared and converted in the same way can.
 #
-# With `weights_only=False`, loading a file can run code that somebody put into it. `torch.load(..., weights_only=True)`, the default since PyTorch 2.6, takes tensors and plain values alone. `saved_model.load` does that, builds the layers anew, and checks each number before it goes in.
+# With `weights_only=False`, loading a file can run code that somebody put into it. `torch.load(..., weights_only=True)`, the default since PyTorch 2.6, takes tensors and plain values alone. `saved_model.save` writes a safetensors file, which holds tensors and text and nothing that could run. `saved_model.load` builds the layers anew, and checks each number before it goes in.
 
 # %%
 with engines.needed(), engines.quiet(), TemporaryDirectory() as folder:
@@ -165,8 +167,8 @@ with engines.needed(), engines.quiet(), TemporaryDirectory() as folder:
     state = torch.load(f"{folder}/model_quantized.pth", weights_only=True)
     print(examples.error_line(examples.SimpleModel().load_state_dict, state))
     print(examples.as_written_ptq().quantized.load_state_dict(state))
-    saved_model.save(mended.quantized, f"{folder}/mended.pt")
-    loaded = saved_model.load(f"{folder}/mended.pt", Mended(), new)
+    saved_model.save(mended.quantized, f"{folder}/mended.safetensors")
+    loaded = saved_model.load(f"{folder}/mended.safetensors", Mended(), new)
     print("the same bits:", torch.equal(loaded(new), mended.quantized(new)))
 
 # %% [markdown]
@@ -230,7 +232,7 @@ explorer.reset()
 guess_hard.reveal(steps["per tensor, min-max"], "One scale serves channels of very different size. Of the smallest, all weights become 0.")
 
 # %% [markdown]
-# A scale for each channel of the weights is the first mend. Will more calibration images help as well?
+# A scale for each channel of the weights helps. Will more calibration images help as well?
 
 # %%
 guess_samples = Prediction("One scale per channel, ranges by min-max. From 1 calibration image to 1,000: what happens?", ["more are right", "no change", "fewer are right"])
@@ -244,14 +246,16 @@ guess_samples.reveal("fewer are right" if fewer else "more are right", "The more
 # %% [markdown]
 # ## The staircase
 #
+# ([The page on calibration](page:calibration) showed the other side: one batch there was less than an image, and missed values that are common.)
+#
 # Now the methods again, each with a scale per channel. Last comes **quantization-aware training**, QAT, which has [a page of its own](page:qat_with_fbgemm): six epochs in which the network feels its own rounding.
 
 # %%
-varied = lab.vary("method", ptq_config.METHODS, network="channels rescaled")
-varied
+print(varied := lab.vary("method", ptq_config.METHODS, network="channels rescaled"))
+best = max(ptq_config.METHODS, key=varied.accuracies.get)
+print(f"{best} for the weights alone, min-max for the rest: {lab('channels rescaled', weight_method=best).accuracy:.1%} right")
 
 # %%
-best = max(ptq_config.METHODS, key=varied.accuracies.get)
 steps |= {f"per channel, {method}": varied.accuracies[method] for method in ("min-max", best)}
 with engines.threads(1):
     run = qat.train_qat(hard, qat.QATConfig(8, 8, epochs=6, lr=5e-4))
@@ -259,7 +263,9 @@ steps["per channel, QAT"] = digits_model.accuracy(convert(run.model), x, y)
 compare_accuracies(steps, "The same function, always in 8 bits")
 
 # %% [markdown]
-# **Notice:** all have the same bits to spend. What differs is where the ranges lie, and whether the weights could move. In the table the best method has *less* signal left than others: large channels hold most of the squared error, and small ones may decide the digit. (We chose the method by its test images, which flatters it a little. In earnest one keeps images apart for that.)
+# **Notice:** all have the same bits to spend. What differs is where the ranges lie, and whether the weights could move. In the table the best method has *less* signal left in the weights than others, because it clips many of them. Yet these clipped weights bring more than half of its gain, as the line below the table shows. The large channels, which it clips, hold most of the squared error, while the small channels, which get finer steps of the activations, may decide the digit. (We chose the method by its test images, which flatters it a little. In a real project, set aside separate images for that choice.)
+#
+# Each of these steps gives back a part, and none gives back everything. None of them removes the cause, either: a rescaling made the channels different, and the function stayed the same. So a rescaling can also make them alike again, before anything is rounded. That is **cross-layer equalization** (Nagel et al., in the sources below). It needs no data and no training, and one scale per tensor is then enough. If the channels of your network differ much, try it first: the next [page](page:hard_to_quantize) does.
 #
 # ## What you expected
 
@@ -269,11 +275,11 @@ record(guess_easy, guess_written, guess_hard, guess_samples)
 # %% [markdown]
 # ## In five lines
 #
-# 1. PTQ is three steps: prepare, calibrate, convert. Weights are known; activations must be seen.
+# 1. PyTorch's PTQ is three calls: prepare, calibrate, convert. Weights are known; activations must be seen.
 # 2. Stubs say where integers begin and end. Without calibration every output has scale 1.0.
 # 3. The engine keeps a byte for each code: fewer bits lose accuracy, and save no space.
 # 4. Ranges decide what is lost. One scale for channels of different size loses most.
-# 5. Scales per channel, a fitting calibrator, and QAT give it back, in this order.
+# 5. Scales per channel, a fitting calibrator and QAT each give a part back; equalization removes the cause.
 
 # %% [markdown]
 # ## Exercises

@@ -2,9 +2,9 @@
 # A neural network is a long list of numbers. **Quantization** stores and computes those numbers with fewer bits. The network becomes smaller and often faster. It may also become less accurate. In this course you try every step of that yourself, on real images and a real network, and watch what happens.
 
 # %% [markdown]
-# ## 1. Run everything
+# ## 1. One cell after the other
 #
-# Open the menu **Run** and choose **Run All Cells**. You can do that on every page: nothing waits for an answer from you, and nothing is downloaded.
+# Read a page cell by cell. Press Shift+Enter to run a cell and go on to the next, starting with the one below. When you reach a question, answer it before you go on. Nothing is downloaded.
 
 # %%
 import qviz.widgets
@@ -67,7 +67,7 @@ print(explorer.code)
 # %% [markdown]
 # ## 5. Guess first
 #
-# Before each finding the course asks for your guess. People learn more from a result that they expected to be otherwise. Nobody sees your answer. After Run All the results stand on the page, so guess before you read on; or run a page cell by cell, with Shift+Enter.
+# Before each finding the course asks for your guess, because you remember a result better when it surprises you. The results and the answer stay folded until you have made one. Nobody else sees it: your guesses are kept in a small file next to this page, `my_guesses.json`, so that the last page can show you how they changed. Delete the file to start afresh.
 
 # %%
 guess = Prediction("With one bit more, how many times as many levels are there?", {"1.5 times": 1.5, "2 times": 2, "4 times": 4})
@@ -92,7 +92,7 @@ explorer.reset()
 # %% [markdown]
 # ## 7. What do you think now?
 #
-# Nine questions. You need not know any answer. Nothing is stored or sent, so note how many are right. The last page asks about the same ideas again; compare the two.
+# Nine questions. You need not know any answer, so guess. The last page asks about the same ideas again, and compares the two.
 
 # %%
 before_the_course()
@@ -102,8 +102,8 @@ before_the_course()
 #
 # <!-- contents -->
 #
-# Read the pages in order. Most take 15 to 30 minutes, and the exercises 10 to 25 more.
+# Read the pages in order, or the core path first and then what you need.
 #
-# **When something goes wrong:** menu **Kernel**, then **Restart Kernel and Run All Cells**. A picture that stays grey means that the page has lost its kernel; the same menu brings it back.
+# **When something goes wrong:** open the menu **Kernel** and choose **Restart Kernel and Run All Cells**. That repairs a page, for instance when a picture stays grey because the page has lost its kernel. Your guesses are still there.
 #
 # **Sources.** The pictures and numbers come from handwritten digits (Optical Recognition of Handwritten Digits, UCI), a photograph (Rachel Michetti, CC0), and a small network trained on the digits in this repository. `qviz/data/SOURCES.md` has the details.

@@ -43,6 +43,7 @@ from qviz.numerics import (
     QParams,
     bias,
     calibration_results,
+    codecs,
     integer_matmul,
     packing,
     pareto,
@@ -91,6 +92,9 @@ class Door:
     not_taken: tuple = ()  # what it refuses for a reason of its own
 
 
+NOT_BYTES = ("list", "tuple", "int16", "int64 tensor", "big-endian int32")  # which a cast would make bytes of
+
+
 DOORS = {
     "numerics.affine.quantize.x": Door(lambda x: numerics.quantize(x, P), REAL),
     "numerics.affine.dequantize.q": Door(lambda q: numerics.dequantize(q, P), CODES),
@@ -103,6 +107,21 @@ DOORS = {
     "numerics.bias.bias_bits.scale": Door(lambda s: bias.bias_bits(REAL, s), POSITIVE),
     "numerics.bias.bias_steps.bias": Door(lambda b: bias.bias_steps(b, 0.5), REAL),
     "numerics.bias.bias_steps.scale": Door(lambda s: bias.bias_steps(REAL, s), POSITIVE),
+    "numerics.codecs.protocol.Codec.fake_quantize.x": Door(
+        lambda x: [codec.fake_quantize(x) for codec in codecs.CODECS.values()], REAL
+    ),
+    "numerics.codecs.protocol.Codec.fake_quantize.weights": Door(
+        lambda w: codecs.FP8_E4M3.fake_quantize(REAL, weights=w), POSITIVE
+    ),
+    "numerics.codecs.floating_point.FloatFormat.encode.groups": Door(codecs.FP8_E4M3.encode, REAL),
+    "numerics.codecs.floating_point.FloatFormat.decode.codes": Door(codecs.FP8_E4M3.decode, UNSIGNED),
+    "numerics.codecs.codebook.Table.values": Door(lambda v: codecs.Table(v).values, np.float32([-2, 0, 0.5, 3])),
+    "numerics.codecs.gguf.GGUFBlock.unpack.packed": Door(
+        lambda p: codecs.GGUFBlock("Q4_0").unpack(p), np.zeros((2, 18), np.uint8), not_taken=NOT_BYTES
+    ),
+    "numerics.codecs.k_quants.KQuant.unpack.packed": Door(
+        lambda p: codecs.KQuant("Q4_K").unpack(p), np.zeros((2, 144), np.uint8), not_taken=NOT_BYTES
+    ),
     "numerics.fixed_point.FixedPoint.mantissa": Door(lambda m: FixedPoint(m, 0), np.int32([2**30, 2**31 - 1])),
     "numerics.fixed_point.FixedPoint.exponent": Door(lambda e: FixedPoint(2**30, e), CODES),
     "numerics.fixed_point.fixed_point.multiplier": Door(fixed_point, POSITIVE),
@@ -681,6 +700,23 @@ EXEMPT = {
     "plots.style.legend.options": "options of matplotlib",
     "plots.training.training.*": "numbers of a training that qviz ran",
     "plots.accumulator.*": "parts of panels, given sums of codes",
+    "numerics.codecs.*.groups": "rows that a method or an explorer cut: tests/numerics/codecs",
+    "numerics.codecs.*.codes": "what encode returned: tests/numerics/codecs",
+    "numerics.codecs.*.params": "what choose_params returned",
+    "numerics.codecs.*.weights": "as fake_quantize checks them: tests/numerics/codecs",
+    "numerics.codecs.*.granularity": "no array: tests/numerics/codecs",
+    "numerics.codecs.*.shape": "whole numbers: tests/numerics/codecs",
+    "numerics.codecs.*.nearest.x": "encode without its checks",
+    "numerics.codecs.*Params.*": "made by choose_params or unpack",
+    "numerics.codecs.codebook.middle_of.values": "a table that was checked",
+    "numerics.codecs.names.explain_name.text": "no array: tests/numerics/codecs",
+    "numerics.codecs.registry.as_codec.codec": "no array: tests/numerics/codecs",
+    "numerics.codecs.scaled.*.codec": "no array: tests/numerics/codecs",
+    "numerics.codecs.scaled.*.scale": "what choose_params returned",
+    "numerics.codecs.scaled.rows_of.rows": "the first step of encode and decode",
+    "numerics.codecs.protocol.as_*": "the first steps of fake_quantize and of a codec's verbs",
+    "numerics.codecs.floating_point.checked_codes.*": "the first half of decode",
+    "numerics.codecs.floating_point.look_up.*": "the second half of decode",
     "numerics.affine.dequantize.dtype": "a dtype; tests/numerics/test_affine.py",
     "numerics.calibrators.as_calibrator.calibrator": "no array: WORDS, below",
     "numerics.formats.as_format.fmt": "no array: WORDS, below",
@@ -720,7 +756,6 @@ EXEMPT = {
     "experiments.mixed_precision.Networks.*": "a Result",
     "experiments.mixed_precision.joined.parts": "Results",
     "experiments.mixed_precision.*.bits": "four whole numbers",
-    "experiments.mixed_precision_file.*.bits": "four whole numbers",
     "data.outliers.add_outliers.fraction": "a number; qviz.tensor checks it",
     "data.outliers.add_outliers.seed": "a whole number; qviz.tensor checks it",
     "data.reading.*.argument": "a name",
@@ -746,7 +781,6 @@ EXEMPT = {
     "pytorch.labs.examples.*": "the two networks of the first example",
     "pytorch.failures.*": "networks and repairs of the page on failures: tests/pytorch/test_failures.py",
     "pytorch.saved_model.load.example_x": "inputs for quantize_model, which checks them",
-    "pytorch.packed_file.scales_of.weight": "a weight of a converted network",
     "pytorch.per_layer.*": "names and bits: tests/pytorch/test_per_layer.py",
     "pytorch.training_data.TrainingData.test": "goes through labelled",
     "pytorch.*.data": "a TrainingData, which checked its parts",
@@ -772,6 +806,7 @@ EXEMPT = {
     "pytorch.labs.recipes.*": "plain torch, shown to the reader as it stands",
     "pytorch.measure_results.*": "a Result",
     "pytorch.labs.snapshots.WeightSnapshot.*": "a Result",
+    "pytorch.labs.trained_codes.*": "networks and codes of a training that qviz ran: tests/pytorch/labs",
     "pytorch.labs.speed.Stack.*": "a network's own step",
     "pytorch.straight_through.FakeQuantize.forward.x": "a network's own step",
     "pytorch.straight_through.*.scale": "tests/pytorch/test_straight_through.py",

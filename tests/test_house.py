@@ -23,7 +23,7 @@ ROOMS = {
     "networks": ({"numerics", "methods", "data"}, set()),
     "experiments": ({"numerics", "methods", "data", "networks"}, set()),
     "plots": ({"numerics"}, {"matplotlib", "PIL"}),
-    "pytorch": ({"numerics", "methods", "data", "networks", "experiments", "tensors"}, {"torch"}),
+    "pytorch": ({"numerics", "methods", "data", "networks", "experiments", "tensors"}, {"torch", "safetensors"}),
     "widgets": (
         {"numerics", "methods", "plots", "data", "networks", "experiments", "tensors"},
         {"ipywidgets", "traitlets", "IPython"},

@@ -6,6 +6,7 @@ Both get what nbgrader needs to hand out, collect and grade them. What pages the
 course/contents.toml (see contents.py).
 """
 
+import ast
 import re
 from functools import cache
 from pathlib import Path
@@ -26,6 +27,8 @@ OVERVIEW = "<!-- contents -->"  # where a source shows the table of contents
 RESET = r"\w+\.reset\(.*\)"
 STAGING = re.compile(rf"(?:{RESET}\n)?(?:(?P<question>\w+ = Prediction\(.*\)\n\w+)|\w+\.reveal\(.*\))(?:\n{RESET})?")
 QUESTION, ANSWER = "A question: unfold to see the call", "The answer: unfold to see the call"
+ASKED = re.compile(r"^(\w+) = Prediction\(", re.MULTILINE)
+UNTIL = "# until you have answered"
 LONG = 300  # characters of a text that leave no room for an explorer below it on a slide
 AUTHORS = ("tags",)  # the metadata that a source may set
 
@@ -51,6 +54,7 @@ def build(source, solutions=False):
     page = contents.page(source.stem)
     notebook = _tagged(source)
     cells = notebook.cells
+    _fold_results(cells)
     cells[0].source = contents.head(page, counted(source).told) + cells[0].source
     for index, cell in enumerate(cells):
         if cell.cell_type == "markdown":
@@ -70,6 +74,25 @@ def build(source, solutions=False):
         elif cell.cell_type == "code":
             cell.source = SOLUTION.sub(rf"\1{STUB}", cell.source)
     return notebook
+
+
+def _fold_results(cells):
+    """Let each cell between a question and its answer fold what it puts out; an explorer stays, to be moved."""
+    asked = []
+    for cell in cells:
+        if cell.cell_type != "code":
+            continue
+        staged = cell.metadata.get("jupyter", {}).get("source_hidden")
+        if asked and not staged and _puts_out(cell.source) and "Explorer(" not in cell.source:
+            cell.source = f"{asked[-1]}.fold_output()  {UNTIL}\n{cell.source}"
+        asked += ASKED.findall(cell.source)
+        asked = [name for name in asked if f"{name}.reveal(" not in cell.source]
+
+
+def _puts_out(source):
+    """Say whether a cell prints, or ends in what is shown."""
+    last = ast.parse(source).body[-1]
+    return "print(" in source or (isinstance(last, ast.Expr) and not source.endswith(".reset()"))
 
 
 @cache

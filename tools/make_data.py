@@ -12,8 +12,6 @@ from pathlib import Path
 
 import numpy as np
 
-from qviz.experiments import hard_to_quantize_table
-
 SEED = 0
 TEST_FRACTION = 0.2
 # Width, height. The original is 600 x 400, the same shape, so nothing is cropped.
@@ -131,7 +129,7 @@ def write(path, arrays):
 
 
 def main():
-    """Make the four files and say what was written; the last one takes some ten minutes."""
+    """Make the three files and say what was written."""
     parser = argparse.ArgumentParser(description="Remake the data files that qviz ships.")
     default = Path(__file__).resolve().parent.parent / "qviz" / "data" / "files"
     parser.add_argument("--out", type=Path, default=default, help="folder to write to (default: qviz/data/files)")
@@ -143,7 +141,6 @@ def main():
     weights, right, total = make_cnn(digits)
     write(out / "cnn.npz", weights)
     print(f"cnn.npz: {right} of {total} test images right, accuracy {right / total:.4f}")
-    write(out / hard_to_quantize_table.FILE, hard_to_quantize_table.make_table())  # of the network that qviz ships
 
 
 if __name__ == "__main__":

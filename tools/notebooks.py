@@ -53,9 +53,10 @@ def load(path):
 
 
 def kernel_environment(scratch):
-    """Cut off the network, and whatever the author's own IPython profile does."""
+    """Cut off the network, the author's own guesses, and whatever their IPython profile does."""
     paths = [str(ROOT / "tools" / "offline"), os.environ.get("PYTHONPATH", "")]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "IPYTHONDIR": scratch}
+    own = {"IPYTHONDIR": scratch, "QVIZ_GUESSES": ""}  # no guess of the author's is read
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), **own}
 
 
 def execute(notebook, folder):

@@ -1,26 +1,38 @@
-"""Build the site of the course: what is stored, with a description for each picture, as pages that need no kernel.
+"""Build the site of the course: what is stored, with a description for each picture, and explorers that move in place.
 
-python3 start.py site        into build/site; open build/site/index.html
+python3 start.py site                        into build/site; then: python3 -m http.server -d build/site
+python3 start.py site --pyodide build/pyodide     for a room without network; tools/pyodide.py fetches that folder
+python3 start.py site --out FOLDER           somewhere else
+
+A page needs no kernel: its explorers run in the reader's browser, on Pyodide (docs/site/live).
 """
 
+import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import live_site
+import site_guesses
+
 ROOT = Path(__file__).resolve().parent.parent
 DOCS, SITE = ROOT / "docs", ROOT / "docs" / "site"
-SOURCE, OUT = ROOT / "build" / "site-source", ROOT / "build" / "site"
+OUT = ROOT / "build" / "site"
+PROSE = ("Prediction(", ".reveal(", "record(", "check(")
 
 
 def described(notebook):
-    """Fold what is folded, wrap what is prose, and give each picture its words: below it, their first line as alt."""
+    """Fold code, wrap what is prose, give each picture its words, their first line as alt, and let explorers move."""
+    live_site.let_explorers_move(notebook, os.environ.get("QVIZ_REPOSITORY", ""))
+    site_guesses.let_readers_guess(notebook)
     for cell in notebook["cells"]:
         tags, source = cell["metadata"].setdefault("tags", []), "".join(cell["source"])
-        if cell["metadata"].get("jupyter", {}).get("source_hidden"):
+        if cell["cell_type"] == "code":
             tags.append("hide-input")
-        if any(call in source for call in ("Prediction(", ".reveal(", "record(", "check(")):
+        if any(call in source for call in PROSE):
             tags.append("prose")
         for picture in pictures(cell):
             words = "".join(picture["data"].pop("text/plain", ""))
@@ -35,28 +47,34 @@ def pictures(cell):
     return [output for output in cell.get("outputs", []) if "image/png" in output.get("data", {})]
 
 
-def gather():
-    """Lay out what Sphinx reads: pages, notebooks, pictures."""
-    shutil.rmtree(SOURCE, ignore_errors=True)
-    shutil.copytree(SITE, SOURCE)
-    shutil.copy(DOCS / "explorer.png", SOURCE)
-    (SOURCE / "docs").mkdir()
+def gather(source, pyodide):
+    """Lay out what Sphinx reads: pages, notebooks, pictures, and what explorers need to move."""
+    shutil.rmtree(source, ignore_errors=True)
+    shutil.copytree(SITE, source, ignore=shutil.ignore_patterns("live"))
+    live_site.gather(source, pyodide)
+    (source / "docs").mkdir()
     for name in ("glossary.md", "instructor.md", "tljh.yaml"):
-        shutil.copy(DOCS / name, SOURCE / "docs")
-    (SOURCE / "notebooks").mkdir()
+        shutil.copy(DOCS / name, source / "docs")
+    (source / "notebooks").mkdir()
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         notebook = described(json.loads(path.read_text(encoding="utf-8")))
-        (SOURCE / "notebooks" / path.name).write_text(json.dumps(notebook), encoding="utf-8")
+        (source / "notebooks" / path.name).write_text(json.dumps(notebook), encoding="utf-8")
 
 
 def main(arguments=()):
     """Build, with warnings as errors, and return the exit code."""
-    gather()
-    shutil.rmtree(OUT, ignore_errors=True)
-    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-j", "2", *arguments, SOURCE, OUT]
+    parser = argparse.ArgumentParser(prog="start.py site", description=__doc__.partition("\n")[0])
+    parser.add_argument("--pyodide", type=Path, help="folder with Pyodide, where its own address is out of reach")
+    parser.add_argument("--out", type=Path, default=OUT, help="folder that is made anew (default: build/site)")
+    asked, others = parser.parse_known_args(arguments)
+    out = asked.out.resolve()
+    source = out.with_name(f"{out.name}-source")
+    gather(source, asked.pyodide)
+    shutil.rmtree(out, ignore_errors=True)
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-j", "2", *others, source, out]
     code = subprocess.run(list(map(str, command))).returncode
     if code == 0:
-        print(f"built: {(OUT / 'index.html').relative_to(ROOT)}")
+        print(f"built: {out}; to read it: python3 -m http.server -d {out}, then http://localhost:8000")
     return code
 
 

@@ -1,6 +1,7 @@
-"""The site of the course: every page as it was stored, readable without running anything."""
+"""The site of the course: every page as it was stored, with explorers that move in the reader's browser."""
 
 import os
+from pathlib import Path
 
 import latex2mathml.converter
 from docutils import nodes
@@ -16,6 +17,8 @@ root_doc = "index"
 nb_execution_mode = "off"  # what is shown is what nbval compared
 nb_mime_priority_overrides = [("html", "image/png", 0)]
 nb_merge_streams = True
+nb_code_prompt_show = "Show the code"
+nb_code_prompt_hide = "Hide the code"
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 nitpicky = True
@@ -25,7 +28,13 @@ html_math_renderer = "mathml"  # the browser itself draws and reads it; MathJax 
 html_show_sourcelink = False
 html_copy_source = False
 html_static_path = ["static"]
-html_css_files = ["qviz.css"]
+html_css_files = ["qviz.css", "live/live.css"]
+_setup = Path(__file__).with_name("live.json")  # written by tools/live_site.py
+_LIVE = _setup.read_text(encoding="utf-8") if _setup.exists() else "{}"
+html_js_files = [
+    ("live/live.js", {"defer": "defer", "data-setup": _LIVE}),
+    ("live/guesses.js", {"defer": "defer"}),
+]
 html_context = {"default_mode": "auto"}  # light or dark, as the reader's system is
 REPOSITORY = os.environ.get("QVIZ_REPOSITORY", "")  # https://github.com/<owner>/qviz, where there is one
 html_theme_options = {

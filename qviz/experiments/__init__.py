@@ -2,7 +2,7 @@
 
 * ablation, ablation_settings, ablation_result: weights, activations and biases quantized, each on its own
 * margins: how far answers are from changing, and what random noise does to them
-* mixed_precision: every network with some bits for each layer, measured; mixed_precision_file: one of them in a file
+* mixed_precision: every network with some bits for each layer, measured
 * bit_allocation: how sensitive each layer is, and how many bits that is worth
 * hard_to_quantize: what equalization, bias correction, adaptive rounding and GPTQ give, one on top of the other;
   hard_to_quantize_table: every setting of them, measured beforehand

@@ -1,6 +1,6 @@
 """Every setting of the remedies, measured beforehand: adaptive rounding takes seconds, and a switch may not.
 
-`tools/make_data.py` writes the table; a test measures some of its rows anew.
+`tools/make_remedies.py` writes the table; a test measures some of its rows anew.
 """
 
 from functools import cache

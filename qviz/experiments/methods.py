@@ -34,7 +34,7 @@ class Method:
     ----------
     what : str: what it does
     code : str: Python, with {bits} in it where bits matter
-    packed : str: what to add so that a file, model.npz, holds codes of fewer than 8 bits without gaps; "" for nothing
+    packed : str: what to add so that codes of fewer than 8 bits are in model.safetensors without gaps; "" for nothing
     """
 
     what: str
@@ -76,8 +76,8 @@ config = PTQConfig(weight_bits={bits}, ARGUMENTS)
 quantized = quantize_model(model, config, images)"""
 
 _SAVE = """
-from qviz.pytorch.packed_file import save_packed
-save_packed(quantized, "model.npz")"""
+from qviz.pytorch import save
+save(quantized, "model.safetensors", packed=True)"""
 
 # From the least effort to the most; what is left is to stay float.
 METHODS: dict[str, Method] = {
@@ -88,14 +88,13 @@ from torchao.quantization import IntxWeightOnlyConfig, PerAxis, quantize_
 quantize_(model, IntxWeightOnlyConfig(weight_dtype=torch.int{bits}, granularity=PerAxis(0)))
 quantized = model""",
         """
-import numpy as np
-from qviz.numerics import IntFormat
 from qviz.numerics.packing import pack
+from safetensors.torch import save_file
 state = quantized.state_dict()
 codes = {{name: w for name, w in state.items() if hasattr(w, "qdata")}}
-packed = {{name: pack(w.qdata.numpy(), IntFormat({bits})) for name, w in codes.items()}}
-scales = {{f"{{name}}.scale": w.scale.numpy() for name, w in codes.items()}}
-np.savez("model.npz", **(state | packed | scales))""",
+packed = {{name: torch.tensor(pack(w.qdata.numpy(), "int{bits}")) for name, w in codes.items()}}
+scales = {{f"{{name}}.scale": w.scale for name, w in codes.items()}}
+save_file(state | packed | scales, "model.safetensors")""",
     ),
     "dynamic": Method(
         "weights become int8 now, each input when it comes",
@@ -123,14 +122,12 @@ quantized = quantize_dynamic(model, {{torch.nn.Linear}}, dtype=torch.qint8)""",
         """\
 # For the digits network, whose losses are measured here. On yours: one layer at a time.
 from qviz.experiments.bit_allocation import best_that_fits
-from qviz.experiments.mixed_precision import every_network, place, size_bytes
-from qviz.experiments.mixed_precision_file import load_mixed, save_mixed
-from qviz.pytorch.digits_model import digits_cnn
+from qviz.experiments.mixed_precision import every_network, mixed_qparams, place, size_bytes
+from qviz.pytorch import digits_cnn, load, save
 loss = every_network("calibration", "mse").divergence
 bits = best_that_fits(loss, 1.01 * size_bytes()[place({bits})])
-save_mixed("model.npz", bits, "mse")
-quantized = digits_cnn()  # in float32 again, as it runs
-quantized.load_state_dict({{n: torch.tensor(w) for n, w in load_mixed("model.npz").items()}})""",
+save(digits_cnn(), "model.safetensors", packed=True, weight_qparams=mixed_qparams(bits, "mse"))
+quantized = load("model.safetensors")  # in float32 again, as it runs""",
     ),
     "QAT": Method(
         "training goes on while every number is rounded",

@@ -7,7 +7,7 @@ Weights only: activations and biases stay float32.
 """
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache, reduce
 from numbers import Integral
 
@@ -17,8 +17,10 @@ from qviz.data._files import read_only
 from qviz.data.images import digits
 from qviz.networks.digits_cnn import BATCH, _relu, cnn_forward, cnn_weights, linear, max_pool
 from qviz.networks.topology import LAYERS
-from qviz.numerics import CALIBRATORS, IntFormat, PerChannel, calibrate, fake_quantize
+from qviz.numerics import CALIBRATORS, IntFormat, PerChannel, QParams, _check, calibrate, fake_quantize
 from qviz.numerics.packing import packed_bytes
+
+from .mixed_precision_table import shipped
 
 BITS = (2, 3, 4, 5, 6, 7, 8)
 FLOAT = 32
@@ -84,7 +86,10 @@ def place(bits) -> tuple[int, int, int, int]:
 
 @lru_cache(maxsize=6)
 def every_network(images: str = "test", method: str = "min-max") -> Networks:
-    """Measure all 4,096 networks: some seconds on the test images, four times that on the training images; then kept.
+    """Return all 4,096 networks, kept once they are there.
+
+    Those of `mixed_precision_table.SHIPPED` come out of a file, rounded to float32. Others are measured: some seconds
+    on the test images, four times that on the training images.
 
     Parameters
     ----------
@@ -103,7 +108,8 @@ def every_network(images: str = "test", method: str = "min-max") -> Networks:
     >>> [int(found.right[place(bits)]) for bits in (FLOAT, 8, 4, 3, 2, (8, 8, 3, 8))]
     [355, 355, 352, 345, 68, 353]
     """
-    return joined([networks_of(bits, images, method) for bits in WIDTHS])
+    found = shipped(images, method)
+    return Networks(*found) if found else joined([networks_of(bits, images, method) for bits in WIDTHS])
 
 
 def networks_of(conv1_bits: int, images: str = "test", method: str = "min-max") -> Networks:
@@ -181,6 +187,21 @@ def mixed_weights(bits, method: str = "min-max") -> dict[str, np.ndarray]:
     return cnn_weights() | {f"{n}.weight": _weights(n, b, method) for n, b in widths.items()}
 
 
+def mixed_qparams(bits, method: str = "min-max") -> dict[str, QParams]:
+    """Return how the weights of one network are quantized, by name, those in float32 left out: what a file needs.
+
+    Scales are rounded to float32, as a file has them, so that weights may differ from `mixed_weights` in the last bit.
+
+    Examples
+    --------
+    >>> [str(p.fmt) for p in mixed_qparams((6, 3, FLOAT, 8)).values()]
+    ['int6', 'int3', 'int8']
+    """
+    widths = dict(zip(LAYERS, (WIDTHS[i] for i in place(bits)), strict=True))
+    found = {f"{n}.weight": _qparams(n, b, method) for n, b in widths.items() if b != FLOAT}
+    return {name: replace(p, scale=p.scale.astype(np.float32)) for name, p in found.items()}
+
+
 def one_thread() -> AbstractContextManager:
     """Hold BLAS at one thread: the last bits of its sums depend on how many there are, and on a busy machine they wait.
 
@@ -208,11 +229,12 @@ def _chosen(images: str) -> np.ndarray:
 @cache  # 4 layers, 8 widths, 6 methods
 def _weights(layer: str, bits: int, method: str) -> np.ndarray:
     weight = cnn_weights()[f"{layer}.weight"]
-    if method not in CALIBRATORS:
-        raise ValueError(f"method must be one of {', '.join(map(repr, CALIBRATORS))}: got {method!r}")
-    if bits == FLOAT:
-        return weight
-    return read_only(fake_quantize(weight, calibrate(weight, method, IntFormat(bits), "symmetric", PerChannel(0))))
+    _check.one_of(method, tuple(CALIBRATORS), "method")
+    return weight if bits == FLOAT else read_only(fake_quantize(weight, _qparams(layer, bits, method)))
+
+
+def _qparams(layer: str, bits: int, method: str) -> QParams:
+    return calibrate(cnn_weights()[f"{layer}.weight"], method, IntFormat(bits), "symmetric", PerChannel(0))
 
 
 def _layer_bytes(weight: np.ndarray, bits: int) -> int:

@@ -1,6 +1,7 @@
 """What a course needs besides pictures.
 
-* prediction: the reader guesses first, and sees the truth later
+* prediction, folding: the reader guesses first, and sees results and answers later
+* guesses, course_record: all guesses of the course, kept in a small file, and how they changed
 * exercises, answers: an answer is checked at once, with a hint that fits the mistake
 * questions, quiz: what people believe before the course, and after it
 * checks: the checks of every exercise, one file for each lesson
@@ -10,6 +11,7 @@
 """
 
 from . import checks
+from .course_record import guesses_over_the_course
 from .environment import check_environment
 from .exercises import check
 from .local_result import LocalResult
@@ -19,5 +21,5 @@ from .sweep import Sweep, sweep
 
 __all__ = [
     "LocalResult", "Prediction", "Sweep", "after_the_course", "before_the_course", "check",
-    "check_environment", "checks", "record", "sweep",
+    "check_environment", "checks", "guesses_over_the_course", "record", "sweep",
 ]  # fmt: skip

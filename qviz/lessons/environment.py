@@ -17,8 +17,10 @@ NEEDED = {
     "joblib": "sweeps, in the lessons on training and on benefits",
     "threadpoolctl": "sweeps, in the lessons on training and on benefits",
     "tqdm": "sweeps, in the lessons on training and on benefits",
-    "safetensors": "your own .safetensors files",
+    "safetensors": "saving quantized networks",
 }
+IN_BROWSER = sys.platform == "emscripten"  # where a page cannot start a process, and nothing can be installed
+_BROWSER_HAS = ("numpy", "matplotlib", "ipywidgets")  # what the lessons that run there need
 _SET_UP = "run `python3 start.py lab` in the folder of the course"
 _ENGINES = "import torch; print(*torch.backends.quantized.supported_engines)"
 
@@ -68,9 +70,11 @@ def check_environment() -> Report:
         "Python 3.11 or later", sys.version_info >= (3, 11), "install Python 3.11 or later from python.org"
     )
     packages = tuple(
-        Finding(name, _installed(name), f"needed by {needed}; {_SET_UP}") for name, needed in NEEDED.items()
+        Finding(name, _installed(name), f"needed by {needed}; {_SET_UP}")
+        for name, needed in NEEDED.items()
+        if name in _BROWSER_HAS or not IN_BROWSER
     )
-    return Report((python, *packages, _int8_kernels()))
+    return Report((python, *packages) if IN_BROWSER else (python, *packages, _int8_kernels()))
 
 
 def _installed(name: str) -> bool:

@@ -1,19 +1,24 @@
-"""Predict, then reveal: the reader commits to a guess, and sees it beside the truth later on.
+"""Predict, then reveal: the reader commits to a guess, and sees it next to the answer later on.
 
-Nothing here stops Run All: an unanswered question shows "not attempted yet" until it is answered, and the reveal
-below it changes the moment the reader commits.
+Nothing here stops Run All: an unanswered question shows "not attempted yet" until it is answered, and what is folded
+below it opens the moment the reader commits.
 """
 
 import html
-from collections.abc import Mapping, Sequence
+import random
+from collections.abc import Iterable, Mapping, Sequence
 
 import ipywidgets as widgets
 
 from qviz.widgets.controls import keys_stay_here
 
+from . import guesses
+from .folding import Folded, Folding, details, kernel_shell
+
 NOT_YET = "not attempted yet"
 NOT_MEASURED = "it cannot be measured on this machine"
-HEAD = ("question", "you expected", "what is so")
+HEAD = ("question", "your guess", "the answer")
+ANSWER_SUMMARY = "Make your guess, then open this: the answer"
 _TEXT_STYLE = "margin:2px 0;font-size:15px;line-height:1.4;max-width:860px"
 # ipywidgets gives radio buttons no name as a group, and no option for one: a screen reader would say "2 times" alone.
 _NAME_GROUP = (
@@ -23,7 +28,9 @@ _NAME_GROUP = (
 
 
 class Prediction(widgets.VBox):
-    """A question with a few possible answers.
+    """A question with a few possible answers, shown in an order that depends on the question alone.
+
+    A guess is kept in a file beside the notebook (see `qviz.lessons.guesses`), and stands again after a restart.
 
     Parameters
     ----------
@@ -43,7 +50,7 @@ class Prediction(widgets.VBox):
     One bit less: how much larger is the error? (2 times / 4 times) not attempted yet
     >>> guess.commit("2 times")
     >>> guess.reveal(3.97, "Half as many levels, twice the step, four times its square.")
-    You expected: 2 times. What is so: 4 times (3.97).
+    Your guess: 2 times. Answer: 4 times (3.97).
     Half as many levels, twice the step, four times its square.
     """
 
@@ -51,10 +58,11 @@ class Prediction(widgets.VBox):
         if len(choices) < 2:
             raise ValueError(f"choices must hold at least two answers: got {len(choices)}")
         self.question = question
-        self.choices = dict(choices) if isinstance(choices, Mapping) else dict.fromkeys(choices)
+        numbers = choices if isinstance(choices, Mapping) else dict.fromkeys(choices)
+        self.choices = {choice: numbers[choice] for choice in shuffled(numbers, seed=question)}
         self.guess: str | None = None
         self.truth = ""
-        self._listeners: list[Reveal | Record] = []
+        self._listeners: list[Reveal | Record | Folded] = []
         self._answers = widgets.RadioButtons(options=list(self.choices), value=None, layout={"width": "auto"})
         self._commit = widgets.Button(description="That is my guess", layout={"width": "auto"}, disabled=True)
         self._status = widgets.HTML()
@@ -71,6 +79,17 @@ class Prediction(widgets.VBox):
                 widgets.HBox([self._commit, self._status, keys_stay_here()]),
             ]
         )
+        self._take_up()
+
+    def _take_up(self) -> None:
+        """Answer as the reader did before the kernel was started again."""
+        try:
+            before = guesses.earlier(self.question)
+        except guesses.Unusable as problem:
+            self._say(f"<em>{NOT_YET}</em>. {html.escape(str(problem))}")
+            return
+        if before in self.choices:
+            self._accept(before)
 
     def commit(self, guess: str) -> None:
         """Commit to one of the choices, as the button does; a later one replaces it.
@@ -82,11 +101,31 @@ class Prediction(widgets.VBox):
         """
         if guess not in self.choices:
             raise ValueError(f"guess must be one of {', '.join(map(repr, self.choices))}: got {guess!r}")
+        self._accept(guess)
+        self._keep()
+
+    def fold_output(self) -> None:
+        """Fold what the cell that calls this prints and shows from here on, until there is a guess.
+
+        Outside a notebook nothing is folded.
+        """
+        shell = kernel_shell()
+        if shell is not None and self.guess is None:
+            Folding(shell, lambda: self.guess is not None, self.tell).begin()
+
+    def _accept(self, guess: str) -> None:
         self.guess = guess
         self._answers.value = guess
-        self._say(f"You expect: <strong>{html.escape(guess)}</strong>. Read on and find out.")
+        self._say(f"Your guess: <strong>{html.escape(guess)}</strong>. Read on and find out.")
         for listener in self._listeners:
             listener.refresh()
+
+    def _keep(self) -> None:
+        """Write the guess down for the end of the course."""
+        try:
+            guesses.keep(guesses.Guess(guesses.page(), self.question, self.guess, self.truth))
+        except guesses.Unusable as problem:
+            self._say(f"Your guess: <strong>{html.escape(self.guess)}</strong>. {html.escape(str(problem))}")
 
     def reveal(self, truth, why: str = "") -> "Reveal":
         """Return what shows the truth beside the guess, once there is one.
@@ -106,9 +145,11 @@ class Prediction(widgets.VBox):
         self.truth, digits = self._named(truth)
         reveal = Reveal(self, self.truth, digits, why)
         self.tell(reveal)
+        if self.guess is not None:
+            self._keep()
         return reveal
 
-    def tell(self, listener: "Reveal | Record") -> None:
+    def tell(self, listener: "Reveal | Record | Folded") -> None:
         """Refresh this one too, each time the reader commits."""
         self._listeners.append(listener)
 
@@ -156,22 +197,23 @@ class Reveal(widgets.HTML):
         """Show the truth if there is a guess."""
         guess = self._prediction.guess
         if guess is None:
-            text = f"Your guess: <em>{NOT_YET}</em>. Answer the question above, and the truth appears here."
+            text = f"Your guess: <em>{NOT_YET}</em>. Answer the question above, and the answer appears here."
         else:
-            mark = "&#10003; As you expected" if self.right else "&#10007; You expected"
-            text = (
-                f"{mark}: {html.escape(guess)}. What is so: <strong>{html.escape(self.truth)}</strong>"
-                f"{self._digits}.<br>{html.escape(self._why)}"
-            )
+            text = f"{'&#10003;' if self.right else '&#10007;'} Your guess: {html.escape(guess)}. {self._answer()}"
         box = "border-left:4px solid #0072B2;padding:4px 10px"
         self.value = f'<div role="status" aria-live="polite" style="{_TEXT_STYLE};{box}">{text}</div>'
 
+    def _answer(self) -> str:
+        return f"Answer: <strong>{html.escape(self.truth)}</strong>{self._digits}.<br>{html.escape(self._why)}"
+
     def __repr__(self) -> str:
-        first = f"You expected: {self._prediction.guess or NOT_YET}. What is so: {self.truth}{self._digits}."
+        first = f"Your guess: {self._prediction.guess or NOT_YET}. Answer: {self.truth}{self._digits}."
         return f"{first}\n{self._why}".rstrip()
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
-        return {**super()._repr_mimebundle_(include=include, exclude=exclude), "text/plain": repr(self)}
+        """Let a page that only is read fold the answer."""
+        stored = {"text/plain": repr(self), "text/html": details(ANSWER_SUMMARY, self._answer())}
+        return {**super()._repr_mimebundle_(include=include, exclude=exclude), **stored}
 
 
 class Record(widgets.HTML):
@@ -213,8 +255,20 @@ class Record(widgets.HTML):
         return {**super()._repr_mimebundle_(include=include, exclude=exclude), "text/plain": repr(self)}
 
 
+def shuffled(choices: Iterable[str], seed: str) -> list[str]:
+    """Return choices in an order that the seed alone decides, so that the right one may stand anywhere.
+
+    Examples
+    --------
+    >>> shuffled(["a", "b", "c"], seed="How many?")
+    ['c', 'a', 'b']
+    """
+    draw = random.Random(seed)  # its random() is the same in every release of Python; its shuffle need not be
+    return sorted(choices, key=lambda _: draw.random())
+
+
 def record(*predictions: Prediction) -> Record:
-    """Return what shows all guesses of a lesson beside what was so.
+    """Return what shows all guesses of a page next to the answers.
 
     Examples
     --------

@@ -7,7 +7,8 @@ import ipywidgets as widgets
 
 from qviz.widgets.controls import keys_stay_here
 
-from .prediction import NOT_YET
+from . import guesses
+from .prediction import NOT_YET, shuffled
 from .questions import AFTER, BEFORE, Question
 
 _TEXT = "margin:2px 0;font-size:15px;line-height:1.4;max-width:860px"
@@ -17,12 +18,14 @@ NO_ANSWER = "choose"
 class Quiz(widgets.VBox):
     """Questions with a list of answers each, and one button that scores them.
 
-    Nothing is stored and nothing is sent. Before it is scored it says nothing about what is right; afterwards it names
-    the page for each answer that was not.
+    Scored answers are kept like other guesses (see `qviz.lessons.guesses`). Before it is scored it says nothing about
+    what is right; afterwards it names the page for each answer that was not.
 
     Parameters
     ----------
     questions : sequence of Question
+    name : str
+        Under which its answers are kept.
 
     Examples
     --------
@@ -35,11 +38,11 @@ class Quiz(widgets.VBox):
     9 questions, 1 answered, 1 right
     """
 
-    def __init__(self, questions: Sequence[Question]):
-        self.questions = tuple(questions)
+    def __init__(self, questions: Sequence[Question], name: str = ""):
+        self.questions, self._name = tuple(questions), name
         self._lists = [
             widgets.Dropdown(
-                options=[NO_ANSWER, *question.choices],
+                options=[NO_ANSWER, *shuffled(question.choices, seed=question.text)],
                 description=f"Answer {number}",
                 layout={"width": "420px", "max_width": "100%"},
             )
@@ -69,7 +72,18 @@ class Quiz(widgets.VBox):
     def score(self) -> None:
         """Say how many answers are right, and where to read about the others."""
         self._scored = True
-        self._say()
+        self._say(self._keep())
+
+    def _keep(self) -> str:
+        """Write the answers down for the end of the course; return why not, where that fails."""
+        try:
+            for question, box in zip(self.questions, self._lists, strict=True):
+                if box.value != NO_ANSWER:
+                    right = question.choices[question.truth()]
+                    guesses.keep(guesses.Guess(self._name, question.text, box.value, right))
+        except guesses.Unusable as problem:
+            return str(problem)
+        return ""
 
     @property
     def right(self) -> list[bool]:
@@ -91,8 +105,8 @@ class Quiz(widgets.VBox):
         wrong = [q for q, right in zip(self.questions, self.right, strict=True) if not right]
         return [f"{head}, {sum(self.right)} right", *(f'{q.about}: see the page "{q.page}"' for q in wrong)]
 
-    def _say(self) -> None:
-        text = "<br>".join(map(html.escape, self._lines()))
+    def _say(self, problem: str = "") -> None:
+        text = "<br>".join(map(html.escape, filter(None, [*self._lines(), problem])))
         self._status.value = f'<div role="status" style="{_TEXT}">{text}</div>'
 
     def __repr__(self) -> str:
@@ -104,9 +118,9 @@ class Quiz(widgets.VBox):
 
 def before_the_course() -> Quiz:
     """Return the questions to begin with."""
-    return Quiz(BEFORE)
+    return Quiz(BEFORE, "questions before the course")
 
 
 def after_the_course() -> Quiz:
     """Return the same ideas with other numbers."""
-    return Quiz(AFTER)
+    return Quiz(AFTER, "questions after the course")

@@ -58,6 +58,33 @@ class Canvas:
             for name, panel in self.panels.items():
                 panel.attach(axes[name])
 
+    def stack(self, width: int) -> None:
+        """Lay the panels in one column, for a narrow screen; to be called before the first `update`.
+
+        Parameters
+        ----------
+        width : pixels
+            Letters keep their size, so a picture that was made for a desk becomes legible on a phone.
+
+        Examples
+        --------
+        >>> from qviz.plots import ErrorCurvePanel, HistogramPanel
+        >>> canvas = Canvas({"tensor": HistogramPanel(), "error": ErrorCurvePanel()}, size=(940, 380))
+        >>> canvas.stack(420)
+        >>> canvas.size
+        (420, 480)
+        """
+        tallest, least = 260, 480  # of one panel; of all
+        height = min(tallest * len(self.panels), max(least, 200 * len(self.panels)))
+        self.size = width, height
+        with _PAINTING:
+            self.figure.clear()
+            self.figure.set_size_inches(width / DPI, height / DPI)
+            axes = self.figure.subplot_mosaic([[name] for name in self.panels])
+            for name, panel in self.panels.items():
+                panel.artists.clear()
+                panel.attach(axes[name])
+
     def update(self, data: Mapping[str, tuple]) -> None:
         """Give each panel its data: a mapping of panel name to the arguments of its `update`."""
         with _PAINTING:

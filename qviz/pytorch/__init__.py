@@ -20,11 +20,10 @@ digits_model.py, optimizer.py    the course's network in torch, and its seeded t
 reproducible.py, kernel_sums.py  the same sums on every processor, and fbgemm's own
 
 What a quantized network is and does:
-measure.py, measure_results.py, size_and_latency.py   accuracy, error of each layer, bytes on disk, time
+measure.py, measure_results.py, size_and_latency.py   accuracy, error of each layer, bytes in a file of torch, time
 layer_comparison.py   where a fake-quantized and a converted network part
 numpy_twin.py         a converted network's integers, run by NumPy: the same codes
-saved_model.py, state_dict_codec.py, pickle_guard.py  saved and loaded bit for bit; nothing in a file is ever run
-packed_file.py        what is in a file of torch, and one with no gaps between codes
+saved_model.py, state_dict_codec.py  saved as safetensors and loaded bit for bit, packed without gaps or not
 
 In folders: failures/ (errors that people post, made on purpose), migration/ (torchao and exported graphs),
 labs/ (what only the course needs).

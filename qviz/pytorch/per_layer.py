@@ -23,8 +23,9 @@ class PerLayer:
         return IntFormat(self.weight_bits)
 
     def weight_format_of(self, layer: str) -> IntFormat:
-        """Return the codes of the weights of the layer of this name."""
-        return IntFormat(dict(self.layers).get(layer) or self.weight_bits)
+        """Return the codes of the weights of the layer of this name, or that a part of this name belongs to."""
+        bits = (bits for name, bits in self.own_bits.items() if f"{layer}.".startswith(f"{name}."))
+        return IntFormat(next(bits, self.weight_bits))
 
     @property
     def own_bits(self) -> dict[str, int]:

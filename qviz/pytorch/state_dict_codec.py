@@ -1,123 +1,109 @@
-"""The entries of a quantized network's state dict as plain tensors, numbers and text, and back.
+"""A quantized network's state dict as plain tensors by name, and back, each compared with what belongs in its place.
 
-On the way back each is compared with what belongs in its place: kind, shape and dtype; codes within their format; every
-scale above 0; every zero point within its format, and 0 where weights are symmetric.
+A quantized tensor `w` becomes `w.codes`, `w.scale` and, unless all are 0, `w.zero_point`; a part of a tuple is named by
+its number. On the way back kind, shape and dtype must fit, codes and zero points must lie within their format, scales
+must be above 0, and all real numbers finite.
 """
 
 import re
+from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from torch import fx, nn
 
 from qviz.numerics import IntFormat
+from qviz.numerics.packing import pack, unpack
 
 from .sub8bit import gives_codes
 
-
-def encoded(value):
-    """Turn an entry of a state dict into plain tensors, numbers and text.
-
-    Examples
-    --------
-    >>> encoded((torch.qint8, torch.ones(2)))
-    ['torch.qint8', tensor([1., 1.])]
-    """
-    if isinstance(value, tuple):
-        return [encoded(part) for part in value]
-    if isinstance(value, torch.dtype):
-        return str(value)
-    if not isinstance(value, torch.Tensor):
-        return value
-    if not value.is_quantized:
-        return value.detach()
-    per_tensor = value.qscheme() in (torch.per_tensor_affine, torch.per_tensor_symmetric)
-    return {
-        "codes": value.int_repr().contiguous(),
-        "scale": torch.tensor(value.q_scale()).double() if per_tensor else value.q_per_channel_scales(),
-        "zero_point": torch.tensor(value.q_zero_point()) if per_tensor else value.q_per_channel_zero_points(),
-    }
+WHOLE = (torch.int8, torch.uint8, torch.int32, torch.int64)
+DTYPES = (*WHOLE, torch.bool, torch.int16, torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
-def decoded(value, like, name: str, fmt: IntFormat, symmetric: bool):
-    """Turn an entry back, if it is what belongs in the place of `like`.
-
-    Parameters
-    ----------
-    value : what `encoded` returned, or something hostile
-    like : an entry of the same network, with other numbers
-    name : str
-    fmt : IntFormat
-        The codes of the weights.
-    symmetric : bool
-        Whether each of their zero points is 0.
-
-    Raises
-    ------
-    ValueError, TypeError, AttributeError, RuntimeError
-        It does not belong there.
-
-    Examples
-    --------
-    >>> decoded(["torch.qint8", torch.ones(2)], (torch.qint8, torch.zeros(2)), "fc", IntFormat(8), True)
-    (torch.qint8, tensor([1., 1.]))
-    """
-    if isinstance(like, tuple):
-        if not isinstance(value, list) or len(value) != len(like):
-            raise ValueError(f"{name} must be a list of {len(like)}: got {type(value).__name__}")
-        return tuple(decoded(v, part, name, fmt, symmetric) for v, part in zip(value, like, strict=True))
-    if isinstance(like, torch.Tensor) and like.is_quantized:
-        return _decoded_codes(value, like, name, fmt, symmetric)
-    if isinstance(like, torch.Tensor):
-        if _is_whole(like) and isinstance(value, torch.Tensor) and _is_whole(value):
-            value = value.to(like.dtype)  # a zero point: torch's observers answer in int32, qviz's in int64
-        return _plain(value, like.shape, like.dtype, name)
-    wanted = str(like) if isinstance(like, torch.dtype) else like
-    if type(value) is not type(wanted) or value != wanted:
-        raise ValueError(f"{name} must be {like}: got {shown(value)}")
-    return like
-
-
-def check_outputs(model: nn.Module, values: dict, fmt: IntFormat) -> None:
-    """Refuse a scale or zero point, of what a layer gives out, that no layer can have.
-
-    Parameters
-    ----------
-    model : nn.Module, quantized
-    values : its state dict, with other numbers
-    fmt : IntFormat
-        The codes of what its layers give out.
+def encoded(state: dict, packed: bool = False) -> tuple[dict[str, torch.Tensor], dict[str, int]]:
+    """Turn a state dict into plain tensors by name, and the bits of each quantized one that is packed without gaps.
 
     Raises
     ------
     ValueError
-        A scale is not above 0, or a zero point not within the format.
-    """
-    for name, value in values.items():
-        if _is_qparam(model, name, "scale") and not (value > 0).all():
-            raise ValueError(f"{name} must be above 0: got {float(value):g}")
-        if _is_qparam(model, name, "zero_point") and not ((value >= fmt.qmin) & (value <= fmt.qmax)).all():
-            raise ValueError(f"{name} must be from {fmt.qmin} to {fmt.qmax}: got {int(value)}")
-
-
-def shown(value) -> str:
-    """Return at most 50 characters for a message. What is not plain is only named: its repr may have no end.
+        An entry is neither a tensor, a dtype, None nor a tuple of these, or has codes of another kind.
 
     Examples
     --------
-    >>> shown("four"), shown([[1], [2]])
-    ("'four'", 'list')
+    >>> from qviz.pytorch.engines import quiet
+    >>> with quiet():
+    ...     w = torch.quantize_per_tensor(torch.tensor([-1.0, 0.5]), 0.5, 0, torch.qint8)
+    >>> encoded({"w": w})
+    ({'w.codes': tensor([-2,  1], dtype=torch.int8), 'w.scale': tensor(0.5000)}, {})
+    >>> encoded({"w": w}, packed=True)  # less -2, the codes are 0 and 3, in two bits each
+    ({'w.codes': tensor([12], dtype=torch.uint8), 'w.scale': tensor(0.5000)}, {'w': 2})
     """
+    values, bits = {}, {}
+    for name, tensor in _leaves(state):
+        if not tensor.is_quantized:
+            values[name] = tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+            continue
+        codes, scale, zero_point = _parts(tensor, name)
+        if zero_point.any():
+            values[f"{name}.zero_point"] = zero_point.to(codes.dtype)
+        fmt = _fewest_bits(codes)
+        if packed and fmt.bits < 8:
+            bits[name], codes = fmt.bits, torch.from_numpy(pack(codes.numpy(), fmt))
+        exact = torch.equal(scale.float().double(), scale)  # as all scales of weights that an engine has packed
+        values |= {f"{name}.codes": codes, f"{name}.scale": scale.float() if exact else scale}
+    return values, bits
+
+
+def decoded(values: dict, bits: dict, like: dict, config, model: nn.Module) -> dict:
+    """Turn plain tensors by name, as from `encoded` or hostile, back into a state dict.
+
+    Parameters
+    ----------
+    values, bits : dict
+    like : dict
+        The state dict of the same network with other numbers.
+    config : PTQConfig
+        Which codes its weights and outputs may have.
+    model : nn.Module
+        The network.
+
+    Raises
+    ------
+    ValueError, TypeError, AttributeError
+        Something does not belong there.
+
+    Examples
+    --------
+    >>> from qviz.pytorch.ptq_config import PTQConfig
+    >>> norm = nn.LayerNorm(1)
+    >>> decoded({"weight": torch.ones(1), "bias": torch.ones(1)}, {}, norm.state_dict(), PTQConfig(), norm)
+    {'weight': tensor([1.]), 'bias': tensor([1.])}
+    """
+    leaves = dict(_leaves(like))
+    needed = {f"{n}.{part}" if t.is_quantized else n for n, t in leaves.items() for part in ("codes", "scale")}
+    optional = {f"{n}.zero_point" for n, t in leaves.items() if t.is_quantized}
+    if wrong := (set(values) - optional) ^ needed:
+        raise ValueError(f"its entries differ at {', '.join(sorted(map(shown, wrong))[:3])}")
+    read = {
+        n: _quantized(values, bits.get(n), t, n, config) if t.is_quantized else _plain(values[n], t, n)
+        for n, t in leaves.items()
+    }
+    for name, value in ((n, v) for n, v in read.items() if n in like):  # all but parts of tuples
+        if _is_qparam(model, name, "scale") and not (value > 0).all():
+            raise ValueError(f"{name} must be above 0: got {float(value):g}")
+        if _is_qparam(model, name, "zero_point"):
+            _check_within(value, config.activation_format, f"{name} must be")
+    return {name: _with_leaves(value, name, read) for name, value in like.items()}
+
+
+def shown(value) -> str:
+    """Return at most 50 characters of a number or text for a message; of anything else its type."""
     return repr(value)[:50] if is_plain(value) else type(value).__name__
 
 
 def is_plain(value) -> bool:
-    """Say whether it is a number, a word, or None, and nothing derived from these.
-
-    Examples
-    --------
-    >>> is_plain(4), is_plain((4,))
-    (True, False)
-    """
+    """Say whether it is a number, text or None."""
     return value is None or type(value) in (bool, int, float, str)
 
 
@@ -149,8 +135,91 @@ def load_outside(model: nn.Module, values: dict[str, torch.Tensor]) -> None:
         setattr(model.get_submodule(owner), attribute, value if attribute == "weight" else value.item())
 
 
-def _is_whole(tensor: torch.Tensor) -> bool:
-    return tensor.dtype in (torch.int32, torch.int64)
+def with_codes(codes: torch.Tensor, scale: torch.Tensor, zero_point: torch.Tensor) -> torch.Tensor:
+    """Return a quantized tensor of torch: with 0-d scale and zero point, or one for each place on the first axis."""
+    if scale.ndim:
+        return torch._make_per_channel_quantized_tensor(codes, scale, zero_point, 0)
+    return torch._make_per_tensor_quantized_tensor(codes, float(scale), int(zero_point))
+
+
+def _leaves(state: dict) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield every tensor of a state dict with its name."""
+    for name, value in state.items():
+        if isinstance(value, tuple):
+            yield from _leaves({f"{name}.{i}": part for i, part in enumerate(value)})
+        elif isinstance(value, torch.Tensor) and (value.is_quantized or value.dtype in DTYPES):
+            yield name, value
+        elif value is not None and not isinstance(value, torch.dtype):
+            what = value.dtype if isinstance(value, torch.Tensor) else type(value).__name__
+            raise ValueError(f"{name} must be a tensor of integers or floats: got {what}")
+
+
+def _with_leaves(value, name: str, read: dict):
+    """Return an entry of a state dict with other tensors in it."""
+    if isinstance(value, tuple):
+        return tuple(_with_leaves(part, f"{name}.{i}", read) for i, part in enumerate(value))
+    return read[name] if isinstance(value, torch.Tensor) else value
+
+
+def _parts(tensor: torch.Tensor, name: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return codes, scale (float64) and zero point of a quantized tensor."""
+    scheme, per_channel = str(tensor.qscheme()), "per_channel" in str(tensor.qscheme())
+    axis = tensor.q_per_channel_axis() if per_channel else 0
+    if tensor.dtype not in (torch.qint8, torch.quint8) or "float_qparams" in scheme or axis:
+        raise ValueError(
+            f"{name} must have codes of 8 bits and one scale, or one for each output: got {tensor.dtype}, {scheme}"
+        )
+    codes = tensor.int_repr().cpu().contiguous()
+    if per_channel:
+        return codes, tensor.q_per_channel_scales().double(), tensor.q_per_channel_zero_points()
+    return codes, torch.tensor(tensor.q_scale(), dtype=torch.float64), torch.tensor(tensor.q_zero_point())
+
+
+def _fewest_bits(codes: torch.Tensor) -> IntFormat:
+    """Return the smallest format that holds these codes."""
+    formats = (IntFormat(bits, signed=codes.dtype == torch.int8) for bits in range(2, 9))
+    low, high = (int(codes.min()), int(codes.max())) if codes.numel() else (0, 0)
+    return next(fmt for fmt in formats if fmt.qmin <= low and high <= fmt.qmax)
+
+
+def _quantized(values: dict, bits, like: torch.Tensor, name: str, config) -> torch.Tensor:
+    """Return the quantized tensor of this name, if it can stand in the place of `like`."""
+    codes, scale, whole = values[f"{name}.codes"], values[f"{name}.scale"], like.int_repr()
+    fmt = replace(config.weight_format_of(name), signed=whole.dtype == torch.int8)  # unsigned: the slopes of a PReLU
+    if bits is not None:
+        codes = torch.from_numpy(unpack(codes.numpy(), IntFormat(bits, signed=fmt.signed), tuple(like.shape)))
+    codes = _plain(codes, whole, name)
+    if scale.shape not in ((), like.shape[:1]) or scale.dtype not in (torch.float32, torch.float64):
+        got = f"{scale.dtype}, shape {tuple(scale.shape)}"
+        raise ValueError(f"{name} must have one real scale, or one a channel: got {got}")
+    scale = _plain(scale.double(), torch.ones(scale.shape, dtype=torch.float64), name)
+    if not (scale > 0).all():
+        raise ValueError(f"{name} must have scales above 0: got {float(scale.min()):g}")
+    zero_point = values.get(f"{name}.zero_point", torch.zeros(scale.shape, dtype=torch.int8))
+    zero_point = _plain(zero_point, torch.zeros(scale.shape, dtype=torch.int64), f"{name}.zero_point")
+    _check_within(codes, fmt, f"{name} must have codes")
+    _check_within(zero_point, fmt, f"{name} must have affine zero points")
+    if fmt.signed and config.weight_scheme == "symmetric" and zero_point.any():
+        raise ValueError(f"{name} must have symmetric zero points of 0: got {int(zero_point[zero_point != 0][0])}")
+    return with_codes(codes, scale, zero_point)
+
+
+def _plain(value: torch.Tensor, like: torch.Tensor, name: str) -> torch.Tensor:
+    """Return a copy of a plain tensor, if it is as `like`, and finite but for the infinities of a mask."""
+    wide = like.dtype in WHOLE[2:] and value.dtype in WHOLE  # zero points: torch's are int32 or int64, a file's int8
+    if value.shape != like.shape or (value.dtype != like.dtype and not wide):
+        got = f"{value.dtype} {tuple(value.shape)}"
+        raise ValueError(f"{name} must be a tensor {like.dtype} {tuple(like.shape)}: got {got}")
+    value = value.to(like.dtype, copy=True)
+    if not (torch.isfinite(value) | (value == like) & like.isinf()).all():
+        raise ValueError(f"{name} must be finite")
+    return value
+
+
+def _check_within(numbers: torch.Tensor, fmt: IntFormat, must: str) -> None:
+    outside = numbers[(numbers < fmt.qmin) | (numbers > fmt.qmax)]
+    if len(outside):
+        raise ValueError(f"{must} from {fmt.qmin} to {fmt.qmax}: got {int(outside[0])}")
 
 
 def _is_qparam(model, name: str, kind: str) -> bool:
@@ -160,43 +229,3 @@ def _is_qparam(model, name: str, kind: str) -> bool:
     if isinstance(module, fx.GraphModule):
         return re.search(rf"_{kind}_\d+$", last) is not None
     return last == kind and gives_codes(module)
-
-
-def _decoded_codes(value, like: torch.Tensor, name: str, fmt: IntFormat, symmetric: bool) -> torch.Tensor:
-    if not isinstance(value, dict) or set(value) != {"codes", "scale", "zero_point"}:
-        raise ValueError(f"{name} must be codes with a scale and a zero point: got {type(value).__name__}")
-    channels = value["scale"].shape
-    if tuple(channels) not in ((), (len(like),)):
-        raise ValueError(f"{name} must have one scale, or one a channel: got shape {tuple(channels)}")
-    codes = _plain(value["codes"], like.shape, like.int_repr().dtype, name)
-    if like.dtype == torch.quint8:  # the slopes of a PReLU
-        fmt, symmetric = IntFormat(fmt.bits, signed=False), False
-    scale = _plain(value["scale"], channels, torch.float64, name)
-    zero_point = _plain(value["zero_point"], channels, torch.int64, name)
-    if not (scale > 0).all():
-        raise ValueError(f"{name} must have scales above 0: got {float(scale.min()):g}")
-    _check_within(codes, fmt.qmin, fmt.qmax, f"{name} must have codes")
-    ends = (0, 0) if symmetric else (fmt.qmin, fmt.qmax)
-    _check_within(zero_point, *ends, f"{name} must have {'symmetric' if symmetric else 'affine'} zero points")
-    if channels:
-        return torch._make_per_channel_quantized_tensor(codes, scale, zero_point, 0)
-    return torch._make_per_tensor_quantized_tensor(codes, float(scale), int(zero_point))
-
-
-def _check_within(numbers: torch.Tensor, low: int, high: int, must: str) -> None:
-    outside = numbers[(numbers < low) | (numbers > high)]
-    if len(outside):
-        which = f"from {low} to {high}" if low < high else f"of {low}"
-        raise ValueError(f"{must} {which}: got {int(outside[0])}")
-
-
-def _plain(value, shape, dtype, name: str) -> torch.Tensor:
-    """Return a copy of a plain tensor of this shape and dtype, whose real numbers are finite."""
-    plain = type(value) is torch.Tensor and value.layout == torch.strided and not value.is_quantized
-    if not plain or value.device.type != "cpu" or value.shape != shape or value.dtype != dtype:
-        got = f"{value.dtype} {tuple(value.shape)}" if isinstance(value, torch.Tensor) else type(value).__name__
-        raise ValueError(f"{name} must be a tensor {dtype} {tuple(shape)}: got {got}")
-    value = value.detach().clone()
-    if not torch.isfinite(value).all():
-        raise ValueError(f"{name} must be finite")
-    return value

@@ -11,7 +11,7 @@ from .arena import ArenaExplorer
 from .calibration import CalibrationExplorer
 from .energy import EnergyExplorer
 from .explorer import Explorer
-from .gallery import Gallery
+from .gallery import Gallery, open_link
 from .granularity import GranularityExplorer
 from .hard_to_quantize import HardToQuantizeExplorer
 from .integer_walk import IntegerWalkExplorer
@@ -32,5 +32,5 @@ __all__ = [
     "ArenaExplorer", "CalibrationExplorer", "DecisionExplorer", "EnergyExplorer", "Explorer", "Gallery",
     "GranularityExplorer", "HardToQuantizeExplorer", "IntegerWalkExplorer", "MappingExplorer", "PTQExplorer",
     "ParetoExplorer", "PhotoExplorer", "QATExplorer", "QuantizeExplorer", "STEExplorer", "SaturationExplorer",
-    "SizeExplorer", "SpeedExplorer", "SwitchesExplorer",
+    "SizeExplorer", "SpeedExplorer", "SwitchesExplorer", "open_link",
 ]  # fmt: skip

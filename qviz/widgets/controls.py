@@ -13,6 +13,8 @@ names, comes with their list for the same reason.
 """
 
 import dataclasses
+import html
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -249,9 +251,18 @@ def dots_of_the_screen() -> tuple[widgets.FloatText, widgets.HTML]:
     return box, _acting(_TELL_DOTS)
 
 
+def copying(text: str) -> str:
+    """Return HTML that puts a text into the reader's clipboard; the browser allows that just after a press."""
+    return _run(f"navigator.clipboard?.writeText({html.escape(json.dumps(text))})")
+
+
 def _acting(script: str) -> widgets.HTML:
     """Return what runs a script of ours in the browser, once it is there; it shows nothing."""
-    return widgets.HTML(f'<style onload="{script}"></style>', layout={"display": "none"})
+    return widgets.HTML(_run(script), layout={"display": "none"})
+
+
+def _run(script: str) -> str:
+    return f'<style onload="{script}"></style>'
 
 
 def controls_of(state_type: type) -> dict[str, tuple[Control, object]]:

@@ -19,7 +19,8 @@ from qviz.tensors import tensor
 from ._layout import NamedImage, SettingError, SettingNameError, family
 from ._own_data import Own, TensorList, own_data
 from ._rerun_cells import note
-from .controls import YOURS, Choice, Setting, controls_of, dots_of_the_screen, fill, keys_stay_here
+from .controls import YOURS, Choice, Setting, controls_of, copying, dots_of_the_screen, fill, keys_stay_here
+from .links import PAGE, site_address, write_link
 
 _READOUT_STYLE = "margin:4px 0;font-size:14px;line-height:1.35;white-space:pre-wrap"
 
@@ -155,6 +156,15 @@ class Explorer(widgets.VBox):
         return self._made(*arguments, *([f"tensor={self.tensor!r}"] if self.tensor else []))
 
     @property
+    def link(self) -> str:
+        """The address that opens this explorer on the site as it stands; without the site's own where that is unknown.
+
+        The reader's own data stay here: the link names the default instead.
+        """
+        settings = {name: getattr(self, name) for name in self._controls}
+        return f"{site_address()}{PAGE}#{write_link(type(self), settings)}"
+
+    @property
     def png(self) -> bytes:
         """The picture, as a PNG file; the same on every screen."""
         return bytes(self._image.value) if self._dots == 1 else self._canvas.png()
@@ -179,6 +189,21 @@ class Explorer(widgets.VBox):
         if "data" in but or not (self._own and start.get("tensor") in self._own.arrays):
             start.pop("tensor", None)
         self.set(**start | but)
+
+    def hide(self, *names: str) -> None:
+        """Show every control but these, which a reader need not see."""
+        for name in names:
+            if name not in self._controls:
+                raise self._no_such(name)
+        for name, row in self._rows.items():
+            row.layout.display = "none" if name in names else None
+
+    def narrow(self, width: int) -> None:
+        """Draw it anew for a narrow screen: all panels in one column of so many pixels."""
+        self._canvas = self.canvas()
+        self._canvas.stack(width)
+        self._image.width, self._image.height = map(str, self._canvas.size)
+        self.refresh()
 
     def save(self, path=None) -> Path:
         """Write the picture as a PNG file, named after the settings, and return its path."""
@@ -239,26 +264,31 @@ class Explorer(widgets.VBox):
         return SettingNameError(f"{type(self).__name__} has no control {name!r}; {suggest(name, names)}")
 
     def _build_controls(self, settings: dict) -> None:
-        rows, self._linked = [], {}
+        self._rows, self._linked = {}, {}
         for name, (control, _) in self._controls.items():
-            row, self._linked[name] = control.build()
+            self._rows[name], self._linked[name] = control.build()
             self._connect(name, self._linked[name])
-            rows.append(row)
         self._tensors = TensorList(self._on_tensor) if self._takes_data else None
         self._dots, (box, hook) = 1, dots_of_the_screen()
         box.observe(self._on_dots, "value")
         buttons = []
-        for label, hint, action in (
+        offered = [
             ("Reset", "Put every control back", self._on_reset),
             ("Settings as code", "Show Python that builds this explorer as it stands", self._on_code),
             ("Save picture", "Write the picture to a PNG file beside the notebook", self._on_save),
-        ):
+        ]
+        if site_address() and (not self.source or self.source_optional):  # the site runs no torch
+            offered.insert(2, ("Copy link", "Copy the address that opens this explorer as it stands", self._on_link))
+        for label, hint, action in offered:
             button = widgets.Button(description=label, tooltip=hint, layout={"width": "auto"})
             button.on_click(action)
             buttons.append(button)
-        grid = widgets.Box(rows, layout={"flex_flow": "row wrap", "width": "900px", "max_width": "100%"})
+        grid = widgets.Box(
+            list(self._rows.values()), layout={"flex_flow": "row wrap", "width": "900px", "max_width": "100%"}
+        )
         tensors = [self._tensors] if self._tensors else []
-        hidden = widgets.HBox([box, hook, keys_stay_here()])
+        self._copied = widgets.HTML(layout={"display": "none"})
+        hidden = widgets.HBox([box, hook, keys_stay_here(), self._copied])
         self._panel_of_controls = widgets.VBox([grid, *tensors, widgets.HBox(buttons), hidden])
 
     def _connect(self, name: str, linked: list[widgets.Widget]) -> None:
@@ -387,6 +417,12 @@ class Explorer(widgets.VBox):
         modules = ["qviz.widgets", *filter(None, [self._named_source().rpartition(".")[0]])]
         self._code.value = "\n".join([*(f"import {module}" for module in modules), self.code])
         self._code.layout.display = None
+
+    def _on_link(self, _button) -> None:
+        self._code.value = self.link
+        self._code.layout.display = None
+        self._copied.value = ""  # so that a second press copies once more
+        self._copied.value = copying(self.link)
 
     def _on_save(self, _button) -> None:
         try:

@@ -2,12 +2,14 @@
 
 import inspect
 import pkgutil
+import warnings
 
 import ipywidgets as widgets
 
 from ._layout import family
 from ._rerun_cells import note
 from .explorer import Explorer
+from .links import read_link
 
 
 class Gallery(widgets.VBox):
@@ -80,6 +82,40 @@ class Gallery(widgets.VBox):
 def all_explorers() -> list[type[Explorer]]:
     """Return every explorer of this room."""
     return [kind for kind in Explorer.__subclasses__() if kind.__module__.startswith(f"{__package__}.")]
+
+
+def open_link(address: str) -> Explorer:
+    """Return the explorer that a link asks for, as its link on the site would open it.
+
+    What the link asks for in vain is told as a warning, and the default holds.
+
+    Parameters
+    ----------
+    address : str
+        As from `Explorer.link`, or what follows the # in it.
+
+    Raises
+    ------
+    ValueError
+        The link names no explorer.
+
+    Examples
+    --------
+    >>> explorer = open_link("explore.html#explorer=PhotoExplorer&bits=3")
+    >>> explorer.bits
+    3
+    >>> explorer.close()
+    """
+    kinds = {kind.__name__: kind for kind in all_explorers()}
+    link = read_link(address.partition("#")[2] or address, kinds)
+    if not link.kind:
+        raise ValueError(" ".join(link.notes))
+    for sentence in link.notes:
+        warnings.warn(sentence, stacklevel=2)
+    kind = kinds[link.kind]
+    explorer = kind(*_source_of(kind), **link.settings)
+    explorer.hide(*link.hidden)
+    return explorer
 
 
 def _source_of(kind: type[Explorer]) -> list:

@@ -1,46 +1,41 @@
 """The site: built with no network and no warning, and looked at by an accessibility engine at three widths."""
 
-import functools
-import http.server
+import json
 import re
 import subprocess
 import sys
-import threading
 
 import pytest
 
-from .conftest import ARTIFACTS, ROOT
+pytest.importorskip("ipywidgets")
+from qviz.widgets.live import live_explorers
 
-PAGES = ["index.html", "docs/glossary.html", "docs/instructor.html"]
+from .conftest import ARTIFACTS, ROOT
+from .site import lesson, serious, serve
+
+PAGES = ["index.html", "explore.html", "docs/glossary.html", "docs/instructor.html"]
 PAGES += [f"notebooks/{path.stem}.html" for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
 VIEWS = {"desktop": (1400, "light"), "at night": (1400, "dark"), "tablet": (820, "light"), "phone": (390, "light")}
-SERIOUS = ("critical", "serious")
 # What may be missing, and why that is no fault of the site.
 MISSING = {"/basic.css": "the theme imports it once more, by a path that is wrong; it was there before"}
 
 
 @pytest.fixture(scope="module")
-def built():
+def built(tmp_path_factory):
     """Build the site as `start.py site` does."""
     pytest.importorskip("myst_nb")
-    command = [sys.executable, ROOT / "tools" / "site.py"]
+    out = tmp_path_factory.mktemp("built") / "site"
+    command = [sys.executable, ROOT / "tools" / "site.py", "--out", out]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    return ROOT / "build" / "site"
+    return out
 
 
 @pytest.fixture(scope="module")
 def address(built):
     """Serve the site on this machine alone."""
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=built)) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with serve(built) as address:
+        yield address
 
 
 @pytest.fixture
@@ -52,14 +47,6 @@ def page(browser):
     page.on("response", lambda got: page.missing.append(got.url) if got.status >= 400 else None)
     yield page
     page.close()
-
-
-def serious(page):
-    """Return what the engine finds that keeps somebody out."""
-    page.evaluate("Promise.all(document.getAnimations().map(fading => fading.finished))")  # no colour half way
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    found = axe.run(page).response["violations"]
-    return [(v["impact"], v["id"], n["html"][:200]) for v in found if v["impact"] in SERIOUS for n in v["nodes"]]
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -95,6 +82,62 @@ def test_every_picture_is_described(name, built):
     pictures = re.findall(r"<img [^>]*>", html)
     words = [re.search(r'alt="([^"]*)"', picture) for picture in pictures]
     assert all(alt and len(alt[1]) > 20 for alt in words), pictures
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_stored_text_of_an_explorer_is_that_of_its_settings(name, built, page, address):
+    """So that nothing jumps when it begins to move."""
+    page.goto(f"{address}/{name}")
+    for place in page.locator(".qviz-live").all():
+        kind = live_explorers()[place.get_attribute("data-explorer")]
+        native = kind(**json.loads(place.get_attribute("data-settings")))
+        text = place.locator("pre").inner_text().strip()
+        if kind.source_optional:  # what only its source can do, such as to measure time, is told at the end
+            text = text[: len(native.readout)]
+        assert text == native.readout.strip()
+        native.close()
+
+
+def test_the_stored_text_on_disk_says_why_it_cannot_move(page, built):
+    page.goto((built / lesson("calibration")).as_uri())
+    assert "this page was opened as a file" in page.locator(".qviz-says").first.inner_text()
+    assert page.locator(".qviz-live").first.get_by_role("button", name="Make it move").is_disabled()
+
+
+def test_an_explorer_on_torch_says_what_it_needs(built):
+    html = (built / lesson("ptq_with_fbgemm")).read_text(encoding="utf-8")
+    assert "This explorer needs PyTorch, which no browser runs." in html and "qviz-live" not in html
+
+
+def test_a_guess_opens_the_answer_fills_the_record_and_is_kept(page, address):
+    page.goto(f"{address}/{lesson('calibration')}")
+    question, answer = page.locator(".qviz-guess").first, page.locator(".qviz-answer").first
+    assert answer.get_attribute("open") is None and answer.locator("p").first.is_hidden()
+    commit = question.get_by_role("button", name="That is my guess")
+    assert commit.is_disabled()
+    wrong = next(
+        r for r in question.get_by_role("radio").all() if r.input_value() != answer.get_attribute("data-right")
+    )
+    wrong.press("Space")
+    commit.press("Enter")
+    guess = wrong.input_value()
+    for _ in range(2):  # the second time after the page was opened anew
+        assert f"You expect: {guess}. Read on" in question.inner_text()
+        assert answer.locator(".qviz-expected").inner_text() == f"✗ You expected: {guess}."
+        assert answer.locator("p").nth(1).is_visible()
+        count = page.locator(".qviz-guess").count()
+        assert f"1 of {count} guessed, 0 right." in page.locator(".qviz-record").inner_text()
+        assert guess in page.locator(".qviz-record tr").nth(1).inner_text()
+        page.reload()
+    page.evaluate("localStorage.clear()")
+
+
+def test_every_question_of_the_course_becomes_a_form(built):
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        text, html = path.read_text(encoding="utf-8"), (built / "notebooks" / f"{path.stem}.html").read_text("utf-8")
+        asked = len(re.findall(r"\w+ = Prediction\(", text))
+        assert html.count('class="qviz-guess"') == html.count('class="qviz-answer"') == asked, path.name
+        assert 'data-right=""' not in html, path.name
 
 
 def test_a_public_address_brings_launch_buttons(tmp_path, monkeypatch):

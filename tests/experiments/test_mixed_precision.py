@@ -19,6 +19,7 @@ from qviz.experiments.mixed_precision import (
     place,
     size_bytes,
 )
+from qviz.experiments.mixed_precision_table import SHIPPED
 from qviz.networks import cnn_accuracy, cnn_forward, cnn_weights
 from qviz.numerics import IntFormat, PerChannel, calibrate, fake_quantize, kl_divergence, sqnr_db
 
@@ -75,13 +76,22 @@ def test_the_training_images_are_measured_in_parts():
     assert found.sqnr_db[at] == pytest.approx(sqnr_db(cnn_forward(d.images[d.train])["logits"], logits), abs=0.01)
 
 
+@pytest.mark.parametrize("names", SHIPPED, ids=" ".join)
+def test_the_tables_that_ship_are_what_is_measured(names):
+    found, measured = every_network(*names), joined([networks_of(bits, *names) for bits in WIDTHS])
+    np.testing.assert_array_equal(found.right, measured.right)
+    for table in ("noise", "divergence"):  # kept as float32
+        np.testing.assert_array_equal(getattr(found, table), getattr(measured, table).astype(np.float32))
+    assert (found.signal, found.images) == (measured.signal, measured.images)
+
+
 def test_parts_joined_are_all_of_it():
     """And a part computed alone is that part, bit for bit."""
-    whole = every_network()
+    whole = joined([networks_of(bits) for bits in WIDTHS])
     part = networks_of(4)
     for name in ("right", "noise", "divergence"):
         np.testing.assert_array_equal(getattr(whole, name)[place(4)[0]], getattr(part, name)[0])
-    assert not whole.right.flags.writeable
+    assert not whole.right.flags.writeable and not every_network().right.flags.writeable
     with pytest.raises(ValueError, match="all 8 widths of conv1: got 3"):
         joined([part] * 3)
 

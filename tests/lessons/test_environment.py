@@ -45,3 +45,11 @@ def test_the_int8_kernels_are_asked_of_torch_itself(monkeypatch, printed, ok):
 
 def test_a_clean_report_reads_the_same_everywhere():
     assert repr(Report((Finding("numpy", True, ""),))) == "numpy                ok\nAll is there."
+
+
+def test_in_a_browser_no_process_is_started_and_torch_is_not_missed(monkeypatch):
+    monkeypatch.setattr(environment, "IN_BROWSER", True)
+    monkeypatch.setattr(environment, "_int8_kernels", lambda: pytest.fail("a browser cannot start a process"))
+    report = check_environment()
+    assert [f.name for f in report.findings] == ["Python 3.11 or later", "numpy", "matplotlib", "ipywidgets"]
+    assert report.ok

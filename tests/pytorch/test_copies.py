@@ -79,8 +79,8 @@ def test_a_weight_that_is_computed_is_quantized_as_a_plain_one(compute, how, tmp
     before, kind = run(model, X), type(layer)
     quantized = assert_same(model, plain, config, X)
     assert type(layer) is kind and torch.equal(run(model, X), before)  # not changed
-    saved_model.save(quantized, tmp_path / "model.pt")
-    assert torch.equal(run(saved_model.load(tmp_path / "model.pt", model, X), X), run(quantized, X))
+    saved_model.save(quantized, tmp_path / "model.safetensors")
+    assert torch.equal(run(saved_model.load(tmp_path / "model.safetensors", model, X), X), run(quantized, X))
 
 
 @pytest.mark.parametrize("compute", ["weight_norm", "spectral_norm", "pruned"])
@@ -178,8 +178,8 @@ def test_fx_gives_each_call_of_a_layer_its_own(case, dynamic, tmp_path):
     config, y = PTQConfig(samples=64, flow="fx", dynamic=dynamic), torch.zeros(64, dtype=torch.long)
     assert torch.equal(run(model, x), run(own, x))
     quantized = assert_same(model, own, config, x)
-    saved_model.save(quantized, tmp_path / "model.pt")
-    assert torch.equal(run(saved_model.load(tmp_path / "model.pt", model, x), x), run(quantized, x))
+    saved_model.save(quantized, tmp_path / "model.safetensors")
+    assert torch.equal(run(saved_model.load(tmp_path / "model.safetensors", model, x), x), run(quantized, x))
     if x is X:
         mine, theirs = (evaluate(m, quantize_model(m, config, x), x, y) for m in (model, own))
         assert [a.sqnr_db for a in mine.layers] == [a.sqnr_db for a in theirs.layers]

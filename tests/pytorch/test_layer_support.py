@@ -128,8 +128,8 @@ def sqnr_db(real, got):
 
 
 def assert_saved(model, case, x, path):
-    """Bit-identical, within what was calibrated and beyond."""
-    saved_model.save(model, path)
+    """Bit-identical, packed, within what was calibrated and beyond."""
+    saved_model.save(model, path, packed=True)
     loaded = saved_model.load(path, case.build(), x)
     for some in (x, x if case.first_float else x * 1.5):
         assert torch.equal(run(loaded, some), run(model, some))
@@ -156,7 +156,7 @@ def test_after_training(name, flow, weight_bits, activation_bits, method, tmp_pa
     if weight_bits == 7:
         assert sqnr_db(run(model, x), run(converted, x)) > 20  # 7 bits of weights: about 35 dB
     measured(model, converted, simulated, x, weight_bits)
-    assert_saved(converted, case, x, tmp_path / "x.pt")
+    assert_saved(converted, case, x, tmp_path / "x.safetensors")
 
 
 def measured(model, converted, simulated, x, weight_bits):
@@ -194,7 +194,7 @@ def test_with_quantization_in_training(name, weight_bits, activation_bits, metho
     assert {x.weights_different for x in found.layers if x.weights_different == x.weights_different} == {0}
     y = torch.zeros(len(x), dtype=torch.int64)
     assert evaluate(model, converted, x, y).layers
-    assert_saved(converted, case, x, tmp_path / "x.pt")
+    assert_saved(converted, case, x, tmp_path / "x.safetensors")
 
 
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")  # torch's word on its float convolution
@@ -215,7 +215,7 @@ def test_dynamic_quantizes_linear_layers_and_leaves_the_others(name, weight_bits
         y = torch.zeros(len(x), dtype=torch.int64)
         rows = [evaluate(model, some, x, y).layers for some in (converted, simulated)]
         assert [row.name for row in rows[0]] == [row.name for row in rows[1]] == list(layers)
-        assert_saved(converted, case, x, tmp_path / "x.pt")
+        assert_saved(converted, case, x, tmp_path / "x.safetensors")
 
 
 def test_dynamic_refuses_a_function_that_takes_the_weight_of_a_layer():

@@ -156,7 +156,7 @@ def test_what_is_refused(layers, kind, text):
 def test_it_is_saved_and_loaded_bit_for_bit(layers, tmp_path):
     config = PTQConfig(weight_bits=4, flow="fx", layers=layers)
     quantized = quantize_model(MODEL, config, TRAIN)
-    save(quantized, tmp_path / "mixed.pt")
-    loaded = load(tmp_path / "mixed.pt", MODEL, TRAIN[:1])
+    save(quantized, tmp_path / "mixed.safetensors")
+    loaded = load(tmp_path / "mixed.safetensors", MODEL, TRAIN[:1])
     with engines.using(), ReproducibleSums():
         assert torch.equal(loaded(TEST), quantized(TEST)) and loaded.made.config == config

@@ -44,7 +44,7 @@ def test_readout(shown):
     assert rows["static"].endswith('(page "Calibration") +1')
     assert rows["weight-only"].endswith(" +1") and rows["QAT"].endswith(" +2")
     assert lines[10] == "Code, for a torch model, and images and labels to learn from."
-    assert lines[-1] == '    np.savez("model.npz", **(state | packed | scales))'
+    assert lines[-1] == '    save_file(state | packed | scales, "model.safetensors")'
     explorer.bits = 8
     assert explorer.readout.splitlines()[-1] == "    quantized = model"
     explorer.target = "ARM phone"

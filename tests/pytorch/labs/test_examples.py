@@ -30,8 +30,8 @@ def test_mended(mended, tmp_path):
     assert example.quantized.fc.scale != 1.0
     assert (quantized - real).abs().mean() < example.quantized.fc.scale / 2
     assert (quantized - examples.targets(X)).abs().mean() < 0.05
-    saved_model.save(example.quantized, tmp_path / "mended.pt")
-    loaded = saved_model.load(tmp_path / "mended.pt", examples.MendedModel(), X)
+    saved_model.save(example.quantized, tmp_path / "mended.safetensors")
+    loaded = saved_model.load(tmp_path / "mended.safetensors", examples.MendedModel(), X)
     with torch.inference_mode():
         assert torch.equal(loaded(X), quantized)
 

@@ -6,7 +6,7 @@ torch = pytest.importorskip("torch")
 
 from qviz.pytorch import digits_model, engines
 from qviz.pytorch.labs import pipelines, recipes
-from qviz.pytorch.packed_file import held
+from qviz.pytorch.size_and_latency import state_dict_bytes
 from qviz.pytorch.sub8bit import weighted
 
 pytestmark = pytest.mark.skipif(engines.preferred() is None, reason="no engine for quantized models here")
@@ -61,7 +61,7 @@ def test_each_way_ends_in_a_network_that_works(found):
     """Float has 355 of 359 right; each way keeps all but four more at most, about a per cent."""
     for way in found.ways:
         assert way.accuracy > 351 / 359
-        assert way.size_bytes < held(digits_model.digits_cnn()).file_bytes / 2
+        assert way.size_bytes < state_dict_bytes(digits_model.digits_cnn()).file_bytes / 2
 
 
 def test_which_layers_become_integers():

@@ -49,7 +49,7 @@ def packing(way):
     return METHODS[way].code + METHODS[way].packed
 
 
-PACKED = [way for way in METHODS if "model.npz" in packing(way)]
+PACKED = [way for way in METHODS if "model.safetensors" in packing(way)]
 
 
 def test_every_way_to_fewer_bits_is_packed():
@@ -65,7 +65,7 @@ def test_few_bits_make_a_smaller_file(way, data, tmp_path, monkeypatch):
     packed, torchs = {}, {}
     for bits in (3, 8):
         names = run(packing(way), bits, data)
-        packed[bits] = (tmp_path / "model.npz").stat().st_size
+        packed[bits] = (tmp_path / "model.safetensors").stat().st_size
         torchs[bits] = size_bytes(names["quantized"])
     linear = 64 * 512 + 10 * 64  # the weights that every way makes codes of
     assert torchs[3] == torchs[8]

@@ -1,0 +1,295 @@
+// Makes the explorers of a page move, in place: a stored picture until the reader asks, then Python in a worker.
+// Controls are drawn from what qviz.widgets.live says of them; nothing here knows any explorer.
+(() => {
+  const here = document.currentScript;
+  const setup = JSON.parse(here.dataset.setup);
+  const beside = (file) => new URL(file, here.src).href;
+  const onDisk = location.protocol === "file:";
+  const lives = [];
+  let worker;
+
+  function make(name, properties = {}, ...inside) {
+    const element = Object.assign(document.createElement(name), properties);
+    element.append(...inside);
+    return element;
+  }
+
+  function start() {
+    if (worker) return;
+    worker = new Worker(beside(setup.worker), { type: "module" });
+    worker.onerror = (event) => broke(event.message || "the worker does not start");
+    worker.onmessage = ({ data }) => {
+      if (data.share !== undefined) lives.forEach((live) => live.progress(data.share));
+      else if (data.broken) broke(data.broken);
+      else lives[data.key].take(data);
+    };
+    const { pyodide, lock, bundle, sizes } = setup;
+    worker.postMessage({ start: { pyodide: beside(pyodide), lock: beside(lock), bundle: beside(bundle), sizes } });
+  }
+
+  // A worker that did not get its files is given up, so that the next press tries again.
+  function broke(why) {
+    worker?.terminate();
+    worker = undefined;
+    lives.forEach((live) => live.broke(why));
+  }
+
+  class Live {
+    constructor(root, key) {
+      Object.assign(this, { root, key, asked: false, busy: false, waiting: null });
+      const cell = root.closest(".cell_output") ?? root;
+      this.picture = cell.querySelector("img");
+      this.readout = cell.querySelector("pre");
+      this.readout.setAttribute("role", "status");
+      this.kind = root.dataset.explorer;
+      this.state = JSON.parse(root.dataset.settings);
+      this.controls = make("div", { className: "qviz-controls" });
+      this.says = make("p", { className: "qviz-says" });
+      this.says.setAttribute("role", "status");
+      this.bar = make("progress", { max: 1, value: 0, hidden: true });
+      this.bar.setAttribute("aria-label", "Loaded");
+      this.move = this.button("Make it move", () => this.send({}));
+      this.buttons = make("div", { className: "qviz-buttons" }, this.move);
+      const frame = make("div", { className: "qviz-picture" }, this.picture);
+      const text = this.readout.closest(".output") ?? this.readout;
+      root.append(frame, this.controls, this.buttons, this.bar, this.says, text, this.linked());
+      this.link(root.dataset.link);
+      this.draw(JSON.parse(root.dataset.controls));
+      const all = root.querySelector("script");
+      if (all) this.chooser(JSON.parse(all.textContent));
+      if (onDisk) this.refuse();
+    }
+
+    // The page of all explorers: a list to choose from.
+    chooser(all) {
+      this.all = all;
+      const options = Object.entries(all).map(([kind, { about }]) => make("option", { value: kind, textContent: about }));
+      this.chosen = make("select", { id: "qviz-all", value: this.kind, onchange: () => this.choose(this.chosen.value) }, ...options);
+      this.chosen.value = this.kind;
+      this.root.prepend(make("div", { className: "qviz-row" }, make("label", { htmlFor: "qviz-all", textContent: "Explorer" }), this.chosen));
+    }
+
+    choose(kind, send = this.asked) {
+      const { controls, picture, words, readout, link } = this.all[kind];
+      Object.assign(this, { kind, state: {} });
+      this.chosen.value = kind;
+      this.draw(controls);
+      this.picture.src = picture;
+      this.picture.alt = words;
+      this.readout.textContent = readout;
+      this.link(link);
+      if (send) this.send({}, { kind, settings: {} });
+    }
+
+    // What reopens it as it stands; a teacher may leave controls out.
+    linked() {
+      this.address = make("input", { type: "text", readOnly: true, onfocus: () => this.address.select() });
+      this.address.setAttribute("aria-label", "Link to this state");
+      const copy = this.button("Copy link", async () => {
+        this.address.select();
+        try { await navigator.clipboard.writeText(this.address.value); } catch { document.execCommand("copy"); }
+        copied.textContent = "Copied.";
+      });
+      const copied = make("span");
+      copied.setAttribute("role", "status");
+      this.leave = make("fieldset", {}, make("legend", { textContent: "Controls that the link shows" }));
+      const row = make("div", { className: "qviz-address" }, this.address, copy, copied);
+      return make("details", { className: "qviz-link" }, make("summary", { textContent: "Link to this state" }), row, this.leave);
+    }
+
+    link(text = this.told) {
+      this.told = text;
+      const same = lives.filter((live) => live.kind === this.kind && live.key < this.key).length;
+      const left = [...this.leave.querySelectorAll("input")].filter((box) => !box.checked).map((box) => box.value);
+      const parts = [text, ...(left.length ? [`hide=${left.join(",")}`] : []), ...(same ? [`nth=${same + 1}`] : [])];
+      this.address.value = `${location.origin}${location.pathname}#${parts.join("&")}`;
+    }
+
+    hide(names) {
+      this.rows.forEach((row, name) => { row.hidden = names.includes(name); });
+      for (const box of this.leave.querySelectorAll("input")) box.checked = !names.includes(box.value);
+    }
+
+    button(text, onclick) {
+      return make("button", { type: "button", textContent: text, onclick });
+    }
+
+    // A browser lets a page that was opened as a file start nothing.
+    refuse() {
+      this.move.disabled = true;
+      this.controls.querySelectorAll("input, select").forEach((input) => { input.disabled = true; });
+      this.says.textContent = "It cannot move here: this page was opened as a file, and browsers let no file start " +
+        "Python. In the folder of the site: python3 -m http.server, then open http://localhost:8000";
+    }
+
+    draw(controls) {
+      Object.assign(this, { shows: new Map(), rows: new Map() });
+      this.controls.replaceChildren(...controls.map((control) => this.row(control)));
+      const boxes = controls.map(({ name, label }) => make("label", {},
+        make("input", { type: "checkbox", value: name, checked: true, onchange: () => this.link() }), label));
+      this.leave.replaceChildren(this.leave.firstChild, ...boxes);
+      this.show({ ...Object.fromEntries(controls.map(({ name, start }) => [name, start])), ...this.state });
+    }
+
+    show(state, offers = {}) {
+      this.shows.forEach((show, name) => show(state[name], offers[name]));
+    }
+
+    row({ name, label, kind, low, high, step, options }) {
+      const id = `qviz-${this.key}-${name}`;
+      const send = (value) => this.send({ [name]: value });
+      const row = make("div", { className: "qviz-row" }, make("label", { htmlFor: id, textContent: label }));
+      this.rows.set(name, row);
+      if (kind === "slider") this.slider(row, name, id, label, { min: low, max: high, step }, send);
+      else if (kind === "toggle") this.toggle(row, name, id, send);
+      else this.list(row, name, id, label, options, send, kind === "ladder");
+      return row;
+    }
+
+    slider(row, name, id, label, limits, send) {
+      const bar = make("input", { type: "range", id, ...limits });
+      const box = make("input", { type: "number", ...limits });
+      box.setAttribute("aria-label", label);
+      bar.oninput = () => { box.value = bar.value; send(+bar.value); };
+      box.onchange = () => box.checkValidity() && box.value !== "" ? send(+box.value) : this.show(this.state);
+      this.shows.set(name, (value) => { bar.value = value; box.value = value; });
+      row.append(bar, box);
+    }
+
+    toggle(row, name, id, send) {
+      const box = make("input", { type: "checkbox", id });
+      box.onchange = () => send(box.checked);
+      this.shows.set(name, (value) => { box.checked = value; });
+      row.append(box);
+    }
+
+    list(row, name, id, label, options, send, ordered) {
+      const list = make("select", { id });
+      const offer = (offered) => {
+        options = offered;
+        list.replaceChildren(...options.map((option, at) => make("option", { value: at, textContent: option })));
+      };
+      offer(options);
+      list.onchange = () => send(options[list.value]);
+      const shows = [(value) => {
+        if (!options.includes(value)) offer([...options, value]);
+        list.value = options.indexOf(value);
+      }];
+      if (ordered) {
+        const bar = make("input", { type: "range", min: 0, max: options.length - 1, step: 1 });
+        bar.setAttribute("aria-label", label);
+        bar.oninput = () => { list.value = bar.value; send(options[bar.value]); };
+        shows.push((value) => { bar.value = options.indexOf(value); bar.setAttribute("aria-valuetext", value); });
+        row.append(bar);
+      }
+      row.append(list);
+      this.shows.set(name, (value, offered) => {
+        if (offered && offered.join() !== options.join()) offer(offered);
+        shows.forEach((show) => show(value));
+      });
+    }
+
+    // One request is under way at a time; of the moves meanwhile, the last of each control counts.
+    send(move, more = {}) {
+      if (onDisk) return;
+      if (this.busy) {
+        const before = more.reset || more.kind ? {} : this.waiting ?? {};
+        this.waiting = { ...before, ...more, move: { ...before.move, ...move } };
+        return;
+      }
+      const first = this.asked ? {} : { kind: this.kind, settings: this.state };
+      if (!this.asked) this.wait();
+      this.asked = this.busy = true;
+      this.since = performance.now();
+      start();
+      worker.postMessage({ key: this.key, dots: devicePixelRatio, width: this.picture.clientWidth, ...first, ...more, move });
+    }
+
+    wait() {
+      this.move.disabled = true;
+      this.root.dataset.state = "loading";
+      this.bar.hidden = false;
+      this.says.textContent = setup.loads;
+    }
+
+    progress(share) {
+      if (this.root.dataset.state !== "loading") return;
+      this.bar.value = share;
+      if (share === 1) this.says.textContent = "Everything is here; Python starts …";
+    }
+
+    broke(why) {
+      if (!this.asked) return;
+      this.asked = this.busy = false;
+      this.waiting = null;
+      this.fall(why);
+    }
+
+    fall(why) {
+      this.move.disabled = false;
+      this.bar.hidden = true;
+      this.root.dataset.state = "failed";
+      this.says.textContent = `It does not move: ${why}. The picture is the stored one; press the button to try again.`;
+    }
+
+    take({ told, png, failed }) {
+      this.busy = false;
+      if (failed) {
+        this.asked = false;
+        this.waiting = null;
+        this.fall(failed);
+        return;
+      }
+      if (told.explorer === this.kind) this.tell(told, png);  // else another one was chosen meanwhile
+      performance.measure("qviz move", { start: this.since, detail: this.key });
+      const next = this.waiting;
+      this.waiting = null;
+      if (next) {
+        const { move, ...more } = next;
+        this.send(move, more);
+      }
+    }
+
+    tell(told, png) {
+      const old = this.picture.src;
+      this.picture.src = URL.createObjectURL(new Blob([png], { type: "image/png" }));
+      if (old.startsWith("blob:")) URL.revokeObjectURL(old);
+      this.picture.alt = told.words || this.picture.alt;
+      this.readout.textContent = told.readout;
+      this.says.textContent = told.notes.join(" ");
+      this.state = told.state;
+      this.link(told.link);
+      if (!this.waiting) this.show(told.state, told.offers);  // while the reader drags on, a slider stays with them
+      if (this.root.dataset.state !== "live") this.alive();
+    }
+
+    alive() {
+      this.bar.hidden = true;
+      this.move.replaceWith(this.button("Reset", () => this.send({}, { reset: true })));
+      this.root.dataset.state = "live";
+    }
+  }
+
+  // What the address asks for, such as #explorer=PhotoExplorer&bits=3. Python reads it, and trusts nothing in it.
+  function follow() {
+    const asked = new URLSearchParams(location.hash.slice(1));
+    const kind = asked.get("explorer");
+    if (kind === null) return;
+    const nth = Number(asked.get("nth")) || 1;
+    const same = lives.filter((live) => live.kind === kind);
+    const live = lives.find(({ all }) => all) ?? same[nth - 1] ?? same[0];
+    if (!live) {
+      location.replace(beside(setup.explore) + location.hash);
+      return;
+    }
+    if (live.all && Object.hasOwn(live.all, kind)) live.choose(kind, false);
+    live.hide((asked.get("hide") ?? "").split(","));
+    asked.delete("nth");
+    live.root.scrollIntoView();
+    live.send({}, { kind: live.kind, settings: {}, link: asked.toString() });
+  }
+
+  document.querySelectorAll(".qviz-live").forEach((root, key) => lives.push(new Live(root, key)));
+  addEventListener("hashchange", follow);
+  follow();
+})();

@@ -1,0 +1,122 @@
+"""Results that stay folded until the question above them is answered.
+
+In a running notebook they unfold by themselves. Where a page is only read, on a site or a code host, text is stored as
+a <details> that the reader opens; a picture is stored as it is.
+"""
+
+import html
+import io
+import sys
+from collections.abc import Callable, Mapping
+
+import ipywidgets as widgets
+from IPython import get_ipython
+from IPython.display import display
+
+VIEW = "application/vnd.jupyter.widget-view+json"
+CLOSED = "Folded until you have answered the question above."
+SUMMARY = "Make your guess, then open this: the result"
+_PRE = '<pre style="white-space:pre-wrap;margin:0">{}</pre>'
+
+
+def details(summary: str, body: str) -> str:
+    """Return HTML that is folded behind a summary.
+
+    Examples
+    --------
+    >>> details("The answer", "4 times")
+    '<details><summary>The answer</summary>4 times</details>'
+    """
+    return f"<details><summary>{html.escape(summary)}</summary>{body}</details>"
+
+
+class Folded(widgets.HTML):
+    """One output of a cell, hidden until it may be seen.
+
+    Parameters
+    ----------
+    data : mapping of MIME type to content, as a notebook has it
+    visible : function that says whether it may be seen
+    """
+
+    def __init__(self, data: Mapping[str, str], visible: Callable[[], bool]):
+        super().__init__()
+        self._data, self._visible = dict(data), visible
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show the output, if it may be seen now."""
+        self.value = self._opened() if self._visible() else f'<div role="status"><em>{CLOSED}</em></div>'
+
+    def _opened(self) -> str:
+        words = html.escape(self._data.get("text/plain", ""), quote=True)
+        if png := self._data.get("image/png"):
+            return f'<img alt="{words}" style="max-width:100%" src="data:image/png;base64,{png}">'
+        return self._data.get("text/html") or _PRE.format(words)
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
+        stored = self._data if "image/png" in self._data else {
+            **self._data, "text/html": details(SUMMARY, self._opened())
+        }  # fmt: skip
+        return {**super()._repr_mimebundle_(include=include, exclude=exclude), **stored}
+
+
+class Folding:
+    """What a cell prints and shows from here to its end, folded; widgets, such as explorers, come through.
+
+    Parameters
+    ----------
+    shell : the IPython shell of a Jupyter kernel
+    visible : function that says whether it may be seen
+    tell : function that takes each Folded, to refresh it later
+    """
+
+    def __init__(self, shell, visible: Callable[[], bool], tell: Callable[[Folded], None]):
+        self._shell, self._visible, self._tell = shell, visible, tell
+        self._text, self._stdout = io.StringIO(), sys.stdout
+
+    def begin(self) -> None:
+        """Take over, until the cell has ended."""
+        sys.stdout = self._text
+        sys.displayhook = _show_last  # IPython puts its own back after the cell
+        self._shell.display_pub.register_hook(self._on_message)
+        self._shell.events.register("post_execute", self._end)
+
+    def _end(self) -> None:
+        self._shell.events.unregister("post_execute", self._end)
+        self._shell.display_pub.unregister_hook(self._on_message)
+        sys.stdout = self._stdout
+        self._show_text()
+
+    def _on_message(self, message: dict) -> dict | None:
+        """Fold what is displayed; let widgets through, and what is no display."""
+        data = message["content"].get("data", {})
+        self._show_text()
+        if not data or VIEW in data or "qviz-stored" in data.get("text/html", ""):
+            return message
+        self._show(data)
+        return None
+
+    def _show_text(self) -> None:
+        text = self._text.getvalue()
+        self._text.seek(0)
+        self._text.truncate()
+        if text.strip():
+            self._show({"text/plain": text.rstrip("\n")})
+
+    def _show(self, data: Mapping[str, str]) -> None:
+        folded = Folded(data, self._visible)
+        self._tell(folded)
+        display(folded)
+
+
+def _show_last(value) -> None:
+    """Display the value of a cell's last line, as IPython does."""
+    if value is not None:
+        display(value)
+
+
+def kernel_shell():
+    """Return the shell of the running notebook, or None where there is none whose displays can be folded."""
+    shell = get_ipython()
+    return shell if hasattr(getattr(shell, "display_pub", None), "register_hook") else None

@@ -1,0 +1,67 @@
+"""Number formats, all behind the same four verbs; NumPy alone.
+
+* protocol: the verbs, and `fake_quantize` for arrays of any shape
+* affine: the integers of `qviz.numerics`
+* floating_point: FP16, BF16, FP8, FP6, FP4, and any other split of 3 to 16 bits
+* scaled: a table of values times a scale for each group; scales that are quantized themselves
+* block: the Microscaling formats and NVFP4
+* codebook: any table, NF4, k-means
+* gguf, k_quants: the blocks of llama.cpp's files, with their bytes
+* low_bits: powers of two, ternary, binary
+* registry: CODECS by name
+* names: what the names that people use mean
+
+A codec works on rows, one for each group of values that share parameters:
+
+    params = codec.choose_params(groups)     # (n_groups, n) values
+    codes = codec.encode(groups, params)     # integers
+    values = codec.decode(codes, params)     # float32
+    codec.bits_per_value(shape, granularity) # with all scales and tables counted
+
+Input out of the ordinary has one answer each:
+
+=====================  =====================================================================================
+x is                   answer
+=====================  =====================================================================================
+empty                  fake_quantize: empty. bits_per_value, groups of no value: ValueError
+all zero               exact zeros, in every format
+NaN                    ValueError that says how many there are, and where the first is. `encode` and `decode` of
+                       a FloatFormat keep it where the format has one
+infinite               as NaN. `encode` with chosen parameters: the nearest end of the range; in a FloatFormat
+                       infinity, or the largest value where it saturates
+subnormal              as any other, or zero where a scale would leave float32
+1e38                   as any other; a level beyond the largest float32 is infinite
+1e300                  ValueError: float64 is rounded to float32 first, and this does not fit
+a shorter last group   a group like the others, with parameters of its own. GGUF stores it as a whole block
+a table out of order   ValueError that says where it falls
+=====================  =====================================================================================
+"""
+
+from .affine import Affine
+from .block import MX, NVFP4, RULES, NVParams
+from .codebook import KMeans, Table, nf4, normal_float
+from .floating_point import (
+    BF16,
+    FP4_E2M1,
+    FP6_E2M3,
+    FP6_E3M2,
+    FP8_E4M3,
+    FP8_E4M3_IEEE,
+    FP8_E5M2,
+    FP16,
+    FloatFields,
+    FloatFormat,
+)
+from .gguf import BlockParams, GGUFBlock
+from .k_quants import KParams, KQuant
+from .low_bits import Binary, Ternary, power_of_two
+from .protocol import Codec
+from .registry import CODECS, as_codec
+from .scaled import Centered, Scaled
+
+__all__ = [
+    "BF16", "CODECS", "FP4_E2M1", "FP6_E2M3", "FP6_E3M2", "FP8_E4M3", "FP8_E4M3_IEEE", "FP8_E5M2", "FP16", "MX",
+    "NVFP4", "RULES", "Affine", "Binary", "BlockParams", "Centered", "Codec", "FloatFields", "FloatFormat",
+    "GGUFBlock", "KMeans", "KParams", "KQuant", "NVParams", "Scaled", "Table", "Ternary", "as_codec", "nf4",
+    "normal_float", "power_of_two",
+]  # fmt: skip

@@ -1,0 +1,185 @@
+"""Codes that are looked up in a table, times one scale for each group: scaled floats, and tables such as NF4."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import _check
+from .._groups import ends_of
+from ._grouping import in_blocks
+from .floating_point import FP8_E4M3, FloatFormat, checked_codes, look_up
+from .protocol import Codec, as_groups
+
+
+@dataclass(frozen=True)
+class Scaled(Codec):
+    """A table of values, stretched so that its largest magnitude is the largest in the group.
+
+    Parameters
+    ----------
+    element : FloatFormat or Table
+        What the codes stand for before they are multiplied by the scale. A FloatFormat is taken to saturate.
+    name : str
+    group_size : int or None
+        None is the whole tensor.
+    scales : Codec or None
+        How the scales are stored; None is float32.
+
+    Notes
+    -----
+    A group that is all zero has scale 0, and so has one whose scale is too small for its format: both decode to zero.
+
+    Examples
+    --------
+    >>> from qviz.numerics.codecs import FP4_E2M1
+    >>> fp4 = Scaled(FP4_E2M1, "FP4", group_size=4)
+    >>> fp4.fake_quantize([0.1, -0.3, 0.25, 0.6])  # the levels are 0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6
+    array([ 0.1, -0.3,  0.2,  0.6], dtype=float32)
+    >>> fp4.bits_per_value(1024)
+    12.0
+    """
+
+    element: object
+    name: str = "scaled"
+    group_size: int | None = None
+    scales: Codec | None = None
+
+    def __post_init__(self):
+        if not all(hasattr(self.element, part) for part in ("values", "nearest", "max", "bits")):
+            raise TypeError(f"element must be a FloatFormat or a Table: got {self.element!r}")
+        if isinstance(self.element, FloatFormat):
+            object.__setattr__(self, "element", self.element.saturating())
+        if self.group_size is not None:
+            _check.whole_number(self.group_size, "group_size", 1)
+        as_scales(self.scales)
+
+    @property
+    def bits(self) -> int:
+        """Bits of a code."""
+        return self.element.bits
+
+    def choose_params(self, groups, weights=None) -> np.ndarray:
+        """Return the scale of each row, (n_groups, 1) float32; `weights` are not used."""
+        scale = (largest(as_groups(groups)) / self.element.max).astype(np.float32)
+        return scale if self.scales is None else stored(scale, self.scales)
+
+    def scale_of(self, params) -> np.ndarray:
+        """Return what the element's values are multiplied by, (n_groups, 1) float32."""
+        return params
+
+    def encode(self, groups, params) -> np.ndarray:
+        """Divide by the scale, and take the nearest value of the table."""
+        scale = self.scale_of(params)
+        with np.errstate(over="ignore"):  # of a scale too small to divide by: then the largest value is taken
+            return self._encode(groups, np.divide, np.where(scale == 0, np.float32(1), scale))
+
+    def _encode(self, groups, operation, factor: np.ndarray) -> np.ndarray:
+        """Divide or multiply each row by its factor, and take the nearest values."""
+        dtype = np.uint8 if self.bits <= 8 else np.uint16
+        return in_blocks(lambda x, f: self.element.nearest(operation(x, f)), rows_of(groups, factor), (factor,), dtype)
+
+    def decode(self, codes, params) -> np.ndarray:
+        """Look the codes up, and multiply by the scale."""
+        table, scale = self.element.values, self.scale_of(params)
+        codes = checked_codes(codes, len(table), self.name)
+        with np.errstate(over="ignore"):  # a level may lie beyond the largest float
+            return in_blocks(lambda c, s: look_up(table, c) * s, rows_of(codes, scale), (scale,), np.float32)
+
+    def tensor_bits(self, n_groups: int) -> float:
+        """Return the bits of all scales."""
+        return scale_bits(self.scales, n_groups)
+
+
+@dataclass(frozen=True)
+class Centered(Codec):
+    """Another codec, applied to what is left after the mean of all values is taken away; the mean takes 32 bits.
+
+    This is how NF4's double quantization stores its scales, which are all positive and much alike.
+
+    Parameters
+    ----------
+    codec : Codec
+
+    Notes
+    -----
+    Source: Dettmers et al. 2023, "QLoRA", section 3.
+    """
+
+    codec: Codec
+
+    @property
+    def name(self) -> str:
+        """The codec's name, and that the mean is taken away."""
+        return f"{self.codec}, centered"
+
+    @property
+    def bits(self) -> float:
+        """Bits of a code."""
+        return self.codec.bits
+
+    @property
+    def group_size(self) -> int | None:
+        """That of the codec."""
+        return self.codec.group_size
+
+    def choose_params(self, groups, weights=None) -> tuple:
+        """Return the mean of all groups, and the codec's parameters for the rest; `weights` say what is averaged."""
+        groups = as_groups(groups)
+        weights = None if weights is None else np.broadcast_to(weights, groups.shape)
+        mean = np.average(groups.astype(np.float64), weights=weights) if groups.size else 0
+        mean = np.float32(mean)
+        return mean, self.codec.choose_params(groups - mean, weights)
+
+    def encode(self, groups, params) -> np.ndarray:
+        """Take the mean away, and encode the rest."""
+        mean, rest = params
+        return self.codec.encode(as_groups(groups) - mean, rest)
+
+    def decode(self, codes, params) -> np.ndarray:
+        """Decode the rest, and add the mean."""
+        mean, rest = params
+        return self.codec.decode(codes, rest) + mean
+
+    def group_bits(self, n: int) -> float:
+        """Return those of the codec."""
+        return self.codec.group_bits(n)
+
+    def tensor_bits(self, n_groups: int) -> float:
+        """Return those of the codec, and 32 for the mean."""
+        return self.codec.tensor_bits(n_groups) + 32
+
+
+def largest(groups: np.ndarray) -> np.ndarray:
+    """Return the largest magnitude in each row, (n_groups, 1) float32."""
+    low, high = ends_of(groups)
+    return np.maximum(-low, high).astype(np.float32)
+
+
+def rows_of(rows, scale: np.ndarray) -> np.ndarray:
+    """Return rows of values or codes as an array, or say that they are not as many as there are scales."""
+    rows = np.asarray(rows) if isinstance(rows, np.ndarray) else _check.as_array(rows, "groups")
+    if rows.ndim != 2 or len(rows) != len(scale):
+        raise ValueError(f"params hold {len(scale)} scales, but there are {rows.shape} values; choose params for these")
+    return rows if rows.dtype.kind in "iu" else rows.astype(np.float32, copy=False)
+
+
+def as_scales(codec) -> Codec | None:
+    """Return how scales are stored: a codec, or None for float32."""
+    if codec is not None and not isinstance(codec, Codec):
+        raise TypeError(f"scales must be a codec such as FP16, or None for float32: got {codec!r}")
+    return codec
+
+
+def stored(scale: np.ndarray, codec: Codec) -> np.ndarray:
+    """Return (n_groups, 1) scales as a codec stores them; where it would round to infinity, the largest it has."""
+    kept = codec.saturating() if isinstance(codec, FloatFormat) else codec
+    return kept.fake_quantize(scale.ravel()).reshape(-1, 1)
+
+
+def scale_bits(codec: Codec | None, n_groups: int) -> float:
+    """Return the bits of this many scales."""
+    return n_groups * (32 if codec is None else codec.bits_per_value(n_groups))
+
+
+# QLoRA: blocks of 256 scales, "8-bit Floats", one float32 for each block.
+DOUBLE = Centered(Scaled(FP8_E4M3, "FP8 scales", 256))

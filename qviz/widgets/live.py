@@ -1,0 +1,143 @@
+"""Explorers on a page without a kernel: what the page's script may ask of Python, and what it is answered.
+
+The script sends one message at a time, plain JSON; the answer is JSON too, and a picture. It draws the controls from
+`controls_as_data`, so an explorer that is new needs no line of JavaScript.
+"""
+
+import json
+from dataclasses import fields
+from types import SimpleNamespace
+
+from ._layout import SettingError, SettingNameError
+from .controls import YOURS, Ladder, Slider, Toggle, controls_of
+from .explorer import Explorer
+from .gallery import all_explorers
+from .links import Link, read_link, write_link
+
+NARROW, COLUMN = 560, 520  # pixels: from where a picture for a desk is legible; how wide one for a phone is drawn
+
+
+def live_explorers() -> dict[str, type[Explorer]]:
+    """Return the explorers that need no torch, by name.
+
+    Examples
+    --------
+    >>> "CalibrationExplorer" in live_explorers(), "QATExplorer" in live_explorers()
+    (True, False)
+    """
+    return {kind.__name__: kind for kind in all_explorers() if not kind.source or kind.source_optional}
+
+
+def controls_as_data(kind: type[Explorer]) -> list[dict]:
+    """Return what a page has to know to draw the controls of an explorer, as JSON can say it.
+
+    Examples
+    --------
+    >>> from qviz.widgets import PhotoExplorer
+    >>> controls_as_data(PhotoExplorer)[1]
+    {'name': 'bits', 'label': 'Bits', 'kind': 'slider', 'low': 2, 'high': 8, 'step': 1, 'start': 8}
+    """
+    return [_control(name, *declared) for name, declared in controls_of(kind.State).items()]
+
+
+def _control(name: str, control, default) -> dict:
+    told = {"name": name, "label": control.label}
+    if isinstance(control, Slider):
+        told |= {"kind": "slider", "low": control.low, "high": control.high, "step": control.step}
+    elif isinstance(control, Toggle):
+        told |= {"kind": "toggle"}
+    else:
+        options = [option for option in control.options if option != YOURS]
+        told |= {"kind": "ladder" if isinstance(control, Ladder) else "choice", "options": options}
+    return told | {"start": default}
+
+
+class LivePage:
+    """The explorers of one page.
+
+    Examples
+    --------
+    >>> page = LivePage()
+    >>> told = page.answer('{"key": 0, "kind": "PhotoExplorer", "settings": {"bits": 3}}')
+    >>> json.loads(told)["state"]["bits"], page.picture[1:4]
+    (3, b'PNG')
+    >>> page.close()
+    """
+
+    def __init__(self):
+        self._open: dict[int, Explorer] = {}
+        self.picture = b""
+
+    def answer(self, message: str) -> str:
+        """Do what a message asks, and say how its explorer stands; the picture is in `picture`.
+
+        Parameters
+        ----------
+        message : JSON: {"key": which explorer of the page, ...} and
+            "kind", "settings": make it anew, with these settings
+            "link": make it anew as this link asks, or by "kind" and "settings" if it names no explorer
+            "reset": true: put all controls back to where they were at first
+            "move": settings
+            "dots": dots of the picture for a pixel of the page, 1 or 2
+            "width": pixels that a picture may be wide; one that is made for more has its panels in one column
+
+        Returns
+        -------
+        str
+            JSON: {"explorer": its class, "state", "readout", "words": the picture in words, "link", "offers": the
+            options of lists that depend on the state, "notes": sentences on what could not be done}.
+        """
+        asked = json.loads(message)
+        link = read_link(asked["link"], live_explorers()) if "link" in asked else Link("", {})
+        explorer = self._meant(asked, link)
+        explorer._on_dots(SimpleNamespace(new=asked.get("dots", 1)))
+        notes = [*link.notes, *_moved(explorer, asked)]
+        self.picture = bytes(explorer._image.value)
+        state = {f.name: getattr(explorer, f.name) for f in fields(explorer.State)}
+        told = {
+            "explorer": type(explorer).__name__,
+            "state": state,
+            "readout": explorer.readout,
+            "words": explorer._canvas.description,
+            "offers": _offers(explorer),
+            "link": write_link(type(explorer), state),
+            "notes": notes,
+        }
+        return json.dumps(told)
+
+    def close(self) -> None:
+        """Free every explorer."""
+        while self._open:
+            self._open.popitem()[1].close()
+
+    def _meant(self, asked: dict, link: Link) -> Explorer:
+        """Return the explorer that a message is about, made anew where it asks for that."""
+        kind, settings = (link.kind, link.settings) if link.kind else (asked.get("kind"), asked.get("settings", {}))
+        if kind:
+            if old := self._open.pop(asked["key"], None):
+                old.close()
+            explorer = self._open[asked["key"]] = live_explorers()[kind](**settings)
+            if asked.get("width", NARROW) < NARROW:
+                explorer.narrow(COLUMN)
+        return self._open[asked["key"]]
+
+
+def _moved(explorer: Explorer, asked: dict) -> list[str]:
+    """Move it, and return a sentence if that cannot be."""
+    try:
+        if asked.get("reset"):
+            explorer.reset()
+        if asked.get("move"):
+            explorer.set(**asked["move"])
+    except (SettingError, SettingNameError) as error:
+        return [str(error)]
+    return []
+
+
+def _offers(explorer: Explorer) -> dict[str, list]:
+    """Return the options of those lists that depend on the State."""
+    try:
+        offers = explorer.offers(explorer.state)
+    except ValueError:
+        return {}
+    return {name: sorted({*options, getattr(explorer, name)}) for name, options in offers.items()}

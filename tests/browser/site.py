@@ -1,0 +1,40 @@
+"""A folder of pages, served on this machine alone, and an engine that finds what keeps somebody out."""
+
+import functools
+import http.server
+import threading
+from contextlib import contextmanager
+
+import pytest
+
+from .conftest import ROOT
+
+SERIOUS = ("critical", "serious")
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@contextmanager
+def serve(folder):
+    """Yield the address while it is served."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=folder)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def lesson(slug):
+    """Return the page of a lesson, whatever its number."""
+    (path,) = (ROOT / "notebooks").glob(f"*_{slug}.ipynb")
+    return f"notebooks/{path.stem}.html"
+
+
+def serious(page):
+    """Return what the engine finds that keeps somebody out."""
+    page.evaluate("Promise.all(document.getAnimations().map(fading => fading.finished))")  # no colour half way
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    found = axe.run(page).response["violations"]
+    return [(v["impact"], v["id"], n["html"][:200]) for v in found if v["impact"] in SERIOUS for n in v["nodes"]]

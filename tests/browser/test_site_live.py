@@ -1,0 +1,270 @@
+"""The explorers of the site move: in Chromium, on a local Pyodide, with the network cut off, as CPython says.
+
+Pyodide is not part of the repository: `python3 tools/pyodide.py` fetches it into build/pyodide.
+"""
+
+import base64
+import io
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+pytest.importorskip("ipywidgets")
+pytest.importorskip("myst_nb")
+from PIL import Image
+
+from qviz.widgets import CalibrationExplorer, PhotoExplorer
+from qviz.widgets.controls import YOURS, Slider, Toggle, controls_of
+from qviz.widgets.links import write_link
+from qviz.widgets.live import live_explorers
+
+from .conftest import ROOT
+from .site import lesson, serious, serve
+
+PYODIDE = ROOT / "build" / "pyodide"
+STATES = 3  # of each explorer
+PATIENCE_MS = 120_000
+# Pyodide has matplotlib 3.8, whose letters are drawn by another FreeType and a pixel or two elsewhere. Most that was
+# seen is 12 of 255, the mean over the picture.
+TOLERANCE = 16
+VALUE = "e => e.tagName === 'SELECT' ? e.selectedOptions[0].textContent : +e.value"
+ANOTHER = """e => e.tagName === 'SELECT' ? (e.selectedIndex > 0 ? 'ArrowUp' : 'ArrowDown')
+    : (+e.value > +e.min ? 'ArrowLeft' : 'ArrowRight')"""  # the key that leads to another value
+MOVES = "performance.getEntriesByName('qviz move').length"
+BYTES = """async image => {
+    const bytes = new Uint8Array(await (await fetch(image.src)).arrayBuffer());
+    return btoa(Array.from(bytes, byte => String.fromCharCode(byte)).join(''));
+}"""
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    """Build the site on the local Pyodide, and serve it on this machine alone."""
+    sys.path.insert(0, str(ROOT / "tools"))
+    import pyodide
+
+    if pyodide.wrong(PYODIDE):
+        pytest.skip("build/pyodide is not there, or not what is pinned: python3 tools/pyodide.py")
+    out = tmp_path_factory.mktemp("live") / "site"
+    command = [sys.executable, ROOT / "tools" / "site.py", "--pyodide", PYODIDE, "--out", out]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    with serve(out) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def opened(browser, address):
+    """Return a function that opens a page which reaches this machine's server alone, and notes complaints."""
+    context = browser.browser.new_context(viewport={"width": 1280, "height": 900})
+    context.route(lambda url: not url.startswith(address), lambda route: route.abort())
+
+    def open_page(name):
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        page.complaints = []
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.goto(f"{address}/{name}")
+        return page
+
+    yield open_page
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def explore(opened):
+    """Return the page of all explorers, with Python loaded."""
+    page = opened("explore.html")
+    page.get_by_role("button", name="Make it move").click()
+    page.locator(".qviz-live[data-state=live]").wait_for()
+    return page
+
+
+def follow(page, link):
+    """Change the page's address, and wait for the answer."""
+    before = page.evaluate(MOVES)
+    page.evaluate("link => { location.hash = link }", link)
+    page.wait_for_function(f"before => {MOVES} > before", arg=before)
+
+
+def readout(page, nth=0):
+    return page.locator(".qviz-live").nth(nth).locator("pre").inner_text().strip()
+
+
+def said(page):
+    return page.locator(".qviz-says").first.inner_text()
+
+
+def picture(page):
+    data = page.locator(".qviz-live img").first.evaluate(BYTES)
+    return pixels(base64.b64decode(data))
+
+
+def pixels(png):
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(np.int16)
+
+
+def random_state(kind, rng):
+    state = {}
+    for name, (control, _) in controls_of(kind.State).items():
+        if isinstance(control, Slider):
+            value = control.low + control.step * int(
+                rng.integers(round((control.high - control.low) / control.step) + 1)
+            )
+            state[name] = round(value, control.digits) if control.digits else int(value)
+        else:
+            options = [False, True] if isinstance(control, Toggle) else [o for o in control.options if o != YOURS]
+            state[name] = options[int(rng.integers(len(options)))]
+    return state
+
+
+def difference(a, b):
+    return float(np.abs(a - b).mean())
+
+
+@pytest.mark.parametrize("name", live_explorers())
+def test_text_and_picture_are_those_of_cpython(name, explore):
+    kind, rng = live_explorers()[name], np.random.default_rng(0)
+    states = [random_state(kind, rng) for _ in range(STATES)]
+    seen, native = [], []
+    for state in states:
+        follow(explore, write_link(kind, state))
+        seen.append(picture(explore))
+        explorer = kind(**state)
+        native.append(pixels(explorer.png))
+        assert readout(explore) == explorer.readout.strip(), write_link(kind, state)
+        explorer.close()
+    apart = np.array([[difference(a, b) for b in native] for a in seen])
+    assert apart.diagonal().max() < TOLERANCE
+    # A picture that was left from another state would be nearer to that state's.
+    assert (apart.diagonal() <= apart.min(axis=1) + 0.01).all(), apart
+    assert explore.complaints == []
+
+
+@pytest.mark.parametrize("name", live_explorers())
+def test_a_control_moves_it(name, explore):
+    """The first slider by one step, or the first list by one entry, by keyboard, from where a new explorer stands."""
+    kind = live_explorers()[name]
+    follow(explore, write_link(kind, {}) + "&nth=1")  # another address than before, for the same state
+    control = explore.locator(".qviz-controls input[type=range], .qviz-controls select").first
+    before, left = explore.evaluate(MOVES), control.evaluate(VALUE)
+    control.press(control.evaluate(ANOTHER))
+    explore.wait_for_function(f"before => {MOVES} > before", arg=before)
+    setting = control.get_attribute("id").split("-")[2]
+    declared = controls_of(kind.State)[setting][0]
+    listed = {str(option): option for option in getattr(declared, "options", ())}
+    native = kind(**{setting: listed.get(control.evaluate(VALUE), control.evaluate(VALUE))})
+    assert control.evaluate(VALUE) != left
+    assert readout(explore) == native.readout.strip()
+    native.close()
+
+
+def test_an_explorer_of_a_lesson_moves_by_keyboard_and_shares_the_worker(opened):
+    page = opened(lesson("calibration"))
+    native = CalibrationExplorer(data="conv2 activations", bits=4, method="min-max")
+    assert readout(page) == native.readout
+    bits = page.locator(".qviz-live").first.get_by_role("slider", name="Bits")
+    bits.press("ArrowLeft")  # the first touch loads Python, and counts
+    page.locator(".qviz-live[data-state=live]").wait_for()
+    native.bits = 3
+    assert readout(page) == native.readout
+    for _ in range(5):  # faster than pictures come: the last one counts
+        bits.press("ArrowRight")
+    page.wait_for_function("document.querySelector('.qviz-live pre').innerText.startsWith('uint8')")
+    native.bits = 8
+    assert readout(page) == native.readout
+    page.locator(".qviz-live").nth(1).get_by_role("button", name="Make it move").press("Enter")
+    page.wait_for_function("document.querySelectorAll('.qviz-live[data-state=live]').length === 2")
+    assert len(page.workers) == 1
+    page.locator(".qviz-live").first.get_by_role("button", name="Reset").press("Enter")
+    page.wait_for_function("document.querySelector('.qviz-live pre').innerText.startsWith('uint4')")
+    assert serious(page) == []
+    assert page.complaints == []
+    native.close()
+    page.close()
+
+
+def test_a_link_opens_a_lesson_in_its_state_without_the_hidden_controls(opened):
+    page = opened(lesson("what_is_quantization") + "#explorer=PhotoExplorer&bits=2&hide=zoom,data")
+    page.locator(".qviz-live[data-state=live]").wait_for()
+    native = PhotoExplorer(bits=2)
+    assert readout(page) == native.readout
+    root = page.locator(".qviz-live").first
+    assert root.locator(".qviz-controls label:visible").all_inner_texts() == ["Bits"]
+    root.get_by_text("Link to this state").click()
+    written = root.get_by_label("Link to this state").input_value()
+    link = write_link(PhotoExplorer, {"bits": 2}, ("data", "zoom"))
+    assert written.endswith(f"/{lesson('what_is_quantization')}#{link}")
+    native.close()
+    page.close()
+
+
+@pytest.mark.parametrize(
+    ("link", "sentence"),
+    [
+        (
+            "explorer=QuantizeExplorer&bits=99",
+            "bits must be a whole number from 2 to 8: got 99. The default, 8, is shown.",
+        ),
+        ("explorer=QuantizeExplorer&scheme=<img src=x onerror=alert(1)>", "scheme must be on its list: got '<img"),
+        ("explorer=QuantizeExplorer&data=your own", "which no link can carry"),
+        ("explorer=QuantizeExplorer&__class__=x&hide=constructor", "has no control '__class__'"),
+        ("explorer=constructor&bits=3", "No explorer here is called 'constructor'"),
+        ("explorer=<script>alert(1)</script>", "No explorer here is called '<script>"),
+        ("explorer=QuantizeExplorer&bits=" + "9" * 5000, "too long to be one of ours"),
+    ],
+)
+def test_a_link_that_is_wrong_gets_a_sentence_and_the_default(link, sentence, explore):
+    follow(explore, write_link(PhotoExplorer, {"bits": 3}))
+    explore.once("dialog", lambda dialog: explore.complaints.append(dialog.message))
+    follow(explore, link)
+    assert sentence in said(explore)
+    kind = live_explorers()[explore.locator("#qviz-all").input_value()]
+    native = kind()
+    assert readout(explore) == native.readout.strip()
+    native.close()
+    assert explore.locator(".qviz-live img").count() == 1
+    assert explore.complaints == []
+
+
+def test_on_a_phone(explore):
+    explore.set_viewport_size({"width": 390, "height": 844})
+    for name in live_explorers():
+        explore.get_by_label("Explorer", exact=True).select_option(name)
+        assert explore.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
+        small = explore.evaluate("""[...document.querySelectorAll('.qviz-live :is(input, select, button, summary)')]
+            .filter(e => e.checkVisibility() && e.type !== 'checkbox' && e.getBoundingClientRect().height < 44)
+            .map(e => e.outerHTML)""")
+        assert small == [], name
+    assert serious(explore) == []
+    explore.set_viewport_size({"width": 1280, "height": 900})
+
+
+def test_what_cannot_be_fetched_is_said_and_tried_again(opened):
+    page = opened("index.html")
+    page.route("**/python_stdlib.zip", lambda route: route.abort())
+    page.get_by_role("button", name="Make it move").click()
+    page.locator(".qviz-live[data-state=failed]").wait_for()
+    assert "It does not move: " in said(page) and "try again" in said(page)
+    page.unroute("**/python_stdlib.zip")
+    page.get_by_role("button", name="Make it move").click()
+    page.locator(".qviz-live[data-state=live]").wait_for()
+    assert said(page) == ""
+    page.close()
+
+
+def test_a_later_visit_finds_its_bytecode(opened):
+    """It is a third of the time until a page moves. Chromium keeps it for pages from localhost, as from https."""
+    page = opened("index.html")
+    page.get_by_role("button", name="Make it move").click()
+    page.wait_for_function("async () => (await (await caches.open('qviz')).keys()).length === 1")
+    page.reload()
+    page.get_by_role("button", name="Make it move").click()
+    page.locator(".qviz-live[data-state=live]").wait_for()
+    native = PhotoExplorer(bits=3)
+    assert readout(page) == native.readout
+    native.close()
+    assert page.complaints == []
+    page.close()

@@ -1,0 +1,83 @@
+"""Results stay folded until there is a guess: tried in a real kernel, since IPython's own outputs are held."""
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+nbclient = pytest.importorskip("nbclient")
+
+ASK = 'from qviz.lessons import Prediction\ng = Prediction("How many?", {"2": 2, "4": 4})\ng'
+FOLD = "g.fold_output()\n"
+VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Run cells in a fresh kernel, and return what each puts out, and the state of every widget after the last."""
+
+    def outputs(*sources, allow_errors=False):
+        notebook = new_notebook(cells=[new_code_cell(source) for source in sources])
+        client = nbclient.NotebookClient(notebook, kernel_name="python3", timeout=120, allow_errors=allow_errors)
+        client.execute(cwd=str(tmp_path_factory.mktemp("folding")))
+        nbformat.validate(notebook)
+        states = {key: widget["state"] for key, widget in _widgets(notebook).items()}
+        return [cell.outputs for cell in notebook.cells], states
+
+    return outputs
+
+
+def _widgets(notebook):
+    return notebook.metadata.get("widgets", {}).get("application/vnd.jupyter.widget-state+json", {}).get("state", {})
+
+
+def live(output, states):
+    """Return what a reader of the running notebook sees of an output."""
+    return states[output["data"][VIEW]["model_id"]]["value"]
+
+
+def test_text_and_the_last_value_are_folded_and_open_with_the_guess(run):
+    (_, printed, value, _), states = run(ASK, FOLD + "print('a < b')\nprint(2)", FOLD + "[1, 2]", "print('before')")
+    assert [output["output_type"] for output in [*printed, *value]] == ["display_data"] * 2
+    assert printed[0]["data"]["text/plain"] == "a < b\n2" and value[0]["data"]["text/plain"] == "[1, 2]"
+    assert "a &lt; b" in printed[0]["data"]["text/html"].partition("</summary>")[2]
+    assert "Folded until" in live(printed[0], states) and "a &lt; b" not in live(printed[0], states)
+    (_, printed, _), states = run(ASK, FOLD + "print('a < b')", 'g.commit("2")')
+    assert "a &lt; b" in live(printed[0], states)
+
+
+def test_after_the_guess_a_cell_puts_out_as_ever(run):
+    (_, _, printed, value), _ = run(ASK, 'g.commit("2")', FOLD + "print(1)", FOLD + "3")
+    assert printed[0]["output_type"] == "stream" and value[0]["output_type"] == "execute_result"
+
+
+def test_the_order_is_kept_and_widgets_come_through(run):
+    cell = "import ipywidgets\nprint('one')\ndisplay(ipywidgets.Label('two'))\nprint('three')\ng.reveal(4, 'why')"
+    (_, outputs), states = run(ASK, FOLD + cell)
+    assert [output["data"].get("text/plain", "")[:5] for output in outputs] == ["one", "Label", "three", "Your "]
+    assert live(outputs[1], states) == "two"
+
+
+def test_a_picture_is_folded_live_and_stored_as_it_is(run):
+    cell = "from qviz import plots\nplots.compare_accuracies({'float32': 0.9, 'W8A8': 0.5})"
+    (_, outputs), states = run(ASK, FOLD + cell)
+    (output,) = outputs
+    assert output["data"]["image/png"].startswith("iVBOR") and "text/html" not in output["data"]
+    assert "Folded until" in live(output, states)
+    (_, outputs, _), states = run(ASK, FOLD + cell, 'g.commit("2")')
+    assert '<img alt="Right answers: float32' in live(outputs[0], states)
+
+
+def test_an_error_is_shown_and_the_next_cell_is_free(run):
+    (_, failed, after), _ = run(ASK, FOLD + "print('so far')\n1 / 0", "print('free')\n4", allow_errors=True)
+    assert [output["output_type"] for output in failed].count("error") == 1
+    assert "so far" in str(failed)
+    assert [output["output_type"] for output in after] == ["stream", "execute_result"]
+
+
+def test_outside_a_notebook_nothing_is_folded(capsys):
+    from qviz.lessons import Prediction
+
+    question = Prediction("How many?", ["a", "b"])
+    question.fold_output()
+    print("seen")
+    assert capsys.readouterr().out == "seen\n"

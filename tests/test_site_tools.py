@@ -1,0 +1,90 @@
+"""What the site is made of, without a browser: the zip file with qviz, the pinned files, bytecode that is kept."""
+
+import hashlib
+import importlib.util
+import io
+import json
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+pytest.importorskip("ipywidgets")
+
+
+@pytest.fixture
+def tool(root, monkeypatch):
+    """Return a function that imports a script of tools/ or docs/site/live."""
+
+    def load(path):
+        monkeypatch.syspath_prepend(root / "tools")
+        spec = importlib.util.spec_from_file_location(f"tested_{path.stem}", path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return lambda name: load(root / name)
+
+
+def test_qviz_is_packed_with_the_same_bytes_each_time_and_without_torch(tool):
+    bundle = tool("tools/live_site.py").bundle
+    names = zipfile.ZipFile(io.BytesIO(bundle())).namelist()
+    assert bundle() == bundle()
+    needed = {"qviz/widgets/live.py", "qviz/data/files/networks.npz", "ipywidgets/__init__.py", "comm/__init__.py"}
+    assert needed <= set(names)
+    assert not [name for name in names if name.startswith("qviz/pytorch")]
+
+
+def test_the_packages_that_are_loaded_are_those_that_are_pinned(root):
+    live = root / "docs" / "site" / "live"
+    pinned = json.loads((live / "pyodide.json").read_text(encoding="utf-8"))
+    lock = json.loads((live / "pyodide-lock.json").read_text(encoding="utf-8"))
+    assert lock["info"]["version"] == pinned["version"] and f"v{pinned['version']}/" in pinned["cdn"]
+    for package in lock["packages"].values():
+        assert pinned["files"][package["file_name"]]["sha256"] == package["sha256"]
+        assert set(package["depends"]) <= set(lock["packages"])
+
+
+def test_a_file_that_is_not_what_is_pinned_is_refused(tool, tmp_path):
+    pyodide = tool("tools/pyodide.py")
+    assert pyodide.wrong(tmp_path) == list(pyodide.PINNED["files"])
+    pyodide.PINNED["files"] = {"a": {"sha256": hashlib.sha256(b"good").hexdigest()}}
+    (tmp_path / "a").write_bytes(b"good")
+    assert pyodide.wrong(tmp_path) == []
+    (tmp_path / "a").write_bytes(b"bad")
+    assert pyodide.wrong(tmp_path) == ["a"]
+
+
+def test_an_explorer_is_found_where_a_cell_shows_it(tool):
+    shown, made = tool("tools/live_site.py").explorer_shown, {}
+    assert shown("from qviz.widgets import PhotoExplorer\nphoto = PhotoExplorer(bits=3)\nphoto", made) == (
+        "PhotoExplorer",
+        {"bits": 3},
+    )
+    assert shown("photo", made) == ("PhotoExplorer", {"bits": 3})
+    assert shown("qviz.widgets.SizeExplorer()", made) == ("SizeExplorer", {})
+    assert shown("lab = QATLab()\nQATExplorer(lab, seed=1)", made) == ("QATExplorer", {})
+    assert shown("photo.reset()", made) is None and shown("print(1)", made) is None and shown("x = 1", made) is None
+
+
+def test_bytecode_runs_though_its_source_is_of_another_day(tool, tmp_path):
+    def answer():
+        run = [sys.executable, "-c", "import sys; sys.dont_write_bytecode = False; import old; print(old.answer)"]
+        return subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+
+    (tmp_path / "old.py").write_text("answer = 42")
+    assert answer() == "42\n"
+    packed = tool("docs/site/live/qviz_prepare.py").compiled(tmp_path)
+    (tmp_path / "old.py").write_text("answer = 43  # longer")
+    assert answer() == "43\n"
+    zipfile.ZipFile(io.BytesIO(packed)).extractall(tmp_path)
+    assert answer() == "42\n"
+
+
+def test_the_workflow_publishes_what_start_py_builds(root):
+    yaml = pytest.importorskip("yaml")
+    workflow = yaml.safe_load((root / ".github" / "workflows" / "site.yml").read_text(encoding="utf-8"))
+    steps = workflow["jobs"]["publish"]["steps"]
+    assert [step["run"] for step in steps if "run" in step] == ["python3 start.py site"]
+    assert [step["with"]["path"] for step in steps if "upload" in step.get("uses", "")] == ["build/site"]

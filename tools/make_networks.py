@@ -1,0 +1,12 @@
+"""Remake qviz/data/files/networks.npz, the tables of networks that ship: `python tools/make_networks.py`, 15 s."""
+
+from pathlib import Path
+
+from make_data import write
+
+from qviz.experiments.mixed_precision import WIDTHS, joined, networks_of
+from qviz.experiments.mixed_precision_table import FILE, SHIPPED, packed
+
+if __name__ == "__main__":
+    found = {names: joined([networks_of(bits, *names) for bits in WIDTHS]) for names in SHIPPED}
+    write(Path(__file__).resolve().parent.parent / "qviz" / "data" / "files" / FILE, packed(found))

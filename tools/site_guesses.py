@@ -1,0 +1,58 @@
+"""Questions of a lesson on the site: the reader chooses, commits, and what was folded opens; kept in the browser.
+
+What is stored in a notebook as text becomes a form here. docs/site/live/guesses.js does the rest.
+"""
+
+import html
+import re
+
+ASKED = re.compile(r"^(\w+) = Prediction\(", re.MULTILINE)
+ANSWERED = re.compile(r"^(\w+)\.reveal\(", re.MULTILINE)
+RECORDED = re.compile(r"^record\(([\w, ]+)\)$", re.MULTILINE)
+QUESTION = re.compile(r"(.*) \((.* / .*)\) not attempted yet", re.DOTALL)
+ANSWER = re.compile(r"[\w ]+: not attempted yet\. ([\w ]+: .*)", re.DOTALL)
+SUMMARY = "Make your guess above, then open this: the answer"
+
+
+def let_readers_guess(notebook):
+    """Put forms in the place of questions, fold answers, and let the record be filled in."""
+    choices = {}
+    for cell in notebook["cells"]:
+        source = "".join(cell["source"])
+        for output in cell.get("outputs", []):
+            text = "".join(output.get("data", {}).get("text/plain", ""))
+            if (name := ASKED.search(source)) and (found := QUESTION.fullmatch(text)):
+                choices[name[1]] = found[2].split(" / ")
+                output["data"] = {"text/html": question(name[1], found[1], choices[name[1]])}
+            elif (name := ANSWERED.search(source)) and (found := ANSWER.fullmatch(text)):
+                output["data"] = {"text/html": answer(name[1], found[1], choices[name[1]])}
+            elif names := RECORDED.search(source):
+                output["data"] = {"text/html": record(names[1], text)}
+
+
+def question(name, words, choices):
+    """Return the form of a question."""
+    buttons = "".join(
+        f'<label><input type="radio" name="{name}" value="{html.escape(choice)}">{html.escape(choice)}</label>'
+        for choice in choices
+    )
+    return (
+        f'<fieldset class="qviz-guess" data-guess="{name}"><legend><strong>Your guess first.</strong> '
+        f'<span>{html.escape(words)}</span></legend>{buttons}<p role="status"></p></fieldset>'
+    )
+
+
+def answer(name, text, choices):
+    """Return the answer, folded; it knows which choice is right, so that it can be compared with the guess."""
+    said = text.partition(": ")[2]
+    right = max((choice for choice in choices if said.startswith(choice)), key=len, default="")
+    lines = "".join(f"<p>{html.escape(line)}</p>" for line in text.splitlines())
+    return (
+        f'<details class="qviz-answer" data-guess="{name}" data-right="{html.escape(right)}">'
+        f"<summary>{SUMMARY}</summary>{lines}</details>"
+    )
+
+
+def record(names, text):
+    """Return the place of all guesses of a page; what is stored stands there until the script fills it."""
+    return f'<div class="qviz-record" data-guesses="{names}" role="status"><pre>{html.escape(text)}</pre></div>'
