@@ -31,8 +31,8 @@ print(hard.measure(hard.Remedies()))
 #
 # Here are three remedies that need no training:
 #
-# * **Scales per channel**: each output channel of the weights gets a scale of its own.
-# * **Better ranges**: for weights and activations, the ones with the smallest squared error.
+# * *Scales per channel*: each output channel of the weights gets a scale of its own.
+# * *Better ranges*: for weights and activations, the ones with the smallest squared error.
 # * **Cross-layer equalization**: undo the rescaling, without knowing the factors.
 
 # %%
@@ -43,11 +43,15 @@ guess_first
 alone = {name: hard.measure(hard.Remedies(**{field: True})) for field, name in list(hard.NAMES.items())[:3]}
 for name, outcome in alone.items():
     print(f"{name:20}", outcome)
+
+# %%
 guess_first.reveal(max(alone, key=lambda name: alone[name].accuracy), "Scales per channel repair the layer that makes a channel. The activations, and the weights that read it in the next layer, still share a scale with all other channels.")
+
+# %%
 print("scales per channel, float32 activations:", hard.measure(hard.Remedies(per_channel=True), float_activations=True))
 
 # %% [markdown]
-# The last line tests that explanation. With activations in float32 more answers come back, but not all: the rest is lost in the weights that read the channels.
+# The line above tests that explanation. With activations in float32 more answers come back, but not all: the rest is lost in the weights that read the channels.
 #
 # ## Equalization
 #
@@ -89,6 +93,8 @@ explorer
 explorer.reset(bias_corrected=False, rounding="to nearest")
 before = explorer.result.this
 print(before)
+
+# %%
 guess_bias = Prediction("Now only the biases change: 122 numbers, next to 38,160 weights. How many digits are right?", {"79 %, as before": 0.79, "86 %": 0.86, "96 %": 0.96})
 guess_bias
 
@@ -96,6 +102,8 @@ guess_bias
 explorer.reset(rounding="to nearest")
 after = explorer.result.this
 print(after)
+
+# %%
 guess_bias.reveal(after.accuracy, "Rounded weights shift the mean of each output, in every image. A bias can take that shift away.")
 
 # %% [markdown]
@@ -130,6 +138,8 @@ guess_weights
 # %%
 print(f"SQNR of the weights: to nearest {sqnr_db(fc1, nearest):.1f} dB, GPTQ {sqnr_db(fc1, ours):.1f} dB")
 farther = sqnr_db(fc1, ours) < sqnr_db(fc1, nearest)
+
+# %%
 guess_weights.reveal("farther away" if farther else "closer than by nearest", "Nothing is closer to a weight than its nearest level. GPTQ gives that up for outputs in which the errors cancel.")
 
 # %% [markdown]
@@ -152,11 +162,11 @@ for name, x in (("real inputs", inputs), ("random signs", scrambled)):
 print("fc1 in 2 bits         right   weights dB   outputs dB")
 for ranges in ("min-max", "mse"):
     levels = calibrate(fc1, ranges, "int2", "symmetric", PerChannel(0))
-    made = {"to nearest": fake_quantize(fc1, levels), "GPTQ": gptq(fc1, inputs, levels), "adaptive": adaptive_round(fc1, inputs, levels)}
-    for name, rounded in made.items():
+    made = {"to nearest": fake_quantize(fc1, levels), "GPTQ": gptq(fc1, inputs, levels)}
+    for name, rounded in (made | {"adaptive": adaptive_round(fc1, inputs, levels)}).items():
         right = hard.named_right(weights | {"fc1.weight": rounded}).sum()
-        outputs_db = sqnr_db(inputs @ fc1.T, inputs @ rounded.T)
-        print(f"{ranges:9}{name:13}{right:5}{sqnr_db(fc1, rounded):13.1f}{outputs_db:13.1f}")
+        decibels = sqnr_db(fc1, rounded), sqnr_db(inputs @ fc1.T, inputs @ rounded.T)
+        print(f"{ranges:9}{name:13}{right:5}{decibels[0]:13.1f}{decibels[1]:13.1f}")
 
 # %% [markdown]
 # **Notice:** better ranges alone bring nearly all answers back, for free. A difference of three images among 359 is chance; that of the outputs in decibels is not.
@@ -180,6 +190,8 @@ LocalResult("How many seconds does each remedy take, for the whole network?", ha
 # %%
 (x, v), y = hard.planted_outliers(), inputs @ fc1.T
 s, r = smoothing_factors(v, abs(x).max(axis=0)), random_hadamard(512)
+
+# %%
 cases = {"as trained": (inputs, fc1), "outliers": (x, v)}
 cases |= {"SmoothQuant": (x / s, scale_inputs(v, s)), "Hadamard rotation": (x @ r, rotate_inputs(v, r))}
 for name, (values, weight) in cases.items():
@@ -210,12 +222,12 @@ record(guess_first, guess_bias, guess_weights)
 # Each check answers at once. A wrong answer gets a hint; an empty one stops nothing.
 
 # %% [markdown]
-# **1.** The rescaled network, with weights of 3 bits. Which remedies are enough for 98 % right? Give a list with as few as you can, named as in the explorer; for the last row write `"adaptive rounding"` or `"GPTQ"`.
+# **1.** The rescaled network, with weights of 3 bits. Which remedies are enough to keep 20 dB of the logits? Give a list with as few as you can, named as in the explorer; for the last row write `"adaptive rounding"` or `"GPTQ"`.
 
 # %%
 enough = None
 ### BEGIN SOLUTION
-enough = ["equalization", "adaptive rounding"]
+enough = ["equalization", "GPTQ"]
 ### END SOLUTION
 
 # %%

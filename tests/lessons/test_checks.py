@@ -31,12 +31,13 @@ def qparams_from_code_0(lo, hi, qmin, qmax):
     return scale, round(-lo / scale)
 
 
-def looped(w, u, step, sign):
+def handed_on(w, u, step, share):
+    """Run GPTQ's loop, with a share of what a column is to hand on."""
     w = w.copy()
-    for j in range(w.shape[1]):
-        rounded = step * np.rint(w[:, j] / step)
-        w[:, j + 1 :] -= sign * np.outer((w[:, j] - rounded) / u[j, j], u[j, j + 1 :])
-        w[:, j] = rounded
+    for j in range(len(u)):
+        level = np.rint(w[:, j] / step) * step
+        w[:, j + 1 :] -= share * np.outer(w[:, j] - level, u[j, j + 1 :] / u[j, j])
+        w[:, j] = level
     return w
 
 
@@ -271,7 +272,7 @@ MISTAKES = {  # number, answer: a part of the hint
     ("moving_on.4", (32 * 16, 32)): "share a scale",
     ("moving_on.4", (32 * 16 * 9, 32)): "how many pairs",
     ("moving_on.4", (288, 16)): "for each output",
-    ("hard_to_quantize.1", "equalization"): "92.8% are right, at 3 bits",
+    ("hard_to_quantize.1", "equalization"): "the logits keep 8.2 dB, at 3 bits",
     ("hard_to_quantize.1", ("GPTQ", "adaptive rounding")): "rounded in one way",
     ("hard_to_quantize.1", ("equalization", "bias correction", "GPTQ")): "3 remedies are not the fewest",
     ("hard_to_quantize.1", "QAT"): "is not among",
@@ -283,8 +284,8 @@ MISTAKES = {  # number, answer: a part of the hint
     ("hard_to_quantize.2", lambda w1, b1, w2: (w1.T, b1, w2)): "keep its shape",
     ("hard_to_quantize.3", lambda w, u, step: w[:1]): "must keep their shape",
     ("hard_to_quantize.3", lambda w, u, step: w + 0.1): "between two levels",
-    ("hard_to_quantize.3", lambda w, u, step: step * np.floor(w / step)): "on another level than GPTQ's",
-    ("hard_to_quantize.3", lambda w, u, step: looped(w, u, step, -1)): "move the wrong way",
+    ("hard_to_quantize.3", lambda w, u, step: handed_on(w, u, step, 0.5)): "on another level than GPTQ's",
+    ("hard_to_quantize.3", lambda w, u, step: handed_on(w, u, step, -1)): "Do the columns move the right way",
 }
 
 

@@ -4,11 +4,13 @@ import numpy as np
 
 from qviz.experiments.hard_to_quantize import NAMES, ROUNDED, ROUNDINGS, Remedies
 from qviz.experiments.hard_to_quantize_table import all_settings, looked_up
+from qviz.methods import gptq
+from qviz.numerics import INT16, QParams
 
 from ..answers import names_of, refuse_unchanged, result_of
 from ..exercises import Hint, exercise
 
-BITS, ENOUGH = 3, 0.98
+BITS, ENOUGH = 3, 20.0  # dB of the logits
 CHOICES = (*NAMES.values(), *ROUNDED.values())
 RATIO = 4.0
 RNG = np.random.default_rng(0)
@@ -16,34 +18,35 @@ JOINTS = [tuple(map(RNG.standard_normal, ((5, 4), (5,), (3, 5)))) for _ in range
 STEP = 0.5
 
 
-def _layer(seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return weights (4, 8), and the factor U of the inverse Hessian of some correlated inputs."""
+def _layer(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return weights (4, 8), inputs that have much in common, and the factor of the inverse Hessian."""
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((50, 8)) @ rng.standard_normal((8, 8)) + 1
-    inverse = np.linalg.inv(x.T @ x / len(x) + 0.01 * np.eye(8))
-    return rng.standard_normal((4, 8)), np.linalg.cholesky(inverse).T
+    return rng.standard_normal((4, 8)), x, np.linalg.cholesky(np.linalg.inv(x.T @ x)).T
 
 
-CASES = [(*_layer(seed), STEP) for seed in range(3)]
+LAYERS = [_layer(seed) for seed in range(3)]
 
 
 @exercise(1, "Equalization first, and then a rounding that looks at the inputs: two of five, and 3 bits are enough.")
 def fewest_remedies(answer) -> None:
-    """Ask for as few remedies as possible with 98 % right, at 3 bits."""
+    """Ask for as few remedies as possible with which the logits keep 20 dB, at 3 bits."""
     names = names_of(answer, CHOICES, "names of remedies")
     if set(ROUNDED.values()) <= names:
         raise Hint("A network is rounded in one way: take adaptive rounding or GPTQ.")
     fields = {field: name in names for field, name in NAMES.items()}
     rounding = next((key for key, name in ROUNDED.items() if name in names), ROUNDINGS[0])
-    found = looked_up(Remedies(weight_bits=BITS, **fields, rounding=rounding)).accuracy
+    found = looked_up(Remedies(weight_bits=BITS, **fields, rounding=rounding)).sqnr_db
     if found < ENOUGH:
-        raise Hint(f"With these {found:.1%} are right, at {BITS} bits on the rescaled network. What is missing?")
+        raise Hint(
+            f"With these the logits keep {found:.1f} dB, at {BITS} bits on the rescaled network. What is missing?"
+        )
     fewest = min(
         len(s.on) for s in all_settings()
-        if s.network == Remedies().network and s.weight_bits == BITS and looked_up(s).accuracy >= ENOUGH
+        if s.network == Remedies().network and s.weight_bits == BITS and looked_up(s).sqnr_db >= ENOUGH
     )  # fmt: skip
     if len(names) > fewest:
-        raise Hint(f"That is enough, {found:.1%} are right. But {len(names)} remedies are not the fewest.")
+        raise Hint(f"That is enough, the logits keep {found:.1f} dB. But {len(names)} remedies are not the fewest.")
 
 
 @exercise(2, "The factor is yours to choose. Equalization is the choice for two layers with the same number of bits.")
@@ -70,23 +73,24 @@ def shared_ranges(answer) -> None:
 
 
 @exercise(3, "Whoever rounds first and asks for the error then, finds none. Now the rest makes up for it.")
-def gptq_loop(answer) -> None:
+def loop_of_gptq(answer) -> None:
     """Ask for a GPTQ loop that hands the error of each column on to those after it."""
-    refuse_unchanged(answer, _as_given, CASES)
-    for w, u, step in CASES:
-        found = np.asarray(result_of(answer, w, u, step), float)
+    refuse_unchanged(answer, _as_given, [(w, u, STEP) for w, _, u in LAYERS])
+    for w, x, u in LAYERS:
+        found = np.asarray(result_of(answer, w, u, STEP), float)
         if found.shape != w.shape:
             raise Hint(f"The weights must keep their shape, {w.shape}: got {found.shape}.")
-        if not np.allclose(found, step * np.rint(found / step)):
+        if not np.allclose(found, STEP * np.rint(found / STEP)):
             raise Hint("Some weights lie between two levels: each column must end up rounded.")
-        wanted, flipped = _gptq(w, u, step, 1), _gptq(w, u, step, -1)
+        wanted = gptq(w, x, QParams(STEP, 0, INT16), damping=0.0)
         if np.allclose(found, wanted):
             continue
-        if np.allclose(found, flipped):
-            raise Hint("The columns after it move the wrong way: they make the error larger.")
+        ours, theirs = (np.square((q - w) @ x.T).sum() for q in (found, STEP * np.rint(w / STEP)))
+        if ours > theirs:
+            raise Hint("The outputs are farther off than by rounding to nearest. Do the columns move the right way?")
         raise Hint(
             f"{np.sum(~np.isclose(found, wanted))} of {w.size} weights are on another level than GPTQ's. "
-            "What the weights of one input hand on is their error before it is lost, divided by u[j, j]."
+            "What a column hands on is its error before it is lost, divided by u[j, j]."
         )
 
 
@@ -96,13 +100,4 @@ def _as_given(w, u, step):
         w[:, j] = step * np.rint(w[:, j] / step)
         error = (w[:, j] - step * np.rint(w[:, j] / step)) / u[j, j]
         w[:, j + 1 :] -= np.outer(error, u[j, j + 1 :])
-    return w
-
-
-def _gptq(w: np.ndarray, u: np.ndarray, step: float, sign: int) -> np.ndarray:
-    w = w.copy()
-    for j in range(w.shape[1]):
-        rounded = step * np.rint(w[:, j] / step)
-        w[:, j + 1 :] -= sign * np.outer((w[:, j] - rounded) / u[j, j], u[j, j + 1 :])
-        w[:, j] = rounded
     return w
