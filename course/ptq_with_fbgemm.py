@@ -265,7 +265,7 @@ compare_accuracies(steps, "The same function, always in 8 bits")
 # %% [markdown]
 # **Notice:** all have the same bits to spend. What differs is where the ranges lie, and whether the weights could move. In the table the best method has *less* signal left in the weights than others, because it clips many of them. Yet these clipped weights bring more than half of its gain, as the line below the table shows. The large channels, which it clips, hold most of the squared error, while the small channels, which get finer steps of the activations, may decide the digit. (We chose the method by its test images, which flatters it a little. In a real project, set aside separate images for that choice.)
 #
-# Each of these steps gives back a part, and none gives back everything. None of them removes the cause, either: a rescaling made the channels different, and the function stayed the same. So a rescaling can also make them alike again, before anything is rounded. That is **cross-layer equalization** (Nagel et al., in the sources below). It needs no data and no training, and one scale per tensor is then enough. If the channels of your network differ much, try it first.
+# Each of these steps gives back a part, and none gives back everything. None of them removes the cause, either: a rescaling made the channels different, and the function stayed the same. So a rescaling can also make them alike again, before anything is rounded. That is **cross-layer equalization** (Nagel et al., in the sources below). It needs no data and no training, and one scale per tensor is then enough. If the channels of your network differ much, try it first: the next [page](page:hard_to_quantize) does.
 #
 # ## What you expected
 

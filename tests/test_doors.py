@@ -29,7 +29,7 @@ from torch.utils.data import DataLoader
 import qviz.pytorch
 from qviz import data, numerics, plots
 from qviz.data import outliers
-from qviz.experiments import bit_allocation, margins
+from qviz.experiments import bit_allocation, hard_to_quantize, margins
 from qviz.networks import digits_cnn
 from qviz.numerics import (
     INT4,
@@ -287,6 +287,9 @@ DOORS = {
     "experiments.margins.right_under_noise.logits": Door(lambda x: margins.right_under_noise(x, [0, 1, 2], 1, 9), REAL),
     "experiments.margins.right_under_noise.labels": Door(
         lambda y: margins.right_under_noise(REAL, y, 1.0, 9), np.array([3, 0, 2])
+    ),
+    "experiments.hard_to_quantize.named_right.weights": Door(
+        lambda b: hard_to_quantize.named_right(weights_with(b)), np.float32([0.5] * 10)
     ),
     "networks.digits_cnn.cnn_forward.images": Door(networks.cnn_forward, IMAGES),
     "networks.digits_cnn.cnn_forward.weights": Door(
@@ -764,6 +767,9 @@ EXEMPT = {
     "networks.digits_cnn.check_images.images": "the first step of cnn_forward",
     "data.distributions.draw.*": "a name and whole numbers; qviz.tensor checks them",
     "data.images.Digits.*": "a Result",
+    "experiments.hard_to_quantize.Outcome.*": "a Result",
+    "experiments.hard_to_quantize.difference.*": "Results: which images a network names right",
+    "experiments.hard_to_quantize.patches.x": "activations of qviz's own network",
     "experiments.integer_walk.Walk.*": "a Result",
     "experiments.mixed_precision.Networks.*": "a Result",
     "experiments.mixed_precision.joined.parts": "Results",

@@ -13,6 +13,7 @@
 * ranges, calibrators: which range each method keeps, and what that costs
 * bars: a few numbers side by side, such as accuracies or decibels
 * saturation: sums that do not fit 16 bits
+* remedies: accuracy after each of several remedies, with its interval
 * ablation: what is left in each layer, and of each combination of three switches
 * bias_shift: what an error is on average, and how far it spreads
 * accumulator, dot_product_terms, requantize: a sum of products in integers, and the code it becomes
@@ -48,6 +49,7 @@ from .number_line import NumberLinePanel, number_line
 from .panel import Panel
 from .pareto import Cloud, LatencyPanel, ParetoPanel, pareto
 from .ranges import RangesPanel
+from .remedies import RemediesPanel
 from .requantize import RequantizePanel
 from .roofline import RatioPanel, RooflinePanel, speed_ratios
 from .saturation import LayerErrorsPanel, SaturationPanel
@@ -92,6 +94,7 @@ __all__ = [
     "Picture",
     "RangesPanel",
     "RatioPanel",
+    "RemediesPanel",
     "RequantizePanel",
     "RooflinePanel",
     "SaturationPanel",

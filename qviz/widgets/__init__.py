@@ -14,6 +14,7 @@ from .explorer import Explorer
 from .float_bits import FloatBitsExplorer
 from .gallery import Gallery, open_link
 from .granularity import GranularityExplorer
+from .hard_to_quantize import HardToQuantizeExplorer
 from .integer_walk import IntegerWalkExplorer
 from .mapping import MappingExplorer
 from .method_chooser import DecisionExplorer
@@ -31,7 +32,7 @@ from .switches import SwitchesExplorer
 
 __all__ = [
     "ArenaExplorer", "CalibrationExplorer", "DecisionExplorer", "EnergyExplorer", "Explorer",
-    "FloatBitsExplorer", "Gallery", "GranularityExplorer", "IntegerWalkExplorer", "MappingExplorer",
+    "FloatBitsExplorer", "Gallery", "GranularityExplorer", "HardToQuantizeExplorer", "IntegerWalkExplorer", "MappingExplorer",
     "NumberFormatsExplorer", "PTQExplorer", "ParetoExplorer",
     "PhotoExplorer", "QATExplorer", "QuantizeExplorer", "STEExplorer", "SaturationExplorer", "SizeExplorer",
     "SpeedExplorer", "SwitchesExplorer", "open_link",

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from qviz.lessons import check
+from qviz.methods import equalize_pair
 
 
 def qparams_without_zero(lo, hi, qmin, qmax):
@@ -32,6 +33,16 @@ def qparams_from_code_0(lo, hi, qmin, qmax):
 
 def away_from_zero(x):
     return int(math.copysign(math.floor(abs(x) + 0.5), x))
+
+
+def handed_on(w, u, step, share):
+    """Run GPTQ's loop, with a share of what a column is to hand on."""
+    w = w.copy()
+    for j in range(len(u)):
+        level = np.rint(w[:, j] / step) * step
+        w[:, j + 1 :] -= share * np.outer(w[:, j] - level, u[j, j + 1 :] / u[j, j])
+        w[:, j] = level
+    return w
 
 
 class Skip(SimpleNamespace):
@@ -265,6 +276,20 @@ MISTAKES = {  # number, answer: a part of the hint
     ("moving_on.4", (32 * 16, 32)): "share a scale",
     ("moving_on.4", (32 * 16 * 9, 32)): "how many pairs",
     ("moving_on.4", (288, 16)): "for each output",
+    ("hard_to_quantize.1", "equalization"): "the logits keep 8.2 dB, at 3 bits",
+    ("hard_to_quantize.1", ("GPTQ", "adaptive rounding")): "rounded in one way",
+    ("hard_to_quantize.1", ("equalization", "bias correction", "GPTQ")): "3 remedies are not the fewest",
+    ("hard_to_quantize.1", "QAT"): "is not among",
+    ("hard_to_quantize.2", lambda w1, b1, w2: (w1 * 2, b1, w2 / 2)): "The bias is a part of its channel",
+    ("hard_to_quantize.2", lambda w1, b1, w2: (w1 * 2, b1 * 2, w2)): "compute something else",
+    ("hard_to_quantize.2", lambda w1, b1, w2: (w1 * 2, b1 * 2, w2 / 2)): "times as far in w1 as in w2",
+    ("hard_to_quantize.2", lambda w1, b1, w2: equalize_pair(w1, b1, w2)): "reaches 1.00 times as far",
+    ("hard_to_quantize.2", lambda w1, b1, w2: w1): "returns three arrays",
+    ("hard_to_quantize.2", lambda w1, b1, w2: (w1.T, b1, w2)): "keep its shape",
+    ("hard_to_quantize.3", lambda w, u, step: w[:1]): "must keep their shape",
+    ("hard_to_quantize.3", lambda w, u, step: w + 0.1): "between two levels",
+    ("hard_to_quantize.3", lambda w, u, step: handed_on(w, u, step, 0.5)): "on another level than GPTQ's",
+    ("hard_to_quantize.3", lambda w, u, step: handed_on(w, u, step, -1)): "Do the columns move the right way",
 }
 
 

@@ -159,7 +159,10 @@ RIGHT = [
     ("calibration.1", np.float32(99.6)),
     ("calibration.3", two_sided),
     ("calibration.3", sorted_percentile),
-    ("calibration.3", lambda x, p: [np.minimum(np.quantile(x, 1 - p / 100), 0), np.maximum(np.quantile(x, p / 100), 0)]),
+    (
+        "calibration.3",
+        lambda x, p: [np.minimum(np.quantile(x, 1 - p / 100), 0), np.maximum(np.quantile(x, p / 100), 0)],
+    ),
     ("calibration.3", lambda x, p: np.percentile(np.r_[x, np.zeros(0)], (100 - p, p)).clip([-np.inf, 0], [0, np.inf])),
     *(("calibration.4", f) for f in (loop_threshold, coarse_threshold, golden_threshold)),
     ("ptq_with_fbgemm.1", sum(shape[0] for shape in WEIGHT_SHAPES.values())),
@@ -172,10 +175,19 @@ RIGHT = [
     ("ptq_with_fbgemm.3", lambda w1, b1, w2, s: ((w1.T * s).T, np.multiply(b1, s), np.einsum("oi,i->oi", w2, 1 / s))),
     ("qat_with_fbgemm.1", 4.0),
     ("qat_with_fbgemm.3", lambda x, s, z, a, b: ((np.rint(x / s) + z >= a) & (np.rint(x / s) + z <= b)) * 1.0),
-    ("qat_with_fbgemm.3", lambda x, s, z, a, b: (np.clip(np.rint(x / s) + z, a, b) == np.rint(x / s) + z).astype(float)),
+    (
+        "qat_with_fbgemm.3",
+        lambda x, s, z, a, b: (np.clip(np.rint(x / s) + z, a, b) == np.rint(x / s) + z).astype(float),
+    ),
     ("qat_with_fbgemm.3", lambda x, s, z, a, b: np.array([float(a <= round(float(v / s)) + z <= b) for v in x])),
-    ("weights_activations_biases.3", lambda bias, scale_x, scale_w: np.round(bias / scale_x / scale_w).astype(np.int32)),
-    ("weights_activations_biases.3", lambda bias, scale_x, scale_w: np.array(np.rint(bias / np.multiply(scale_x, scale_w)), "int32")),
+    (
+        "weights_activations_biases.3",
+        lambda bias, scale_x, scale_w: np.round(bias / scale_x / scale_w).astype(np.int32),
+    ),
+    (
+        "weights_activations_biases.3",
+        lambda bias, scale_x, scale_w: np.array(np.rint(bias / np.multiply(scale_x, scale_w)), "int32"),
+    ),
     ("weights_activations_biases.4", lambda bias, w, w_hat, mean_x: bias + (w - w_hat) @ mean_x),
     ("weights_activations_biases.4", lambda bias, w, w_hat, mean_x: bias + w @ mean_x - w_hat @ mean_x),
     ("weights_activations_biases.4", lambda bias, w, w_hat, mean_x: bias - np.einsum("oi,i->o", w_hat - w, mean_x)),
@@ -189,7 +201,10 @@ RIGHT = [
     ("benefits_and_trade_offs.1", {"Per_8_weights"}),
     ("benefits_and_trade_offs.3", lambda o, i, b, g: int(np.ceil(o * i * b / 8) + 2 * o * np.ceil(i / g))),
     ("benefits_and_trade_offs.3", lambda o, i, b, g: (o * i * b + 7) // 8 + 2 * o * ((i + g - 1) // g)),
-    ("benefits_and_trade_offs.3", lambda o, i, b, g: -(-(o * i * b) // 8) + sum(2 for _ in range(o) for _ in range(0, i, g))),
+    (
+        "benefits_and_trade_offs.3",
+        lambda o, i, b, g: -(-(o * i * b) // 8) + sum(2 for _ in range(o) for _ in range(0, i, g)),
+    ),
 ]
 
 

@@ -3,6 +3,7 @@
 from . import (
     benefits_and_trade_offs,
     calibration,
+    hard_to_quantize,
     integers_all_the_way,
     moving_on,
     ptq_with_fbgemm,
@@ -14,7 +15,7 @@ from . import (
 )
 
 __all__ = [
-    "benefits_and_trade_offs", "calibration", "integers_all_the_way", "moving_on", "ptq_with_fbgemm",
-    "qat_with_fbgemm", "scale_and_zero_point", "weights_activations_biases", "what_is_quantization",
+    "benefits_and_trade_offs", "calibration", "hard_to_quantize", "integers_all_the_way", "moving_on",
+    "ptq_with_fbgemm", "qat_with_fbgemm", "scale_and_zero_point", "weights_activations_biases", "what_is_quantization",
     "when_it_goes_wrong",
 ]  # fmt: skip

@@ -1,0 +1,100 @@
+"""A network that is hard to quantize, and what makes it easier: switches that add up."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from qviz.experiments.hard_to_quantize import NAMES, NEEDS, NETWORKS, ROUNDINGS, Outcome, Remedies, interval
+from qviz.experiments.hard_to_quantize_table import looked_up
+from qviz.networks.topology import LAYERS
+from qviz.plots import Canvas, LayersPanel, RemediesPanel
+
+from .controls import choice, slider, toggle
+from .explorer import Explorer
+
+FIELDS = (*NAMES, "rounding")
+ROWS = ("none", *NAMES.values(), "better rounding")
+FLOAT_ACCURACY = 355 / 359  # of both networks, which compute the same: qviz.networks.cnn_accuracy
+
+
+@dataclass(frozen=True)
+class State:
+    """Which network, how many bits its weights have, and which remedies are on."""
+
+    network: str = choice("Network", NETWORKS)
+    weight_bits: int = slider("Weight bits", 2, 2, 8)
+    per_channel: bool = toggle("Scales per channel", True)
+    better_ranges: bool = toggle("Better ranges (mse)", True)
+    equalized: bool = toggle("Equalization", True)
+    bias_corrected: bool = toggle("Bias correction", True)
+    rounding: str = choice("Rounding", ROUNDINGS, "adaptive")
+
+
+@dataclass(frozen=True)
+class Result:
+    """The setting, and the outcome of each step towards it: by the field of the remedy; "" is without any."""
+
+    remedies: Remedies
+    steps: dict[str, Outcome]
+
+    @property
+    def this(self) -> Outcome:
+        """The outcome with all remedies that are on."""
+        return list(self.steps.values())[-1]
+
+
+def compute(state: State) -> Result:
+    """Look up each step of the ladder, from no remedy to all that are on."""
+    remedies = Remedies(**{field.name: getattr(state, field.name) for field in fields(State)})
+    on = ["", *(name for name in FIELDS if getattr(remedies, name) not in (False, ROUNDINGS[0]))]
+    return Result(remedies, dict(zip(on, map(looked_up, remedies.ladder()), strict=True)))
+
+
+class HardToQuantizeExplorer(Explorer):
+    """The digits network with channels of unequal size, in few bits: what each remedy adds to those above it.
+
+    Examples
+    --------
+    >>> explorer = HardToQuantizeExplorer(weight_bits=8, per_channel=False, better_ranges=False, rounding="to nearest")
+    >>> [int(step.right.sum()) for step in explorer.result.steps.values()]
+    [76, 354, 355]
+    >>> explorer.close()
+    """
+
+    State = State
+
+    def compute(self, state: State) -> Result:
+        """Look it up."""
+        return compute(state)
+
+    def canvas(self) -> Canvas:
+        """Put the remedies on the left, the layers on the right."""
+        panels = {"remedies": RemediesPanel(ROWS), "layers": LayersPanel(LAYERS)}
+        return Canvas(panels, size=(980, 380), width_ratios=[3, 2])
+
+    def views(self, state: State, result: Result) -> dict[str, tuple]:
+        """Show each step, and the layers of the last one."""
+        steps = [result.steps.get(field) for field in ("", *FIELDS)]
+        off = np.nan, np.nan
+        accuracies = [step.accuracy if step else np.nan for step in steps]
+        intervals = [interval(int(step.right.sum()), len(step.right)) if step else off for step in steps]
+        decibels = [step.sqnr_db if step else np.nan for step in steps]
+        return {
+            "remedies": (accuracies, intervals, decibels, FLOAT_ACCURACY),
+            "layers": (result.this.weights_db, result.this.outputs_db),
+        }
+
+    def describe(self, state: State, result: Result) -> str:
+        """Say it as a table, a row a step; and the layers."""
+        names = {"": "none", **NAMES, "rounding": result.remedies.on[-1] if result.remedies.on else ""}
+        head = ("each on top of those above", "right", "95 % interval", "logits dB", "divergence")
+        lines = [f"W{state.weight_bits}A8, {state.network}", "  {:<28}{:>8}   {:<17}{:>9}{:>12}   needs".format(*head)]
+        for field, step in result.steps.items():
+            low, high = interval(int(step.right.sum()), len(step.right))
+            lines.append(
+                f"  {names[field]:<28}{step.accuracy:>8.1%}   {f'{low:.1%} to {high:.1%}':<17}{step.sqnr_db:>9.1f}"
+                f"{step.divergence:>12.4f}   {NEEDS.get(names[field], '')}".rstrip()
+            )
+        layers = zip(LAYERS, result.this.weights_db, result.this.outputs_db, strict=True)
+        lines.append("weights and outputs, dB: " + ", ".join(f"{n} {w:.1f} and {o:.1f}" for n, w, o in layers))
+        return "\n".join(lines)
