@@ -46,7 +46,7 @@ check_environment()
 #
 # * Drag the slider **Bits**. Or click on its handle and press the arrow keys. Or type a number into the box beside it.
 # * Choose other numbers under **Data**.
-# * The text below the picture says the same as the picture, in figures. You need not know its words yet; pages [#](page:what_is_quantization) to [#](page:calibration) explain them.
+# * Above the picture stand the figures that matter most, and below it a text says the same as the picture. **More** shows further controls. You need not know its words yet; pages [#](page:what_is_quantization) to [#](page:calibration) explain them.
 # * **Reset** puts everything back.
 
 # %%

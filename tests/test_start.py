@@ -35,6 +35,7 @@ def start(root, tmp_path, monkeypatch):
 
     monkeypatch.setattr(module, "step", step)
     monkeypatch.setattr(module, "run", lambda *command: module.handed_over.append(command))
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", "mine")
     monkeypatch.chdir(tmp_path)
     return module
 
@@ -88,6 +89,7 @@ def test_the_first_call_installs_what_is_locked_and_opens_the_first_notebook(sta
     (command,) = start.handed_over
     assert command[:4] == (str(start.PYTHON), "-m", "jupyterlab", "notebooks/00_start_here.ipynb")
     assert command[4:7] == ("--no-browser", "--port", "9000")
+    assert os.environ["JUPYTER_CONFIG_PATH"] == f"{start.ROOT / 'tools' / 'lab'}{os.pathsep}mine"
 
 
 def test_the_second_call_installs_nothing(start):

@@ -90,9 +90,10 @@ def _fold_results(cells):
 
 
 def _puts_out(source):
-    """Say whether a cell prints, or ends in what is shown."""
+    """Say whether a cell prints, or ends in what is shown; an answer folds itself."""
     last = ast.parse(source).body[-1]
-    return "print(" in source or (isinstance(last, ast.Expr) and not source.endswith(".reset()"))
+    quiet = not isinstance(last, ast.Expr) or re.match(r"\w+\.(reset|reveal)\(", ast.unparse(last))
+    return "print(" in source or not quiet
 
 
 @cache

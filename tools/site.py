@@ -34,12 +34,22 @@ def described(notebook):
             tags.append("hide-input")
         if any(call in source for call in PROSE):
             tags.append("prose")
+        cell["outputs"] = [seen for output in cell.get("outputs", []) if (seen := without_advice(output))]
         for picture in pictures(cell):
             words = "".join(picture["data"].pop("text/plain", ""))
             cell["metadata"]["mystnb"] = {"image": {"alt": f"Picture: {words.splitlines()[0]}"}}
             below = {"output_type": "display_data", "metadata": {}, "data": {"text/plain": words}}
             cell["outputs"].insert(cell["outputs"].index(picture) + 1, below)
     return notebook
+
+
+def without_advice(output):
+    """Return an output without the words on how to bring a widget back, or nothing where there are no others."""
+    data = output.get("data", {})
+    if "qviz-stored" in "".join(data.get("text/html", "")):
+        del data["text/html"]
+        return output if data else None
+    return output
 
 
 def pictures(cell):

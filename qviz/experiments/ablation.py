@@ -12,6 +12,7 @@ import numpy as np
 
 from qviz.data.images import digits
 from qviz.networks.digits_cnn import cnn_forward, cnn_weights, training_activations
+from qviz.networks.layer_shapes import SCALE_BYTES
 from qviz.networks.topology import INPUT_OF, LAYERS, OUTPUT_OF, SCALE_OF
 from qviz.numerics import (
     CALIBRATORS,
@@ -30,7 +31,7 @@ from .ablation_settings import ACCUMULATOR, PARTS, Switches
 
 PLACES = MappingProxyType({"input": "input", **OUTPUT_OF})  # where errors are measured: the input, and each layer
 BATCHES = 45  # of 32 training images; only the moving average depends on it
-SCALE_BYTES, ZERO_POINT_BYTES = 4, 1  # float32; 8 bits
+ZERO_POINT_BYTES = 1
 COMBINATIONS = tuple(parts for n in range(len(PARTS) + 1) for parts in combinations(PARTS, n))  # none, each, pairs, all
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from qviz.numerics import decibels
+
 
 @dataclass(frozen=True)
 class LayerResult:
@@ -103,4 +105,4 @@ def compare(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
     length = math.sqrt(signal * float(np.dot(y, y)))
     cosine = float(np.dot(x, y)) / length if length else 0.0
     shift = len(error) * float(np.dot(mean, mean)) / noise
-    return 10 * math.log10(signal / noise) if signal else -math.inf, max(-1.0, min(1.0, cosine)), min(1.0, shift)
+    return float(decibels(signal, noise)), max(-1.0, min(1.0, cosine)), min(1.0, shift)

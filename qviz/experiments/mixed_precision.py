@@ -17,7 +17,7 @@ from qviz.data._files import read_only
 from qviz.data.images import digits
 from qviz.networks.digits_cnn import BATCH, _relu, cnn_forward, cnn_weights, linear, max_pool
 from qviz.networks.topology import LAYERS
-from qviz.numerics import CALIBRATORS, IntFormat, PerChannel, QParams, _check, calibrate, fake_quantize
+from qviz.numerics import CALIBRATORS, IntFormat, PerChannel, QParams, _check, calibrate, decibels, fake_quantize
 from qviz.numerics.packing import packed_bytes
 
 from .mixed_precision_table import shipped
@@ -57,8 +57,7 @@ class Networks:
     @property
     def sqnr_db(self) -> np.ndarray:
         """Of the logits, against the float network; infinite for that network itself."""
-        with np.errstate(divide="ignore"):
-            return 10 * np.log10(self.signal / self.noise)
+        return decibels(self.signal, self.noise)
 
 
 def place(bits) -> tuple[int, int, int, int]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import ipywidgets as widgets
 
 from qviz.numerics.unavailable import Unavailable
+from qviz.widgets._stored import AGAIN, show
 
 _STYLE = "margin:4px 0;font-size:14px;line-height:1.35;white-space:pre-wrap"
 _STYLE += ";border-left:4px solid #9A9A9A;padding:4px 10px"
@@ -40,6 +41,9 @@ class LocalResult(widgets.HTML):
 
     def __repr__(self) -> str:
         return f"{self.question} Your own machine answers when you run this page."
+
+    def _ipython_display_(self) -> None:
+        show(self, repr(self), AGAIN)
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
         return {**super()._repr_mimebundle_(include=include, exclude=exclude), "text/plain": repr(self)}

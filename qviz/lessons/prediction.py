@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import ipywidgets as widgets
 
+from qviz.widgets._stored import AGAIN, ANSWER, show
 from qviz.widgets.controls import keys_stay_here
 
 from . import guesses
@@ -176,8 +177,8 @@ class Prediction(widgets.VBox):
     def __repr__(self) -> str:
         return f"{self.question} ({' / '.join(self.choices)}) {self.guess or NOT_YET}"
 
-    def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
-        return {**super()._repr_mimebundle_(include=include, exclude=exclude), "text/plain": repr(self)}
+    def _ipython_display_(self) -> None:
+        show(self, repr(self), ANSWER)
 
 
 class Reveal(widgets.HTML):
@@ -210,10 +211,8 @@ class Reveal(widgets.HTML):
         first = f"Your guess: {self._prediction.guess or NOT_YET}. Answer: {self.truth}{self._digits}."
         return f"{first}\n{self._why}".rstrip()
 
-    def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
-        """Let a page that only is read fold the answer."""
-        stored = {"text/plain": repr(self), "text/html": details(ANSWER_SUMMARY, self._answer())}
-        return {**super()._repr_mimebundle_(include=include, exclude=exclude), **stored}
+    def _ipython_display_(self) -> None:
+        show(self, repr(self), AGAIN, words=details(ANSWER_SUMMARY, self._answer()))
 
 
 class Record(widgets.HTML):
@@ -251,8 +250,8 @@ class Record(widgets.HTML):
     def __repr__(self) -> str:
         return "\n".join([*(f"{q} {guess} {truth}".rstrip() for q, guess, truth in self.rows), self._summary()])
 
-    def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
-        return {**super()._repr_mimebundle_(include=include, exclude=exclude), "text/plain": repr(self)}
+    def _ipython_display_(self) -> None:
+        show(self, repr(self), AGAIN, words=self.value)
 
 
 def shuffled(choices: Iterable[str], seed: str) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import ipywidgets as widgets
 
+from qviz.widgets._stored import ANSWER, show
 from qviz.widgets.controls import keys_stay_here
 
 from . import guesses
@@ -112,8 +113,8 @@ class Quiz(widgets.VBox):
     def __repr__(self) -> str:
         return "\n".join(self._lines())
 
-    def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
-        return {**super()._repr_mimebundle_(include=include, exclude=exclude), "text/plain": repr(self)}
+    def _ipython_display_(self) -> None:
+        show(self, repr(self), ANSWER)
 
 
 def before_the_course() -> Quiz:

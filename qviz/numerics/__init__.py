@@ -58,7 +58,7 @@ from .granularity import Granularity, PerChannel, PerGroup, PerTensor
 from .histogram import Histogram
 from .integer_layer import IntegerLayer
 from .integer_matmul import Accumulator, accumulate
-from .metrics import ErrorParts, cosine, error_parts, kl_divergence, mse, sqnr_db
+from .metrics import ErrorParts, cosine, decibels, error_parts, kl_divergence, mse, sqnr_db
 from .mse_calibrator import MSE
 from .observers import HistogramObserver, observe
 from .qparams import SCHEMES, QParams, choose_qparams, value_range
@@ -69,7 +69,7 @@ __all__ = [
     "UINT8", "UINT16", "Accumulator", "Calibrator", "Entropy", "ErrorParts", "FixedPoint", "Granularity",
     "Histogram", "HistogramObserver", "IntFormat", "IntegerLayer", "MinMax", "MovingAverage", "PerChannel",
     "PerGroup", "PerTensor", "Percentile", "QParams", "accumulate", "bias_bits", "calibrate", "choose_qparams",
-    "cosine", "dequantize", "error_of_ranges", "error_parts", "fake_quantize", "fake_quantize_bias", "fixed_point",
-    "int32_bias", "kl_divergence", "mse", "observe", "quantize", "quantize_bias", "requantize_fixed",
+    "cosine", "decibels", "dequantize", "error_of_ranges", "error_parts", "fake_quantize", "fake_quantize_bias",
+    "fixed_point", "int32_bias", "kl_divergence", "mse", "observe", "quantize", "quantize_bias", "requantize_fixed",
     "requantize_float", "sqnr_db", "value_range",
 ]  # fmt: skip

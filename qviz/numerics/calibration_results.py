@@ -16,6 +16,7 @@ from . import (
     QParams,
     _check,
     choose_qparams,
+    decibels,
     error_parts,
     fake_quantize,
     sqnr_db,
@@ -92,8 +93,8 @@ def _outcome(
     qparams = choose_qparams(lo, hi, fmt, scheme)
     parts = error_parts(x, qparams, counts)
     in_reach = math.isfinite(power) and math.isfinite(parts.total)
-    decibels = _sqnr_db(power, parts.total) if in_reach else sqnr_db(x, fake_quantize(x, qparams))
-    return CalibrationResult(float(lo), float(hi), qparams, parts, decibels)
+    sqnr = float(decibels(power, parts.total)) if in_reach else sqnr_db(x, fake_quantize(x, qparams))
+    return CalibrationResult(float(lo), float(hi), qparams, parts, sqnr)
 
 
 def calibration_results(
@@ -127,10 +128,3 @@ def best_of(found: Mapping[str, CalibrationResult]) -> str:
 def _power(x, counts) -> float:
     with np.errstate(over="ignore", under="ignore"):  # beyond float64 it is infinite, as the error may be
         return float(np.average(np.square(x, dtype=np.float64), weights=counts)) if x.size else 0.0
-
-
-def _sqnr_db(power: float, error: float) -> float:
-    if error == 0:
-        return math.inf
-    ratio = power / error
-    return 10 * math.log10(ratio) if ratio else -math.inf

@@ -95,6 +95,18 @@ def sqnr_db(x, y) -> float:
     return 20 * (signal - noise) if noise > -math.inf else math.inf
 
 
+def decibels(signal, noise) -> np.ndarray:
+    """Return 10 log10(signal / noise) of two powers, or arrays of them: infinite wherever there is no noise.
+
+    Examples
+    --------
+    >>> decibels([100.0, 0.0, 0.0], [1.0, 0.0, 2.0])
+    array([ 20.,  inf, -inf])
+    """
+    with np.errstate(all="ignore"):
+        return np.where(np.equal(noise, 0), np.inf, 10 * np.log10(np.divide(signal, noise)))
+
+
 def cosine(x, y) -> float:
     """Cosine of the angle between `x` and `y` taken as vectors, -1 to 1; 1 for two zero vectors, 0 for one.
 

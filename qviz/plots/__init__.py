@@ -5,6 +5,7 @@
 * canvas: several pictures in one figure, painted fast; a static Picture
 * histogram, error: what they say
 * number_line, staircase: where one value goes
+* number_formats: levels, errors and bits of every format; float_bits: the bits of one small float
 * straight_through: the slope taken for the staircase, and the way of one weight
 * image: a photograph at b bits
 * channels: the ranges that channels need, and those they get
@@ -36,11 +37,13 @@ from .canvas import Canvas, Picture, draw
 from .channels import ChannelPanel, SqnrPanel, channels, sqnr_of_channels
 from .dot_product_terms import TermsPanel
 from .error import ErrorBarPanel, ErrorCurvePanel, ErrorHistogramPanel, error_histogram
+from .float_bits import FloatBitsPanel, FloatLinePanel
 from .histogram import HistogramPanel, LevelsPanel, before_and_after
 from .image import ImagePanel, cropped, photograph_at
 from .latency_bubbles import LatencyBubblesPanel, latency_bubbles
 from .margins import MarginsPanel, margins
 from .method_matrix import AnswersLostPanel, VerdictPanel
+from .number_formats import ErrorSizePanel, FormatLinePanel, FormatsPanel
 from .number_line import NumberLinePanel, number_line
 from .panel import Panel
 from .pareto import Cloud, LatencyPanel, ParetoPanel, pareto
@@ -68,6 +71,11 @@ __all__ = [
     "ErrorBarPanel",
     "ErrorCurvePanel",
     "ErrorHistogramPanel",
+    "ErrorSizePanel",
+    "FloatBitsPanel",
+    "FloatLinePanel",
+    "FormatLinePanel",
+    "FormatsPanel",
     "HistogramPanel",
     "ImagePanel",
     "LatencyBubblesPanel",

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.axes import Axes
 
-from qviz.numerics import PerChannel, PerTensor, QParams, _check, fake_quantize, sqnr_db, value_range
+from qviz.numerics import PerChannel, PerTensor, QParams, _check, decibels, fake_quantize, sqnr_db, value_range
 
 from .canvas import Picture, draw
 from .histogram import padded
@@ -136,9 +136,7 @@ def sqnr_of_channels(weights: np.ndarray, weights_hat: np.ndarray) -> np.ndarray
     if x.shape != y.shape:
         raise ValueError(f"weights and weights_hat must have one shape: got {x.shape} and {y.shape}")
     x, y = (PerChannel(0).to_groups(array).astype(np.float64) for array in (x, y))
-    signal, noise = np.sum(x**2, axis=1), np.sum((x - y) ** 2, axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(noise == 0, np.inf, 10 * np.log10(signal / noise))
+    return decibels(np.sum(x**2, axis=1), np.sum((x - y) ** 2, axis=1))
 
 
 def channels(weights, qparams: QParams, size=(900, 360)) -> Picture:

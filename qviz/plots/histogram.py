@@ -71,22 +71,26 @@ class HistogramPanel(Panel):
         ax.set_ylim(LOWEST_SHARE if self.log else 0, 10 if self.log else 1.25)
         legend(ax, loc="upper right", ncols=3, columnspacing=1.0)
 
-    def update(self, x: np.ndarray, lo: float, hi: float, counts: np.ndarray | None = None) -> None:
-        """Show `x`, any shape, with the kept range [lo, hi], in the units of x; `counts`: how often each occurs."""
+    def update(self, x: np.ndarray, lo: float, hi: float, counts: np.ndarray | None = None, half: float = 0.0) -> None:
+        """Show `x`, any shape, with the kept range [lo, hi], in the units of x.
+
+        `counts`: how often each occurs. `half` a step beyond an end, a value still rounds to it: it is not clipped.
+        """
         if x is not self._counted:  # a read-only tensor that was counted is not counted again
             self._count(np.ravel(x), counts)
             self._counted = None if x.flags.writeable else x
         heights, edges = self._heights, self._edges
-        inside = (edges[1:] >= lo) & (edges[:-1] <= hi)  # a bin that is partly kept counts as kept
+        lowest, highest = lo - half, hi + half
+        inside = (edges[1:] >= lowest) & (edges[:-1] <= highest)  # a bin that is partly kept counts as kept
         self.kept.set_data(np.where(inside, heights, 0), edges)
         self.clipped.set_data(np.where(inside, 0, heights), edges)
         for line, end in zip(self.ends, (lo, hi), strict=True):
             line.set_xdata([end, end])
-        share = float(np.average((x < lo) | (x > hi), weights=counts))
+        share = float(np.average((x < lowest) | (x > highest), weights=counts))
         least, most = self._ends
         self.description = (
             f"{self.title}: {x.size if counts is None else counts.sum():,} values from {least:.4g} to {most:.4g}; "
-            f"range kept {lo:.4g} to {hi:.4g}; {share:.2%} outside it."
+            f"range kept {lo:.4g} to {hi:.4g}; {share:.2%} clipped."
         )
 
     def _count(self, x: np.ndarray, times: np.ndarray | None) -> None:
@@ -142,6 +146,18 @@ def binned(x: np.ndarray, left: float, right: float, bins: int = BINS, counts=No
     return np.bincount(codes, counts, minlength=bins), np.linspace(left, right, bins + 1)
 
 
+def kept(qparams: QParams, counts: np.ndarray | None = None) -> tuple:
+    """Return what a HistogramPanel is told after x: the range of per-tensor `qparams`, the counts, half a step.
+
+    Examples
+    --------
+    >>> from qviz.numerics import INT2
+    >>> kept(QParams(0.5, 0, INT2))
+    (-1.0, 0.5, None, 0.25)
+    """
+    return float(qparams.lo), float(qparams.hi), counts, float(qparams.scale) / 2
+
+
 def before_and_after(x, qparams: QParams, log: bool = False, size=(900, 420)) -> Picture:
     """Draw a tensor before and after quantization.
 
@@ -158,12 +174,12 @@ def before_and_after(x, qparams: QParams, log: bool = False, size=(900, 420)) ->
     >>> from qviz import INT4, calibrate
     >>> x = np.random.default_rng(0).standard_normal(1000)
     >>> before_and_after(x, calibrate(x, "min-max", INT4))
-    Before: float32: 1,000 values from -3.899 to 3.066; range kept -3.715 to 3.251; 0.20% outside it.
+    Before: float32: 1,000 values from -3.899 to 3.066; range kept -3.715 to 3.251; 0.00% clipped.
     After: 16 of 16 levels of int4 used.
     """
     x = _check.drawable(x)
     panels = {
-        "before": (HistogramPanel(log=log), x, float(qparams.lo), float(qparams.hi)),
+        "before": (HistogramPanel(log=log), x, *kept(qparams)),
         "after": (LevelsPanel(log=log), x, qparams),
     }
     return draw(panels, [["before"], ["after"]], size)

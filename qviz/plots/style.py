@@ -16,6 +16,7 @@ CLIPPED = "#7A4E7E"  # dark purple, hatched: lost by clipping
 ROUNDED = "#E69F00"  # orange: lost by rounding
 ERROR = "#4D4D4D"  # dark grey: any error, in all
 RANGE = "#000000"  # black, dashed: the range that is kept
+FURTHER = "#009E73"  # bluish green: where there are more things side by side than roles
 QUIET = "#9A9A9A"  # light grey: what is there for orientation only
 
 FONT_SIZE = 11

@@ -28,19 +28,6 @@ def to_array(tensor: torch.Tensor) -> np.ndarray:
     return _check.as_array(tensor, "tensor").copy()
 
 
-def to_tensor(array) -> torch.Tensor:
-    """Return an array, also a read-only one or a list, as a tensor of its own; real numbers become float32.
-
-    Examples
-    --------
-    >>> to_tensor(np.arange(3.0))
-    tensor([0., 1., 2.])
-    """
-    array = _check.real_array(array, "array")
-    with np.errstate(over="ignore"):  # beyond the largest float32 it is infinite
-        return torch.from_numpy(array.astype(np.float32 if array.dtype.kind == "f" else array.dtype.newbyteorder("=")))
-
-
 def format_of(quant_min: int, quant_max: int) -> IntFormat:
     """Return the format whose codes reach from torch's quant_min to quant_max.
 
@@ -136,18 +123,7 @@ def qparams_of(source) -> QParams:
 
 
 def check_tensor(x, name: str = "x") -> torch.Tensor:
-    """Return `x` if it is a dense tensor of floats.
-
-    Raises
-    ------
-    TypeError
-        It is something else.
-
-    Examples
-    --------
-    >>> check_tensor(torch.zeros(2)).shape
-    torch.Size([2])
-    """
+    """Return `x` if it is a dense tensor of floats."""
     dense = isinstance(x, torch.Tensor) and x.layout == torch.strided and not (x.is_quantized or x.is_meta)
     if not dense or x.dtype not in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
         got = f"{x.dtype}, {x.layout}" if isinstance(x, torch.Tensor) else type(x).__name__
@@ -194,13 +170,7 @@ def quantize_tensor(x: torch.Tensor, qparams: QParams) -> torch.Tensor:
 
 
 def container_of(fmt: IntFormat) -> torch.dtype:
-    """Return the quantized dtype of torch that holds the codes of a format: qint8 or quint8.
-
-    Examples
-    --------
-    >>> container_of(IntFormat(4))
-    torch.qint8
-    """
+    """Return the quantized dtype of torch that holds the codes of a format: qint8 or quint8."""
     if fmt.bits > 8:
         raise ValueError(f"torch's engines multiply integers of at most 8 bits: got {fmt}")
     return torch.qint8 if fmt.signed else torch.quint8

@@ -48,7 +48,7 @@ MENDS = ("trained_weights", "narrow_range")
 
 
 def convert(model: nn.Module, mends: tuple[str, ...] = MENDS, engine: str | None = None) -> nn.Module:
-    """Return the integer network that a fake-quantized one stands for.
+    """Convert a fake-quantized network to one that runs in integers.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def _simulate(model, mends) -> None:
         _keep_what_was_trained(model)
     for fake in fake_quantizes(model).values():
         if isinstance(fake, quantization.FusedMovingAvgObsFakeQuantize):
-            fake.__class__ = quantization.FakeQuantize  # the fused one finds its scale anew each time, also when frozen
+            fake.__class__ = quantization.FakeQuantize  # the fused one moves its scale even when frozen
         for mine, asked in zip((fake.scale, fake.zero_point), fake.calculate_qparams(), strict=True):
             mine.copy_(asked)
     if "narrow_range" not in mends:

@@ -1,8 +1,8 @@
-"""Copies of a network that torch's flows can work on: the network itself is never changed.
+"""Copies of a network that torch's flows can convert, so that the network itself is never changed.
 
-torch copies no tensor that was computed while gradients were recorded, and converts a layer by its name and its
-parameter `weight`. So a layer that computes its weight (weight norm, pruning) gets it as a plain parameter here, and a
-layer that a graph calls more than once becomes as many layers.
+Torch cannot copy a tensor with a gradient history, and converts a layer by its name and its parameter `weight`. So a
+layer that computes its weight (weight norm, pruning) gets the result as a plain parameter here, and a layer that a
+graph calls several times becomes several layers.
 """
 
 from copy import deepcopy
@@ -16,24 +16,11 @@ from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 from torch.utils._pytree import tree_leaves
 
-COMPUTES = (BasePruningMethod, SpectralNorm, WeightNorm)  # hooks that compute a weight anew before each call
+COMPUTES = (BasePruningMethod, SpectralNorm, WeightNorm)  # hooks that compute a weight before each call
 
 
 def copied(model: nn.Module) -> nn.Module:
-    """Return a copy, with what earlier calls left behind in the network as plain numbers.
-
-    Raises
-    ------
-    ValueError
-        It holds something that Python cannot copy, such as a lock or an open file.
-
-    Examples
-    --------
-    >>> model = nn.Linear(2, 3)
-    >>> model.last_output = model(torch.zeros(1, 2))  # with a history, which torch does not copy
-    >>> copied(model).last_output.requires_grad
-    False
-    """
+    """Return a copy of a network, in which tensors left by earlier calls are plain, or say why there can be none."""
     left = [v for m in model.modules() for v in tree_leaves(vars(m)) if isinstance(v, torch.Tensor) and not v.is_leaf]
     try:
         return deepcopy(model, {id(value): value.detach().clone() for value in left})
@@ -46,26 +33,13 @@ def copied(model: nn.Module) -> nn.Module:
 
 
 def computing(module: nn.Module) -> list[tuple[int, object]]:
-    """Return the hooks of a module that compute a weight anew before each call, each with its key.
-
-    Examples
-    --------
-    >>> [type(hook).__name__ for _, hook in computing(nn.utils.prune.identity(nn.Linear(2, 2), "weight"))]
-    ['Identity']
-    """
+    """Return the hooks of a module that compute a weight before each call, each with its key."""
     return [(key, hook) for key, hook in module._forward_pre_hooks.items() if isinstance(hook, COMPUTES)]
 
 
 @torch.no_grad()
 def with_plain_weights(model: nn.Module) -> nn.Module:
-    """Give each layer that computes its weight the result as a plain parameter, in place, and return the network.
-
-    Examples
-    --------
-    >>> layer = nn.utils.parametrizations.weight_norm(nn.Linear(2, 3))
-    >>> type(layer).__name__, type(with_plain_weights(layer)).__name__
-    ('ParametrizedLinear', 'Linear')
-    """
+    """Give each layer that computes its weight the result as a plain parameter, in place, and return the network."""
     for module in list(model.modules()):
         for key, hook in computing(module):
             hook(module, None)  # as the next call would
@@ -86,18 +60,6 @@ def with_a_layer_for_each_call(model: nn.Module) -> nn.Module:
 
     FX fuses a layer for all of its calls where one of them can be fused, and gives its integer form the range of one
     call alone; the eager flow, where a layer has one observer, needs none of this.
-
-    Raises
-    ------
-    ValueError
-        FX cannot trace the network.
-
-    Examples
-    --------
-    >>> layer = nn.Linear(2, 2)
-    >>> graph = with_a_layer_for_each_call(nn.Sequential(layer, nn.ReLU(), layer))
-    >>> [name for name, _ in graph.named_children()]
-    ['0', '1', '0_copy_1']
     """
     try:
         graph = QuantizationTracer([], []).trace(model)

@@ -177,7 +177,7 @@ def train_by_epoch(
     should_stop: Callable[[], bool] | None = None,
     data: TrainingData | None = None,
 ) -> Iterator[float]:
-    """Train as `train` does, one epoch each time the next loss is asked for.
+    """Train as `train` does, one epoch for each `next`, which returns its mean loss.
 
     Parameters
     ----------

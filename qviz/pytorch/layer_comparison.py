@@ -105,7 +105,7 @@ def agreement(fake: nn.Module, converted: nn.Module, x: torch.Tensor) -> Agreeme
 
 
 def _outputs(model, fake, x) -> dict[str, torch.Tensor]:
-    """Return what each layer gives out, by name; "" is the model itself."""
+    """Return the output of each layer, by name; "" is the model itself."""
     seen = {}
     modules = ((n, m) for n, m in model.named_modules() if n == "" or n in output_fakes(fake))
     handles = [m.register_forward_hook(lambda m, i, y, n=n: seen.__setitem__(n, y)) for n, m in modules]
@@ -119,7 +119,7 @@ def _outputs(model, fake, x) -> dict[str, torch.Tensor]:
 
 
 def _in_codes(converted, name, output) -> torch.Tensor:
-    """Return what a layer gives out as integers; of a simulated network those that its real numbers stand for."""
+    """Return a layer's output codes; for a simulated network, derive them from its float outputs."""
     if output.is_quantized:
         return output
     if not _simulated(converted):

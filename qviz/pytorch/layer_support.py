@@ -36,19 +36,7 @@ ELSEWHERE = (intrinsic.LinearLeakyReLU, intrinsic.LinearTanh, intrinsic.ConvAdd2
 
 @torch.no_grad()  # so that weights made in torch.inference_mode can be looked at
 def check_parameters(model: nn.Module, name: str = "model") -> None:
-    """Refuse a network that is no longer one of Python modules, or whose weights are not float32, or not finite.
-
-    Raises
-    ------
-    ValueError
-
-    Examples
-    --------
-    >>> check_parameters(nn.Linear(2, 2).half())
-    Traceback (most recent call last):
-        ...
-    ValueError: model must be float32: weight is torch.float16; use model.float()
-    """
+    """Refuse a network that is no longer one of Python modules, or whose weights are not float32, or not finite."""
     if isinstance(model, torch.jit.ScriptModule) or hasattr(model, "_orig_mod"):  # the latter: torch.compile
         what = "compiled" if hasattr(model, "_orig_mod") else "scripted or traced"
         raise ValueError(
@@ -77,29 +65,6 @@ def check_layers(
     """Refuse a layer that torch cannot turn into integers, by its kind, before any work is done.
 
     A layer whose attribute `qconfig` is None stays float, as in torch, and is not asked.
-
-    Parameters
-    ----------
-    model : nn.Module, float
-    flow : {"eager", "fx"}
-    per_channel : bool
-        Whether each output channel's weights have a scale of their own.
-    training : bool
-        Whether it is trained with quantization in it.
-    narrow : bool
-        Whether activations have fewer than 8 bits.
-
-    Raises
-    ------
-    ValueError
-
-    Examples
-    --------
-    >>> check_layers(nn.Sequential(nn.ConvTranspose2d(1, 1, 3)), per_channel=False)
-    >>> check_layers(nn.Sequential(nn.ConvTranspose2d(1, 1, 3)))
-    Traceback (most recent call last):
-        ...
-    ValueError: layer '0' (ConvTranspose2d) has one scale for all weights in torch's kernels: use per_channel=False
     """
     for name, module in quantizable(model).items():
         kind, layer = type(module), f"layer {name!r} ({type(module).__name__})"
@@ -147,15 +112,7 @@ def check_layers(
 
 
 def quantizable(model: nn.Module, prefix: str = "") -> dict[str, nn.Module]:
-    """Return every module that torch would look at by name: all but those whose `qconfig` is None.
-
-    Examples
-    --------
-    >>> model = nn.Sequential(nn.Embedding(2, 2), nn.Linear(2, 2))
-    >>> model[0].qconfig = None
-    >>> list(quantizable(model))
-    ['1']
-    """
+    """Return every module that torch would look at by name: all but those whose `qconfig` is None."""
     found = {}
     for name, child in model.named_children():
         if getattr(child, "qconfig", "inherited") is not None:
@@ -164,26 +121,14 @@ def quantizable(model: nn.Module, prefix: str = "") -> dict[str, nn.Module]:
 
 
 def dynamic_layers(model: nn.Module) -> dict[str, nn.Module]:
-    """Return the layers that a dynamic network quantizes, by name: linear ones, also fused with a ReLU.
-
-    Examples
-    --------
-    >>> list(dynamic_layers(nn.Sequential(nn.Conv1d(1, 1, 1), nn.Linear(2, 2))))
-    ['1']
-    """
+    """Return the layers that a dynamic network quantizes, by name: linear ones, also fused with a ReLU."""
     found = {n: m for n, m in quantizable(model).items() if type(m) in (nn.Linear, intrinsic.LinearReLU)}
     inside = [f"{n}." for n, m in model.named_modules() if isinstance(m, _FusedModule)]
     return {n: m for n, m in found.items() if not n.startswith(tuple(inside))}
 
 
 def kept_float(model: nn.Module) -> list[str]:
-    """Return the names of the modules whose attribute `qconfig` is None.
-
-    Examples
-    --------
-    >>> kept_float(nn.Linear(2, 2))
-    []
-    """
+    """Return the names of the modules whose attribute `qconfig` is None."""
     return [name for name, module in model.named_modules() if getattr(module, "qconfig", "inherited") is None]
 
 
@@ -214,13 +159,7 @@ def fused(model: nn.Module) -> nn.Module:
 
 
 def weight_of(module: nn.Module) -> nn.Module | None:
-    """Return the layer that holds the weight which torch quantizes with this module, or None.
-
-    Examples
-    --------
-    >>> weight_of(intrinsic.LinearReLU(nn.Linear(2, 3), nn.ReLU()))
-    Linear(in_features=2, out_features=3, bias=True)
-    """
+    """Return the layer that holds the weight which torch quantizes with this module, or None."""
     if type(module) in FUSED:
         return module[0]
     return module if type(module) in (*WEIGHTED, nn.PReLU) else None
@@ -232,13 +171,7 @@ def observes(module: nn.Module | None) -> bool:
 
 
 def has_seen_nothing(observer: nn.Module) -> bool:
-    """Say whether an observer, or that of a fake-quantize, has no range; one with a range from the start has one.
-
-    Examples
-    --------
-    >>> has_seen_nothing(quantization.MinMaxObserver())
-    True
-    """
+    """Say whether an observer, or that of a fake-quantize, has no range; one with a range from the start has one."""
     observer = getattr(observer, "activation_post_process", observer)
     if hasattr(observer, "observers"):
         return not observer.observers
@@ -251,11 +184,6 @@ def drop_unused(prepared: nn.Module) -> list[str]:
 
     A FloatFunctional that never ran gets scale 1 and zero point 0, as torch would give it; a block of MobileNetV2
     without a shortcut has one. Where nothing ran at all, nothing is changed.
-
-    Examples
-    --------
-    >>> drop_unused(nn.Linear(2, 2))
-    []
     """
     owners = {n: m for n, m in prepared.named_modules() if observes(getattr(m, "activation_post_process", None))}
     owners = {n: m for n, m in owners.items() if not observes(m)}
@@ -279,16 +207,7 @@ def drop_unused(prepared: nn.Module) -> list[str]:
 
 
 def check_runs(model: nn.Module, x: torch.Tensor, name: str) -> None:
-    """Refuse inputs that the float network itself cannot take.
-
-    Raises
-    ------
-    ValueError
-
-    Examples
-    --------
-    >>> check_runs(nn.Linear(3, 2), torch.zeros(1, 3), "x")
-    """
+    """Refuse inputs that the float network itself cannot take."""
     try:
         model(x)
     except Exception as error:
@@ -299,25 +218,7 @@ def check_runs(model: nn.Module, x: torch.Tensor, name: str) -> None:
 
 
 def run_watched(converted: nn.Module, x: torch.Tensor, flow: str, narrow: bool) -> None:
-    """Run a converted network on one input, and name what fails.
-
-    Parameters
-    ----------
-    converted : nn.Module
-        Used up: hooks stay in it.
-    x : tensor (n, ...)
-    flow : {"eager", "fx"}
-    narrow : bool
-        Whether activations have fewer than 8 bits.
-
-    Raises
-    ------
-    ValueError
-
-    Examples
-    --------
-    >>> run_watched(nn.Sequential(nn.Softmax(0)), torch.zeros(2), "eager", narrow=False)
-    """
+    """Run a converted network on one input, and name what fails."""
     inside: list[str] = []
     for name, module in converted.named_modules():
         module.register_forward_pre_hook(lambda m, i, n=name: inside.append(n), prepend=True)

@@ -12,7 +12,7 @@ from torch.ao.nn.intrinsic import quantized as intrinsic_quantized
 from torch.ao.nn.quantized import Quantize
 from torch.ao.quantization import quantize_fx
 
-from qviz.numerics import Histogram, HistogramObserver, IntFormat, QParams
+from qviz.numerics import Histogram, HistogramObserver, IntFormat, QParams, decibels
 
 from . import engines
 from .bridge import from_torch, qparams_of, quantize_tensor, to_array
@@ -158,7 +158,7 @@ class Reference:
         return size_bytes(self.model)
 
     def _run(self, names: list[str]) -> None:
-        """Run the float network, unless what these layers give out is known."""
+        """Run the float network, unless the outputs of these layers are known."""
         if not self._seen.keys() >= {*names, "input", ""}:
             outputs = {"input": self.x, **outputs_of(self.model, self.x, names)}
             _check_answer(outputs[""], "model")
@@ -188,7 +188,7 @@ class Reference:
         real, quantized = self._real[name], _weight_of(model_q.get_submodule(name))
         qparams = _weight_qparams(name, quantized, model_q) if quantized.is_quantized else None
         quantized = to_array(quantized)
-        return Weights(real, quantized, qparams, _decibels(_power(real), _power(real - quantized)))
+        return Weights(real, quantized, qparams, float(decibels(_power(real), _power(real - quantized))))
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,10 +206,10 @@ class _Seen:
         return cls(real, HistogramObserver().update(real).histogram(), _power(real))
 
     def sqnr_db(self, got: torch.Tensor) -> float:
-        """Return what qviz.numerics.sqnr_db would, for which the signal is summed anew each time."""
+        """Return the SQNR of what a quantized network gave out, in blocks of rows."""
         starts = range(0, len(got), ROWS)
         noise = math.fsum(_power(self.real[i : i + ROWS] - to_array(got[i : i + ROWS])) for i in starts)
-        return _decibels(self.signal, noise)
+        return float(decibels(self.signal, noise))
 
 
 def _check_answer(output, name: str) -> None:
@@ -227,11 +227,6 @@ def _power(x: np.ndarray) -> float:
     return float(np.sum(np.square(x, dtype=np.float64)))
 
 
-def _decibels(signal: float, noise: float) -> float:
-    with np.errstate(divide="ignore"):
-        return float(10 * np.log10(signal / noise)) if noise else math.inf
-
-
 def _clipped(real: np.ndarray, qparams: QParams) -> float:
     """Return the share of values more than half a step beyond the outermost levels, as error_parts does."""
     half = qparams.scale / 2
@@ -239,13 +234,7 @@ def _clipped(real: np.ndarray, qparams: QParams) -> float:
 
 
 def layer_names(model: nn.Module) -> list[str]:
-    """Return the names of the layers with weights that were quantized, or simulated to be, in the order they stand.
-
-    Examples
-    --------
-    >>> layer_names(nn.Sequential(nn.Linear(2, 2)))
-    []
-    """
+    """Return the names of the layers with weights that were quantized, or simulated to be, in the order they stand."""
     if _engine_of(model) != SIMULATED:
         return list(weighted(model))
     if trained := weighted_layers(model):
@@ -256,13 +245,7 @@ def layer_names(model: nn.Module) -> list[str]:
 
 
 def outputs_of(model: nn.Module, x: torch.Tensor, names: list[str]) -> dict[str, torch.Tensor]:
-    """Run a network, and return what the layers of these names give out; "" is the network itself.
-
-    Examples
-    --------
-    >>> list(outputs_of(nn.Sequential(nn.Linear(2, 3)), torch.zeros(1, 2), ["0"]))
-    ['0', '']
-    """
+    """Run a network, and return the outputs of these layers by name; "" is the network itself."""
     seen: dict[str, torch.Tensor] = {}
     handles = [
         model.get_submodule(n).register_forward_hook(lambda module, inputs, output, n=n: seen.__setitem__(n, output))

@@ -32,7 +32,7 @@ class Weights:
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """What one layer gives out, quantized against float, each network running on its own outputs.
+    """A layer's outputs, quantized against float, each network running on its own outputs.
 
     Attributes
     ----------

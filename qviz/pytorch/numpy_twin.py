@@ -175,7 +175,7 @@ def side_by_side(images: torch.Tensor, config: PTQConfig | None = None) -> SideB
 
 
 def _output(module: nn.Module) -> QParams:
-    """Return the qparams of what a module gives out, with the format that a hook holds it to."""
+    """Return the qparams of a module's outputs, in the format that its hook clips them to."""
     y, hooks = qparams_of(module), module._forward_hooks.values()
     ends = next(((h.quant_min, h.quant_max) for h in hooks if isinstance(h, NarrowRange)), CONTAINERS[torch.quint8])
     return QParams(y.scale, y.zero_point, format_of(*ends))

@@ -1,8 +1,8 @@
 """Post-training quantization: from a trained network and a few of its inputs to one that runs in integers.
 
-The steps are torch's: put observers at every weight and activation (prepare), show them data (calibrate), and let each
-layer be replaced by its integer form (convert). Eager, where the network says with stubs where integers begin and end,
-and FX, which reads that off the graph, come to the same integers.
+The steps are torch's: insert observers at every weight and activation (prepare), run data through the network
+(calibrate), and replace each layer by its integer form (convert). The eager flow, where stubs mark the part that runs
+in integers, and FX, which finds that part in the graph, give the same integers.
 
     converted = quantize_model(model, PTQConfig(weight_bits=4, method="mse"), images)
     simulated = simulate_model(model, PTQConfig(weight_bits=4, method="mse"), images)     # on any machine
@@ -108,33 +108,9 @@ def quantize_model(
 
 
 def convert_prepared(prepared: nn.Module, config: PTQConfig, engine: str | None = None) -> nn.Module:
-    """Take the last step alone: each layer of a prepared and calibrated network becomes its integer form, in place.
+    """Take the last step alone, in place: make integer layers of a network that `config` prepared and data calibrated.
 
-    Parameters
-    ----------
-    prepared : nn.Module
-        With the observers of `config` in it, which have seen data; used up.
-    config : PTQConfig
-        Static.
-    engine : str or None
-        None is the preferred one; where this machine has none at all the result is simulated.
-
-    Returns
-    -------
-    nn.Module
-        As from `quantize_model`.
-
-    Examples
-    --------
-    >>> from qviz.pytorch.digits_model import digits_cnn, digits_tensors
-    >>> config, (train_x, _, x, _) = PTQConfig(), digits_tensors()
-    >>> with engines.using(), engines.quiet(), ReproducibleSums():
-    ...     model = digits_cnn().fuse()
-    ...     model.qconfig = config.qconfig()
-    ...     prepared = quantization.prepare(model)
-    ...     _ = prepared(train_x[:256])
-    ...     torch.equal(convert_prepared(prepared, config)(x), quantize_model(digits_cnn(), config, train_x)(x))
-    True
+    Where this machine has no engine and `engine` is None, the result is simulated.
     """
     if engine is None and engines.preferred() is None:
         return _simulated(prepared, config)

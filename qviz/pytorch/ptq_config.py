@@ -1,6 +1,6 @@
-"""What there is to choose in post-training quantization, the observers that stand for it, and what is refused."""
+"""The settings of post-training quantization, the observers of torch for them, and checks of models and inputs."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -25,7 +25,7 @@ FLOWS = ("eager", "fx")
 
 @dataclass(frozen=True)
 class PTQConfig(PerLayer):
-    """What there is to choose.
+    """The settings of post-training quantization.
 
     Parameters
     ----------
@@ -104,18 +104,8 @@ class PTQConfig(PerLayer):
         """The codes of the activations, in quint8."""
         return IntFormat(min(self.activation_bits, 7) if self.reduce_range else self.activation_bits, signed=False)
 
-    def with_flow(self, flow: str) -> "PTQConfig":
-        """Return the same choices for another flow.
-
-        Examples
-        --------
-        >>> PTQConfig().with_flow("fx").flow
-        'fx'
-        """
-        return replace(self, flow=flow)
-
     def qconfig(self, layer: str | None = None) -> quantization.QConfig:
-        """Return the observers of torch that stand for these choices, for the layer of this name or for most of them.
+        """Return torch's observers for these settings, for the layer of this name or for most of them.
 
         Examples
         --------
@@ -130,11 +120,6 @@ class PTQConfig(PerLayer):
         """Return the observers of a PReLU, whose kernel takes unsigned slopes with one scale, of 6 bits at most.
 
         From 2**14 on, fbgemm's products of slope and input are wrong: 63 * 255 is below, 127 * 255 beyond.
-
-        Examples
-        --------
-        >>> PTQConfig(weight_bits=4).prelu_qconfig().weight().quant_max
-        15
         """
         weight = quantization.MinMaxObserver.with_args(quant_min=0, quant_max=2 ** min(self.weight_bits, 6) - 1)
         return quantization.QConfig(activation=self.qconfig().activation, weight=weight)
@@ -162,16 +147,7 @@ class PTQConfig(PerLayer):
 
 
 def check_float(model: nn.Module, name: str = "model") -> None:
-    """Refuse what is no network, or one that is quantized already.
-
-    Raises
-    ------
-    TypeError, ValueError
-
-    Examples
-    --------
-    >>> check_float(nn.ReLU())
-    """
+    """Refuse what is no network, or one that is quantized already."""
     if not isinstance(model, nn.Module):
         raise TypeError(f"{name} must be a torch.nn.Module: got {type(model).__name__}")
     if hasattr(model, "made") or weighted(model) or fake_quantizes(model):
@@ -183,16 +159,7 @@ def check_float(model: nn.Module, name: str = "model") -> None:
 
 
 def check_inputs(x: torch.Tensor, name: str, ids: bool = False) -> None:
-    """Refuse inputs that a float32 network cannot take, or that would spoil every range; `ids` may be whole numbers.
-
-    Raises
-    ------
-    TypeError, ValueError
-
-    Examples
-    --------
-    >>> check_inputs(torch.zeros(2, 3), "x")
-    """
+    """Refuse inputs that a float32 network cannot take, or that would spoil every range; `ids` may be whole numbers."""
     dtypes = (torch.float32, *((torch.int32, torch.int64) if ids else ()))
     if not isinstance(x, torch.Tensor) or x.dtype not in dtypes:
         got = x.dtype if isinstance(x, torch.Tensor) else type(x).__name__
@@ -212,16 +179,7 @@ def check_inputs(x: torch.Tensor, name: str, ids: bool = False) -> None:
 
 
 def check_labelled(x: torch.Tensor, y: torch.Tensor) -> None:
-    """Refuse inputs and labels that no accuracy can be told of.
-
-    Raises
-    ------
-    TypeError, ValueError
-
-    Examples
-    --------
-    >>> check_labelled(torch.zeros(2, 3), torch.tensor([7, 1]))
-    """
+    """Refuse inputs and labels that have no accuracy."""
     check_inputs(x, "x")
     if not isinstance(y, torch.Tensor) or y.is_floating_point():
         got = y.dtype if isinstance(y, torch.Tensor) else type(y).__name__

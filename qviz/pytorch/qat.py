@@ -264,25 +264,18 @@ def train_qat_by_epoch(
     should_stop: Callable[[], bool] | None = None,
     data: TrainingData | None = None,
 ) -> Iterator[QATRun]:
-    """Train as `train_qat` does, one epoch each time the run is asked for.
+    """Train as `train_qat` does, one epoch for each `next`.
 
-    Parameters, Raises : as for `train_qat`
-
-    Yields
-    ------
-    QATRun
-        The same one each time, one entry of `history` longer, from number 0 on. Once all is done, or the iterator is
-        closed, its model is frozen and in eval mode, and not before.
+    It yields the same QATRun each time, with one more entry in `history`, the first before any training. Once it has
+    ended or is closed, the model of the run is frozen and in eval mode.
 
     Examples
     --------
     >>> steps = train_qat_by_epoch(digits_model.digits_cnn(), QATConfig(2, 4))
     >>> run = next(steps)  # observed, and not yet trained
-    >>> len(run.history)
-    1
     >>> steps.close()
-    >>> run.stopped, run.model.training
-    (True, False)
+    >>> len(run.history), run.stopped, run.model.training
+    (1, True, False)
     """
     inputs = digits_model.digits_tensors()[0] if data is None else data.inputs
     run = QATRun(config, prepare(model, config, inputs))

@@ -1,4 +1,4 @@
-"""What quantization-aware training is told: bits, granularity, epochs, whose fake-quantize, and when to freeze."""
+"""The settings of quantization-aware training: bits, granularity, epochs, fake-quantize, and when to freeze."""
 
 from dataclasses import dataclass
 

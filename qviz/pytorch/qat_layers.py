@@ -91,13 +91,7 @@ TRAINED = {
 
 
 def qat_mappings() -> dict[type, type]:
-    """Return which layer takes the place of which, torch's and these.
-
-    Examples
-    --------
-    >>> qat_mappings()[nn.Conv1d].__name__
-    'Conv1d'
-    """
+    """Return which layer takes the place of which, torch's and these."""
     return {**quantization.get_default_qat_module_mappings(), **TRAINED}
 
 

@@ -74,13 +74,7 @@ class ReproducibleSums(TorchFunctionMode):
 
 
 def kernel_is_exact() -> bool:
-    """Say whether integer layers run on fbgemm here, with sums in 32 bits.
-
-    Examples
-    --------
-    >>> kernel_is_exact() in (True, False)
-    True
-    """
+    """Say whether integer layers run on fbgemm here, with sums in 32 bits."""
     return engines.preferred() == "fbgemm" and _fbgemm_adds_in_32_bits()
 
 

@@ -112,33 +112,13 @@ def plain(value):
 
 
 def add_steps(x: torch.Tensor, number: float, scale: float) -> torch.Tensor:
-    """Add a number as the kernel does, which moves the zero point by whole steps.
-
-    Examples
-    --------
-    >>> add_steps(torch.tensor([1.0]), 0.7, 0.5)
-    tensor([1.5000])
-    """
+    """Add a number as the kernel does, which moves the zero point by whole steps."""
     return x + round(number / scale) * scale
 
 
 @torch.no_grad()
 def simulate(prepared: nn.Module, config) -> nn.Module:
-    """Let a prepared and calibrated network round its activations and its weights, in place, and return it.
-
-    Parameters
-    ----------
-    prepared : nn.Module
-        With the observers of `config` in it, which have seen data, eager or FX; or any network, if `config` is dynamic.
-    config : PTQConfig
-
-    Examples
-    --------
-    >>> from qviz.pytorch.ptq_config import PTQConfig
-    >>> simulated = simulate(nn.Sequential(nn.Linear(2, 2)), PTQConfig(dynamic=True, weight_bits=2))
-    >>> len(simulated[0].weight.unique()) <= 8  # two rows of at most four codes each
-    True
-    """
+    """Let a prepared and calibrated network round its activations and its weights, in place, and return it."""
     if config.dynamic:
         for name, module in dynamic_layers(prepared).items():
             layer = weight_of(module)

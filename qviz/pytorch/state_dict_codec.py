@@ -72,13 +72,6 @@ def decoded(values: dict, bits: dict, like: dict, config, model: nn.Module) -> d
     ------
     ValueError, TypeError, AttributeError
         Something does not belong there.
-
-    Examples
-    --------
-    >>> from qviz.pytorch.ptq_config import PTQConfig
-    >>> norm = nn.LayerNorm(1)
-    >>> decoded({"weight": torch.ones(1), "bias": torch.ones(1)}, {}, norm.state_dict(), PTQConfig(), norm)
-    {'weight': tensor([1.]), 'bias': tensor([1.])}
     """
     leaves = dict(_leaves(like))
     needed = {f"{n}.{part}" if t.is_quantized else n for n, t in leaves.items() for part in ("codes", "scale")}
@@ -108,14 +101,7 @@ def is_plain(value) -> bool:
 
 
 def outside_state(model: nn.Module) -> dict[str, torch.Tensor]:
-    """Return what torch leaves out of the state dict of some quantized layers (ELU, PReLU): scale, zero point, weight.
-
-    Examples
-    --------
-    >>> from torch.ao.nn.quantized import ELU
-    >>> outside_state(nn.Sequential(ELU(0.5, 3)))
-    {'0.scale': tensor(0.5000, dtype=torch.float64), '0.zero_point': tensor(3)}
-    """
+    """Return the qparams and weights that torch leaves out of the state dict of some quantized layers (ELU, PReLU)."""
     found, state = {}, model.state_dict()
     for name, module in model.named_modules():
         if not gives_codes(module):
@@ -223,7 +209,7 @@ def _check_within(numbers: torch.Tensor, fmt: IntFormat, must: str) -> None:
 
 
 def _is_qparam(model, name: str, kind: str) -> bool:
-    """Say whether an entry is the scale, or the zero point, of what a layer or a step of an FX graph gives out."""
+    """Say whether an entry is the scale, or zero point, of the output of a layer or of a node of an FX graph."""
     owner, _, last = name.rpartition(".")
     module = model.get_submodule(owner)
     if isinstance(module, fx.GraphModule):

@@ -1,8 +1,7 @@
-"""Fewer than 8 bits on kernels made for 8: hold a converted network to its codes.
+"""Fewer than 8 bits on kernels made for 8: clip the codes of a converted network to their format.
 
-Every kernel clips what it computes to 0..255, the ends of its container, whatever quant_max an observer had; and FX
-conversion, unlike the eager one, clips no weights either. A code beyond its range is more exact than an integer of so
-few bits could be, so the accuracy would be that of another network.
+Every kernel clips its result to 0..255, the range of its container, whatever quant_max an observer had. FX conversion,
+unlike eager conversion, does not clip weights either. Codes out of range would be more accurate than so few bits allow.
 """
 
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from .bridge import CONTAINERS, container_of, qparams_of, quantize_tensor
 
 @dataclass(frozen=True)
 class NarrowRange:
-    """A forward hook that clips the codes a layer gives out: what a kernel made for 0..255 does not do for 0..15.
+    """A forward hook that clips a layer's output codes, which a kernel clips to 0..255 only.
 
     Parameters
     ----------
@@ -47,32 +46,9 @@ class NarrowRange:
 
 
 def narrow(model: nn.Module, weights: Callable[[str], IntFormat], activations: IntFormat) -> int:
-    """Hold a converted network to the codes of these formats, in place.
+    """Clip the codes of a converted network, in place; return how many weights had a code outside.
 
-    Parameters
-    ----------
-    model : nn.Module
-        Converted by torch, eager or FX.
-    weights : function from a layer's name to its IntFormat
-    activations : IntFormat
-        As those of the observers it was converted with.
-
-    Returns
-    -------
-    int
-        How many weights had a code outside of their format.
-
-    Examples
-    --------
-    >>> from qviz.numerics import INT4, INT8, UINT8
-    >>> from torch.ao.nn.quantized import Linear
-    >>> from qviz.pytorch.engines import quiet, using
-    >>> with using(), quiet():
-    ...     layer = Linear(2, 1)
-    ...     w = quantize_tensor(torch.tensor([[1.0, 9.0]]), QParams(1.0, 0, INT8))
-    ...     layer.set_weight_bias(w, torch.zeros(1))
-    ...     narrow(layer, lambda name: INT4, UINT8), layer.weight().int_repr().tolist()
-    (1, [[1, 7]])
+    `weights` is a function from a layer's name to the format of its weights.
     """
     clipped = sum(_narrow_weight(m, weights(name)) for name, m in weighted(model).items())
     limits = (activations.qmin, activations.qmax)
@@ -104,7 +80,7 @@ class _HeldFunctional(QFunctional):
 
 
 def hold_outputs(module: nn.Module, clip: NarrowRange) -> None:
-    """Clip the codes that a module gives out, if it gives out codes with a scale of its own."""
+    """Clip the output codes of a module, if they have a scale of its own."""
     if isinstance(module, QFunctional):  # its operations are methods, so that no forward hook sees what they return
         module.__class__, module.activation_post_process = _HeldFunctional, Clip(clip)
     elif gives_codes(module):
@@ -112,13 +88,9 @@ def hold_outputs(module: nn.Module, clip: NarrowRange) -> None:
 
 
 def lay_out(model: nn.Module) -> None:
-    """Let every instance norm of a converted network take its input contiguous, in place.
+    """Make the input of every instance norm of a converted network contiguous, in place.
 
-    torch's kernel mixes up the channels of what lies channels-last, as all that a quantized Conv2d gives out does.
-
-    Examples
-    --------
-    >>> lay_out(nn.Sequential(nn.ReLU()))
+    Torch's kernel mixes up the channels of a channels-last input, which is what a quantized Conv2d returns.
     """
     for module in model.modules():
         if isinstance(module, InstanceNorm2d):
@@ -136,25 +108,13 @@ def _contiguous(module, inputs):
 
 
 def weighted(model: nn.Module) -> dict[str, nn.Module]:
-    """Return the quantized layers that have weights, by name.
-
-    Examples
-    --------
-    >>> weighted(nn.Linear(2, 2))
-    {}
-    """
+    """Return the quantized layers that have weights, by name."""
     methods = ("set_weight_bias", "weight", "bias")
     return {n: m for n, m in model.named_modules() if all(callable(getattr(m, name, None)) for name in methods)}
 
 
 def gives_codes(module: nn.Module) -> bool:
-    """Say whether a module's outputs are codes with a scale and zero point of its own.
-
-    Examples
-    --------
-    >>> gives_codes(nn.ReLU())
-    False
-    """
+    """Say whether the outputs of a module are codes with a scale and zero point of its own."""
     return hasattr(module, "scale") and hasattr(module, "zero_point") and "dynamic" not in type(module).__module__
 
 
@@ -171,16 +131,7 @@ def _narrow_weight(layer: nn.Module, fmt: IntFormat) -> int:
 
 
 def clip_codes(codes: torch.Tensor, quant_min: int, quant_max: int) -> torch.Tensor:
-    """Clip a quantized tensor to these codes; what NarrowRange does, as a function that a graph can call.
-
-    Examples
-    --------
-    >>> from qviz.pytorch.engines import quiet
-    >>> with quiet():
-    ...     q = torch.quantize_per_tensor(torch.tensor([0.0, 9.0]), 0.1, 2, torch.quint8)
-    >>> clip_codes(q, 0, 15).int_repr()
-    tensor([ 2, 15], dtype=torch.uint8)
-    """
+    """Clip a quantized tensor to these codes: NarrowRange as a function that a graph can call."""
     return NarrowRange(quant_min, quant_max)(None, None, codes)
 
 

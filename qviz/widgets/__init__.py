@@ -11,11 +11,13 @@ from .arena import ArenaExplorer
 from .calibration import CalibrationExplorer
 from .energy import EnergyExplorer
 from .explorer import Explorer
+from .float_bits import FloatBitsExplorer
 from .gallery import Gallery, open_link
 from .granularity import GranularityExplorer
 from .integer_walk import IntegerWalkExplorer
 from .mapping import MappingExplorer
 from .method_chooser import DecisionExplorer
+from .number_formats import NumberFormatsExplorer
 from .pareto import ParetoExplorer
 from .photo import PhotoExplorer
 from .ptq import PTQExplorer
@@ -28,8 +30,9 @@ from .ste import STEExplorer
 from .switches import SwitchesExplorer
 
 __all__ = [
-    "ArenaExplorer", "CalibrationExplorer", "DecisionExplorer", "EnergyExplorer", "Explorer", "Gallery",
-    "GranularityExplorer", "IntegerWalkExplorer", "MappingExplorer", "PTQExplorer", "ParetoExplorer",
+    "ArenaExplorer", "CalibrationExplorer", "DecisionExplorer", "EnergyExplorer", "Explorer",
+    "FloatBitsExplorer", "Gallery", "GranularityExplorer", "IntegerWalkExplorer", "MappingExplorer",
+    "NumberFormatsExplorer", "PTQExplorer", "ParetoExplorer",
     "PhotoExplorer", "QATExplorer", "QuantizeExplorer", "STEExplorer", "SaturationExplorer", "SizeExplorer",
     "SpeedExplorer", "SwitchesExplorer", "open_link",
 ]  # fmt: skip

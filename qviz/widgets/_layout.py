@@ -6,7 +6,7 @@ import ipywidgets as widgets
 import traitlets
 
 LABELLED = {"style": {"description_width": "110px"}}
-ROW = {"width": "430px", "margin": "1px 0"}
+ROW = {"width": "auto", "max_width": "100%", "margin": "0"}
 
 
 class _InOneLine:

@@ -1,6 +1,9 @@
 """The reader's own data: an array, or one of those in a file, and the list to choose it from."""
 
 import re
+import shutil
+import tempfile
+import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -86,6 +89,37 @@ def _checked(values: np.ndarray, name: str) -> np.ndarray:
                 )
     own.flags.writeable = False
     return own
+
+
+class OpenFile(widgets.FileUpload):
+    """A button that hands a file of the reader's computer to the kernel, which may run on another.
+
+    Parameters
+    ----------
+    opened : function of a path and of the file's own name
+        The file is there until this widget is gone.
+    """
+
+    def __init__(self, opened: Callable[[str, str], None]):
+        super().__init__(
+            accept=".npy,.npz,.safetensors",
+            description="Open a file",
+            tooltip="Show an array of a .npy, .npz or .safetensors file of this computer",
+            layout={"width": "auto"},
+        )
+        self._opened = opened
+        self.observe(self._take, "value")
+
+    def _take(self, change) -> None:
+        if not change.new:
+            return
+        (file,) = change.new
+        folder = tempfile.mkdtemp(prefix="qviz-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        path = Path(folder) / Path(file["name"]).name
+        path.write_bytes(file["content"])
+        self.value = ()  # nothing is kept twice, and the same file can be opened again
+        self._opened(str(path), path.name)
 
 
 class TensorList(widgets.VBox):

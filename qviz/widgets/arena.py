@@ -6,9 +6,12 @@ from qviz.numerics import SCHEMES, IntFormat
 from qviz.numerics.calibration_results import CalibrationResult, best_of, calibration_results
 from qviz.plots import CalibratorPanel, Canvas, RangesPanel
 
+from ._readout import Readout, Table
 from ._sample import Sample, Sampled, batches_slider, outliers_slider
-from .controls import choice, slider, tensor_choice
+from .controls import choice, more, slider, tensor_choice
 from .explorer import Explorer
+
+_HEAD = ("method", "lo", "hi", "MSE", "rounding", "clipping", "SQNR dB")
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,7 @@ class State:
 
     data: str = tensor_choice("conv2 activations")
     bits: int = slider("Bits", 4, 2, 8)
-    scheme: str = choice("Scheme", SCHEMES)
+    scheme: str = more(choice("Scheme", SCHEMES))
     outliers: float = outliers_slider()
     batches: int = batches_slider()
 
@@ -56,6 +59,7 @@ class ArenaExplorer(Sampled, Explorer):
     """
 
     State = State
+    readout_lines = 8
 
     def compute(self, state: State) -> Result:
         """Calibrate on the chosen tensor, six times."""
@@ -71,22 +75,22 @@ class ArenaExplorer(Sampled, Explorer):
         values, counts = result.sample.measured
         return {"ranges": (values, result.outcomes, counts), "errors": (result.outcomes,)}
 
+    def figures(self, state: State, result: Result) -> dict[str, str]:
+        """Say which method leaves the least error."""
+        return {"least error": result.best, "SQNR": f"{result.outcomes[result.best].sqnr_db:.2f} dB"}
+
     def describe(self, state: State, result: Result) -> str:
         """Say it as a table, with a star at the best."""
-        fmt = result.outcomes[result.best].qparams.fmt
-        lines = [
+        fmt, names = result.outcomes[result.best].qparams.fmt, list(result.outcomes)
+        rows = [(name, *_numbers(outcome)) for name, outcome in result.outcomes.items()]
+        return Readout.of(
             f"{fmt}, {state.scheme}: {result.sample.told(state.batches)}",
-            f"  {'method':<15}{'lo':>10}{'hi':>10}{'MSE':>11}{'rounding':>11}{'clipping':>11}{'SQNR dB':>9}",
-        ]
-        for name, outcome in result.outcomes.items():
-            star = "*" if name == result.best else " "
-            lines.append(f"{star} {name:<15}{_numbers(outcome)}")
-        return "\n".join(lines)
+            Table(_HEAD, rows, (-15, 10, 10, 11, 11, 11, 9), names.index(result.best), "*"),
+        )
 
 
-def _numbers(outcome: CalibrationResult) -> str:
+def _numbers(outcome: CalibrationResult) -> tuple[str, ...]:
     p, parts = outcome.qparams, outcome.parts
-    return (
-        f"{float(p.lo):>10.4f}{float(p.hi):>10.4f}"
-        f"{parts.total:>11.3e}{parts.rounding:>11.3e}{parts.clipping:>11.3e}{outcome.sqnr_db:>9.2f}"
-    )
+    ends = f"{float(p.lo):.4f}", f"{float(p.hi):.4f}"
+    errors = (f"{error:.3e}" for error in (parts.total, parts.rounding, parts.clipping))
+    return *ends, *errors, f"{outcome.sqnr_db:.2f}"

@@ -42,7 +42,7 @@ class Work(widgets.HBox):
         look = {"layout": {"width": "auto"}}
         self._start = widgets.Button(description=label, tooltip=f"{label}: from the start", **look)
         self._stop = widgets.Button(description="Stop", tooltip="Stop, and keep what is done", **look)
-        self._bar = widgets.FloatProgress(min=0, max=1, description="Done", layout={"width": "300px"})
+        self._bar = widgets.FloatProgress(min=0, max=1, description="Done", layout={"width": "220px"})
         self._start.on_click(lambda _button: self.start())
         self._stop.on_click(lambda _button: self.stop())
         super().__init__([self._start, self._stop, self._bar])
@@ -158,7 +158,7 @@ class Working:
         super()._build_controls(settings)
         if self.can_work():
             self._work = Work(self.work_label, self.work, self._worked)
-            self._panel_of_controls.children += (self._work,)
+            self._panel_of_controls.add(self._work)
 
     def _worked(self, error: Exception | None) -> None:
         self.refresh()

@@ -7,9 +7,10 @@ import numpy as np
 from qviz.numerics import CALIBRATORS, SCHEMES, IntFormat, Percentile, error_of_ranges
 from qviz.numerics.calibration_results import CalibrationResult, calibration_result
 from qviz.plots import Canvas, ErrorCurvePanel, HistogramPanel
+from qviz.plots.histogram import kept
 
 from ._sample import SHARES, Sample, Sampled, batches_slider, outliers_slider
-from .controls import choice, slider, tensor_choice
+from .controls import choice, more, slider, tensor_choice
 from .explorer import Explorer
 
 
@@ -17,12 +18,12 @@ from .explorer import Explorer
 class State:
     """Which tensor, what the observer sees of it, and how a range is chosen."""
 
-    data: str = tensor_choice("conv2 activations")
+    data: str = more(tensor_choice("conv2 activations"))
     bits: int = slider("Bits", 4, 2, 8)
-    scheme: str = choice("Scheme", SCHEMES)
+    scheme: str = more(choice("Scheme", SCHEMES))
     method: str = choice("Method", CALIBRATORS)
     percentile: float = slider("Percentile", 99.99, 90.0, 100.0, 0.01, digits=2)
-    outliers: float = outliers_slider()
+    outliers: float = more(outliers_slider())
     batches: int = batches_slider()
 
 
@@ -95,6 +96,7 @@ class CalibrationExplorer(Sampled, Explorer):
     """
 
     State = State
+    readout_lines = 5
 
     def compute(self, state: State) -> Result:
         """Calibrate on the chosen tensor."""
@@ -114,9 +116,17 @@ class CalibrationExplorer(Sampled, Explorer):
         mark = chosen.threshold, chosen.parts.total
         values, counts = sample.measured
         return {
-            "tensor": (values, float(chosen.qparams.lo), float(chosen.qparams.hi), counts),
+            "tensor": (values, *kept(chosen.qparams, counts)),
             "error": (curve.thresholds, curve.rounding, curve.clipping, mark, sample.error_limits),
         }
+
+    def figures(self, state: State, result: Result) -> dict[str, str]:
+        """Say what is left, and what is cut off."""
+        return {"SQNR": f"{result.outcome.sqnr_db:.2f} dB", "clipped": f"{result.outcome.parts.clipped_fraction:.3%}"}
+
+    def idle(self, state: State) -> dict[str, str]:
+        """Say that one method alone has a percentile."""
+        return {} if state.method == "percentile" else {"percentile": "only the method percentile has one"}
 
     def describe(self, state: State, result: Result) -> str:
         """Say the range, what was seen, the error, and how good the choice is."""

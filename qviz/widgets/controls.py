@@ -43,6 +43,21 @@ _TELL_DOTS = (
     "else if (tries) setTimeout(tell, 100, tries - 1); }; tell(50)"
 )
 
+_SPEAK = (
+    "const explorer = this.closest('.qviz-explorer'), told = JSON.parse(this.dataset.told), "
+    "name = slider => slider.querySelector('.widget-label')?.textContent, say = (handle, how) => { "
+    "const at = +handle.getAttribute('aria-valuenow'), text = typeof how[0] === 'string' ? how[Math.round(at)] : "
+    "how[1] ? (how[0] + Math.round(at) * how[1]).toFixed(how[2]) : `${Math.round(at)}`; "
+    "if (handle.getAttribute('aria-valuetext') !== text) handle.setAttribute('aria-valuetext', text); }, "
+    "find = tries => { let left = 0; for (const slider of explorer?.querySelectorAll('.widget-slider') ?? []) { "
+    "const handle = slider.querySelector('.noUi-handle'), how = told[name(slider)]; if (!how) continue; "
+    "if (!handle) { left += 1; continue; } if (handle.hasAttribute('aria-label')) continue; "
+    "handle.setAttribute('aria-label', name(slider)); say(handle, how); "
+    "new MutationObserver(() => say(handle, how)).observe(handle, {attributes: true, "
+    "attributeFilter: ['aria-valuenow', 'aria-valuetext']}); } "
+    "if (tries && (left || tries > 45)) setTimeout(find, 100, tries - 1); }; find(50)"
+)
+
 
 def _handle(**options) -> widgets.IntSlider:
     """Return a labelled slider without its own readout: what stands beside it shows the value."""
@@ -74,6 +89,7 @@ class Slider:
     high: float
     step: float
     digits: int
+    more: bool = False  # behind More, as seldom needed
 
     def check(self, name: str, value):
         """Return the value, rounded, or say which ones there are."""
@@ -129,6 +145,7 @@ class Choice(_AsItIs):
     label: str
     options: tuple[str | int | float, ...]
     open: bool = False  # other whole numbers from 1 are taken too; `compute` says whether they fit
+    more: bool = False
 
     def check(self, name: str, value):
         """Return the option that equals the value, or say which ones there are."""
@@ -183,6 +200,7 @@ class Toggle(_AsItIs):
     """Yes or no."""
 
     label: str
+    more: bool = False
 
     def check(self, name: str, value):
         """Return the value, if it is yes or no."""
@@ -205,6 +223,16 @@ def fill(listed: widgets.Dropdown, options: Iterable[float], value: float) -> No
     if listed.options != options:
         with listed.hold_sync():
             listed.options, listed.value = options, value
+
+
+def fit(widget: widgets.Widget, control: "Slider", low: float, high: float, value: float) -> None:
+    """Give a slider or its number box other ends, and let it show a value between them."""
+    ends = (control._steps(low), control._steps(high)) if control._counts(widget) else (low, high)
+    if (widget.min, widget.max) != ends:
+        with widget.hold_sync():
+            widget.max = max(widget.max, ends[1])
+            widget.min, widget.max = ends
+            control.show(widget, value)
 
 
 def slider(label: str, default: float, low: float, high: float, step: float = 1, digits: int = 0):
@@ -234,6 +262,12 @@ def toggle(label: str, default: bool = False):
     return dataclasses.field(default=default, metadata={"control": Toggle(label)})
 
 
+def more(declared):
+    """Put a declared field behind More: for controls that are seldom needed, so that the first ones are few."""
+    control = dataclasses.replace(declared.metadata["control"], more=True)
+    return dataclasses.field(default=declared.default, metadata={"control": control})
+
+
 def keys_stay_here() -> widgets.HTML:
     """Return what keeps keys pressed inside an output from JupyterLab and Notebook 7; it shows nothing.
 
@@ -256,13 +290,28 @@ def copying(text: str) -> str:
     return _run(f"navigator.clipboard?.writeText({html.escape(json.dumps(text))})")
 
 
-def _acting(script: str) -> widgets.HTML:
+def spoken_values(controls: Iterable[Control]) -> widgets.HTML:
+    """Return what names the handle of each slider, and lets it say its value in the units of the control.
+
+    ipywidgets 8.1 gives a handle no name (issue 2650), and lets it say the number of its step.
+    """
+    told = {
+        control.label: list(control.options)
+        if isinstance(control, Ladder)
+        else [control.low, control.step if control.digits else 0, control.digits]
+        for control in controls
+        if isinstance(control, Slider | Ladder)
+    }
+    return _acting(_SPEAK, json.dumps(told))
+
+
+def _acting(script: str, told: str = "") -> widgets.HTML:
     """Return what runs a script of ours in the browser, once it is there; it shows nothing."""
-    return widgets.HTML(_run(script), layout={"display": "none"})
+    return widgets.HTML(_run(script, told), layout={"display": "none"})
 
 
-def _run(script: str) -> str:
-    return f'<style onload="{script}"></style>'
+def _run(script: str, told: str = "") -> str:
+    return f'<style onload="{script}" data-told="{html.escape(told)}"></style>'
 
 
 def controls_of(state_type: type) -> dict[str, tuple[Control, object]]:

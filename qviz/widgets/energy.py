@@ -9,9 +9,11 @@ from qviz.networks.examples import NETWORKS
 from qviz.networks.layer_shapes import LayerShape
 from qviz.plots import Canvas, SharesPanel
 
+from ._readout import Readout, Table
 from .controls import choice, ladder, slider
 from .explorer import Explorer
 
+_HEAD = ("numbers", "arithmetic", "weights", "activations", "in all", "from - to")
 PARTS = ("arithmetic", "moving weights", "moving activations")
 # A network, or one of its layers: name -> layers
 WHAT: dict[str, tuple[LayerShape, ...]] = {
@@ -66,6 +68,7 @@ class EnergyExplorer(Explorer):
     """
 
     State = State
+    readout_lines = 6
 
     def compute(self, state: State) -> Result:
         """Estimate."""
@@ -84,19 +87,31 @@ class EnergyExplorer(Explorer):
         words[-1] = f"W{state.bits}A8: {words[-1]}"  # moves; the name of a row does not
         return {"energy": (("float32", "float16", "integers"), 100 * parts / parts[0].sum(), words)}
 
+    def figures(self, state: State, result: Result) -> dict[str, str]:
+        """Say how much less it is."""
+        return {
+            f"W{state.bits}A8": _micro(list(result.estimates.values())[-1].total_pj),
+            "float32": f"{result.saved:.1f} times as much",
+        }
+
+    def idle(self, state: State) -> dict[str, str]:
+        """Say that weights which nobody fetches are shared by nobody."""
+        return {} if state.place != "nowhere" else {"batch": "only fetched weights are shared, and here nothing moves"}
+
     def describe(self, state: State, result: Result) -> str:
         """Say it as a table, with the range that the figure for DRAM has."""
         count = f"{state.batch} inputs at once" if state.batch > 1 else "one input"
         head = f"{state.what}, {count}, data in: {state.place}. Estimate for one input, in \N{MICRO SIGN}J:"
-        titles = f"{'':<10}{'arithmetic':>12}{'weights':>12}{'activations':>13}{'in all':>12}  {'from - to'}"
-        rows = (
-            f"{name:<10}{e.arithmetic_pj / 1e6:>12.4f}{e.weights_pj / 1e6:>12.4f}{e.activations_pj / 1e6:>13.4f}"
-            f"{e.total_pj / 1e6:>12.4f}  {e.low_pj / 1e6:.4f} - {e.high_pj / 1e6:.4f}"
+        rows = [
+            (name, *(f"{pj / 1e6:.4f}" for pj in _parts(e)), f"{e.low_pj / 1e6:.4f} - {e.high_pj / 1e6:.4f}")
             for name, e in result.estimates.items()
-        )
-        return "\n".join(
-            [head, titles, *rows, f"float32 takes {result.saved:.1f} times the energy of W{state.bits}A8."]
-        )
+        ]
+        saved = f"float32 takes {result.saved:.1f} times the energy of W{state.bits}A8."
+        return Readout.of(head, Table(_HEAD, rows, (-10, 12, 12, 13, 12, 21)), saved)
+
+
+def _parts(e: Energy) -> tuple[float, ...]:
+    return e.arithmetic_pj, e.weights_pj, e.activations_pj, e.total_pj
 
 
 def _micro(pj: float) -> str:

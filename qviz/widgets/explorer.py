@@ -1,10 +1,11 @@
 """Explorer: controls -> State -> compute -> Result -> picture and readout. Data flows one way."""
 
 import base64
-import html
 import inspect
 import re
 from collections.abc import Iterable
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,12 +18,24 @@ from qviz.plots import Canvas
 from qviz.tensors import tensor
 
 from ._layout import NamedImage, SettingError, SettingNameError, family
-from ._own_data import Own, TensorList, own_data
+from ._own_data import OpenFile, Own, TensorList, own_data
+from ._panel import WIDTH, ControlPanel
+from ._readout import LINE_PX, html_of
 from ._rerun_cells import note
-from .controls import YOURS, Choice, Setting, controls_of, copying, dots_of_the_screen, fill, keys_stay_here
+from ._stored import RUN, show
+from .controls import (
+    YOURS,
+    Choice,
+    Setting,
+    controls_of,
+    copying,
+    dots_of_the_screen,
+    fill,
+    fit,
+    keys_stay_here,
+    spoken_values,
+)
 from .links import PAGE, site_address, write_link
-
-_READOUT_STYLE = "margin:4px 0;font-size:14px;line-height:1.35;white-space:pre-wrap"
 
 
 class Explorer(widgets.VBox):
@@ -64,6 +77,7 @@ class Explorer(widgets.VBox):
     State: ClassVar[type]
     source: ClassVar[str] = ""  # the full name of what makes its source, called without arguments
     source_optional: ClassVar[bool] = False  # whether it shows something without one, too
+    readout_lines: ClassVar[int] = 5  # of the text in sight; more of it scrolls, so that nothing jumps
     last_error: Exception | None = None
     result: Any = None
 
@@ -89,11 +103,16 @@ class Explorer(widgets.VBox):
         width, height = self._canvas.size
         name = inspect.getdoc(type(self)).splitlines()[0]
         self._image = NamedImage(
-            format="png", width=width, height=height, tooltip=name, layout={"max_width": "100%", "height": "auto"}
+            format="png",
+            width=width,
+            height=height,
+            tooltip=name,
+            layout={"max_width": "100%", "height": "auto", "margin": "0"},
         )
-        self._readout = widgets.HTML()
-        self._code = widgets.Textarea(description="Code", layout={"width": "100%", "height": "60px", "display": "none"})
-        self.children = [self._panel_of_controls, self._image, self._readout, self._code]
+        height = f"{self.readout_lines * LINE_PX + 6}px"
+        self._readout = widgets.HTML(layout={"width": "auto", "max_width": WIDTH, "height": height})
+        self._readout.add_class("qviz-readout")
+        self.children = [self._panel_of_controls, self._image, self._readout]
         self._apply(values, own, settings)
         if not self._image.value:
             self._start_over()
@@ -128,8 +147,16 @@ class Explorer(widgets.VBox):
         """Return the Result in words: a few short lines, with fixed decimals."""
         raise NotImplementedError
 
+    def figures(self, state, result) -> dict[str, str]:
+        """Return the one or two figures that matter most, by name: they stand large above the picture."""
+        return {}
+
     def offers(self, state) -> dict[str, tuple]:
-        """Return the options of those choices whose options depend on the State, such as sizes that fit the data."""
+        """Return what depends on the State: options of choices, such as sizes that fit the data; ends of sliders."""
+        return {}
+
+    def idle(self, state) -> dict[str, str]:
+        """Return those controls that have no effect in this State, each with the reason in a short sentence."""
         return {}
 
     # What code and buttons do
@@ -206,11 +233,23 @@ class Explorer(widgets.VBox):
         self.refresh()
 
     def save(self, path=None) -> Path:
-        """Write the picture as a PNG file, named after the settings, and return its path."""
+        """Write the picture as a PNG file, and return its path.
+
+        Without a path it is named after the settings, with a number where a file of that name is there already.
+        """
+        if path is not None:
+            Path(path).write_bytes(self.png)
+            return Path(path)
         settings = self.code.removeprefix("qviz.widgets.").replace(f"{self._named_source()}()", "")
-        path = Path(path or re.sub(r"[^\w.=-]+", "-", settings).strip("-") + ".png")
-        path.write_bytes(self.png)
-        return path
+        name = re.sub(r"[^\w.=-]+", "-", settings).strip("-")
+        for number in count(1):
+            path = Path(f"{name}.png" if number == 1 else f"{name}-{number}.png")
+            try:
+                with path.open("xb") as file:
+                    file.write(self.png)
+                return path
+            except FileExistsError:
+                continue
 
     def refresh(self) -> None:
         """Compute, paint and describe the State; an error is told in the readout, and the last picture stays."""
@@ -219,6 +258,7 @@ class Explorer(widgets.VBox):
             self.result = self.compute(state)
             self._canvas.update(self.views(state, self.result))
             self._image.value = self._canvas.png(self._dots)
+            self._panel_of_controls.tell(self.figures(state, self.result))
             self._say(self.describe(state, self.result))
             self.last_error = None
         except Exception as error:
@@ -264,32 +304,31 @@ class Explorer(widgets.VBox):
         return SettingNameError(f"{type(self).__name__} has no control {name!r}; {suggest(name, names)}")
 
     def _build_controls(self, settings: dict) -> None:
-        self._rows, self._linked = {}, {}
+        rows, self._rows, self._linked = {}, {}, {}
         for name, (control, _) in self._controls.items():
             self._rows[name], self._linked[name] = control.build()
             self._connect(name, self._linked[name])
+            rows[name] = control, self._rows[name], self._linked[name]
         self._tensors = TensorList(self._on_tensor) if self._takes_data else None
+        self._code = widgets.Textarea(
+            description="Code", layout={"width": "auto", "max_width": WIDTH, "height": "60px", "display": "none"}
+        )
         self._dots, (box, hook) = 1, dots_of_the_screen()
         box.observe(self._on_dots, "value")
-        buttons = []
-        offered = [
-            ("Reset", "Put every control back", self._on_reset),
-            ("Settings as code", "Show Python that builds this explorer as it stands", self._on_code),
-            ("Save picture", "Write the picture to a PNG file beside the notebook", self._on_save),
-        ]
+        buttons = {
+            "Reset": ("Put every control back", self._on_reset),
+            "Settings as code": ("Show or hide Python that builds this explorer as it stands", self._on_code),
+            "Save picture": ("Write the picture to a new PNG file beside the notebook", self._on_save),
+        }
         if site_address() and (not self.source or self.source_optional):  # the site runs no torch
-            offered.insert(2, ("Copy link", "Copy the address that opens this explorer as it stands", self._on_link))
-        for label, hint, action in offered:
-            button = widgets.Button(description=label, tooltip=hint, layout={"width": "auto"})
-            button.on_click(action)
-            buttons.append(button)
-        grid = widgets.Box(
-            list(self._rows.values()), layout={"flex_flow": "row wrap", "width": "900px", "max_width": "100%"}
-        )
-        tensors = [self._tensors] if self._tensors else []
+            buttons["Copy link"] = ("Copy the address that opens this explorer as it stands", self._on_link)
+        spoken = spoken_values(control for control, _ in self._controls.values())
         self._copied = widgets.HTML(layout={"display": "none"})
-        hidden = widgets.HBox([box, hook, keys_stay_here(), self._copied])
-        self._panel_of_controls = widgets.VBox([grid, *tensors, widgets.HBox(buttons), hidden])
+        hidden = widgets.HBox([box, hook, keys_stay_here(), spoken, self._copied])
+        tensors = [self._tensors] if self._tensors else []
+        self._panel_of_controls = ControlPanel(rows, buttons, [*tensors, self._code, hidden])
+        if self._takes_data:
+            self._panel_of_controls.add(OpenFile(self._on_file))
 
     def _connect(self, name: str, linked: list[widgets.Widget]) -> None:
         """Keep a trait and its widgets at one value; the trait has the last word, for instance when it rounds."""
@@ -351,6 +390,8 @@ class Explorer(widgets.VBox):
             self._holding = False
         if self._tensors:
             self._tensors.show(own if self.data == YOURS else None)
+        self._mark_idle()
+        self._write_code()
         self.refresh()
 
     def _offer(self, named: Iterable[str]) -> None:
@@ -361,6 +402,9 @@ class Explorer(widgets.VBox):
             return
         for name, options in offers.items():
             value = getattr(self, name)
+            if not isinstance(self._controls[name][0], Choice):
+                self._limit(name, *options, name in named)
+                continue
             if value not in options and name not in named:
                 value = min(options, key=lambda option: abs(option - value))
                 setattr(self, name, value)
@@ -368,6 +412,26 @@ class Explorer(widgets.VBox):
             for listed in self._linked[name]:
                 fill(listed, {*options, value}, value)
             self._showing -= 1
+
+    def _limit(self, name: str, low: float, high: float, asked: bool) -> None:
+        """Give a slider other ends; a value beyond them gives way, unless it was asked for."""
+        value = getattr(self, name)
+        if not asked:
+            value = min(max(value, low), high)
+            setattr(self, name, value)
+        self._showing += 1
+        for widget in self._linked[name]:
+            fit(widget, self._controls[name][0], min(low, value), max(high, value), value)
+        self._showing -= 1
+
+    def _mark_idle(self) -> None:
+        """Disable what has no effect now."""
+        changed = {name for name, (_, default) in self._controls.items() if getattr(self, name) != default}
+        try:
+            idle = self.idle(self.state)
+        except ValueError:  # of data that is missing or does not fit, which `refresh` tells
+            idle = {}
+        self._panel_of_controls.rest(idle, changed)
 
     def _start_over(self) -> None:
         """Show the settings of a new explorer where the first ones cannot be shown, and say why."""
@@ -382,11 +446,9 @@ class Explorer(widgets.VBox):
         if not self._holding:
             self._apply({}, self._own, [change.name])
 
-    def _say(self, text: str) -> None:
+    def _say(self, text: str, note: str = "") -> None:
         self._text = text
-        self._readout.value = (
-            f'<pre role="status" aria-live="polite" style="{_READOUT_STYLE}">{html.escape(text)}</pre>'
-        )
+        self._readout.value = html_of(text, note)
 
     def _fail(self, error: Exception, note: str = "The picture is that of the last setting that worked.") -> None:
         """Tell an error; one that no reader can bring about is a fault of ours, and must not vanish in a log."""
@@ -395,6 +457,15 @@ class Explorer(widgets.VBox):
             sentence = f"Something is wrong in {type(self).__name__}: {error!r}. Please report it."
         self.last_error = error
         self._say(f"Not shown: {sentence}\n{note if self._image.value else 'No setting has worked yet.'}")
+
+    def _on_file(self, path: str, name: str) -> None:
+        """Show an array of a file that the reader opened; its own name is told, not where it is kept."""
+        try:
+            values, own = self._checked({"data": path})
+        except SettingError as error:
+            self._fail(SettingError(str(error).replace(path, name)))
+        else:
+            self._apply(values, replace(own, path=name), ["data"])
 
     def _on_tensor(self, name: str) -> None:
         try:
@@ -414,9 +485,15 @@ class Explorer(widgets.VBox):
         self.reset()
 
     def _on_code(self, _button) -> None:
+        self._code.layout.display = "none" if self._code.layout.display is None else None
+        self._write_code()
+
+    def _write_code(self) -> None:
+        """Let the field, where it is open, hold the settings as they are."""
+        if self._code.layout.display is not None:
+            return
         modules = ["qviz.widgets", *filter(None, [self._named_source().rpartition(".")[0]])]
         self._code.value = "\n".join([*(f"import {module}" for module in modules), self.code])
-        self._code.layout.display = None
 
     def _on_link(self, _button) -> None:
         self._code.value = self.link
@@ -426,12 +503,17 @@ class Explorer(widgets.VBox):
 
     def _on_save(self, _button) -> None:
         try:
-            self._say(f"{self.readout}\nSaved as {self.save()}")
+            saved = f"Saved as {self.save()}"
         except OSError as error:
-            self._say(f"Not saved: {error}")
+            saved = f"Not saved: {error}"
+        self._say(self._text, saved)
 
     def __repr__(self) -> str:
         return self.readout
+
+    def _ipython_display_(self) -> None:
+        note(self)
+        show(self, self.readout, RUN, self.png)
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
         note(self)

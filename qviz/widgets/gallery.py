@@ -8,6 +8,7 @@ import ipywidgets as widgets
 
 from ._layout import family
 from ._rerun_cells import note
+from ._stored import RUN, show
 from .explorer import Explorer
 from .links import read_link
 
@@ -60,9 +61,10 @@ class Gallery(widgets.VBox):
         except (ImportError, OSError) as error:
             self._place.children = [widgets.HTML(f'<p role="status">{name} cannot run here: {error}</p>')]
 
-    def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
+    def _ipython_display_(self) -> None:
         note(self)
-        return super()._repr_mimebundle_(include=include, exclude=exclude)
+        shown = self.explorer
+        show(self, shown.readout if shown else "", RUN, shown.png if shown else b"")
 
     def close(self) -> None:
         """Free everything."""

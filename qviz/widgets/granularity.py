@@ -15,13 +15,14 @@ from qviz.numerics import (
     PerTensor,
     QParams,
     choose_qparams,
+    decibels,
     fake_quantize,
     value_range,
 )
 from qviz.numerics._groups import in_threads
 from qviz.plots import Canvas, ChannelPanel, SqnrPanel
 
-from .controls import YOURS, choice, slider
+from .controls import YOURS, choice, more, slider
 from .explorer import Explorer
 
 CONV2, FC1, RESCALED = "conv2 weights", "fc1 weights", "conv2 weights, channels rescaled"
@@ -37,7 +38,7 @@ class State:
 
     data: str = choice("Weights", (CONV2, FC1, RESCALED, YOURS))
     bits: int = slider("Bits", 4, 2, 8)
-    scheme: str = choice("Scheme", SCHEMES, "symmetric")
+    scheme: str = more(choice("Scheme", SCHEMES, "symmetric"))
     granularity: str = choice("One scale", GRANULARITIES)
     group_size: int = choice("Group size", GROUP_SIZES, 16, open=True)
 
@@ -126,14 +127,9 @@ def compute(state: State, weights: np.ndarray, measured: Measured | None = None)
         scale_bytes=scales * SCALE_BYTES,
         zero_point_bytes=scales * BYTES_OF_A_ZERO_POINT if state.scheme == "affine" else 0,
         mse=float(noise.sum()) / weights.size,
-        sqnr_db=float(_decibels(measured.signal.sum(), noise.sum())),
-        channels_db=_decibels(measured.signal, noise),
+        sqnr_db=float(decibels(measured.signal.sum(), noise.sum())),
+        channels_db=decibels(measured.signal, noise),
     )
-
-
-def _decibels(signal, noise) -> np.ndarray:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(noise == 0, np.inf, 10 * np.log10(signal / noise))
 
 
 def channel_factors(n: int) -> np.ndarray:
@@ -165,6 +161,7 @@ class GranularityExplorer(Explorer):
     """
 
     State = State
+    readout_lines = 4
     _measured: Measured | None = None
 
     def compute(self, state: State) -> Result:
@@ -187,6 +184,17 @@ class GranularityExplorer(Explorer):
     def views(self, state: State, result: Result) -> dict[str, tuple]:
         """Show the ranges and the signal that is left."""
         return {"ranges": (result.weights, result.qparams), "sqnr": (result.channels_db, result.sqnr_db)}
+
+    def figures(self, state: State, result: Result) -> dict[str, str]:
+        """Say the error, and the bits with all scales counted."""
+        return {
+            "SQNR": f"{result.sqnr_db:.2f} dB",
+            "bits a weight": f"{result.bits_per_weight:.2f}",
+        }
+
+    def idle(self, state: State) -> dict[str, str]:
+        """Say that one granularity alone has groups."""
+        return {} if state.granularity == "per group" else {"group_size": "only one scale per group has groups"}
 
     def describe(self, state: State, result: Result) -> str:
         """Say how many scales, how many bytes, how much error, and where it is worst."""

@@ -20,7 +20,8 @@ from qviz.networks.topology import LAYERS
 from qviz.numerics.integer_layer import ROUNDINGS
 from qviz.plots import Canvas, RequantizePanel, TermsPanel, WalkPanel
 
-from .controls import Slider, choice, slider
+from ._readout import Readout, Table
+from .controls import Slider, choice, more, slider
 from .explorer import Explorer
 
 
@@ -40,19 +41,19 @@ class State:
     """Which output value, and what is changed on the way to it."""
 
     layer: str = choice("Layer", LAYERS)
-    way: str = choice("Way", ROUNDINGS)
-    image: int = slider("Test image", 0, 0, 358)
-    channel: int = slider("Output channel", 4, 0, 63)
-    place: int = slider("Place (8 x 8)", 27, 0, 63)
+    way: str = more(choice("Way", ROUNDINGS))
+    image: int = more(slider("Test image", 0, 0, 358))
+    channel: int = more(slider("Output channel", 4, 0, 63))
+    place: int = more(slider("Place (8 x 8)", 27, 0, 63))
     pick: int = slider("Pick product", 3, 1, 512)
     activation: int = slider("Activation +/-", 0, -255, 255)
     weight: int = slider("Weight +/-", 0, -255, 255)
-    x_zero: int = slider("Zero point z_x", 0, 0, 255)
-    w_zero: int = slider("Zero point z_w", 0, -128, 127)
-    bias: int = slider("Bias +/-", 0, -150_000, 150_000, 500)
-    mantissa: int = field(default=0, metadata={"control": WideSlider("Mantissa +/-", -(2**30), 2**30, 2**25, 0)})
-    shift: int = slider("Shift +/-", 0, -8, 8)
-    y_zero: int = slider("z_y +/-", 0, -255, 255)
+    x_zero: int = more(slider("Zero point z_x", 0, 0, 255))
+    w_zero: int = more(slider("Zero point z_w", 0, -128, 127))
+    bias: int = more(slider("Bias +/-", 0, -150_000, 150_000, 500))
+    mantissa: int = more(field(default=0, metadata={"control": WideSlider("Mantissa +/-", -(2**30), 2**30, 2**25, 0)}))
+    shift: int = more(slider("Shift +/-", 0, -8, 8))
+    y_zero: int = more(slider("z_y +/-", 0, -255, 255))
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,7 @@ class IntegerWalkExplorer(Explorer):
     """
 
     State = State
+    readout_lines = 6
 
     def compute(self, state: State) -> Result:
         """Derive everything from the state."""
@@ -114,7 +116,7 @@ class IntegerWalkExplorer(Explorer):
         """Put the walk above, its terms and its code below."""
         panels = {"walk": WalkPanel(), "terms": TermsPanel(), "code": RequantizePanel()}
         return Canvas(
-            panels, [["walk", "walk"], ["terms", "code"]], (940, 620), height_ratios=[6, 5], width_ratios=[6, 7]
+            panels, [["walk", "walk"], ["terms", "code"]], (940, 450), height_ratios=[6, 5], width_ratios=[6, 7]
         )
 
     def views(self, state: State, result: Result) -> dict[str, tuple]:
@@ -129,10 +131,26 @@ class IntegerWalkExplorer(Explorer):
             "code": (*marks, _z_y(now), layer.relu, layer.y.fmt, state.way, _z_y(before)),
         }
 
+    def figures(self, state: State, result: Result) -> dict[str, str]:
+        """Say the code, and the answer that follows."""
+        return {"code": f"{result.code}", "answer": f"{result.logits.argmax()}"}
+
+    def idle(self, state: State) -> dict[str, str]:
+        """Say where there is but one place."""
+        if state.layer.startswith("conv"):
+            return {}
+        return {"place": f"{state.layer} has one place; only a convolution has more"}
+
+    def offers(self, state: State) -> dict[str, tuple]:
+        """Offer as many channels and products as the layer has."""
+        products = cut_out(state.layer, state.image, 0, 0, state.way).q_x.size
+        return {"channel": (0, channels(state.layer) - 1), "pick": (1, products)}
+
     def describe(self, state: State, result: Result) -> str:
         """Write the arithmetic line by line."""
         lines = (_place(state, result), _product(state, result), *_sum(result), *_requantized(state, result))
-        return "\n".join((*lines, _meaning(state, result), *_logits(state, result)))
+        way, table = _logits(state, result)
+        return Readout.of("\n".join((*lines, f"{_meaning(state, result)}; {way}")), table)
 
 
 def _place(state: State, result: Result) -> str:
@@ -224,17 +242,13 @@ def _meaning(state: State, result: Result) -> str:
     return f"{reads} {product} = {value:.4f}; the float network has {real:.4f}"
 
 
-def _logits(state: State, result: Result) -> tuple[str, ...]:
+def _logits(state: State, result: Result) -> tuple[str, Table]:
     after = LAYERS[LAYERS.index(state.layer) + 1 :]
     way = f"carried on through {', '.join(after)}, all other codes as they were" if after else "the code is a logit"
-    rows = {"before": result.logits_before, "now": result.logits}
-    return (
-        f"{way}; codes of the logits 0 to 9:",
-        *(
-            f"    {name:8}{''.join(f'{code:4}' for code in codes)}, so the answer is {codes.argmax()}"
-            for name, codes in rows.items()
-        ),
-    )
+    found = {"before": result.logits_before, "now": result.logits}
+    rows = [(name, *map(str, codes), str(codes.argmax())) for name, codes in found.items()]
+    head = ("logit", *map(str, range(10)), "answer")
+    return f"{way}; codes of the logits:", Table(head, rows, (-10, *[5] * 10, 8))
 
 
 def _z_y(walk: Walk) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 from qviz.numerics import SCHEMES, IntFormat, QParams, choose_qparams, fake_quantize, quantize
 from qviz.plots import Canvas, NumberLinePanel, StaircasePanel
 
-from .controls import choice, slider, toggle
+from .controls import choice, more, slider, toggle
 from .explorer import Explorer
 
 # As far as any x and its output can lie, at any setting: affine at 2 bits sends -12 to -13.3, symmetric to -16.
@@ -20,10 +20,10 @@ class State:
 
     lo: float = slider("Lowest value, lo", -4.0, -10.0, 5.0, 0.1, digits=1)
     hi: float = slider("Highest value, hi", 8.0, -5.0, 10.0, 0.1, digits=1)
-    bits: int = slider("Bits", 3, 2, 8)
+    bits: int = more(slider("Bits", 3, 2, 8))
     scheme: str = choice("Scheme", SCHEMES)
     x: float = slider("Value x", 2.5, -12.0, 12.0, 0.1, digits=1)
-    fit: bool = toggle("Axes fit the range")
+    fit: bool = more(toggle("Axes fit the range"))
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,7 @@ class MappingExplorer(Explorer):
     """
 
     State = State
+    readout_lines = 6
 
     def compute(self, state: State) -> Result:
         """Derive everything from the state."""
@@ -93,12 +94,16 @@ class MappingExplorer(Explorer):
     def canvas(self) -> Canvas:
         """Staircase above number line, one axis under the other."""
         panels = {"stairs": StaircasePanel(), "line": NumberLinePanel()}
-        return Canvas(panels, [["stairs"], ["line"]], (900, 560), height_ratios=[5, 3])
+        return Canvas(panels, [["stairs"], ["line"]], (900, 415), height_ratios=[5, 3])
 
     def views(self, state: State, result: Result) -> dict[str, tuple]:
         """Show the one value on both."""
         limits = fitting(state, result) if state.fit else LIMITS[state.scheme]
         return {"stairs": (result.qparams, state.x, limits), "line": ([state.x], result.qparams, limits)}
+
+    def figures(self, state: State, result: Result) -> dict[str, str]:
+        """Say the code, and what it stands for."""
+        return {"code q": f"{result.q}", "x'": f"{result.x_hat:.4f}", "error": f"{result.x_hat - state.x:.4f}"}
 
     def describe(self, state: State, result: Result) -> str:
         """Derive each number, with the numbers before it."""

@@ -9,7 +9,8 @@ from qviz.experiments.methods import METHODS, QUESTIONS
 from qviz.plots import Canvas
 from qviz.plots.method_matrix import AnswersLostPanel, VerdictPanel
 
-from .controls import choice, slider, toggle
+from ._readout import Readout, Table
+from .controls import choice, more, slider, toggle
 from .explorer import Explorer
 
 _SHORT = {"model": "model", "target": "target", "inputs": "data", "retrain": "training", "bits": "bits", "goal": "goal"}
@@ -20,13 +21,13 @@ _UNMEASURED = {"dynamic": "8 bits only", "QAT": "has a page of its own"}
 class State:
     """The answers."""
 
-    model: str = choice("Model", QUESTIONS["model"])
+    model: str = more(choice("Model", QUESTIONS["model"]))
     target: str = choice("Runs on", QUESTIONS["target"])
     inputs: str = choice("Data at hand", QUESTIONS["inputs"])
-    retrain: bool = toggle("Can train again")
+    retrain: bool = more(toggle("Can train again"))
     goal: str = choice("What counts", QUESTIONS["goal"])
     bits: int = slider("Weight bits", 4, QUESTIONS["bits"][0], QUESTIONS["bits"][-1])
-    loss: float = slider("Points to lose", 1.0, 0.0, 20.0, 0.5, digits=1)
+    loss: float = more(slider("Points to lose", 1.0, 0.0, 20.0, 0.5, digits=1))
 
 
 def compute(state: State) -> Decision:
@@ -50,6 +51,7 @@ class DecisionExplorer(Explorer):
     """
 
     State = State
+    readout_lines = 7
 
     def compute(self, state: State) -> Decision:
         """Decide."""
@@ -69,13 +71,25 @@ class DecisionExplorer(Explorer):
         verdicts = {(way, name): result.verdict(way, question) for way in METHODS for question, name in columns.items()}
         return {"verdicts": (verdicts, result.way), "losses": (result.lost, result.tolerated, result.way)}
 
+    def figures(self, state: State, result: Decision) -> dict[str, str]:
+        """Say which method is left, and what it loses."""
+        return {"take": result.way, "loses": _points(result.lost[result.way])}
+
     def describe(self, state: State, result: Decision) -> str:
         """Say which way is left, why not the others, and its code."""
         what = METHODS[result.way].what
-        lines = [f"Take: {result.way}. {what[0].upper()}{what[1:]}.", _loss_told(result)]
-        lines += [f"  {way:<19}{_told(result, way)}" for way in METHODS]
-        lines.append(f"Code, for a torch model, and images and labels to learn from. {result.elsewhere}".rstrip())
-        return "\n".join([*lines, *(f"    {line}" for line in result.code.splitlines())])
+        names = list(METHODS)
+        rows = [(way, _told(result, way)) for way in names]
+        code = f"Code, for a torch model, and images and labels to learn from. {result.elsewhere}".rstrip()
+        return Readout.of(
+            f"Take: {result.way}. {what[0].upper()}{what[1:]}.\n{_loss_told(result)}",
+            Table(("method", "what is against it"), rows, (-19, -1), names.index(result.way), "*"),
+            "\n".join([code, *(f"    {line}" for line in result.code.splitlines())]),
+        )
+
+
+def _points(lost: float) -> str:
+    return "see the page on training" if np.isnan(lost) else f"{lost:.2f} points"
 
 
 def _loss_told(result: Decision) -> str:

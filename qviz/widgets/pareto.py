@@ -12,7 +12,7 @@ from qviz.plots import Canvas, Cloud, LatencyPanel, ParetoPanel
 from qviz.plots.pareto import SCORES
 
 from .background import Working
-from .controls import choice, slider
+from .controls import choice, more, slider
 from .explorer import Explorer
 
 _QUANTIZED = (slice(0, len(BITS)),) * 4  # of the tables: no layer in float32
@@ -30,8 +30,8 @@ class State:
     conv2: int = _bits("conv2")
     fc1: int = _bits("fc1")
     fc2: int = _bits("fc2")
-    method: str = choice("Weight range", ("min-max", "mse"))
-    score: str = choice("What counts", tuple(SCORES))
+    method: str = more(choice("Weight range", ("min-max", "mse")))
+    score: str = more(choice("What counts", tuple(SCORES)))
 
     @property
     def bits(self) -> tuple[int, int, int, int]:
@@ -138,6 +138,7 @@ class ParetoExplorer(Working, Explorer):
     """
 
     State = State
+    readout_lines = 5
     source: ClassVar[str] = "qviz.pytorch.labs.speed.DigitsSpeed"
     source_optional: ClassVar[bool] = True
     work_label = "Measure speed"
@@ -179,6 +180,10 @@ class ParetoExplorer(Working, Explorer):
             float_score = result.float_right / result.images if state.score == "accuracy" else None
             views["latency"] = (result.cloud, result.here, _pairs(result.times), float_score)
         return views
+
+    def figures(self, state: State, result: Result) -> dict[str, str]:
+        """Say what it costs, and what it can."""
+        return {"bytes": f"{result.size_bytes:,}", "right": f"{result.right / result.images:.2%}"}
 
     def describe(self, state: State, result: Result) -> str:
         """Say what it costs, what it can, and what beats it."""

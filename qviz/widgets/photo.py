@@ -6,6 +6,7 @@ import numpy as np
 
 from qviz.data import digits, photograph
 from qviz.numerics import IntFormat, QParams, choose_qparams, fake_quantize, mse, quantize, sqnr_db
+from qviz.numerics.packing import packed_bytes
 from qviz.plots import Canvas, ImagePanel, LevelsPanel, cropped
 
 from .controls import YOURS, choice, slider, toggle
@@ -41,7 +42,7 @@ def compute(state: State, picture: np.ndarray) -> Result:
     fmt = IntFormat(state.bits, signed=False)
     qparams = choose_qparams(picture.min(), picture.max(), fmt)
     quantized = fake_quantize(picture, qparams)
-    sizes = picture.size * 4, -(-picture.size * state.bits // 8)
+    sizes = picture.size * 4, packed_bytes(picture.size, fmt)
     greys = np.unique(picture).size, np.count_nonzero(np.bincount(quantize(picture, qparams).ravel()))
     return Result(picture, quantized, qparams, greys, sizes, mse(picture, quantized), sqnr_db(picture, quantized))
 
@@ -73,6 +74,7 @@ class PhotoExplorer(Explorer):
     """
 
     State = State
+    readout_lines = 4
 
     def compute(self, state: State) -> Result:
         """Quantize the chosen picture."""
@@ -86,7 +88,7 @@ class PhotoExplorer(Explorer):
             "levels": LevelsPanel("Greys of the quantized picture"),
         }
         layout = [["original", "quantized"], ["levels", "levels"]]
-        return Canvas(panels, layout, (900, 450), height_ratios=[3, 1])
+        return Canvas(panels, layout, (900, 410), height_ratios=[3, 1])
 
     def views(self, state: State, result: Result) -> dict[str, tuple]:
         """Show both pictures, or their middle; the whole range of values goes from black to white."""
@@ -96,6 +98,13 @@ class PhotoExplorer(Explorer):
             "original": (cut(result.picture), lo, hi),
             "quantized": (cut(result.quantized), lo, hi),
             "levels": (result.picture, result.qparams),
+        }
+
+    def figures(self, state: State, result: Result) -> dict[str, str]:
+        """Say what is left of the greys and of the bytes."""
+        return {
+            "greys": f"{result.greys[0]} → {result.greys[1]}",
+            "smaller": f"{result.bytes[0] / result.bytes[1]:.2f} times",
         }
 
     def describe(self, state: State, result: Result) -> str:

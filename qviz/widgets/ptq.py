@@ -7,29 +7,32 @@ import numpy as np
 from qviz.networks.topology import LAYERS
 from qviz.numerics import CALIBRATORS, SCHEMES
 from qviz.plots import BarsPanel, Canvas, HistogramPanel, LayersPanel
+from qviz.plots.histogram import kept
 
-from .controls import choice, slider, toggle
+from ._readout import Readout, Table
+from .controls import choice, more, slider, toggle
 from .explorer import Explorer
 
 NETWORKS = ("as trained", "channels rescaled")
 GRANULARITIES = ("per tensor", "per channel")
 METHODS = (*CALIBRATORS, "torch min-max", "torch moving average", "torch histogram")
 PLACES = ("input", *LAYERS)
+_HEAD = ("layer", "weights dB", "outputs dB", "lo", "hi", "scale", "clipped")
 
 
 @dataclass(frozen=True)
 class State:
     """Which network, in how many bits, and how its ranges are chosen."""
 
-    network: str = choice("Network", NETWORKS)
+    network: str = more(choice("Network", NETWORKS))
     weight_bits: int = slider("Weight bits", 4, 2, 8)
     activation_bits: int = slider("Activation bits", 8, 2, 8)
     granularity: str = choice("Weight scales", GRANULARITIES)
-    scheme: str = choice("Activations", SCHEMES)
+    scheme: str = more(choice("Activations", SCHEMES))
     method: str = choice("Ranges by", METHODS)
-    samples: int = choice("Samples", (1, 32, 256, 1000), 256)
-    layer: str = choice("Layer shown", PLACES, "conv2")
-    reduce_range: bool = toggle("Reduce range")
+    samples: int = more(choice("Samples", (1, 32, 256, 1000), 256))
+    layer: str = more(choice("Layer shown", PLACES, "conv2"))
+    reduce_range: bool = more(toggle("Reduce range"))
 
 
 class PTQExplorer(Explorer):
@@ -52,6 +55,7 @@ class PTQExplorer(Explorer):
     """
 
     State = State
+    readout_lines = 8
     source = "qviz.pytorch.labs.ptq_lab.PTQLab"
 
     def compute(self, state: State):
@@ -76,7 +80,7 @@ class PTQExplorer(Explorer):
             "outputs": HistogramPanel("Outputs of the layer shown, in float32", log=True),
         }
         layout = [["answers", "layers"], ["bytes", "layers"], ["outputs", "outputs"]]
-        return Canvas(panels, layout, size=(940, 560), width_ratios=[5, 4], height_ratios=[2, 2, 4])
+        return Canvas(panels, layout, size=(940, 420), width_ratios=[5, 4], height_ratios=[2, 2, 4])
 
     def views(self, state: State, result) -> dict[str, tuple]:
         """Show the network, and the layer that was chosen."""
@@ -87,8 +91,12 @@ class PTQExplorer(Explorer):
             "answers": ({"float32": result.float_accuracy, "quantized": result.accuracy},),
             "bytes": ({"float32": result.float_size_bytes, "quantized": result.size_bytes},),
             "layers": (weights_db, outputs_db),
-            "outputs": (layer.real, float(layer.qparams.lo), float(layer.qparams.hi)),
+            "outputs": (layer.real, *kept(layer.qparams)),
         }
+
+    def figures(self, state: State, result) -> dict[str, str]:
+        """Say how many answers are right, and how many bytes it takes."""
+        return {"right": f"{result.accuracy:.2%}", "bytes": f"{result.size_bytes:,}"}
 
     def describe(self, state: State, result) -> str:
         """Say it as a table, a row a layer."""
@@ -96,16 +104,15 @@ class PTQExplorer(Explorer):
         head = (
             f"W{state.weight_bits}A{state.activation_bits}: {result.accuracy:.2%} right "
             f"(float {result.float_accuracy:.2%}), same answer as float on {result.agreement:.2%} of the images\n"
-            f"{result.size_bytes:,} bytes on disk (float {result.float_size_bytes:,}){simulated}\n"
-            f"  {'layer':<8}{'weights dB':>11}{'outputs dB':>11}{'lo':>10}{'hi':>10}{'scale':>11}{'clipped':>9}"
+            f"{result.size_bytes:,} bytes on disk (float {result.float_size_bytes:,}){simulated}"
         )
-        return "\n".join([head, *(_row(layer, layer.name == state.layer) for layer in result.layers)])
+        shown = [layer.name for layer in result.layers].index(state.layer)
+        rows = [_row(layer) for layer in result.layers]
+        return Readout.of(head, Table(_HEAD, rows, (-8, 11, 11, 10, 10, 11, 9), shown, ">"))
 
 
-def _row(layer, shown: bool) -> str:
-    p, mark = layer.qparams, ">" if shown else " "
-    weights = f"{layer.weights.sqnr_db:.2f}" if layer.weights else ""
-    return (
-        f"{mark} {layer.name:<8}{weights:>11}{layer.sqnr_db:>11.2f}{float(p.lo):>10.3f}{float(p.hi):>10.3f}"
-        f"{float(p.scale):>11.5f}{layer.clipped:>9.2%}"
-    )
+def _row(layer) -> tuple[str, ...]:
+    p = layer.qparams
+    decibels = f"{layer.weights.sqnr_db:.2f}" if layer.weights else "", f"{layer.sqnr_db:.2f}"
+    ends = f"{float(p.lo):.3f}", f"{float(p.hi):.3f}"
+    return layer.name, *decibels, *ends, f"{float(p.scale):.5f}", f"{layer.clipped:.2%}"

@@ -8,7 +8,7 @@ from qviz.plots import AccuracyPanel, Canvas, CrossingsPanel, LossPanel
 from qviz.plots.training import LAYOUT
 
 from .background import Working
-from .controls import choice, slider, toggle
+from .controls import choice, more, slider, toggle
 from .explorer import Explorer
 
 MOST_EPOCHS = 20
@@ -20,11 +20,11 @@ class State:
     """How a network is trained with quantization in it; the fields are those of a QATConfig."""
 
     weight_bits: int = slider("Weight bits", 2, 2, 8)
-    activation_bits: int = slider("Activation bits", 4, 2, 8)
+    activation_bits: int = more(slider("Activation bits", 4, 2, 8))
     per_channel: bool = toggle("One scale per channel", True)
     epochs: int = slider("Epochs", 10, 0, MOST_EPOCHS)
     lr: float = choice("Learning rate", LEARNING_RATES, 2e-3)
-    seed: int = slider("Seed", 0, 0, 9)
+    seed: int = more(slider("Seed", 0, 0, 9))
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ class QATExplorer(Working, Explorer):
     """
 
     State = State
+    readout_lines = 5
     source = "qviz.pytorch.labs.qat_lab.QATLab"
     work_label = "Train"
 
@@ -95,6 +96,10 @@ class QATExplorer(Working, Explorer):
             "crossings": (known.crossings, known.weights, MOST_EPOCHS),
         }
 
+    def figures(self, state: State, result: Result) -> dict[str, str]:
+        """Say what training gains over post-training quantization."""
+        return _figures(result.known)
+
     def describe(self, state: State, result: Result) -> str:
         """Say what was before, what is now, and what to do."""
         known = result.known
@@ -113,6 +118,11 @@ class QATExplorer(Working, Explorer):
             how = f"converted{simulated if known.engine == 'simulated' else ''}"
             lines += [f"{how}: {known.converted_accuracy:.2%}; {same}"]
         return "\n".join([*lines, _progress(state, result)])
+
+
+def _figures(known) -> dict[str, str]:
+    trained = f"{known.accuracies[-1]:.2%}" if known.done else "not trained yet"
+    return {"PTQ": f"{known.accuracies[0]:.2%}", "QAT": trained}
 
 
 def _settings(state: State) -> str:

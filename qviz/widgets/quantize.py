@@ -7,6 +7,7 @@ import numpy as np
 from qviz.numerics import CALIBRATORS, SCHEMES, ErrorParts, IntFormat, QParams, fake_quantize
 from qviz.numerics.calibration_results import calibration_result
 from qviz.plots import Canvas, ErrorHistogramPanel, HistogramPanel, LevelsPanel
+from qviz.plots.histogram import kept
 
 from ._sample import Sample, Sampled
 from .controls import choice, slider, tensor_choice
@@ -57,6 +58,7 @@ class QuantizeExplorer(Sampled, Explorer):
     """
 
     State = State
+    readout_lines = 3
 
     def compute(self, state: State) -> Result:
         """Quantize the chosen tensor."""
@@ -71,10 +73,14 @@ class QuantizeExplorer(Sampled, Explorer):
         """Show the tensor, its levels and its errors."""
         x, counts, p = result.x, result.counts, result.qparams
         return {
-            "before": (x, float(p.lo), float(p.hi), counts),
+            "before": (x, *kept(p, counts)),
             "after": (x, p, counts),
             "error": (x, result.x_hat, float(p.scale), counts),
         }
+
+    def figures(self, state: State, result: Result) -> dict[str, str]:
+        """Say the error, as mean square and in decibels."""
+        return {"mean squared error": f"{result.parts.total:.3e}", "SQNR": f"{result.sqnr_db:.2f} dB"}
 
     def describe(self, state: State, result: Result) -> str:
         """Say scale, zero point, range and error."""

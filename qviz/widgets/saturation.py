@@ -7,7 +7,7 @@ import numpy as np
 from qviz.numerics.saturation import SPREADS, LayerErrors, layer_errors, pair_sums
 from qviz.plots import Canvas, LayerErrorsPanel, SaturationPanel
 
-from .controls import choice, slider, toggle
+from .controls import choice, more, slider, toggle
 from .explorer import Explorer
 
 ADDERS = ("16 bits", "32 bits")
@@ -19,10 +19,10 @@ class State:
 
     x1: int = slider("Activation 1", 211, 0, 255)
     w1: int = slider("Weight 1", 71, -128, 127)
-    x2: int = slider("Activation 2", 171, 0, 255)
-    w2: int = slider("Weight 2", 107, -128, 127)
+    x2: int = more(slider("Activation 2", 171, 0, 255))
+    w2: int = more(slider("Weight 2", 107, -128, 127))
     adder: str = choice("Pairs added in", ADDERS)
-    spread: str = choice("Layer's codes", SPREADS)
+    spread: str = more(choice("Layer's codes", SPREADS))
     reduce_range: bool = toggle("reduce_range: activations of 7 bits")
 
 
@@ -80,6 +80,7 @@ class SaturationExplorer(Explorer):
     """
 
     State = State
+    readout_lines = 4
 
     def compute(self, state: State) -> Result:
         """Derive everything from the state."""
@@ -97,6 +98,10 @@ class SaturationExplorer(Explorer):
             "pair": (result.products, result.kept),
             "layer": (result.errors, bits, state.adder == "16 bits"),
         }
+
+    def figures(self, state: State, result: Result) -> dict[str, str]:
+        """Say what is kept, and what is lost."""
+        return {"kept": f"{result.kept:,}", "lost": f"{abs(sum(result.products) - result.kept):,}"}
 
     def describe(self, state: State, result: Result) -> str:
         """Say the sum, what is kept of it, and the error against the sum of 8-bit codes."""

@@ -9,10 +9,12 @@ from qviz.networks.layer_shapes import LayerShape, StoredBytes, stored_bytes
 from qviz.numerics import SCHEMES, IntFormat, PerChannel, PerGroup, PerTensor
 from qviz.plots import Canvas, SharesPanel
 
+from ._readout import Readout, Table
 from .controls import choice, slider
 from .explorer import Explorer
 
 PARTS = ("codes", "scales", "zero_points", "biases")
+_HEAD = ("layer", "float32", "codes", "scales", "zero points", "biases", "smaller")
 ONE_SCALE = {
     "per tensor": PerTensor(),
     "per channel": PerChannel(0),
@@ -84,6 +86,7 @@ class SizeExplorer(Explorer):
     """
 
     State = State
+    readout_lines = 7
 
     def compute(self, state: State) -> Result:
         """Count."""
@@ -102,15 +105,16 @@ class SizeExplorer(Explorer):
         words = [f"{row.stored.total:,} of {row.float_bytes:,} bytes" for row in result.rows]
         return {"bytes": ([row.name for row in result.rows], np.array(shares), words)}
 
+    def figures(self, state: State, result: Result) -> dict[str, str]:
+        """Say how small the network gets."""
+        return {"bytes": f"{result.whole.stored.total:,}", "smaller": f"{result.whole.ratio:.2f} times"}
+
     def describe(self, state: State, result: Result) -> str:
         """Say it as a table."""
         head = f"{state.network}, int{state.bits} {state.scheme}, one scale {state.granularity}; bytes:"
-        titles = (
-            f"{'layer':<12}{'float32':>12}{'codes':>12}{'scales':>10}{'zero points':>13}{'biases':>9}{'smaller':>10}"
-        )
-        rows = (
-            f"{row.name:<12}{row.float_bytes:>12,}{row.stored.codes:>12,}{row.stored.scales:>10,}"
-            f"{row.stored.zero_points:>13,}{row.stored.biases:>9,}{row.ratio:>9.2f}x"
-            for row in result.rows
-        )
-        return "\n".join([head, titles, *rows])
+        return Readout.of(head, Table(_HEAD, [_cells(row) for row in result.rows], (-12, 12, 12, 10, 13, 9, 10)))
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    parts = (row.float_bytes, *(getattr(row.stored, part) for part in PARTS))
+    return row.name, *(f"{count:,}" for count in parts), f"{row.ratio:.2f}x"

@@ -65,6 +65,7 @@ class SpeedExplorer(Working, Explorer):
     """
 
     State = State
+    readout_lines = 5
     source: ClassVar[str] = "qviz.pytorch.labs.speed.SpeedLab"
     work_label = "Measure speed"
     not_done = "Not measured"
@@ -107,6 +108,14 @@ class SpeedExplorer(Working, Explorer):
         ratios = [ratio(case) for case in result.cases] if result.cases else None
         chosen = pairs.index((state.width, state.batch))
         return {"ratios": (rows, ratios, chosen), "roofline": (self._sights(result, chosen), _named(state))}
+
+    def figures(self, state: State, result: Result) -> dict[str, str]:
+        """Say how fast it is, once that is measured."""
+        return {
+            "int8": f"{ratio(self._case(state, result)).median:.2f} times as fast"
+            if result.cases
+            else "not measured yet"
+        }
 
     def describe(self, state: State, result: Result) -> str:
         """Say the work, and the times once there are any."""

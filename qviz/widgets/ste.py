@@ -7,7 +7,7 @@ from qviz.numerics.straight_through import SLOPES, Descent, descend
 from qviz.plots import Canvas, DescentPanel, SlopePanel, StaircasePanel
 from qviz.plots.straight_through import LAYOUT
 
-from .controls import choice, slider
+from .controls import choice, more, slider
 from .explorer import Explorer
 
 LIMITS = (-2.6, 2.6)  # a step lands between output and target, or half a bin beyond: 2 + 0.5 at most
@@ -18,10 +18,10 @@ MOST_STEPS = 60
 class State:
     """A weight, where it should go, and how it is moved."""
 
-    bits: int = slider("Bits", 3, 2, 5)
+    bits: int = more(slider("Bits", 3, 2, 5))
     weight: float = slider("Weight at first", -0.8, -2.0, 2.0, 0.05, digits=2)
     target: float = slider("Target", 0.7, -2.0, 2.0, 0.05, digits=2)
-    lr: float = slider("Learning rate", 0.05, 0.01, 0.5, 0.01, digits=2)
+    lr: float = more(slider("Learning rate", 0.05, 0.01, 0.5, 0.01, digits=2))
     steps: int = slider("Steps", 40, 0, MOST_STEPS)
     slope: str = choice("Slope", SLOPES)
 
@@ -57,6 +57,7 @@ class STEExplorer(Explorer):
     """
 
     State = State
+    readout_lines = 4
 
     def compute(self, state: State) -> Result:
         """Derive everything from the state."""
@@ -65,7 +66,7 @@ class STEExplorer(Explorer):
     def canvas(self) -> Canvas:
         """Both functions above, the way of the weight below."""
         panels = {"forward": StaircasePanel("Forward: the staircase"), "backward": SlopePanel(), "way": DescentPanel()}
-        return Canvas(panels, LAYOUT, (940, 600))
+        return Canvas(panels, LAYOUT, (940, 440))
 
     def views(self, state: State, result: Result) -> dict[str, tuple]:
         """Mark where the weight is after the last step."""
@@ -75,6 +76,14 @@ class STEExplorer(Explorer):
             "backward": (result.qparams, weight, state.slope, LIMITS),
             "way": (result.descent, result.qparams, LIMITS, MOST_STEPS),
         }
+
+    def figures(self, state: State, result: Result) -> dict[str, str]:
+        """Say where the weight ends, and what the loss sees of it."""
+        return {"weight": f"{result.descent.weights[-1]:.4f}", "output": f"{result.descent.outputs[-1]:.4f}"}
+
+    def idle(self, state: State) -> dict[str, str]:
+        """Say that the true derivative moves nothing."""
+        return {} if state.slope != "true derivative" else {"lr": "a slope of 0 moves nothing at any rate"}
 
     def describe(self, state: State, result: Result) -> str:
         """Say grid, slope, way and crossings."""

@@ -9,23 +9,27 @@ from qviz.experiments.ablation_settings import BIAS_SCALES, GRANULARITIES
 from qviz.numerics import CALIBRATORS
 from qviz.plots import Canvas, CombinationsPanel, LayerSqnrPanel
 
-from .controls import choice, slider, toggle
+from ._readout import Readout, Table
+from .controls import choice, more, slider, toggle
 from .explorer import Explorer
+
+_LAYERS = ("layer", "SQNR dB", "cosine", "weights", "biases", "scales", "outputs, bytes")
+_COMBINATIONS = ("quantized", "SQNR dB", "cosine", "right", "of all", "bytes", "outputs, bytes")
 
 
 @dataclass(frozen=True)
 class State:
     """Which switches are on, and the bits of each part."""
 
-    weights: bool = toggle("Weights", True)
+    weights: bool = more(toggle("Weights", True))
     weight_bits: int = slider("Weight bits", 8, 2, 8)
-    activations: bool = toggle("Activations", True)
+    activations: bool = more(toggle("Activations", True))
     activation_bits: int = slider("Activation bits", 8, 2, 8)
-    biases: bool = toggle("Biases", True)
+    biases: bool = more(toggle("Biases", True))
     bias_bits: int = slider("Bias bits", 32, 2, 32)
-    bias_scale: str = choice("Bias scale", BIAS_SCALES)
-    granularity: str = choice("Weight scales", GRANULARITIES, "per channel")
-    method: str = choice("Calibration", CALIBRATORS)
+    bias_scale: str = more(choice("Bias scale", BIAS_SCALES))
+    granularity: str = more(choice("Weight scales", GRANULARITIES, "per channel"))
+    method: str = more(choice("Calibration", CALIBRATORS))
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,7 @@ class SwitchesExplorer(Explorer):
     """
 
     State = State
+    readout_lines = 6
     MOST_IMAGES: int | None = None  # of the test images; None for all
     _cnn: SwitchedCNN | None = None
 
@@ -81,29 +86,37 @@ class SwitchesExplorer(Explorer):
         this = COMBINATIONS.index(result.switches.on)
         return {"layers": (this_db, alone_db), "combinations": (right, result.this.images, sizes, this)}
 
+    def figures(self, state: State, result: Result) -> dict[str, str]:
+        """Say how many answers are right, and how many bytes it takes."""
+        return {"right": f"{result.this.accuracy:.1%}", "bytes": f"{result.this.size_bytes:,}"}
+
     def describe(self, state: State, result: Result) -> str:
-        """Say it as two tables: layers of this setting, and combinations, with a star at this one."""
-        lines = [
-            f"  {'layer':<28}{'SQNR dB':>8}{'cosine':>9}{'weights':>9}{'biases':>8}{'scales':>8}{'outputs, bytes':>16}"
+        """Say it as two tables: combinations, with a star at this one, and the layers of this setting."""
+        layers = [(x.name, *_kept(x), *_bytes(x)) for x in result.this.layers]
+        parts = [
+            (", ".join(on) or "nothing: float32", *_kept(x), f"{x.right}", f"{x.accuracy:.1%}", *_sizes(x))
+            for on, x in result.combinations.items()
         ]
-        lines += [
-            f"  {x.name:<28}{x.sqnr_db:>8.1f}{x.cosine:>9.4f}{x.weight_bytes:>9,}{x.bias_bytes:>8,}"
-            f"{x.overhead_bytes:>8,}{x.activation_bytes:>16,}"
-            for x in result.this.layers
-        ]
-        lines.append(
-            f"\n  {'quantized':<28}{'SQNR dB':>8}{'cosine':>9}{'right':>9}{'':>8}{'bytes':>8}{'outputs, bytes':>16}"
+        this = list(result.combinations).index(result.switches.on)
+        return Readout.of(
+            Table(_COMBINATIONS, parts, (-28, 8, 9, 9, 8, 8, 16), this, "*"),
+            "",
+            Table(_LAYERS, layers, (-30, 8, 9, 9, 8, 8, 16)),
         )
-        for parts, x in result.combinations.items():
-            star = "*" if parts == result.switches.on else " "
-            name = ", ".join(parts) or "nothing: float32"
-            lines.append(
-                f"{star} {name:<28}{x.sqnr_db:>8.1f}{x.cosine:>9.4f}{x.right:>9}{x.accuracy:>8.1%}"
-                f"{x.size_bytes:>8,}{x.activation_bytes:>16,}"
-            )
-        return "\n".join(lines)
 
     def close(self) -> None:
         """Free the kept outcomes too."""
         super().close()
         self._cnn = None
+
+
+def _kept(x) -> tuple[str, str]:
+    return f"{x.sqnr_db:.1f}", f"{x.cosine:.4f}"
+
+
+def _sizes(x) -> tuple[str, str]:
+    return f"{x.size_bytes:,}", f"{x.activation_bytes:,}"
+
+
+def _bytes(x) -> tuple[str, ...]:
+    return tuple(f"{n:,}" for n in (x.weight_bytes, x.bias_bytes, x.overhead_bytes, x.activation_bytes))

@@ -12,6 +12,8 @@ NEEDS = {
     "Percentile": {"Method": "percentile", "Batches seen": "50"},
     "Batches seen": {"Method": "min-max", "Batches seen": "1"},  # the largest value comes early or late
     "Method": {"Batches seen": "50"},  # of one batch, some are equal
+    "Inputs at once": {"Data live in": "DRAM"},
+    "Learning rate": {"Slope": "straight-through"},
     "Group size": {"One scale": "per group", "Weights": "fc1 weights"},  # 512 inputs; conv2 has 16
     "Place (8 x 8)": {"Layer": "conv1"},  # only a convolution has places
     "Activation +/-": {"Layer": "conv1"},  # elsewhere many an activation is 0, and its weight has no say
@@ -125,18 +127,22 @@ def work(explorer: Explorer) -> list[str]:
 
 
 def reset(explorer: Explorer) -> list[str]:
-    """Move everything, and press Reset."""
+    """Move everything that has an effect, and press Reset."""
     explorer.press("Reset")
-    values, look = explorer.values(), explorer.look()
-    for control in explorer.sliders:
-        control.handle.press(control.arrows[0])
-    for control in explorer.drop_downs:
-        control.choose(next(o for o in control.options if o not in (control.value, YOURS)))
-    for control in explorer.checkboxes:
-        control.toggle()
-    explorer.lab.settle()
+    values, look, tried = explorer.values(), explorer.look(), []
+    for control in (*explorer.sliders, *explorer.drop_downs, *explorer.checkboxes):
+        if not control.enabled:
+            continue
+        tried.append(control.label)
+        if control in explorer.sliders:
+            control.handle.press(control.arrows[0])
+        elif control in explorer.drop_downs:
+            control.choose(next(o for o in control.options if o not in (control.value, YOURS)))
+        else:
+            control.toggle()
+        explorer.lab.settle()
     moved = explorer.values()
-    wrong = [f"{label} did not move" for label in values if moved[label] == values[label]]
+    wrong = [f"{label} did not move" for label in tried if moved[label] == values[label]]
     explorer.press("Reset")
     wrong += [f"{label} is not put back" for label, value in explorer.values().items() if value != values[label]]
     return wrong + ([] if explorer.look() == look else ["the picture or the readout is another"])

@@ -1,12 +1,14 @@
 """What a notebook of the course is worked with: an explorer with its controls, and a prediction."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 NOT_YET = "not attempted yet"
 NOT_SHOWN = "Not shown:"
-BUTTONS = ("Reset", "Settings as code", "Save picture")
+BUTTONS = ("More", "Fewer", "Reset", "Settings as code", "Save picture")
+MORE = re.compile(r"^More( \(\d+ changed\))?$")
 WORKING = ("Train", "Stop", "Measure speed")  # where there is long work
 
 # The digest of the picture's bytes (the address of an image may change while its picture does not), and the readout.
@@ -18,7 +20,7 @@ LOOK = """async root => {
 }"""
 
 KNOWN = ".noUi-handle, .widget-slider + .widget-text input, .widget-dropdown select, .widget-checkbox input, "
-KNOWN += ".widget-textarea textarea, .qviz-dots input, .qviz-tensors input, .qviz-tensors select"
+KNOWN += ".widget-textarea textarea, .widget-upload, .qviz-dots input, .qviz-tensors input, .qviz-tensors select"
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,15 @@ class Explorer:
     def name(self) -> str:
         """What the explorer calls itself in its code."""
         self.press("Settings as code")
-        return self.code.split("qviz.widgets.")[-1].split("(")[0]
+        code = self.code
+        self.press("Settings as code")
+        return code.split("qviz.widgets.")[-1].split("(")[0]
+
+    def unfold(self) -> None:
+        """Show the controls behind More."""
+        if self.root.get_by_role("button", name=MORE).count():
+            self.root.get_by_role("button", name=MORE).press("Enter")
+            self.lab.settle()
 
     @property
     def code(self) -> str:
@@ -155,6 +165,16 @@ class Slider:
         return self.box.input_value()
 
     @property
+    def enabled(self) -> bool:
+        """Whether it has an effect now."""
+        return self.box.is_enabled()
+
+    @property
+    def spoken(self) -> tuple[str, str]:
+        """The name of the handle, and the value that a screen reader says."""
+        return self.handle.get_attribute("aria-label"), self.handle.get_attribute("aria-valuetext")
+
+    @property
     def place(self) -> str:
         """Where the handle is; its aria-valuenow has too few digits."""
         return self.handle.locator("..").get_attribute("style")
@@ -201,6 +221,10 @@ class DropDown:
     def value(self) -> str:
         return self.list.input_value()
 
+    @property
+    def enabled(self) -> bool:
+        return self.list.is_enabled()
+
     @cached_property
     def options(self) -> list[str]:
         return self.list.locator("option").evaluate_all("all => all.map(option => option.value)")
@@ -219,6 +243,10 @@ class CheckBox:
     @property
     def value(self) -> bool:
         return self.box.is_checked()
+
+    @property
+    def enabled(self) -> bool:
+        return self.box.is_enabled()
 
     def toggle(self) -> None:
         self.box.press("Space")

@@ -139,9 +139,12 @@ class LabPage:
 
     @cached_property
     def explorers(self) -> list[Explorer]:
-        """Return every explorer: a box with a picture in it."""
+        """Return every explorer, a box with a picture in it, with all its controls in sight."""
         roots = self.page.locator(f"{OUTPUT} .widget-vbox:has(> img.widget-image)").all()
-        return [Explorer(self, root) for root in roots]
+        explorers = [Explorer(self, root) for root in roots]
+        for explorer in explorers:
+            explorer.unfold()
+        return explorers
 
     @cached_property
     def predictions(self) -> list[Prediction]:

@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 import psutil
 
+import start
+
 SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True},
     "notebook-extension/tracker": {"windowingMode": "none"},  # every cell is in the page, also those out of sight
@@ -82,7 +84,8 @@ def environment(base: Path) -> dict[str, str]:
         "JUPYTER_RUNTIME_DIR": "runtime",
         "IPYTHONDIR": "ipython",
     }
-    return os.environ | {name: str(base / folder) for name, folder in own.items()}
+    places = {name: str(base / folder) for name, folder in own.items()}
+    return os.environ | places | {"JUPYTER_CONFIG_PATH": start.config_path("")}
 
 
 def free_port() -> int:

@@ -8,6 +8,8 @@ import json
 
 import pytest
 
+from qviz.lessons.folding import CLOSED
+
 from . import checks
 from .conftest import ARTIFACTS, ROOT
 from .explorers import NOT_YET, Change
@@ -96,24 +98,41 @@ def test_settings_are_shown_as_code(lab):
         slider = explorer.sliders[0]
         explorer.press("Settings as code")
         before = explorer.code
+        assert explorer.root.get_by_role("textbox", name="Code").evaluate(
+            "(field, image) => field.getBoundingClientRect().bottom <= image.getBoundingClientRect().top + 1",
+            explorer.root.locator("img.widget-image").element_handle(),
+        )  # above the picture, where the button is
         slider.choose(next(end for end in slider.ends if float(end) != float(slider.value)))
-        explorer.press("Settings as code")
-        assert explorer.code.startswith("import qviz.widgets\n") and explorer.code != before
+        explorer.lab.settle()
+        assert explorer.code.startswith("import qviz.widgets\n") and explorer.code != before  # it follows
         compile(explorer.code, "code", "exec")
+        explorer.press("Settings as code")
+        assert explorer.code == ""
+
+
+def saved_as(explorer):
+    """Return the name of the file that the first line of the text tells."""
+    first, *more = explorer.look().readout.splitlines()
+    assert first.startswith("Saved as ") and not any("Saved as" in line for line in more)
+    return first.removeprefix("Saved as ")
 
 
 def test_the_picture_is_saved(lab, scratch):
     for explorer in lab.explorers:
         explorer.prepare({})
         explorer.press("Save picture")
-        last = explorer.look().readout.splitlines()[-1]
-        assert last.startswith("Saved as ")
-        assert (scratch / "notebooks" / last.removeprefix("Saved as ")).read_bytes().startswith(b"\x89PNG")
+        first = saved_as(explorer)
+        explorer.press("Save picture")
+        assert saved_as(explorer) != first  # what is there is never overwritten
+        for name in (first, saved_as(explorer)):
+            assert (scratch / "notebooks" / name).read_bytes().startswith(b"\x89PNG")
 
 
 def test_every_prediction_is_answered_by_keyboard_and_revealed(lab):
+    folded = lab.page.get_by_text(CLOSED)
+    assert bool(folded.count()) == bool(lab.written("fold_output"))
     assert [(p.question, wrong) for p in lab.predictions for wrong in checks.prediction(p)] == []
-    assert [text for text in lab.reveals() if NOT_YET in text] == []
+    assert [text for text in lab.reveals() if NOT_YET in text] == [] and folded.count() == 0
     assert len(checks.records(lab)) == lab.written("record")
     number = len(lab.predictions)
     assert [text for text in checks.records(lab) if f"{number} of {number} guessed" not in text] == []

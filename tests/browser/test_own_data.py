@@ -52,3 +52,11 @@ def test_a_tensor_is_found_and_chosen_by_keyboard(lab):
     chosen = tensors.evaluate("select => select.selectedOptions[0].text.split(/\\s/)[0]")
     values = 10 * (int(chosen.removeprefix("layer.")) + 1)
     assert f"{values} of {values} values seen" in lab.page.get_by_role("status").inner_text()
+
+
+def test_a_file_is_picked(lab, tmp_path):
+    np.save(tmp_path / "mine.npy", np.arange(77.0))
+    with lab.page.expect_file_chooser() as asked:
+        lab.page.get_by_role("button", name="Open a file").press("Enter")
+    asked.value.set_files(tmp_path / "mine.npy")
+    lab.page.get_by_role("status").filter(has_text="77 of 77 values seen").wait_for()

@@ -4,7 +4,8 @@ import pytest
 from qviz.numerics import INT4, IntFormat, QParams, calibrate, fake_quantize, observe, quantize
 from qviz.numerics.calibration_results import calibration_results
 from qviz.plots import Canvas, ErrorHistogramPanel, HistogramPanel, LevelsPanel, RangesPanel, before_and_after
-from qviz.plots.histogram import BINS, LOWEST_SHARE, binned, padded, relative
+from qviz.plots.histogram import BINS, LOWEST_SHARE, binned, kept, padded, relative
+from qviz.plots.number_line import is_clipped
 
 
 @pytest.fixture
@@ -53,7 +54,19 @@ def test_each_bar_is_kept_or_clipped(log, x, built):
 def test_the_share_outside_is_that_of_the_values(built):
     panel = built(HistogramPanel())
     panel.update(np.arange(100.0), 10.0, 89.0)
-    assert panel.description == ("Before: float32: 100 values from 0 to 99; range kept 10 to 89; 20.00% outside it.")
+    assert panel.description == ("Before: float32: 100 values from 0 to 99; range kept 10 to 89; 20.00% clipped.")
+
+
+def test_clipped_is_what_the_words_and_the_marks_of_the_number_line_mean(built):
+    """Up to half a step beyond an end a value rounds to it; what is hatched is what the description counts."""
+    p = QParams(1.0, 0, IntFormat(3))  # levels -4 to 3
+    x = np.array([-4.6, -4.4, 0.0, 3.4, 3.6, 5.0])
+    panel = built(HistogramPanel())
+    panel.update(x, *kept(p))
+    assert int(is_clipped(x, p).sum()) == 3 and panel.description.endswith("range kept -4 to 3; 50.00% clipped.")
+    heights, edges, _ = panel.clipped.get_data()
+    hatched = [float(value) for value in x if heights[np.searchsorted(edges, value) - 1] > 0]
+    assert hatched == x[is_clipped(x, p)].tolist()
 
 
 def test_one_bar_for_each_level_in_use(built):

@@ -148,7 +148,7 @@ def test_the_dynamic_kernel_and_its_simulation_agree(flow, bits):
 
 @pytest.mark.parametrize("config", [c for c in STATIC if c.method in ("min-max", "torch min-max")], ids=str)
 def test_eager_and_fx_come_to_the_same_integers(config):
-    eager, fx = quantize_model(FLOAT, config, TRAIN), quantize_model(FLOAT, config.with_flow("fx"), TRAIN)
+    eager, fx = quantize_model(FLOAT, config, TRAIN), quantize_model(FLOAT, replace(config, flow="fx"), TRAIN)
     assert isinstance(fx, torch.fx.GraphModule)
     assert torch.equal(run(eager), run(fx))
 
@@ -156,7 +156,7 @@ def test_eager_and_fx_come_to_the_same_integers(config):
 def test_eager_and_fx_differ_where_the_method_looks_at_more_than_the_ends():
     """FX lets one observer see a layer's output and what pooling makes of it; eager only the former."""
     config = PTQConfig(method="mse", activation_bits=4)
-    eager, fx = quantize_model(FLOAT, config, TRAIN), quantize_model(FLOAT, config.with_flow("fx"), TRAIN)
+    eager, fx = quantize_model(FLOAT, config, TRAIN), quantize_model(FLOAT, replace(config, flow="fx"), TRAIN)
     assert torch.equal(eager.conv2.weight().int_repr(), fx.conv2.weight().int_repr())
     assert eager.conv1.scale == fx.conv1.scale and eager.fc2.scale == fx.fc2.scale
     assert eager.conv2.scale < fx.conv2.scale  # pooling keeps the large ones: a little wider

@@ -3,6 +3,8 @@
 import base64
 import gc
 import html
+import os
+import re
 import struct
 import weakref
 from types import SimpleNamespace
@@ -13,7 +15,14 @@ import pytest
 
 import qviz.widgets
 from qviz.numerics import choose_qparams
-from qviz.widgets import ArenaExplorer, CalibrationExplorer, MappingExplorer, PhotoExplorer, QuantizeExplorer
+from qviz.widgets import (
+    ArenaExplorer,
+    CalibrationExplorer,
+    IntegerWalkExplorer,
+    MappingExplorer,
+    PhotoExplorer,
+    QuantizeExplorer,
+)
 from qviz.widgets.controls import Slider, controls_of
 
 
@@ -194,8 +203,106 @@ def test_save_picture(shown, tmp_path, monkeypatch):
     assert file.read_bytes() == explorer.png
     assert file.suffix == ".png"
     assert "bits=3" in file.name
-    assert explorer.readout.endswith(f"Saved as {file.name}")
+    assert f"<pre>Saved as {file.name}</pre>" in text_below(explorer).replace("<span>", "").replace("</span>", "")
+    assert "Saved" not in explorer.readout
     assert explorer.save(tmp_path / "mine.png").read_bytes() == explorer.png
+
+
+def test_a_saved_picture_overwrites_none(shown, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    explorer = shown(QuantizeExplorer)
+    names = [explorer.save().name for _ in range(3)]
+    assert names == ["QuantizeExplorer.png", "QuantizeExplorer-2.png", "QuantizeExplorer-3.png"]
+    (tmp_path / names[1]).write_bytes(b"mine")
+    click(explorer, "Save picture")
+    assert (tmp_path / names[1]).read_bytes() == b"mine" and "QuantizeExplorer-4.png" in os.listdir(tmp_path)
+
+
+def test_settings_as_code_open_follow_and_close(shown):
+    explorer = shown(QuantizeExplorer)
+    code = control(explorer, "Code", ipywidgets.Textarea)
+    assert code.layout.display == "none"
+    click(explorer, "Settings as code")
+    explorer.bits = 3
+    assert code.layout.display is None and code.value.endswith("QuantizeExplorer(bits=3)")
+    click(explorer, "Settings as code")
+    assert code.layout.display == "none"
+
+
+# What is in sight, and what has an effect
+
+
+def test_more_shows_the_other_controls_and_counts_those_that_changed(shown):
+    explorer = shown(CalibrationExplorer)
+    first, rest = explorer._panel_of_controls.children[:2]
+    assert len(first.children) == 4 and len(rest.children) == 3 and rest.layout.display == "none"
+    (more,) = [w for w in family(explorer) if getattr(w, "description", "") == "More"]
+    explorer.set(outliers=0.5, bits=3)
+    assert more.description == "More (1 changed)"
+    more.click()
+    assert more.description == "Fewer" and rest.layout.display is None
+    more.click()
+    assert more.description == "More (1 changed)" and rest.layout.display == "none"
+
+
+def test_a_control_without_effect_is_disabled_and_says_why(shown):
+    explorer = shown(CalibrationExplorer)
+    both = (
+        control(explorer, "Percentile", ipywidgets.IntSlider),
+        control(explorer, "Percentile", ipywidgets.BoundedFloatText),
+    )
+    assert [w.disabled for w in both] == [True, True]
+    assert {w.tooltip for w in both} == {"Percentile: only the method percentile has one"}
+    explorer.method = "percentile"
+    assert [w.disabled for w in both] == [False, False] and {w.tooltip for w in both} == {"Percentile"}
+
+
+def test_no_control_is_dead(explorer_type, shown, extremes_of):
+    """Each one that is enabled changes the picture or the words; each one that is disabled does not."""
+    explorer = shown(explorer_type)
+    for name, (declared, start) in explorer._controls.items():
+        (enabled,) = {not widget.disabled for widget in explorer._linked[name]}
+        seen = {(explorer.readout, explorer.png)}  # once labels needed room, a picture keeps it
+        for value in (v for v in extremes_of(declared) if v not in (start, "your own")):
+            explorer.set(**{name: value})
+            seen.add((explorer.readout, explorer.png))
+            explorer.set(**{name: start})
+        if enabled:
+            assert len(seen) > 1, name
+        elif name != "percentile":  # the words name it, and say that it is not used
+            assert len(seen) == 1, name
+
+
+def test_the_ends_of_a_slider_follow_the_layer(shown):
+    explorer = shown(IntegerWalkExplorer)
+    ends = {}
+    for layer in ("conv1", "conv2", "fc1", "fc2"):
+        explorer.layer = layer
+        sliders = (control(explorer, label, ipywidgets.IntSlider) for label in ("Output channel", "Pick product"))
+        ends[layer] = [(slider.min, slider.max) for slider in sliders]
+    assert ends == {
+        "conv1": [(0, 15), (1, 9)],
+        "conv2": [(0, 31), (1, 144)],
+        "fc1": [(0, 63), (1, 512)],
+        "fc2": [(0, 9), (1, 64)],
+    }  # the shapes of the layers: (16, 1, 3, 3), (32, 16, 3, 3), (64, 512), (10, 64)
+    explorer.set(layer="fc1", channel=60, pick=500)
+    explorer.layer = "conv1"
+    assert (explorer.channel, explorer.pick) == (15, 9)
+
+
+def test_the_figures_are_those_of_the_readout(shown):
+    explorer = shown(QuantizeExplorer)
+    for bits in (8, 3):
+        explorer.bits = bits
+        shown_large = explorer._panel_of_controls._figures.value
+        for text in (f"{explorer.result.parts.total:.3e}", f"{explorer.result.sqnr_db:.2f} dB"):
+            assert f"<b>{text}</b>" in shown_large and text in explorer.readout
+
+
+def test_every_explorer_has_figures(explorer_type, shown):
+    explorer = shown(explorer_type)
+    assert 1 <= len(explorer.figures(explorer.state, explorer.result)) <= 3
 
 
 def test_a_picture_that_cannot_be_saved_is_told(shown, tmp_path, monkeypatch):
@@ -203,7 +310,7 @@ def test_a_picture_that_cannot_be_saved_is_told(shown, tmp_path, monkeypatch):
     explorer = shown(QuantizeExplorer)
     monkeypatch.setattr(type(explorer), "save", lambda self: (tmp_path / "no" / "such.png").write_bytes(b""))
     click(explorer, "Save picture")
-    assert explorer.readout.startswith("Not saved: [Errno 2] No such file")
+    assert "<pre>Not saved: [Errno 2] No such file" in text_below(explorer)
 
 
 # Errors
@@ -242,7 +349,8 @@ def test_a_fault_of_ours_does_not_vanish(shown):
 def test_the_readout_is_announced_and_escaped(shown):
     explorer = shown(QuantizeExplorer)
     assert 'role="status"' in text_below(explorer)
-    assert html.escape(explorer.readout) in text_below(explorer)
+    said = re.sub("<[^>]*>", "", text_below(explorer))
+    assert said == html.escape(explorer.readout)
 
 
 def test_an_unknown_setting(shown):

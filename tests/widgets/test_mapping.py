@@ -121,3 +121,16 @@ def test_fitting_changes_the_picture_and_not_the_numbers(explorer):
     assert (explorer.png != png, explorer.readout == readout) == (True, True)
     explorer.fit = False
     assert explorer.png == png
+
+
+def test_no_label_of_an_axis_is_cut():
+    """Numbers beside an axis get wider when it gets longer; its label then moves, and must stay in the picture."""
+    explorer = MappingExplorer(fit=True, lo=-1.0, hi=2.5, x=0.8)
+    figure = explorer._canvas.figure
+    for settings in ({}, {"fit": False}, {"fit": True, "lo": -9.8, "x": -12.0}):
+        explorer.set(**settings)
+        for ax in figure.axes:
+            for words in (ax.xaxis.label, ax.yaxis.label):
+                box = words.get_window_extent(figure.canvas.get_renderer())
+                assert min(box.x0, box.y0) >= 0 and box.x1 <= figure.bbox.width and box.y1 <= figure.bbox.height
+    explorer.close()

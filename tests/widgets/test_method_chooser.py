@@ -38,12 +38,13 @@ def test_readout(shown):
     lines = explorer.readout.splitlines()
     assert lines[0] == "Take: weight-only. Weights become codes; each product turns them back to floats first."
     assert lines[1].startswith("On the digits network, with 4-bit weights, it loses 0.")
-    rows = {line[2:21].strip(): line[21:] for line in lines[2:10]}
+    assert lines[2].split() == ["method", "what", "is", "against", "it"]
+    rows = {line[2:21].strip(): line[21:] for line in lines[3:11]}
     assert list(rows) == list(METHODS)
     assert rows["static"].startswith("out: without inputs nothing can be calibrated")
     assert rows["static"].endswith('(page "Calibration") +1')
     assert rows["weight-only"].endswith(" +1") and rows["QAT"].endswith(" +2")
-    assert lines[10] == "Code, for a torch model, and images and labels to learn from."
+    assert lines[11] == "Code, for a torch model, and images and labels to learn from."
     assert lines[-1] == '    save_file(state | packed | scales, "model.safetensors")'
     explorer.bits = 8
     assert explorer.readout.splitlines()[-1] == "    quantized = model"

@@ -1,5 +1,8 @@
 """Files with several arrays in an explorer: a list to choose from, by hand and from code."""
 
+import datetime
+import gc
+import io
 import json
 
 import ipywidgets
@@ -125,3 +128,54 @@ def test_small_floats_are_shown(kind, tmp_path, shown, reference):
     explorer = shown(QuantizeExplorer, data=tmp_path / "x.safetensors")
     assert explorer.tensor == "w"
     np.testing.assert_array_equal(explorer.own(), values.float().numpy())
+
+
+# A file of the reader's computer
+
+
+def opened(explorer, name, content):
+    """Hand a file to the kernel, as the button does."""
+    (button,) = [w for w in explorer._panel_of_controls.buttons.children if isinstance(w, ipywidgets.FileUpload)]
+    now = datetime.datetime.now(datetime.UTC)
+    button.value = ({"name": name, "type": "", "size": len(content), "content": content, "last_modified": now},)
+    assert button.value == ()
+
+
+def test_a_file_is_opened_by_its_own_name(shown):
+    explorer = shown(QuantizeExplorer)
+    file = io.BytesIO()
+    np.savez(file, a=np.arange(6.0).reshape(2, 3), b=np.arange(4.0))
+    opened(explorer, "net.npz", file.getvalue())
+    assert explorer.last_error is None and explorer.data == "your own" and explorer.tensor == "a"
+    explorer.tensor = "b"  # it is still there
+    assert explorer.result.x.tolist() == [0, 1, 2, 3]
+    assert explorer.code == "qviz.widgets.QuantizeExplorer(data='net.npz', tensor='b')"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "cause"),
+    [
+        ("net.pt", b"x", "Not shown: data must end in .npy, .npz or .safetensors: got 'net.pt'"),
+        ("net.npy", b"x", "Not shown: net.npy"),
+    ],
+)
+def test_a_file_that_cannot_be_shown_leaves_the_last_picture(name, content, cause, shown):
+    explorer = shown(QuantizeExplorer)
+    png = explorer.png
+    opened(explorer, name, content)
+    first = explorer.readout.splitlines()[0]
+    assert first.startswith(cause) and "/" not in first
+    assert explorer.png == png and explorer.data == "Gaussian"
+
+
+def test_what_was_opened_is_removed_with_the_explorer(build, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    explorer = build(QuantizeExplorer)
+    file = io.BytesIO()
+    np.save(file, np.arange(3.0))
+    opened(explorer, "x.npy", file.getvalue())
+    assert len(list(tmp_path.iterdir())) == 1
+    explorer.close()
+    del explorer
+    gc.collect()
+    assert list(tmp_path.iterdir()) == []

@@ -9,6 +9,7 @@
 * gguf, k_quants: the blocks of llama.cpp's files, with their bytes
 * low_bits: powers of two, ternary, binary
 * registry: CODECS by name
+* comparison: one array in every format
 * names: what the names that people use mean
 
 A codec works on rows, one for each group of values that share parameters:
@@ -40,6 +41,7 @@ a table out of order   ValueError that says where it falls
 from .affine import Affine
 from .block import MX, NVFP4, RULES, NVParams
 from .codebook import KMeans, Table, nf4, normal_float
+from .comparison import Measured, compare_formats
 from .floating_point import (
     BF16,
     FP4_E2M1,
@@ -55,13 +57,14 @@ from .floating_point import (
 from .gguf import BlockParams, GGUFBlock
 from .k_quants import KParams, KQuant
 from .low_bits import Binary, Ternary, power_of_two
+from .names import explain_name
 from .protocol import Codec
-from .registry import CODECS, as_codec
+from .registry import CODECS, FAMILIES, as_codec, family_of
 from .scaled import Centered, Scaled
 
 __all__ = [
-    "BF16", "CODECS", "FP4_E2M1", "FP6_E2M3", "FP6_E3M2", "FP8_E4M3", "FP8_E4M3_IEEE", "FP8_E5M2", "FP16", "MX",
-    "NVFP4", "RULES", "Affine", "Binary", "BlockParams", "Centered", "Codec", "FloatFields", "FloatFormat",
-    "GGUFBlock", "KMeans", "KParams", "KQuant", "NVParams", "Scaled", "Table", "Ternary", "as_codec", "nf4",
-    "normal_float", "power_of_two",
+    "BF16", "CODECS", "FAMILIES", "FP4_E2M1", "FP6_E2M3", "FP6_E3M2", "FP8_E4M3", "FP8_E4M3_IEEE", "FP8_E5M2", "FP16",
+    "MX", "NVFP4", "RULES", "Affine", "Binary", "BlockParams", "Centered", "Codec", "FloatFields", "FloatFormat",
+    "GGUFBlock", "KMeans", "KParams", "KQuant", "Measured", "NVParams", "Scaled", "Table", "Ternary", "as_codec",
+    "compare_formats", "explain_name", "family_of", "nf4", "normal_float", "power_of_two",
 ]  # fmt: skip

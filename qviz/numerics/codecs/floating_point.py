@@ -190,6 +190,10 @@ class FloatFormat(Codec):
             return upper.view(np.float32).reshape(codes.shape)
         return look_up(self.values, codes)
 
+    def levels(self, params=None, group: int = 0) -> np.ndarray:
+        """Return the different values that are no NaN, rising."""
+        return _levels(self)
+
     def fields(self, code: int) -> FloatFields:
         """Take a code apart into its fields.
 
@@ -295,6 +299,13 @@ def _values(fmt: FloatFormat) -> np.ndarray:
     values = np.concatenate([magnitudes, -magnitudes])
     values.flags.writeable = False
     return values
+
+
+@cache
+def _levels(fmt: FloatFormat) -> np.ndarray:
+    levels = np.unique(fmt.values[~np.isnan(fmt.values)])
+    levels.flags.writeable = False
+    return levels
 
 
 def checked_codes(codes, count: int, name: str) -> np.ndarray:

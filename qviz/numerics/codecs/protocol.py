@@ -140,16 +140,35 @@ class Codec(ABC):
             `x` does not hold real numbers.
         """
         x = as_float32(x)
-        granularity = self.grouping(granularity)
         if x.size == 0:
+            self.grouping(granularity)
             return np.zeros(x.shape, np.float32)
+        groups, weights = self.groups_of(x, granularity, weights)
+        params = self.choose_params(groups, weights)
+        values = self.decode(self.encode(groups, params), params)
+        return from_groups(values, x.shape, self.grouping(granularity))
+
+    def groups_of(self, x, granularity=None, weights=None) -> tuple[np.ndarray, np.ndarray | None]:
+        """Cut an array into rows, and its weights with it: what `choose_params` takes.
+
+        Parameters
+        ----------
+        x, granularity, weights : as in `fake_quantize`; at least one value
+
+        Returns
+        -------
+        groups : (n_groups, n) float32
+            A shorter last group is filled up by repeating its last value.
+        weights : (n_groups, n) float32 or None
+            0 where a row was filled up; None where every value counts the same.
+        """
+        x, granularity = as_float32(x), self.grouping(granularity)
         groups, real = to_groups(x, granularity, self.whole_groups)
-        if weights is not None:
-            weights = np.broadcast_to(as_weights(weights, x.shape), x.shape)
-            rows, _ = to_groups(weights, granularity, self.whole_groups)
-            real = rows if real is None else rows * real
-        params = self.choose_params(groups, real)
-        return from_groups(self.decode(self.encode(groups, params), params), x.shape, granularity)
+        if weights is None:
+            return groups, real
+        weights = np.broadcast_to(as_weights(weights, x.shape), x.shape)
+        rows, _ = to_groups(weights, granularity, self.whole_groups)
+        return groups, rows if real is None else rows * real
 
     def __str__(self) -> str:
         return self.name

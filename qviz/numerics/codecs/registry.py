@@ -37,6 +37,28 @@ CODECS: dict[str, Codec] = {
     "binary": Binary(),
 }
 
+# What the formats have in common, as a legend says it: the first whose beginnings a name has.
+FAMILIES = {
+    "floats": ("FP", "BF"),
+    "blocks of floats": ("MX", "NV"),
+    "integers": ("int", "uint"),
+    "tables": ("NF4", "k-means"),
+    "llama.cpp": ("Q",),
+    "fewest bits": ("power", "ternary", "binary"),
+}
+
+
+def family_of(name: str) -> str:
+    """Return which family of formats a name in CODECS belongs to.
+
+    Examples
+    --------
+    >>> family_of("NVFP4"), family_of("Q4_K")
+    ('blocks of floats', 'llama.cpp')
+    """
+    return next(family for family, beginnings in FAMILIES.items() if name.startswith(beginnings))
+
+
 _ALSO = {
     "float16": "FP16", "half": "FP16", "bfloat16": "BF16", "e4m3": "FP8 E4M3", "fp8": "FP8 E4M3", "e5m2": "FP8 E5M2",
     "e3m2": "FP6 E3M2", "e2m3": "FP6 E2M3", "e2m1": "FP4 E2M1", "fp4": "FP4 E2M1", "mxfp8": "MXFP8 E4M3",

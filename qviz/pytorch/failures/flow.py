@@ -203,7 +203,7 @@ def _model(bench) -> nn.Module | RepairResult:
 
 
 def _has(model: nn.Module, kind: type) -> bool:
-    """Say whether a layer of this kind gives out integers; a dynamic one is of the kind too, but does not."""
+    """Say whether a layer's outputs are integers; those of a dynamic layer are not."""
     return any(isinstance(m, kind) and gives_codes(m) for m in model.modules())
 
 

@@ -134,13 +134,7 @@ def workbench() -> Iterator[Workbench]:
 
 
 def attempt(step: Callable[[], Any]) -> tuple[Any, str]:
-    """Return what a step returns, or None, and what torch says of it.
-
-    Examples
-    --------
-    >>> attempt(lambda: 1 / 0)
-    (None, 'ZeroDivisionError: division by zero')
-    """
+    """Return what a step returns, or None, and what torch says of it."""
     result = None
     with workbench() as bench:
         result = step()
@@ -148,15 +142,7 @@ def attempt(step: Callable[[], Any]) -> tuple[Any, str]:
 
 
 def one_line(message: BaseException) -> str:
-    """Return a message as torch words it: the first sentence that says what is wrong, without what a machine adds.
-
-    Examples
-    --------
-    >>> one_line(NotImplementedError("Could not run 'a' with arguments from the 'CPU' backend. This could be because"))
-    "NotImplementedError: Could not run 'a' with arguments from the 'CPU' backend"
-    >>> one_line(RuntimeError("quantized::conv(FBGEMM): Expected QUInt8"))
-    'RuntimeError: quantized::conv: Expected QUInt8'
-    """
+    """Return a message as torch words it: the first sentence that says what is wrong, without what a machine adds."""
     text = " ".join(str(message).strip().split("\n")[0].split())
     text = re.sub(r"\((FBGEMM|qnnpack|QNNPACK|ONEDNN|onednn)\)", "", text.split(". This could be")[0])
     text = text if len(text) <= LONGEST else f"{text[:LONGEST].rsplit(' ', 1)[0]} ..."

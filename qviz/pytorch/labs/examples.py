@@ -56,7 +56,7 @@ class MendedModel(SimpleModel):
 
 @dataclass(frozen=True)
 class Written:
-    """What an example comes to.
+    """The result of an example.
 
     Attributes
     ----------
@@ -227,7 +227,7 @@ def _train(model: nn.Module, steps: int = 200, lr: float = 0.03) -> None:
 
 @contextmanager
 def _recorded() -> Iterator[tuple[list[str], list[str]]]:
-    """Collect what torch warns of, each once: what it means for the model, and what is deprecated."""
+    """Collect torch's warnings, each once: those about the model, and deprecations."""
     messages: list[str] = []
     deprecated: list[str] = []
     with warnings.catch_warnings(record=True) as seen, torch.random.fork_rng(devices=[]):

@@ -40,11 +40,6 @@ class Counter:
         """Run `act` for so many seconds, and return the energy of all runs, and how many there were.
 
         A counter that starts again from 0 meanwhile is put right, once.
-
-        Raises
-        ------
-        Unavailable
-            There is no counter here.
         """
         if not self.zones:
             raise Unavailable("this machine has no energy counter that may be read here")

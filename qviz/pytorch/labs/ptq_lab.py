@@ -109,20 +109,7 @@ class PTQLab:
         self._results = lru_cache(RESULTS)(self._measure)
 
     def __call__(self, network: str = "as trained", **settings) -> PTQResult:
-        """Quantize and measure.
-
-        Parameters
-        ----------
-        network : {"as trained", "channels rescaled"}
-            The second one computes the same, and is hard to quantize: see `digits_model.rescale_channels`.
-        **settings
-            Those of PTQConfig, but for `flow` and `dynamic`.
-
-        Raises
-        ------
-        ValueError
-            There is no such network, or not as many calibration samples.
-        """
+        """Quantize and measure."""
         config = PTQConfig(**settings)
         self._check(network, config)  # before the cache, which would say of a list that it is unhashable
         return self._results(network, config)
@@ -196,7 +183,7 @@ class PTQLab:
         return {name: observer for name, observer in found if observer is not None}
 
     def _decided_sites(self, network: str, config: PTQConfig) -> dict[str, quantization.QConfig]:
-        """Return a qconfig for each module that gives out codes, with everything in it decided."""
+        """Return a qconfig with fixed qparams for each module whose outputs are codes."""
         kind = config.method if config.method.startswith("torch") else "min-max"
         activation = replace(config, weight_bits=8, per_channel=True)  # what an activation does not depend on
         weight = replace(config, activation_bits=8, scheme="affine", samples=1, reduce_range=False)

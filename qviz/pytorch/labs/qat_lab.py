@@ -80,17 +80,7 @@ class QATLab:
         self._known: OrderedDict[QATConfig, QATResult] = OrderedDict()
 
     def __call__(self, **settings) -> QATResult:
-        """Return what is known of a training; at new settings observe the network, which takes 0.05 s.
-
-        Parameters
-        ----------
-        **settings : fields of QATConfig
-
-        Raises
-        ------
-        ValueError, TypeError
-            As for `QATConfig`.
-        """
+        """Return what is known of a training; at new settings observe the network, which takes 0.05 s."""
         config = QATConfig(**settings)
         if config in self._known:
             self._known.move_to_end(config)

@@ -73,14 +73,7 @@ def measure() -> Kernel:
 
 @lru_cache(maxsize=2)
 def without_vnni() -> Kernel | None:
-    """Do the same in a process of its own, in which fbgemm is told to use AVX2 alone; None where there is no fbgemm.
-
-    Examples
-    --------
-    >>> kernel = without_vnni()
-    >>> kernel is None or kernel.issue
-    32767
-    """
+    """Do the same in another process, in which fbgemm uses AVX2 alone; None where there is no fbgemm."""
     if "fbgemm" not in engines.supported():
         return None
     environment = {**os.environ, "FBGEMM_ENABLE_INSTRUCTIONS": "AVX2"}

@@ -45,15 +45,7 @@ def fake_quantizes(model: nn.Module) -> dict[str, nn.Module]:
 
 
 def output_fakes(model: nn.Module) -> dict[str, nn.Module]:
-    """Return the fake-quantize behind each layer, which rounds what the layer gives out, by the layer's name.
-
-    Examples
-    --------
-    >>> from qviz.pytorch.digits_model import digits_cnn
-    >>> from qviz.pytorch.qat import QATConfig, prepare
-    >>> list(output_fakes(prepare(digits_cnn(), QATConfig())))
-    ['quant', 'conv1', 'conv2', 'fc1', 'fc2']
-    """
+    """Return the fake-quantize of each layer's output, by the layer's name."""
     ending = ".activation_post_process"
     return {n.removesuffix(ending): m for n, m in fake_quantizes(model).items() if n.endswith(ending)}
 
@@ -62,15 +54,6 @@ def weight_snapshots(model: nn.Module) -> dict[str, WeightSnapshot]:
     """Return the weights of each fake-quantized layer as they are now, with the grid they were last rounded to.
 
     A layer that never ran has none, and is left out.
-
-    Examples
-    --------
-    >>> from qviz.pytorch.digits_model import digits_cnn
-    >>> from qviz.pytorch.qat import QATConfig, train_qat
-    >>> run = train_qat(digits_cnn(), QATConfig(2, 4, epochs=0))
-    >>> snapshot = weight_snapshots(run.model)["conv1"]
-    >>> snapshot.values.shape, sorted(set(snapshot.codes.ravel().tolist()))
-    ((16, 1, 3, 3), [-2, -1, 0, 1])
     """
     layers = weighted_layers(model).items()
     return {name: _snapshot(layer) for name, layer in layers if not has_seen_nothing(layer.weight_fake_quant)}

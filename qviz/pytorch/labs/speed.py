@@ -219,13 +219,7 @@ class DigitsSpeed:
 
 
 def copy_bandwidth(size: int = COPIED_BYTES, repeats: int = 10) -> float:
-    """Copy so many bytes by one thread, and return thousand millions of bytes a second, read and written, at best.
-
-    Examples
-    --------
-    >>> copy_bandwidth(1 << 16, repeats=2) > 0
-    True
-    """
+    """Copy so many bytes by one thread, and return thousand millions of bytes a second, read and written, at best."""
     source = np.zeros(size, np.uint8)
     target = np.ones_like(source)  # written to, so that the system has given it its pages
     return 2 * size / min(_seconds(lambda: np.copyto(target, source)) for _ in range(repeats)) / 1e9

@@ -1,4 +1,4 @@
-"""The ways to quantize the digits network, old and new, each with its code and with what it needs."""
+"""Old and new backends for quantizing the digits network, each with its code and requirements."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -52,7 +52,7 @@ class _Operations(TorchDispatchMode):
 
 
 def run(model: nn.Module, x: torch.Tensor) -> tuple[torch.Tensor, tuple[str, ...]]:
-    """Run a model once; return what it gives out, and torch's names of the operations that ran, in their order.
+    """Run a model once; return its output and torch's names of the operations that ran, in order.
 
     Examples
     --------

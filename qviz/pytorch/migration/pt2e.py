@@ -138,14 +138,6 @@ def without_float_weights(converted: fx.GraphModule) -> fx.GraphModule:
     """Return a converted graph without the parameters that it does not use.
 
     convert_pt2e leaves the float weights beside the codes that replaced them, so that a saved file grows.
-
-    Examples
-    --------
-    >>> from qviz.pytorch.size_and_latency import size_bytes
-    >>> from qviz.pytorch.digits_model import digits_cnn, digits_tensors
-    >>> converted = quantize(digits_cnn(), digits_tensors()[0])
-    >>> size_bytes(without_float_weights(converted)) < size_bytes(converted) / 3
-    True
     """
     with torchao_env.quiet():
         lean = deepcopy(converted)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qviz.numerics import PerChannel, PerGroup, PerTensor, calibrate, fake_quantize
-from qviz.numerics.codecs import CODECS, FP16, Affine, Codec, as_codec
+from qviz.numerics import PerChannel, PerGroup, PerTensor, calibrate, fake_quantize, mse, sqnr_db
+from qviz.numerics.codecs import CODECS, FP16, Affine, Codec, as_codec, compare_formats
 
 EVERY = pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS)
 # Their scale or table follows from averages or a search, so a second time it is another one.
@@ -191,3 +191,22 @@ def test_levels_of_a_group_are_the_values_it_can_have(codec):
             # TWN's threshold is not halfway, and GGUF chooses codes before its scale is rounded to float16.
             tolerance = {"ternary": 1.0}.get(codec.name, 2e-3)
             assert off.max() <= tolerance * np.abs(x).max()
+
+
+@pytest.mark.parametrize("granularity", [None, 16, "per tensor"])
+def test_comparison_is_what_each_codec_does(granularity):
+    x = np.random.default_rng(5).standard_normal(1000).astype(np.float32)
+    for name, m in compare_formats(x, granularity).items():
+        codec, how = CODECS[name], None if CODECS[name].whole_groups else granularity
+        x_hat = codec.fake_quantize(x, how)
+        assert np.array_equal(m.values.ravel()[:1000], x_hat)
+        assert m.bits_per_value == codec.bits_per_value(1000, how)
+        assert m.sqnr_db == sqnr_db(x, x_hat) and m.mse == mse(x, x_hat)
+
+
+def test_comparison_takes_the_rule_of_mx():
+    x = np.random.default_rng(6).standard_normal(1000).astype(np.float32)
+    found = compare_formats(x, rule="rceil", names=["MXFP4", "NVFP4", "power of two 4 bit"])
+    assert found["MXFP4"].codec.rule == "rceil" and found["power of two 4 bit"].codec.rule == "even"
+    with pytest.raises(ValueError, match="x must hold at least one value to be compared: got shape"):
+        compare_formats([])

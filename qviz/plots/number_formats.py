@@ -1,0 +1,189 @@
+"""Any number format: its levels on the real line, the sizes of its errors, and all formats by bits and error."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import NullLocator
+
+from qviz.numerics.codecs import FAMILIES, Measured, family_of
+from qviz.numerics.pareto import pareto_front
+
+from .histogram import padded, relative
+from .moving_text import Words
+from .panel import Panel
+from .style import (
+    CLIPPED,
+    ERROR,
+    FLOAT,
+    FONT_SIZE,
+    FURTHER,
+    QUANTIZED,
+    QUIET,
+    RANGE,
+    ROUNDED,
+    Labels,
+    dress,
+    legend,
+    logarithmic,
+)
+
+VALUES, LEVELS = 2, 1  # heights of the two rows
+MOST = 64  # values that are shown one by one
+COLUMNS = 1600  # of the line: levels that lie closer are drawn as one
+SIZES = np.geomspace(1e-5, 10, 121)  # of errors, as a share of the root mean square of the values
+BITS = (0.5, 9.5)  # how far the axis goes: 16 bits would leave the others half of it; a star beyond stands at the end
+LOSSLESS = 150.0  # dB: where a format is drawn that loses nothing; one that loses more than there is, at 0
+_MARKS = dict(zip(FAMILIES, ("o", "s", "^", "D", "v", "P"), strict=True))
+_COLORS = dict(zip(FAMILIES, (FLOAT, QUANTIZED, ROUNDED, CLIPPED, FURTHER, ERROR), strict=True))
+
+
+class FormatLinePanel(Panel):
+    """The levels of a format on the real line, and the level that each of a few values goes to."""
+
+    def __init__(self, title: str = "Levels of one group, and where its values go"):
+        super().__init__()
+        self.title = title
+
+    def build(self, ax: Axes) -> None:
+        """Create the levels, the values, and a line from each value to its level."""
+        dress(ax, Labels(self.title, "real value", ""))
+        ax.set_ylim(0.45, 2.6)
+        ax.set_yticks([LEVELS, VALUES], ["level", "value"])
+        ax.tick_params(axis="y", length=0)
+        ax.spines["left"].set_visible(False)
+        ax.axhline(LEVELS, color=QUIET, linewidth=1, zorder=1)
+        self.ticks = self.moving(*ax.plot([], [], color=QUANTIZED, linewidth=1.5))
+        self.moves = self.moving(*ax.plot([], [], color=FLOAT, linewidth=0.9, alpha=0.7))
+        self.values = self.moving(*ax.plot([], [], "o", color=FLOAT, markersize=5))
+        self.note = Words(ax, ax.transAxes, FONT_SIZE)
+        self.moving(*self.note.artists)
+
+    def update(self, values: np.ndarray, values_hat: np.ndarray, levels: np.ndarray, ends: tuple[float, float]) -> None:
+        """Show (n,) `values` of a group, what they become, and (k,) rising `levels`; infinite ones are left out.
+
+        `ends` are the least and the greatest value that the axis has to hold; levels may lie beyond.
+        """
+        levels = levels[np.isfinite(levels)].astype(np.float64)
+        order = np.argsort(values, kind="stable")
+        some = order[np.unique(np.linspace(0, order.size - 1, MOST).round().astype(np.intp))]  # evenly by rank
+        shown, shown_hat = values[some].astype(np.float64), values_hat[some].astype(np.float64)
+        left, right = padded(*ends, 0.2)
+        self.ax.set_xlim(left, right)
+        inside = levels[(levels >= left) & (levels <= right)]
+        columns = np.unique(np.floor((inside - left) * (COLUMNS / (right - left))), return_index=True)[1]
+        ticks = inside[columns]
+        self.ticks.set_data(*_segments(ticks, ticks, LEVELS - 0.3, LEVELS + 0.3))
+        self.values.set_data(shown, np.full(shown.size, VALUES))
+        self.moves.set_data(*_segments(shown, np.clip(shown_hat, left, right), VALUES, LEVELS + 0.3))
+        used = np.unique(values_hat).size
+        said = f"{used:,} of {levels.size:,} levels used by {values.size:,} values"
+        self.note.say(said, 0.99, 0.93)
+        self.description = f"{self.title}: {said}, from {values.min():.4g} to {values.max():.4g}."
+
+
+class ErrorSizePanel(Panel):
+    """How large the errors are, on a logarithmic axis: each bit less moves the hill to the right by a factor of two."""
+
+    def __init__(self, title: str = "Size of the errors"):
+        super().__init__()
+        self.title = title
+
+    def build(self, ax: Axes) -> None:
+        """Create the outline and the mark of the root mean square."""
+        dress(ax, Labels(self.title, "|error| / root mean square of the values", "frequency"))
+        logarithmic(ax.xaxis)
+        self.outline = self.moving(
+            ax.stairs(np.zeros(SIZES.size - 1), SIZES, fill=True, facecolor=ROUNDED, edgecolor=ERROR)
+        )
+        self.middle = self.moving(ax.axvline(1, ymax=0.85, color=RANGE, linestyle="--", linewidth=1.5))
+        self.note = Words(ax, ax.transAxes, FONT_SIZE)
+        self.moving(*self.note.artists)
+        ax.set_xlim(SIZES[0], SIZES[-1])
+        ax.set_ylim(0, 1.25)
+        ax.yaxis.set_major_locator(NullLocator())
+
+    def update(self, x: np.ndarray, x_hat: np.ndarray) -> None:
+        """Show the errors of `x_hat` against `x`, both (n,); those of zero are told in words."""
+        x, error = x.astype(np.float64), np.abs(x_hat.astype(np.float64) - x)
+        rms = float(np.sqrt(np.mean(np.square(x)))) or 1.0
+        error = np.minimum(error, 1e6 * rms)  # infinite, where a value is beyond the format's largest
+        lost = error > 0
+        share = np.clip(error[lost] / rms, SIZES[0], SIZES[-1])
+        self.outline.set_data(relative(np.histogram(share, SIZES)[0]), SIZES)
+        typical = float(np.sqrt(np.mean(np.square(error)))) / rms
+        at = min(max(typical, SIZES[0]), SIZES[-1])
+        self.middle.set_xdata([at, at])
+        exact = float(np.mean(~lost))
+        self.note.say(f"root mean square {typical:.2%}; exact: {exact:.1%}", 0.99, 0.93)
+        self.description = f"{self.title}: root mean square {typical:.2%} of that of the values; {exact:.1%} are exact."
+
+
+class FormatsPanel(Panel):
+    """Every format by bits per value and SQNR, with a line through those that nothing beats, and a star at one."""
+
+    def __init__(self, title: str = "All formats: up and to the left is better"):
+        super().__init__()
+        self.title = title
+        self._found: Mapping[str, Measured] | None = None
+        self._drawn = 0
+
+    def build(self, ax: Axes) -> None:
+        """Create the marks of each family, the front and the star."""
+        dress(ax, Labels(self.title, "bits per value, scales counted", "SQNR in dB"))
+        ax.set_xticks(range(1, 10))
+        (self.front,) = ax.plot([], [], color=QUIET, linewidth=1.5, drawstyle="steps-post")
+        self.marks = {
+            family: ax.plot(
+                [], [], _MARKS[family], color=_COLORS[family], markersize=7, markeredgecolor="white", label=family
+            )[0]
+            for family in FAMILIES
+        }
+        (star,) = ax.plot([], [], "*", color=RANGE, markersize=18, markeredgecolor="white")
+        self.star = self.moving(star)
+        self.name = Words(ax, ax.transAxes, FONT_SIZE, bold=True)
+        self.moving(*self.name.artists)
+        ax.set_xlim(*BITS)
+        legend(ax, loc="upper left")
+
+    def update(self, found: Mapping[str, Measured], here: str) -> None:
+        """Show what was measured of each format, and the star at the one of this name."""
+        if found is not self._found:
+            self._found, self._drawn = found, self._drawn + 1
+            self._show_all(found)
+        i = list(found).index(here)
+        m, (low, high) = found[here], self.ax.get_ylim()
+        self.star.set_data([min(self._bits[i], BITS[1])], [min(max(self._height[i], low), high)])
+        self.name.say(f"{here}: {m.bits_per_value:.2f} bits, {_decibels(m.sqnr_db)}", 0.99, 0.06)
+        better = (self._bits <= self._bits[i]) & (self._height > self._height[i])
+        listed = ", ".join(name for name, b in zip(found, better, strict=True) if b)
+        self.description = (
+            f"{self.title}: {here} has {m.bits_per_value:.2f} bits per value and {_decibels(m.sqnr_db)}; "
+            f"{f'better with no more bits: {listed}' if listed else 'none with no more bits is better'}."
+        )
+
+    def view(self) -> tuple:
+        """Add the marks, which are still."""
+        return (*super().view(), self._drawn)
+
+    def _show_all(self, found: Mapping[str, Measured]) -> None:
+        self._bits = np.array([m.bits_per_value for m in found.values()])
+        self._height = np.array([min(max(m.sqnr_db, 0.0), LOSSLESS) for m in found.values()])
+        families = np.array([family_of(name) for name in found])
+        for family, mark in self.marks.items():
+            mark.set_data(self._bits[families == family], self._height[families == family])
+        front = pareto_front(self._bits, self._height)
+        order = np.flatnonzero(front)[np.argsort(self._bits[front])]
+        self.front.set_data(self._bits[order], self._height[order])
+        seen = self._height[self._bits <= BITS[1]]
+        self.ax.set_ylim(*padded(float(seen.min(initial=0)), float(seen.max(initial=1)), 0.08))
+
+
+def _decibels(value: float) -> str:
+    return f"{value:.1f} dB" if np.isfinite(value) else "nothing lost" if value > 0 else "beyond its largest value"
+
+
+def _segments(x0, x1, y0: float, y1: float) -> tuple[np.ndarray, np.ndarray]:
+    """Join the points (x0, y0) and (x1, y1) in pairs, as one line with gaps."""
+    x = np.column_stack([x0, x1, np.full(len(x0), np.nan)])
+    return x.ravel(), np.tile([y0, y1, np.nan], len(x))

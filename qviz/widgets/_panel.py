@@ -1,0 +1,85 @@
+"""The panel above the picture: the controls that matter first, the rest behind More, figures and buttons below."""
+
+from collections.abc import Callable, Mapping
+
+import ipywidgets as widgets
+
+from ._readout import STYLE, html_of_figures
+from .controls import Control
+
+WIDTH = "940px"  # of the widest picture
+_GRID = "repeat(auto-fit, minmax(min(100%, 320px), 1fr))"  # columns: two beside a side bar, one on a phone
+
+
+class ControlPanel(widgets.VBox):
+    """All controls of an explorer, laid out.
+
+    Parameters
+    ----------
+    rows : mapping of name to (control, row, the widgets in it that hold a value)
+    buttons : mapping of label to (tooltip, function of the button)
+    below : widgets for under the buttons, such as a list of tensors
+    """
+
+    def __init__(
+        self,
+        rows: Mapping[str, tuple[Control, widgets.Widget, list[widgets.Widget]]],
+        buttons: Mapping[str, tuple[str, Callable]],
+        below: list[widgets.Widget],
+    ):
+        self._rows = rows
+        self._rest = [name for name, (control, *_) in rows.items() if control.more]
+        self._changed = 0
+        first, self._more = (
+            widgets.GridBox(
+                [row for control, row, _ in rows.values() if control.more is more],
+                layout={"grid_template_columns": _GRID, "grid_gap": "0 14px", "width": "auto", "max_width": WIDTH},
+            )
+            for more in (False, True)
+        )
+        self._more.layout.display = "none"
+        self._figures = widgets.HTML()
+        self._unfold = _button("More", "Show the other controls", lambda _: self._turn()) if self._rest else None
+        self.buttons = widgets.HBox(
+            [*filter(None, [self._unfold]), *(_button(k, *v) for k, v in buttons.items())],
+            layout={"flex_flow": "row wrap"},
+        )
+        bar = widgets.HBox(
+            [self._figures, self.buttons],
+            layout={"flex_flow": "row wrap", "justify_content": "space-between", "max_width": WIDTH},
+        )
+        style = widgets.HTML(STYLE, layout={"display": "none"})
+        super().__init__([first, self._more, bar, *below, style])
+
+    def add(self, widget: widgets.Widget) -> None:
+        """Put one more widget beside the buttons."""
+        self.buttons.children += (widget,)
+
+    def tell(self, figures: Mapping[str, str]) -> None:
+        """Show the figures that matter most."""
+        self._figures.value = html_of_figures(figures)
+
+    def rest(self, idle: Mapping[str, str], changed: set[str]) -> None:
+        """Disable what has no effect now, with the reason; count what is changed among the controls out of sight."""
+        for name, (control, _, linked) in self._rows.items():
+            reason = idle.get(name, "")
+            for widget in linked:
+                widget.disabled = bool(reason)
+                widget.tooltip = f"{control.label}: {reason}" if reason else control.label
+        self._changed = len(changed.intersection(self._rest))
+        if self._unfold:
+            self._name()
+
+    def _turn(self) -> None:
+        self._more.layout.display = None if self._more.layout.display == "none" else "none"
+        self._name()
+
+    def _name(self) -> None:
+        hidden, n = self._more.layout.display == "none", self._changed
+        self._unfold.description = (f"More ({n} changed)" if n else "More") if hidden else "Fewer"
+
+
+def _button(label: str, hint: str, action: Callable) -> widgets.Button:
+    button = widgets.Button(description=label, tooltip=hint, layout={"width": "auto"})
+    button.on_click(action)
+    return button

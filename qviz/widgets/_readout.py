@@ -1,0 +1,126 @@
+"""What an explorer says in words: text to store and to compare, and the same as HTML, with real tables."""
+
+import html
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+MONOSPACE = "ui-monospace,Menlo,Consolas,'DejaVu Sans Mono','Liberation Mono',monospace"
+_HYPHENED = re.compile(r"\S*\w[-/]\S*")
+LINE_PX = 18  # of the readout
+# JupyterLab breaks long words in a <pre> at any letter, and Voila gives it a font whose letters differ in width.
+STYLE = f"""<style>
+.qviz-readout{{overflow:auto;resize:vertical;box-sizing:border-box;padding:2px 0}}
+.qviz-readout,.qviz-readout :is(pre,th,td){{font:13px/{LINE_PX}px {MONOSPACE}!important;
+color:var(--jp-content-font-color1,inherit)}}
+.qviz-readout pre{{margin:0;padding:0;white-space:pre-wrap!important;word-break:normal!important;
+overflow-wrap:normal!important;background:none;border:0}}
+.qviz-readout pre span{{white-space:nowrap}}
+.qviz-readout table{{border-collapse:collapse;margin:0;width:auto}}
+.qviz-readout :is(th,td){{padding:0 0 0 18px;border:0;text-align:right;white-space:nowrap;font-weight:normal!important}}
+.qviz-readout :is(th[scope=row],.qviz-left){{text-align:left}}
+.qviz-readout tr>:first-child{{padding-left:0}}
+.qviz-readout thead th{{border-bottom:1px solid #9A9A9A}}
+.qviz-readout tr.qviz-marked :is(th,td){{font-weight:bold!important}}
+.qviz-figures{{font-size:14px;line-height:28px;margin:0;display:flex;flex-wrap:wrap;column-gap:22px}}
+.qviz-figures span{{white-space:nowrap}}
+.qviz-figures b{{font-size:20px;font-variant-numeric:tabular-nums}}
+</style>"""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under a head; the first cell of a row says what the row is about.
+
+    Parameters
+    ----------
+    head : str for each column
+    rows : sequence of rows, each a str for each column
+    widths : int for each column, in characters of the stored text; negative where words begin at the left
+    marked : position of the row that is meant, or None
+    mark : sign before it
+    """
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    widths: Sequence[int]
+    marked: int | None = None
+    mark: str = ""
+
+    def __str__(self) -> str:
+        lines = [self._line(self.head, " " * len(self.mark))]
+        lines += [
+            self._line(row, self.mark if n == self.marked else " " * len(self.mark)) for n, row in enumerate(self.rows)
+        ]
+        return "\n".join(line.rstrip() for line in lines)
+
+    def _line(self, cells: Sequence[str], mark: str) -> str:
+        pairs = zip(cells, self.widths, strict=True)
+        text = "".join(f"{cell:<{-width}}" if width < 0 else f"{cell:>{width}}" for cell, width in pairs)
+        return f"{mark} {text}" if self.mark else text
+
+    @property
+    def html(self) -> str:
+        """A table whose columns and rows have heads."""
+        head = "".join(self._cell("th", cell, width, ' scope="col"') for cell, width in self._columns(self.head))
+        body = "".join(self._row(n, row) for n, row in enumerate(self.rows))
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+    def _columns(self, cells: Sequence[str]) -> Iterable[tuple[str, int]]:
+        return zip(cells, self.widths, strict=True)
+
+    def _row(self, number: int, row: Sequence[str]) -> str:
+        marked = number == self.marked
+        first, *cells = self._columns(row)
+        name = f"{self.mark if marked else ''} {first[0]}".strip()
+        told = self._cell("th", name, first[1], ' scope="row"') + "".join(self._cell("td", *cell) for cell in cells)
+        return f'<tr class="qviz-marked">{told}</tr>' if marked else f"<tr>{told}</tr>"
+
+    @staticmethod
+    def _cell(tag: str, text: str, width: int, scope: str = "") -> str:
+        left = ' class="qviz-left"' if width < 0 else ""
+        return f"<{tag}{scope}{left}>{html.escape(text)}</{tag}>"
+
+
+class Readout(str):
+    """Words and tables, one below the other: a str, with `html` for those who see it.
+
+    Examples
+    --------
+    >>> said = Readout.of("two rows:", Table(["name", "bits"], [["a", "3"], ["b", "8"]], [-6, 4], marked=1, mark="*"))
+    >>> print(said)
+    two rows:
+      name  bits
+      a        3
+    * b        8
+    >>> said.html.count("<th scope=")
+    4
+    """
+
+    html: str
+
+    @classmethod
+    def of(cls, *parts: "str | Table") -> "Readout":
+        """Join parts: lines of text, and tables."""
+        said = cls("\n".join(map(str, parts)))
+        said.html = "\n".join(part.html if isinstance(part, Table) else _words(part) for part in parts)
+        return said
+
+
+def html_of(said: str, note: str = "") -> str:
+    """Return a readout as HTML, announced when it changes, below a note such as where a picture was saved."""
+    told = said.html if isinstance(said, Readout) else _words(said)
+    told = f"{_words(note)}\n{told}" if note else told
+    return f'<div role="status" aria-live="polite">{told}</div>'
+
+
+def html_of_figures(figures: Mapping[str, str]) -> str:
+    """Return the few figures that matter most, large, each with its name."""
+    told = "".join(f"<span>{html.escape(k)} <b>{html.escape(v)}</b></span>" for k, v in figures.items())
+    return f'<div class="qviz-figures">{told}</div>'
+
+
+def _words(text: str) -> str:
+    """Return lines of text; a word with a hyphen or a slash in it, such as min-max, is not broken there."""
+    whole = _HYPHENED.sub(r"<span>\g<0></span>", html.escape(text))
+    return f"<pre>{whole}</pre>"

@@ -1,0 +1,149 @@
+"""Every number format on one tensor: its levels, its errors, and bits against error with all scales counted."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from qviz.numerics.codecs import CODECS, RULES, Measured, compare_formats
+from qviz.plots import Canvas, ErrorSizePanel, FormatLinePanel, FormatsPanel
+
+from .controls import choice, ladder, slider, tensor_choice
+from .explorer import Explorer
+
+OWN = "as the format says"
+GROUPS = {OWN: None, **{str(n): n for n in (16, 32, 64, 128, 256)}, "whole tensor": "per tensor"}
+STRETCH, STRETCHES = 256, 128  # a larger tensor is measured on so many stretches of neighbours
+
+
+@dataclass(frozen=True)
+class State:
+    """Which tensor, which format, and how many values share a scale."""
+
+    data: str = tensor_choice("fc1 weights")
+    format: str = ladder("Format", CODECS, "NVFP4")
+    group: str = choice("Values per scale", GROUPS)
+    rule: str = choice("Scale of MX formats", RULES)
+    place: int = slider("Place shown", 1, 1, 64)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was measured of every format, and of the chosen one a group.
+
+    Attributes
+    ----------
+    x : (n,) float32; `total` is the size of the tensor, of which it may be a part
+    found : all formats by name
+    measured : the chosen one
+    group : which group is shown, from 0
+    values, values_hat : at most 256 of its values, before and after
+    levels : all that its codes can stand for
+    ends : least and greatest of the 256 values at this place, whatever the size of a group
+    """
+
+    x: np.ndarray
+    total: int
+    found: Mapping[str, Measured]
+    measured: Measured
+    group: int
+    values: np.ndarray
+    values_hat: np.ndarray
+    levels: np.ndarray
+    ends: tuple[float, float]
+
+
+def compute(state: State, x: np.ndarray, total: int, found: Mapping[str, Measured]) -> Result:
+    """Pick a format, and the group at a place in the tensor, out of what was measured."""
+    m = found[state.format]
+    start = min(state.place, -(-x.size // STRETCH)) * STRETCH - STRETCH
+    n, stretch = m.groups.shape[1], x[start : start + STRETCH]
+    shown = slice(start, start + min(n, stretch.size))
+    levels = m.codec.levels(m.params, start // n)
+    ends = float(stretch.min()), float(stretch.max())
+    return Result(x, total, found, m, start // n, x[shown], m.values.ravel()[shown], levels, ends)
+
+
+def stretches(x: np.ndarray) -> np.ndarray:
+    """Return a flat array, or of a large one 128 stretches of 256 neighbours, evenly spread.
+
+    Examples
+    --------
+    >>> stretches(np.arange(5)).size, stretches(np.arange(1_000_000)).size
+    (5, 32768)
+    """
+    x = np.ravel(x)
+    if x.size <= STRETCH * STRETCHES:
+        return x
+    starts = np.linspace(0, x.size - STRETCH, STRETCHES).astype(np.intp)
+    return x[starts[:, None] + np.arange(STRETCH)].ravel()
+
+
+class NumberFormatsExplorer(Explorer):
+    """All number formats on one tensor: levels, errors, and bits per value with the scales counted.
+
+    Examples
+    --------
+    >>> explorer = NumberFormatsExplorer(format="NF4")
+    >>> print(explorer.readout.splitlines()[0])
+    fc1 weights as NF4, groups of 64: 4 bits for the code + 0.5 for scales = 4.5 bits per value
+    >>> explorer.close()
+    """
+
+    State = State
+    _kept: tuple = (None, None, None)
+
+    def compute(self, state: State) -> Result:
+        """Measure every format once for a tensor and its groups; a format is then only picked."""
+        settings = state.data, state.group, state.rule
+        if self._kept[0] != settings or self._kept[1] is not self._own:
+            tensor = self.values(state)
+            x = stretches(tensor)
+            found = compare_formats(x, GROUPS[state.group], state.rule)
+            self._kept = settings, self._own, (x, tensor.size, found)
+        return compute(state, *self._kept[2])
+
+    def canvas(self) -> Canvas:
+        """Lay out levels above, errors and all formats below."""
+        panels = {"line": FormatLinePanel(), "errors": ErrorSizePanel(), "formats": FormatsPanel()}
+        return Canvas(panels, [["line", "line"], ["errors", "formats"]], (900, 560), height_ratios=[2, 5])
+
+    def views(self, state: State, result: Result) -> dict[str, tuple]:
+        """Show a group, all errors, and all formats."""
+        x_hat = result.measured.values.ravel()[: result.x.size]
+        return {
+            "line": (result.values, result.values_hat, result.levels, result.ends),
+            "errors": (result.x, x_hat),
+            "formats": (result.found, state.format),
+        }
+
+    def describe(self, state: State, result: Result) -> str:
+        """Count the bits, tell the error, and name what is better."""
+        m, n = result.measured, result.measured.groups.shape[1]
+        rest = m.bits_per_value - m.codec.bits
+        shared = f"groups of {n:,}" if rest else "each value by itself"
+        fixed = ", which are its own" if m.codec.whole_groups and state.group != OWN else ""
+        part = "" if result.x.size == result.total else f"; measured on {result.x.size:,} of {result.total:,} values"
+        used = f"{np.unique(result.values_hat).size:,} of {result.levels.size:,} levels"
+        return (
+            f"{state.data} as {state.format}, {shared}{fixed}: {m.codec.bits:g} bits for the code + "
+            f"{rest:.3g} for scales = {m.bits_per_value:.4g} bits per value\n"
+            f"mean squared error = {m.mse:.3e}, SQNR = {m.sqnr_db:.2f} dB{part}\n"
+            f"group {result.group + 1:,} of {len(m.groups):,}: {used} used by {result.values.size} values; "
+            f"{_better(state.format, result)}"
+        )
+
+    def close(self) -> None:
+        """Free the tensor too."""
+        super().close()
+        self._kept = (None, None, None)
+
+
+def _better(name: str, result: Result) -> str:
+    """Name the best format that takes no more bits."""
+    limit = result.measured.bits_per_value
+    best = max((n for n, m in result.found.items() if m.bits_per_value <= limit), key=lambda n: result.found[n].sqnr_db)
+    if result.found[best].sqnr_db <= result.measured.sqnr_db:
+        return f"no format with at most {limit:.4g} bits loses less than {name}"
+    other = result.found[best]
+    return f"with no more bits, {best} has {other.sqnr_db:.2f} dB at {other.bits_per_value:.4g}"
