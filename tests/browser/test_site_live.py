@@ -23,6 +23,8 @@ from qviz.widgets.live import live_explorers
 from .conftest import ROOT
 from .site import lesson, serious, serve
 
+pytestmark = pytest.mark.timeout(600)  # the first test waits for the site to be built
+
 PYODIDE = ROOT / "build" / "pyodide"
 STATES = 3  # of each explorer
 PATIENCE_MS = 120_000
@@ -33,10 +35,6 @@ VALUE = "e => e.tagName === 'SELECT' ? e.selectedOptions[0].textContent : +e.val
 ANOTHER = """e => e.tagName === 'SELECT' ? (e.selectedIndex > 0 ? 'ArrowUp' : 'ArrowDown')
     : (+e.value > +e.min ? 'ArrowLeft' : 'ArrowRight')"""  # the key that leads to another value
 MOVES = "performance.getEntriesByName('qviz move').length"
-BYTES = """async image => {
-    const bytes = new Uint8Array(await (await fetch(image.src)).arrayBuffer());
-    return btoa(Array.from(bytes, byte => String.fromCharCode(byte)).join(''));
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -98,8 +96,8 @@ def said(page):
 
 
 def picture(page):
-    data = page.locator(".qviz-live img").first.evaluate(BYTES)
-    return pixels(base64.b64decode(data))
+    data = page.locator(".qviz-live canvas").first.evaluate("canvas => canvas.toDataURL('image/png')")
+    return pixels(base64.b64decode(data.partition(",")[2]))
 
 
 def pixels(png):
@@ -225,7 +223,7 @@ def test_a_link_that_is_wrong_gets_a_sentence_and_the_default(link, sentence, ex
     native = kind()
     assert readout(explore) == native.readout.strip()
     native.close()
-    assert explore.locator(".qviz-live img").count() == 1
+    assert explore.locator(".qviz-live :is(img, canvas)").count() == 1
     assert explore.complaints == []
 
 

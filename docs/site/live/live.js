@@ -74,8 +74,7 @@
       Object.assign(this, { kind, state: {} });
       this.chosen.value = kind;
       this.draw(controls);
-      this.picture.src = picture;
-      this.picture.alt = words;
+      Object.assign(this.picture, { src: picture, alt: words }); // once it moves, the answer draws it
       this.readout.textContent = readout;
       this.link(link);
       if (send) this.send({}, { kind, settings: {} });
@@ -232,15 +231,16 @@
       this.says.textContent = `It does not move: ${why}. The picture is the stored one; press the button to try again.`;
     }
 
-    take({ told, png, failed }) {
-      this.busy = false;
+    async take({ told, png, failed }) {
       if (failed) {
+        this.busy = false;
         this.asked = false;
         this.waiting = null;
         this.fall(failed);
         return;
       }
-      if (told.explorer === this.kind) this.tell(told, png);  // else another one was chosen meanwhile
+      if (told.explorer === this.kind) await this.tell(told, png); // else another one was chosen meanwhile
+      this.busy = false;
       performance.measure("qviz move", { start: this.since, detail: this.key });
       const next = this.waiting;
       this.waiting = null;
@@ -250,11 +250,23 @@
       }
     }
 
-    tell(told, png) {
-      const old = this.picture.src;
-      this.picture.src = URL.createObjectURL(new Blob([png], { type: "image/png" }));
-      if (old.startsWith("blob:")) URL.revokeObjectURL(old);
-      this.picture.alt = told.words || this.picture.alt;
+    // A browser keeps every image that it was given as a file, 1.5 MB each; what is drawn on a canvas it lets go.
+    async paint(png, words) {
+      const bitmap = await createImageBitmap(new Blob([png], { type: "image/png" }));
+      if (this.picture.tagName !== "CANVAS") {
+        const canvas = make("canvas");
+        canvas.setAttribute("role", "img");
+        this.picture.replaceWith(canvas);
+        this.picture = canvas;
+      }
+      Object.assign(this.picture, { width: bitmap.width, height: bitmap.height });
+      this.picture.getContext("2d").drawImage(bitmap, 0, 0);
+      this.picture.setAttribute("aria-label", words || "Picture of the explorer");
+      bitmap.close();
+    }
+
+    async tell(told, png) {
+      await this.paint(png, told.words);
       this.readout.textContent = told.readout;
       this.says.textContent = told.notes.join(" ");
       this.state = told.state;
