@@ -1,6 +1,7 @@
 """What holds for every panel: painting only what moves gives the picture that painting all would give."""
 
 import inspect
+from functools import cache
 from itertools import combinations
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from qviz import PerChannel, QParams, plots
 from qviz.numerics import IntFormat, calibrate, error_of_ranges, error_parts, fake_quantize, observe
 from qviz.numerics.calibration_results import calibration_results
+from qviz.numerics.codecs import FP8_E4M3, as_codec, compare_formats
 from qviz.numerics.roofline import Roof, Work
 from qviz.numerics.saturation import layer_errors
 from qviz.numerics.straight_through import descend
@@ -57,6 +59,18 @@ def sights(bits):
     return [Sight(Work(1e6 * k, 8e6 / bits), roof, 5.0) for k in (1, 4)], "3 layers"
 
 
+VALUES = np.float32([-2.7, -1.1, -0.4, 0.3, 0.9, 1.6, 3.2])
+
+
+@cache
+def all_formats():
+    return compare_formats(VALUES)
+
+
+def as_ints(bits):
+    return as_codec(f"int{bits}").fake_quantize(VALUES)
+
+
 # panel -> the arguments of its update, at some bits
 DATA = {
     "BarsPanel": lambda bits: ({"float32": 0.99, "quantized": bits / 8},),
@@ -102,6 +116,11 @@ DATA = {
         [6.0 * bits, np.nan, 40.0],
         0.99,
     ),
+    "ErrorSizePanel": lambda bits: (VALUES, as_ints(bits)),
+    "FloatBitsPanel": lambda bits: (FP8_E4M3, 8 * bits),
+    "FloatLinePanel": lambda bits: (FP8_E4M3, 0.5 * bits),
+    "FormatLinePanel": lambda bits: (VALUES, as_ints(bits), np.unique(as_ints(bits)), (-3.0, 3.5)),
+    "FormatsPanel": lambda bits: (all_formats(), f"int{bits}"),
     "RequantizePanel": lambda bits: ((18.2 * bits, 18 * bits), (-90.0, 0), 0, True),
     "SqnrPanel": lambda bits: (np.arange(16) + 6.0 * bits - 12, 6.0 * bits),
     "StaircasePanel": lambda bits: (per_tensor(bits), 1.3, (-5.0, 5.0)),

@@ -23,7 +23,7 @@ from qviz.widgets import (
     PhotoExplorer,
     QuantizeExplorer,
 )
-from qviz.widgets.controls import Slider, controls_of
+from qviz.widgets.controls import Slider, Toggle, controls_of
 
 
 def family(widget):
