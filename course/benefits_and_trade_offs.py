@@ -243,8 +243,7 @@ guess_percent.reveal(test.divergence[at] / test.divergence[place(3)], "Small lay
 
 # %%
 from qviz.pytorch.labs import pipelines
-ways = pipelines.run_all()
-print(ways, ways.steps(), sep="\n\n")
+print(ways := pipelines.run_all(), ways.steps(), sep="\n\n")
 LocalResult("How many seconds did each way take?", ways.times)
 
 # %% [markdown]

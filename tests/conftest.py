@@ -4,6 +4,8 @@ Missing parts: where torch, Chromium, an engine ... is not there, skip as usual 
 `pytest.skip`, `skipif`). With QVIZ_REQUIRE_ALL=1, which .ci/run sets, every such skip fails instead, in
 doctests and notebooks too; no test needs to ask.
 
+Processors: QVIZ_NOTEBOOK_KERNELS lets nbval compare what another processor computes.
+
 Network: every process that a test starts, each notebook's kernel included, finds it cut off (tools/offline).
 """
 
@@ -36,10 +38,28 @@ class NothingMayBeMissing:
         return as_failure((yield))
 
 
+class OtherProcessor:
+    """Let the notebooks that nbval runs compute as another processor does: QVIZ_NOTEBOOK_KERNELS="NAME=value ...".
+
+    tools/processors.sh has such settings. A library reads them when it is loaded, so only new processes obey.
+    """
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_setup(self, item):
+        if type(item).__name__ != "IPyNbCell":
+            return (yield)
+        with pytest.MonkeyPatch.context() as patch:
+            for setting in os.environ["QVIZ_NOTEBOOK_KERNELS"].split():
+                patch.setenv(*setting.split("=", 1))
+            return (yield)
+
+
 def pytest_configure(config):
     """Apply both rules to every test, also to those outside this folder."""
     if os.environ.get("QVIZ_REQUIRE_ALL") == "1":
         config.pluginmanager.register(NothingMayBeMissing())
+    if os.environ.get("QVIZ_NOTEBOOK_KERNELS"):
+        config.pluginmanager.register(OtherProcessor())
     paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     os.environ["QVIZ_GUESSES"] = ""  # a page is compared as nobody has answered it
     os.environ["PYTHONPATH"] = os.pathsep.join([OFFLINE, *(p for p in paths if p and p != OFFLINE)])

@@ -292,7 +292,7 @@ def planted_outliers(factor: float = 64.0, channels: int = 4) -> tuple[np.ndarra
     Examples
     --------
     >>> x, w = planted_outliers()
-    >>> plain = training_activations()["pool"].reshape(-1, 512)
+    >>> plain = training_activations()["pool"].reshape(-1, 512).astype(np.float64)
     >>> int((x != plain).any(axis=0).sum()), np.array_equal(x @ w.T, plain @ cnn_weights()["fc1.weight"].T)
     (4, True)
     """

@@ -32,8 +32,8 @@ from .switches import SwitchesExplorer
 
 __all__ = [
     "ArenaExplorer", "CalibrationExplorer", "DecisionExplorer", "EnergyExplorer", "Explorer",
-    "FloatBitsExplorer", "Gallery", "GranularityExplorer", "HardToQuantizeExplorer", "IntegerWalkExplorer", "MappingExplorer",
-    "NumberFormatsExplorer", "PTQExplorer", "ParetoExplorer",
+    "FloatBitsExplorer", "Gallery", "GranularityExplorer", "HardToQuantizeExplorer", "IntegerWalkExplorer",
+    "MappingExplorer", "NumberFormatsExplorer", "PTQExplorer", "ParetoExplorer",
     "PhotoExplorer", "QATExplorer", "QuantizeExplorer", "STEExplorer", "SaturationExplorer", "SizeExplorer",
     "SpeedExplorer", "SwitchesExplorer", "open_link",
 ]  # fmt: skip

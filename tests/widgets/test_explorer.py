@@ -39,10 +39,12 @@ def control(explorer, label, kind):
 
 
 def one_move(explorer_type):
-    """Return the first slider, at an end where it does not start."""
-    controls = controls_of(explorer_type.State).items()
-    name, control, start = next((name, c, start) for name, (c, start) in controls if isinstance(c, Slider))
-    return {name: control.low if start != control.low else control.high}
+    """Return the first slider, at an end where it does not start; without one, the first toggle, turned."""
+    controls = [(name, c, start) for name, (c, start) in controls_of(explorer_type.State).items()]
+    for name, control, start in controls:
+        if isinstance(control, Slider):
+            return {name: control.low if start != control.low else control.high}
+    return next({name: not start} for name, control, start in controls if isinstance(control, Toggle))
 
 
 def click(explorer, label):
