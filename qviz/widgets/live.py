@@ -9,7 +9,7 @@ from dataclasses import fields
 from types import SimpleNamespace
 
 from ._layout import SettingError, SettingNameError
-from .controls import YOURS, Ladder, Slider, Toggle, controls_of
+from .controls import YOURS, Choice, Ladder, Slider, Toggle, controls_of
 from .explorer import Explorer
 from .gallery import all_explorers
 from .links import Link, read_link, write_link
@@ -85,7 +85,8 @@ class LivePage:
         -------
         str
             JSON: {"explorer": its class, "state", "readout", "words": the picture in words, "link", "offers": the
-            options of lists that depend on the state, "notes": sentences on what could not be done}.
+            options of lists and the ends of sliders that depend on the state, "idle": controls without effect now,
+            each with the reason, "notes": sentences on what could not be done}.
         """
         asked = json.loads(message)
         link = read_link(asked["link"], live_explorers()) if "link" in asked else Link("", {})
@@ -100,6 +101,7 @@ class LivePage:
             "readout": explorer.readout,
             "words": explorer._canvas.description,
             "offers": _offers(explorer),
+            "idle": _idle(explorer),
             "link": write_link(type(explorer), state),
             "notes": notes,
         }
@@ -135,9 +137,19 @@ def _moved(explorer: Explorer, asked: dict) -> list[str]:
 
 
 def _offers(explorer: Explorer) -> dict[str, list]:
-    """Return the options of those lists that depend on the State."""
+    """Return what depends on the State: the options of a list, or the ends of a slider; the value is within them."""
     try:
         offers = explorer.offers(explorer.state)
     except ValueError:
         return {}
-    return {name: sorted({*options, getattr(explorer, name)}) for name, options in offers.items()}
+    found = {name: sorted({*options, getattr(explorer, name)}) for name, options in offers.items()}
+    lists = {name for name, (control, _) in controls_of(explorer.State).items() if isinstance(control, Choice)}
+    return {name: listed if name in lists else [listed[0], listed[-1]] for name, listed in found.items()}
+
+
+def _idle(explorer: Explorer) -> dict[str, str]:
+    """Return the controls that have no effect now, each with the reason."""
+    try:
+        return explorer.idle(explorer.state)
+    except ValueError:
+        return {}

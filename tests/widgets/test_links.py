@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 import qviz.widgets
 from qviz.widgets import Explorer, PhotoExplorer, QuantizeExplorer, open_link
 from qviz.widgets import links as links_module
+from qviz.widgets._layout import family
 from qviz.widgets.controls import YOURS, Slider, Toggle, controls_of
 from qviz.widgets.links import MOST_CHARACTERS, read_link, write_link
 
@@ -107,7 +108,7 @@ def test_copy_link_is_offered_where_the_site_is_known(monkeypatch):
     for address, offered in (("", False), ("https://a.example/", True)):
         monkeypatch.setattr("qviz.widgets.explorer.site_address", lambda address=address: address)
         explorer = PhotoExplorer(bits=3)
-        buttons = [w for w in explorer._panel_of_controls.children[-2].children if w.description == "Copy link"]
+        buttons = [w for w in family(explorer) if getattr(w, "description", "") == "Copy link"]
         assert bool(buttons) is offered
         if offered:
             buttons[0].click()

@@ -92,3 +92,10 @@ def test_a_phone_gets_one_column_and_the_same_text(name, page, ask):
     assert page._open[1]._canvas.size[0] == COLUMN and page._open[1].last_error is None
     assert int.from_bytes(page.picture[16:20], "big") == COLUMN
     assert {ax.get_position().x0 < 0.5 for ax in page._open[1]._canvas.figure.axes} == {True}
+
+
+def test_a_slider_gets_the_ends_that_fit_and_what_has_no_effect_is_told(ask):
+    told = ask(key=0, kind="IntegerWalkExplorer", settings={"layer": "conv1"})
+    assert told["offers"]["channel"] == [0, 15]  # conv1 has 16 output channels
+    told = ask(key=1, kind="CalibrationExplorer", settings={"method": "mse"})
+    assert told["idle"]["percentile"] and ask(key=1, move={"method": "percentile"})["idle"] == {}

@@ -130,8 +130,12 @@
       this.show({ ...Object.fromEntries(controls.map(({ name, start }) => [name, start])), ...this.state });
     }
 
-    show(state, offers = {}) {
+    show(state, offers = {}, idle = {}) {
       this.shows.forEach((show, name) => show(state[name], offers[name]));
+      this.rows.forEach((row, name) => {
+        row.title = idle[name] ?? "";
+        for (const input of row.querySelectorAll("input, select")) input.disabled = name in idle;
+      });
     }
 
     row({ name, label, kind, low, high, step, options }) {
@@ -151,7 +155,11 @@
       box.setAttribute("aria-label", label);
       bar.oninput = () => { box.value = bar.value; send(+bar.value); };
       box.onchange = () => box.checkValidity() && box.value !== "" ? send(+box.value) : this.show(this.state);
-      this.shows.set(name, (value) => { bar.value = value; box.value = value; });
+      this.shows.set(name, (value, ends) => {
+        if (ends) for (const input of [bar, box]) [input.min, input.max] = ends;
+        bar.value = value;
+        box.value = value;
+      });
       row.append(bar, box);
     }
 
@@ -271,7 +279,7 @@
       this.says.textContent = told.notes.join(" ");
       this.state = told.state;
       this.link(told.link);
-      if (!this.waiting) this.show(told.state, told.offers);  // while the reader drags on, a slider stays with them
+      if (!this.waiting) this.show(told.state, told.offers, told.idle);  // while the reader drags on, a slider stays with them
       if (this.root.dataset.state !== "live") this.alive();
     }
 
