@@ -113,7 +113,8 @@ class FloatLinePanel(Panel):
         self.mark.set_data([np.clip(np.nan_to_num(value), *self.ax.get_xlim())], [0.72])
         self.mark.set_visible(not np.isnan(value))
         self.description = (
-            f"{self.title}: {levels.size} different ones, up to {fmt.max:g}; normal from {fmt.smallest_normal:g} on."
+            f"{self.title}: {levels.size} different ones, up to {fmt.max:g}; normal from {fmt.smallest_normal:g} on. "
+            f"The mark is at {value:g}."
         )
 
     def _set_axis(self, fmt: FloatFormat) -> None:

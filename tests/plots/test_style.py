@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from qviz.plots import style
 
-ROLES = ("FLOAT", "QUANTIZED", "CLIPPED", "ROUNDED", "ERROR", "RANGE", "QUIET")
+ROLES = ("FLOAT", "QUANTIZED", "CLIPPED", "ROUNDED", "ERROR", "RANGE", "FURTHER", "QUIET")
 
 
 def luminance(color):
