@@ -9,6 +9,8 @@ import re
 ASKED = re.compile(r"^(\w+) = Prediction\(", re.MULTILINE)
 ANSWERED = re.compile(r"^(\w+)\.reveal\(", re.MULTILINE)
 RECORDED = re.compile(r"^record\(([\w, ]+)\)$", re.MULTILINE)
+FOLDED = re.compile(r"(\w+)\.fold_output\(")
+RESULT = re.compile(r"<details>(.*</details>)", re.DOTALL)
 QUESTION = re.compile(r"(.*) \((.* / .*)\) not attempted yet", re.DOTALL)
 ANSWER = re.compile(r"[\w ]+: not attempted yet\. ([\w ]+: .*)", re.DOTALL)
 SUMMARY = "Make your guess above, then open this: the answer"
@@ -20,7 +22,7 @@ def let_readers_guess(notebook):
     for cell in notebook["cells"]:
         source = "".join(cell["source"])
         for output in cell.get("outputs", []):
-            text = "".join(output.get("data", {}).get("text/plain", ""))
+            text, markup = ("".join(output.get("data", {}).get(kind, "")) for kind in ("text/plain", "text/html"))
             if (name := ASKED.search(source)) and (found := QUESTION.fullmatch(text)):
                 choices[name[1]] = found[2].split(" / ")
                 output["data"] = {"text/html": question(name[1], found[1], choices[name[1]])}
@@ -28,6 +30,8 @@ def let_readers_guess(notebook):
                 output["data"] = {"text/html": answer(name[1], found[1], choices[name[1]])}
             elif names := RECORDED.search(source):
                 output["data"] = {"text/html": record(names[1], text)}
+            elif (name := FOLDED.match(source)) and (found := RESULT.search(markup)):
+                output["data"] = {"text/html": f'<details class="qviz-result" data-guess="{name[1]}">{found[1]}'}
 
 
 def question(name, words, choices):

@@ -4,6 +4,7 @@ In a running notebook they unfold by themselves. Where a page is only read, on a
 a <details> that the reader opens; a picture is stored as it is.
 """
 
+import base64
 import html
 import io
 import sys
@@ -13,7 +14,8 @@ import ipywidgets as widgets
 from IPython import get_ipython
 from IPython.display import display
 
-VIEW = "application/vnd.jupyter.widget-view+json"
+from qviz.widgets._stored import AGAIN, VIEW, show
+
 CLOSED = "Folded until you have answered the question above."
 SUMMARY = "Make your guess, then open this: the result"
 _PRE = '<pre style="white-space:pre-wrap;margin:0">{}</pre>'
@@ -54,11 +56,10 @@ class Folded(widgets.HTML):
             return f'<img alt="{words}" style="max-width:100%" src="data:image/png;base64,{png}">'
         return self._data.get("text/html") or _PRE.format(words)
 
-    def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
-        stored = self._data if "image/png" in self._data else {
-            **self._data, "text/html": details(SUMMARY, self._opened())
-        }  # fmt: skip
-        return {**super()._repr_mimebundle_(include=include, exclude=exclude), **stored}
+    def _ipython_display_(self) -> None:
+        png = self._data.get("image/png")
+        stored = {"png": base64.b64decode(png)} if png else {"words": details(SUMMARY, self._opened())}
+        show(self, self._data.get("text/plain", ""), AGAIN, **stored)
 
 
 class Folding:
@@ -74,6 +75,7 @@ class Folding:
     def __init__(self, shell, visible: Callable[[], bool], tell: Callable[[Folded], None]):
         self._shell, self._visible, self._tell = shell, visible, tell
         self._text, self._stdout = io.StringIO(), sys.stdout
+        self._showing = False  # what this itself displays is not to be folded once more
 
     def begin(self) -> None:
         """Take over, until the cell has ended."""
@@ -91,6 +93,8 @@ class Folding:
     def _on_message(self, message: dict) -> dict | None:
         """Fold what is displayed; let widgets through, and what is no display."""
         data = message["content"].get("data", {})
+        if self._showing:
+            return message
         self._show_text()
         if not data or VIEW in data or "qviz-stored" in data.get("text/html", ""):
             return message
@@ -107,7 +111,9 @@ class Folding:
     def _show(self, data: Mapping[str, str]) -> None:
         folded = Folded(data, self._visible)
         self._tell(folded)
+        self._showing = True
         display(folded)
+        self._showing = False
 
 
 def _show_last(value) -> None:

@@ -30,19 +30,25 @@ def _widgets(notebook):
     return notebook.metadata.get("widgets", {}).get("application/vnd.jupyter.widget-state+json", {}).get("state", {})
 
 
-def live(output, states):
-    """Return what a reader of the running notebook sees of an output."""
-    return states[output["data"][VIEW]["model_id"]]["value"]
+def stored(outputs):
+    """Return what a page that only is read keeps of outputs: those that are no widget."""
+    return [output for output in outputs if VIEW not in output.get("data", {})]
+
+
+def live(outputs, states):
+    """Return what a reader of the running notebook sees of each widget."""
+    return [states[output["data"][VIEW]["model_id"]]["value"] for output in outputs if VIEW in output["data"]]
 
 
 def test_text_and_the_last_value_are_folded_and_open_with_the_guess(run):
     (_, printed, value, _), states = run(ASK, FOLD + "print('a < b')\nprint(2)", FOLD + "[1, 2]", "print('before')")
-    assert [output["output_type"] for output in [*printed, *value]] == ["display_data"] * 2
-    assert printed[0]["data"]["text/plain"] == "a < b\n2" and value[0]["data"]["text/plain"] == "[1, 2]"
-    assert "a &lt; b" in printed[0]["data"]["text/html"].partition("</summary>")[2]
-    assert "Folded until" in live(printed[0], states) and "a &lt; b" not in live(printed[0], states)
+    (words,), (last,) = stored(printed), stored(value)
+    assert words["data"]["text/plain"] == "a < b\n2" and last["data"]["text/plain"] == "[1, 2]"
+    assert "a &lt; b" in words["data"]["text/html"].partition("</summary>")[2]
+    (seen,) = live(printed, states)
+    assert "Folded until" in seen and "a &lt; b" not in seen
     (_, printed, _), states = run(ASK, FOLD + "print('a < b')", 'g.commit("2")')
-    assert "a &lt; b" in live(printed[0], states)
+    assert "a &lt; b" in live(printed, states)[0]
 
 
 def test_after_the_guess_a_cell_puts_out_as_ever(run):
@@ -53,18 +59,26 @@ def test_after_the_guess_a_cell_puts_out_as_ever(run):
 def test_the_order_is_kept_and_widgets_come_through(run):
     cell = "import ipywidgets\nprint('one')\ndisplay(ipywidgets.Label('two'))\nprint('three')\ng.reveal(4, 'why')"
     (_, outputs), states = run(ASK, FOLD + cell)
-    assert [output["data"].get("text/plain", "")[:5] for output in outputs] == ["one", "Label", "three", "Your "]
-    assert live(outputs[1], states) == "two"
+    assert [output["data"]["text/plain"][:5] for output in stored(outputs)] == ["one", "three", "Your "]
+    first, label, second, answer = live(outputs, states)
+    assert "Folded" in first and label == "two" and "Folded" in second and "not attempted yet" in answer
+
+
+def test_a_page_that_only_is_read_folds_the_answer(run):
+    """What is stored: an answer behind a summary, which says nothing of it."""
+    (_, outputs), _ = run(ASK, "g.reveal(4, 'a < b')")
+    summary, _, rest = stored(outputs)[0]["data"]["text/html"].partition("</summary>")
+    assert summary.endswith("<details><summary>Make your guess, then open this: the answer")
+    assert rest.startswith("Answer: <strong>4</strong>.<br>a &lt; b</details>")
 
 
 def test_a_picture_is_folded_live_and_stored_as_it_is(run):
     cell = "from qviz import plots\nplots.compare_accuracies({'float32': 0.9, 'W8A8': 0.5})"
     (_, outputs), states = run(ASK, FOLD + cell)
-    (output,) = outputs
-    assert output["data"]["image/png"].startswith("iVBOR") and "text/html" not in output["data"]
-    assert "Folded until" in live(output, states)
+    assert stored(outputs)[0]["data"]["image/png"].startswith("iVBOR")
+    assert "Folded until" in live(outputs, states)[0]
     (_, outputs, _), states = run(ASK, FOLD + cell, 'g.commit("2")')
-    assert '<img alt="Right answers: float32' in live(outputs[0], states)
+    assert '<img alt="Right answers: float32' in live(outputs, states)[0]
 
 
 def test_an_error_is_shown_and_the_next_cell_is_free(run):

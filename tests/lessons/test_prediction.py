@@ -95,11 +95,3 @@ def test_the_right_answer_may_stand_anywhere():
 def test_the_order_is_the_same_each_time_and_belongs_to_the_question():
     assert list(Prediction("How many?", ["a", "b", "c"]).choices) == ["c", "a", "b"]
     assert list(Prediction("How many?", {"a": 1, "b": 2, "c": 3}).choices.items()) == [("c", 3), ("a", 1), ("b", 2)]
-
-
-def test_a_page_that_only_is_read_folds_the_answer(guess):
-    """What is stored: an answer behind a summary, which says nothing of it."""
-    stored = guess.reveal(4.0, "a < b")._repr_mimebundle_()["text/html"]
-    summary, _, rest = stored.partition("</summary>")
-    assert summary == "<details><summary>Make your guess, then open this: the answer"
-    assert rest == "Answer: <strong>4 times</strong>.<br>a &lt; b</details>"

@@ -18,7 +18,7 @@
     for (const question of questions) {
       const guess = guesses.get(question.dataset.guess);
       const status = question.querySelector("[role=status]");
-      status.textContent = guess === undefined ? "" : `You expect: ${guess}. Read on and find out.`;
+      status.textContent = guess === undefined ? "" : `Your guess: ${guess}. Read on and find out.`;
       for (const radio of question.querySelectorAll("input")) if (radio.value === guess) radio.checked = true;
     }
     for (const answer of answers) {
@@ -26,9 +26,12 @@
       answer.querySelector(".qviz-expected")?.remove();
       if (guess === undefined) continue;
       const right = guess === answer.dataset.right;
-      const text = right ? `✓ As you expected: ${guess}.` : `✗ You expected: ${guess}.`;
+      const text = `${right ? "✓" : "✗"} Your guess: ${guess}.`;
       answer.firstElementChild.after(make("p", { className: "qviz-expected", textContent: text }));
       answer.open = true;
+    }
+    for (const result of document.querySelectorAll(".qviz-result")) {
+      if (guesses.has(result.dataset.guess)) result.open = true;
     }
     document.querySelectorAll(".qviz-record").forEach(record);
   }
