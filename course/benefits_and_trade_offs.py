@@ -43,9 +43,8 @@ print(f"float32: {state_dict_bytes(digits_model.digits_cnn()).file_bytes:,} byte
 size = {}
 for bits in (8, 4, 2):
     network = ptq.quantize_model(digits_model.digits_cnn(), ptq.PTQConfig(weight_bits=bits), images)
-    found, packed = state_dict_bytes(network), saved_model.saved_bytes(network, packed=True)
-    size[bits] = found.file_bytes
-    print(f"{bits} bits: {size[bits]:,} in torch's file, {found.codes:,} of them codes; {packed:,} packed")
+    size[bits], packed = (found := state_dict_bytes(network)).file_bytes, saved_model.saved_bytes(network, packed=True)
+    print(f"{bits} bits: {found.file_bytes:,} in torch's file, {found.codes:,} of them codes; {packed:,} packed")
 guess_file.reveal(size[4] / size[8], "torch stores each code in a whole byte. Fewer bits save room only where codes are packed.")
 
 # %% [markdown]

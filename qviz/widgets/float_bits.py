@@ -96,6 +96,10 @@ class FloatBitsExplorer(Explorer):
         """Show the code, and its value among all values."""
         return {"bits": (result.fmt, result.code), "line": (result.fmt, result.fields.value)}
 
+    def figures(self, state: State, result: Result) -> dict[str, str]:
+        """Say the value, and of which kind it is."""
+        return {"value": f"{result.fields.value:g}", "kind": result.fields.kind}
+
     def describe(self, state: State, result: Result) -> str:
         """Say the fields, the kind and the value."""
         fmt, parts = result.fmt, result.fields

@@ -84,6 +84,10 @@ class HardToQuantizeExplorer(Explorer):
             "layers": (result.this.weights_db, result.this.outputs_db),
         }
 
+    def figures(self, state: State, result: Result) -> dict[str, str]:
+        """Say how many answers are right with all remedies that are on, and the signal left in the logits."""
+        return {"right": f"{result.this.accuracy:.1%}", "logits": f"{result.this.sqnr_db:.1f} dB"}
+
     def describe(self, state: State, result: Result) -> str:
         """Say it as a table, a row a step; and the layers."""
         names = {"": "none", **NAMES, "rounding": result.remedies.on[-1] if result.remedies.on else ""}

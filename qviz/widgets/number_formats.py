@@ -129,6 +129,11 @@ class NumberFormatsExplorer(Explorer):
             "formats": (result.found, state.format),
         }
 
+    def figures(self, state: State, result: Result) -> dict[str, str]:
+        """Say the error, and the bits with all scales counted."""
+        m = result.measured
+        return {"SQNR": f"{m.sqnr_db:.2f} dB", "bits per value": f"{m.bits_per_value:.4g}"}
+
     def describe(self, state: State, result: Result) -> str:
         """Count the bits, tell the error, and name what is better."""
         m, n = result.measured, result.measured.groups.shape[1]
