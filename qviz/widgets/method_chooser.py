@@ -95,7 +95,8 @@ def _points(lost: float) -> str:
 def _loss_told(result: Decision) -> str:
     lost, bits = result.lost[result.way], result.answers["bits"]
     if np.isnan(lost):
-        return 'What it loses is measured on the page "Quantization-aware training with fbgemm".'
+        page = 'What it loses is measured on the page "Quantization-aware training with fbgemm".'
+        return f"{page} {result.tolerated:.1f} points may be lost."
     return (
         f"On the digits network, with {bits}-bit weights, it loses {lost:.2f} points of accuracy; "
         f"{result.tolerated:.1f} may be lost."

@@ -140,7 +140,7 @@ def test_every_prediction_is_answered_by_keyboard_and_revealed(lab):
 
 def test_every_quiz_is_answered_by_keyboard_and_scored(lab):
     quizzes = checks.quizzes(lab)
-    assert len(quizzes) == lab.written("_the_course")
+    assert len(quizzes) == lab.written("before_the_course") + lab.written("after_the_course")
     assert [wrong for quiz in quizzes for wrong in checks.quiz(lab, quiz)] == []
 
 

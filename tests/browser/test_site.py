@@ -122,8 +122,8 @@ def test_a_guess_opens_the_answer_fills_the_record_and_is_kept(page, address):
     commit.press("Enter")
     guess = wrong.input_value()
     for _ in range(2):  # the second time after the page was opened anew
-        assert f"You expect: {guess}. Read on" in question.inner_text()
-        assert answer.locator(".qviz-expected").inner_text() == f"✗ You expected: {guess}."
+        assert f"Your guess: {guess}. Read on" in question.inner_text()
+        assert answer.locator(".qviz-expected").inner_text() == f"✗ Your guess: {guess}."
         assert answer.locator("p").nth(1).is_visible()
         count = page.locator(".qviz-guess").count()
         assert f"1 of {count} guessed, 0 right." in page.locator(".qviz-record").inner_text()

@@ -118,20 +118,20 @@ def test_8_bit_biases_hurt_beside_8_bit_weights_and_not_beside_4():
 
 
 def test_bytes_of_the_usual_setting():
-    # 38,160 weights of a byte, 122 biases of 4, a float32 scale for each of 122 channels, 5 bytes for 5 activations
-    assert CNN.outcome(Switches()).size_bytes == 38_160 + 4 * 122 + 4 * 122 + 5 * 5
+    # 38,160 weights of a byte, 122 biases of 4, a 16-bit scale for each of 122 channels, 3 bytes for each of 5 activations
+    assert CNN.outcome(Switches()).size_bytes == 38_160 + 4 * 122 + 2 * 122 + 3 * 5
     assert CNN.outcome(Switches()).activation_bytes == 64 + 1024 + 2048 + 64 + 10
-    assert CNN.outcome(Switches()).bias_share == 488 / 39_161
+    assert CNN.outcome(Switches()).bias_share == 488 / 38_907
 
 
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ({"weight_bits": 3}, (54, 64, 69)),  # 144 * 3 / 8; 16 scales and the output's
-        ({"weight_bits": 3, "granularity": "per tensor"}, (54, 64, 9)),
-        ({"weights": False, "bias_bits": 5}, (576, 10, 69)),  # the biases bring 16 scales of their own
-        ({"activations": False, "bias_bits": 5, "bias_scale": OWN}, (144, 10, 68)),
-        ({"weights": False, "activations": False, "bias_scale": OWN}, (576, 64, 4)),
+        ({"weight_bits": 3}, (54, 64, 35)),  # 144 * 3 / 8; 16 scales of 2 bytes and the output's 2 + 1
+        ({"weight_bits": 3, "granularity": "per tensor"}, (54, 64, 5)),
+        ({"weights": False, "bias_bits": 5}, (576, 10, 35)),  # the biases bring 16 scales of their own
+        ({"activations": False, "bias_bits": 5, "bias_scale": OWN}, (144, 10, 34)),
+        ({"weights": False, "activations": False, "bias_scale": OWN}, (576, 64, 2)),
         ({"weights": False, "activations": False, "biases": False}, (576, 64, 0)),
     ],
 )
