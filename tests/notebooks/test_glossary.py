@@ -36,7 +36,7 @@ EMPHASIS = {
 # Capital letters, and no term: licences, publishers, what the code itself explains.
 CAPITALS = {"CC0", "NVIDIA", "ONNX", "UCI"}
 LABELS = {control.label for kind in all_explorers() for control, _ in controls_of(kind.State).values()}
-NAMES = {name for kind in all_explorers() for name in controls_of(kind.State)} | {"Reset", "Train", "Stop"}
+NAMES = {name for kind in all_explorers() for name in controls_of(kind.State)} | {"More", "Reset", "Train", "Stop"}
 
 
 def prose(source):
