@@ -115,7 +115,7 @@ for bits in (8, 6, 4, 3):
     print(f"{bits:4}{w:9.1f}{a:13.1f}{expected:15.1f}{wa:15.1f}", *(f"{most - run.right:9}" for run in runs))
 
 # %% [markdown]
-# **Notice:** the noise follows the sum to a fraction of a decibel. The answers do not have to: they depend on the margins of page 1, and among 359 images a few answers more or fewer are chance.
+# **Notice:** the noise follows the sum to a fraction of a decibel. The answers do not have to: they depend on the margins of [page](page:what_is_quantization), and among 359 images a few answers more or fewer are chance.
 #
 # ## A bias joins a sum
 #

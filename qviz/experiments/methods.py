@@ -186,7 +186,7 @@ RULES: tuple[Rule, ...] = (
         ("static",),
         COSTS,
         "one scale for all channels loses more than one for each, which costs a few bytes and is torch's default",
-        "lesson 2; torch.ao.quantization.get_default_qconfig",
+        'page "Scale and zero point"; torch.ao.quantization.get_default_qconfig',
     ),
     Rule(
         {"target": ("ARM phone",)},

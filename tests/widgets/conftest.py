@@ -29,7 +29,7 @@ EXPECTED = (  # what a reader may ask for and cannot have: one sentence each
 TOGETHER = 20  # states in a row that only sliders move: new axes take ten times as long to draw
 # bytes a state: one that leaked its PNG file would cost 10 to 40 kB, one that leaked its picture 1.3 MB
 LEAK = 6_000
-TRACED = 80  # the last states, whose memory is traced
+TRACED = 100  # the last states, whose memory is traced
 
 
 def pytest_generate_tests(metafunc):
