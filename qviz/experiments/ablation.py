@@ -56,7 +56,7 @@ class SwitchedCNN:
     >>> cnn.outcome(Switches().with_on()).right, cnn.outcome(Switches()).right, cnn.images
     (355, 355, 359)
     >>> print(cnn.outcome(Switches()))
-    98.9% right, 38.5 dB; 39,161 bytes stored, 3,210 in flight
+    98.9% right, 38.5 dB; 38,907 bytes stored, 3,210 in flight
     """
 
     def __init__(self, most: int | None = None):
@@ -174,7 +174,7 @@ def stored_bytes(name: str, switches: Switches) -> tuple[int, int, int]:
     Examples
     --------
     >>> stored_bytes("fc2", Switches(weight_bits=4))  # 640 weights, 10 biases, 10 scales of weights, the output's
-    (320, 40, 45)
+    (320, 40, 23)
     """
     overhead = (SCALE_BYTES + ZERO_POINT_BYTES) * switches.activations
     if name == "input":

@@ -51,7 +51,7 @@ def compute(state: State) -> Result:
 
 
 class HardToQuantizeExplorer(Explorer):
-    """The digits network with channels of unequal size, in few bits: what each remedy adds to those above it.
+    """The digits network with channels of unequal size: what each remedy adds to those above it.
 
     Examples
     --------

@@ -118,7 +118,7 @@ def test_8_bit_biases_hurt_beside_8_bit_weights_and_not_beside_4():
 
 
 def test_bytes_of_the_usual_setting():
-    # 38,160 weights of a byte, 122 biases of 4, a 16-bit scale for each of 122 channels, 3 bytes for each of 5 activations
+    # 38,160 weights of a byte, 122 biases of 4, 122 channels with a 16-bit scale, 5 activations with 3 bytes
     assert CNN.outcome(Switches()).size_bytes == 38_160 + 4 * 122 + 2 * 122 + 3 * 5
     assert CNN.outcome(Switches()).activation_bytes == 64 + 1024 + 2048 + 64 + 10
     assert CNN.outcome(Switches()).bias_share == 488 / 38_907
