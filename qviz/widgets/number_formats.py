@@ -9,7 +9,7 @@ import numpy as np
 from qviz.numerics.codecs import CODECS, RULES, Measured, compare_formats
 from qviz.plots import Canvas, ErrorSizePanel, FormatLinePanel, FormatsPanel
 
-from .controls import choice, ladder, slider, tensor_choice
+from .controls import choice, ladder, more, slider, tensor_choice
 from .explorer import Explorer
 
 OWN = "as the format says"
@@ -24,8 +24,8 @@ class State:
     data: str = tensor_choice("fc1 weights")
     format: str = ladder("Format", CODECS, "NVFP4")
     group: str = choice("Values per scale", GROUPS)
-    rule: str = choice("Scale of MX formats", RULES)
-    place: int = slider("Place shown", 1, 1, 64)
+    rule: str = more(choice("Scale of MX formats", RULES))
+    place: int = more(slider("Place shown", 1, 1, 64))
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class NumberFormatsExplorer(Explorer):
     def canvas(self) -> Canvas:
         """Lay out levels above, errors and all formats below."""
         panels = {"line": FormatLinePanel(), "errors": ErrorSizePanel(), "formats": FormatsPanel()}
-        return Canvas(panels, [["line", "line"], ["errors", "formats"]], (900, 560), height_ratios=[2, 5])
+        return Canvas(panels, [["line", "line"], ["errors", "formats"]], (900, 450), height_ratios=[2, 5])
 
     def views(self, state: State, result: Result) -> dict[str, tuple]:
         """Show a group, all errors, and all formats."""

@@ -172,7 +172,9 @@ def keys_stay(lab: LabPage, control) -> list[str]:
     lab.settle()
     if lab.page.evaluate(CELLS) != cells:
         return ["a key goes to the notebook, and changes its cells"]
-    return [] if control.evaluate("e => e === document.activeElement") else ["a key takes the focus away"]
+    if control.evaluate("e => e === document.activeElement"):
+        return []
+    return [f"a key takes the focus away from {control.evaluate('e => e.outerHTML')[:200]}"]
 
 
 def prediction(prediction: Prediction) -> list[str]:

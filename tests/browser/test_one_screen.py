@@ -14,6 +14,10 @@ from .lab import LabPage
 SCREENS = {"laptop": (1280, 720), "desktop": (1400, 900), "tablet": (1024, 768), "phone": (390, 844)}
 MOST_PX = 680  # of an explorer, from its first control to the end of its text
 FEW = range(2, 5)
+MANY = {  # all in sight at once, because they are one thing to a reader
+    "FloatBitsExplorer": "the eight bits of one number",
+    "HardToQuantizeExplorer": "the remedies that the picture has a row for",
+}
 
 # For each explorer: what it is, its height, how far it is from its first control to the lower end of its picture, the
 # height of the window on the page, how much wider it is than its place, and how many controls are in sight.
@@ -95,7 +99,7 @@ def test_slider_picture_and_figures_are_seen_together(lab, at, screen):
     (folder / f"{screen}.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
     lab.photograph(folder / screen)
     assert [name for name, seen in found.items() if seen["beyond"] > 0] == []
-    assert [name for name, seen in found.items() if seen["first"] not in FEW] == []
+    assert [name for name, seen in found.items() if seen["first"] not in FEW and name not in MANY] == []
     assert [name for name, seen in found.items() if seen["narrow"] < 230] == []  # a slider needs room to be dragged
     if screen != "phone":
         assert {name: seen for name, seen in found.items() if seen["height"] > MOST_PX} == {}

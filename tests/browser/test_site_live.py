@@ -119,7 +119,9 @@ def random_state(kind, rng):
 
 
 def difference(a, b):
-    return float(np.abs(a - b).mean())
+    rows = min(len(a), len(b))  # versions of matplotlib may round the height of a picture otherwise
+    assert abs(len(a) - len(b)) <= 1
+    return float(np.abs(a[:rows] - b[:rows]).mean())
 
 
 @pytest.mark.parametrize("name", live_explorers())
