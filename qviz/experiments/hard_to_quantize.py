@@ -8,7 +8,7 @@ images. Activations get 8 bits and one scale a tensor; biases stay float32.
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import MappingProxyType
 
 import numpy as np
@@ -22,7 +22,7 @@ from qviz.networks.topology import LAYERS
 from qviz.numerics import IntFormat, PerChannel, PerTensor, QParams, _check, calibrate, fake_quantize
 
 from .ablation_result import compare
-from .mixed_precision import one_thread
+from .mixed_precision import logit_divergence, one_thread
 
 NETWORKS = MappingProxyType({"channels rescaled": rescaled_weights, "as trained": cnn_weights})
 ROUNDINGS = ("to nearest", "adaptive", "GPTQ")
@@ -221,7 +221,7 @@ def measure(remedies: Remedies, float_activations: bool = False) -> Outcome:
     return Outcome(
         right=logits.argmax(axis=1) == d.labels[d.test],
         sqnr_db=outputs_db[-1],
-        divergence=_divergence(exact["fc2"], logits),
+        divergence=float(logit_divergence(exact["fc2"], logits) / len(logits)),
         weights_db=np.array(weights_db),
         outputs_db=np.array(outputs_db),
     )
@@ -399,21 +399,17 @@ def _before_relu(layer: str, x: np.ndarray, weights: dict) -> np.ndarray:
 
 
 def _after(layer: str, sums: np.ndarray, activations: dict) -> np.ndarray:
-    """Return what the next layer reads: after ReLU and pooling, quantized if there is a scale for it."""
+    """Return what the next layer reads: after ReLU and pooling, quantized."""
     if layer == LAYERS[-1]:
         return sums
-    x = _relu(sums)
-    x = fake_quantize(x, activations[layer]) if layer in activations else x
+    x = fake_quantize(_relu(sums), activations[layer])
     return max_pool(x) if layer == "conv2" else x
 
 
 def _forward(images: np.ndarray, weights: dict, activations: dict) -> dict[str, np.ndarray]:
     """Return the input and the output of each layer, as the next one reads it."""
-    x = fake_quantize(images, activations["input"]) if activations else images
-    seen = {"input": x}
-    for layer in LAYERS:
-        x = seen[layer] = _after(layer, _before_relu(layer, x, weights), activations)
-    return seen
+    seen = cnn_forward(images, weights, {name: partial(fake_quantize, qparams=p) for name, p in activations.items()})
+    return {name: seen[{"conv2": "pool", "fc2": "logits"}.get(name, name)] for name in ("input", *LAYERS)}
 
 
 def _correct(weights: dict, activations: dict, exact: dict) -> None:
@@ -439,14 +435,3 @@ def _mean_sums(network: str, equalized: bool) -> dict[str, np.ndarray]:
 def _by_channel(sums: np.ndarray) -> np.ndarray:
     """Return the mean of each channel over images and places, (1, channels)."""
     return sums.mean(axis=(0, *range(2, sums.ndim)), dtype=np.float64)[np.newaxis]
-
-
-def _divergence(reference: np.ndarray, logits: np.ndarray) -> float:
-    p, q = (_log_softmax(values) for values in (reference, logits))
-    return float((np.exp(p) * (p - q)).sum(axis=1).mean())
-
-
-def _log_softmax(logits: np.ndarray) -> np.ndarray:
-    logits = logits.astype(np.float64)
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))

@@ -258,7 +258,7 @@ def _measure(conv1_bits: int, chosen: np.ndarray, weights: dict) -> tuple[np.nda
         logits = linear(third, fc2, fc2_bias).reshape(n, k, k, -1)
         right = (logits.argmax(axis=3) == labels[:, None, None]).sum(axis=0)
         noise = np.square(logits - reference[:, None, None]).sum(axis=(0, 3), dtype=np.float64)
-        found.append((right, noise, _divergence(reference, logits)))
+        found.append((right, noise, logit_divergence(reference[:, None, None], logits)))
     right, noise, divergence = (np.stack(tables) for tables in zip(*found, strict=True))
     return right, noise, divergence, float(np.square(reference).sum(dtype=np.float64))
 
@@ -272,10 +272,26 @@ def _convolve(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray
     return _relu(summed.astype(np.float32)).reshape(len(weight), *x.shape[1:])
 
 
-def _divergence(reference: np.ndarray, logits: np.ndarray) -> np.ndarray:
-    """Return the Kullback-Leibler divergence of softmax(logits) from softmax(reference), summed over the images."""
-    p, q = _log_softmax(reference)[:, None, None], _log_softmax(logits)
-    return (np.exp(p) * (p - q)).sum(axis=(0, 3), dtype=np.float64)
+def logit_divergence(reference: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    """Return the Kullback-Leibler divergence of softmax(logits) from softmax(reference), in nats, summed over images.
+
+    Parameters
+    ----------
+    reference, logits : (images, ..., classes); what stands between may broadcast
+
+    Returns
+    -------
+    float64 array (...)
+
+    Examples
+    --------
+    By hand (log(0.5 / 0.75) + log(0.5 / 0.25)) / 2:
+
+    >>> round(float(logit_divergence(np.zeros((1, 2)), np.log([[0.75, 0.25]]))), 4)
+    0.1438
+    """
+    p, q = _log_softmax(reference), _log_softmax(logits)
+    return (np.exp(p) * (p - q)).sum(axis=(0, -1), dtype=np.float64)
 
 
 def _log_softmax(logits: np.ndarray) -> np.ndarray:

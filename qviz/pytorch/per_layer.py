@@ -93,6 +93,12 @@ def check_names(model: nn.Module, config: PerLayer) -> None:
             )
 
 
+def set_own_bits(model: nn.Module, config: PerLayer) -> None:
+    """Give each layer that has bits of its own the observers for them, in place."""
+    for name in config.own_bits:
+        model.get_submodule(name).qconfig = config.qconfig(name)
+
+
 def keep_float(model: nn.Module, config: PerLayer) -> nn.Module:
     """Put torch's mark on what stays float, in place, and return the model.
 

@@ -34,7 +34,7 @@ from .layer_support import (
     quantizable,
     run_watched,
 )
-from .per_layer import check_names, keep_float
+from .per_layer import check_names, keep_float, set_own_bits
 from .ptq_config import PTQConfig, check_float
 from .reproducible import ReproducibleSums
 from .simulate import simulate
@@ -213,10 +213,9 @@ def _prepared(model: nn.Module, config: PTQConfig, samples: torch.Tensor) -> nn.
     model = _copied(model, config)
     if eager:
         model = fused(model)
-        for name, module in quantizable(model).items():
-            if name in config.own_bits:
-                module.qconfig = config.qconfig(name)
-            elif type(module) is nn.PReLU:
+        set_own_bits(model, config)
+        for module in quantizable(model).values():
+            if type(module) is nn.PReLU:
                 module.qconfig = config.prelu_qconfig()
             elif type(module) in (nn.ReLU6, *FIXED_LAYERS):  # their kernels ask no observer for a scale
                 module.qconfig = None
@@ -265,9 +264,7 @@ def _dynamic(model: nn.Module, config: PTQConfig, samples: torch.Tensor) -> nn.M
     """Quantize the weights of linear layers now, and let each input's range be found when it comes."""
     model = _copied(model, config)
     if config.flow == "eager":
-        for name, module in dynamic_layers(model).items():
-            if name in config.own_bits:
-                module.qconfig = config.qconfig(name)
+        set_own_bits(model, config)
         kinds = dict.fromkeys((nn.Linear, intrinsic.LinearReLU), config.qconfig())
         return quantization.quantize_dynamic(model, kinds, inplace=True)
     model, mapping = with_a_layer_for_each_call(model), quantization.QConfigMapping()

@@ -32,7 +32,7 @@ from .labs.snapshots import (
     weighted_layers,
 )
 from .layer_support import check_layers, check_parameters, check_runs, drop_unused, fused, quantizable, run_watched
-from .per_layer import check_names, keep_float
+from .per_layer import check_names, keep_float, set_own_bits
 from .qat_config import QATConfig
 from .qat_layers import as_float, qat_mappings
 from .reproducible import ReproducibleSums
@@ -171,10 +171,9 @@ def _prepared(model: nn.Module, config: QATConfig) -> nn.Module:
     # torch draws random weights for the layers it makes, and then puts ours in: the generator is put back
     with engines.quiet(), torch.random.fork_rng(devices=[]):
         model = fused(model)
-        for name, module in quantizable(model).items():
-            if name in config.own_bits:
-                module.qconfig = config.qconfig(name)
-            elif type(module) in (nn.ReLU6, nn.Softmax):  # no kernel, or one that asks no observer for a scale
+        set_own_bits(model, config)
+        for module in quantizable(model).values():
+            if type(module) in (nn.ReLU6, nn.Softmax):  # no kernel, or one that asks no observer for a scale
                 module.qconfig = None
         model.qconfig = config.qconfig()
         quantization.prepare_qat(model, mapping=qat_mappings(), inplace=True)
