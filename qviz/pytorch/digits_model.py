@@ -20,6 +20,7 @@ from qviz.data import digits
 from qviz.networks import cnn_weights
 
 from .engines import quiet, threads
+from .inputs import labelled, run
 from .optimizer import AdamW
 from .reproducible import ReproducibleSums
 from .training_data import BATCH, TrainingData
@@ -229,14 +230,12 @@ def accuracy(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> float:
     >>> accuracy(digits_cnn(), x[:10], y[:10])
     1.0
     """
-    from .inputs import labelled
-
     x, y = labelled(x, y)
     floats = next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
     # A network in training is float64 and takes twice the memory. A dynamic one finds its ranges in the whole batch.
     parts = x.double().split(BATCH) if floats == torch.float64 else [x]
     with torch.inference_mode(), ReproducibleSums():
-        return float((torch.cat([model(part) for part in parts]).argmax(1) == y).double().mean())
+        return float((torch.cat([run(model, part) for part in parts]).argmax(1) == y).double().mean())
 
 
 def rescale_channels(model: DigitsCNN, factor: float = 16.0, seed: int = 0) -> DigitsCNN:
@@ -312,7 +311,7 @@ def _one_epoch(model, optimizer, batches, loss_of, should_stop) -> float | None:
         if should_stop():
             return None
         optimizer.zero_grad()
-        loss = loss_of(model(x), y)
+        loss = loss_of(run(model, x), y)
         loss.backward()
         optimizer.step()
         total, count = total + float(loss.detach()) * len(x), count + len(x)

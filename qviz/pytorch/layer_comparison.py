@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from . import engines
+from .inputs import as_inputs, run
 from .labs.snapshots import fake_quantizes, observers_off, output_fakes, weight_snapshots
 from .ptq import SIMULATED
 from .reproducible import ReproducibleSums
@@ -91,6 +92,7 @@ def agreement(fake: nn.Module, converted: nn.Module, x: torch.Tensor) -> Agreeme
     fc2          0.00%     0.00%    0.0         0.00%
     same predictions: 100.00%
     """
+    x = as_inputs(x, "x", ids=True)
     _check_pair(fake, converted, x)
     with torch.no_grad(), engines.quiet(), observers_off(fake):
         mine, their = _outputs(fake, fake, x), _outputs(converted, fake, x)
@@ -111,7 +113,7 @@ def _outputs(model, fake, x) -> dict[str, torch.Tensor]:
     handles = [m.register_forward_hook(lambda m, i, y, n=n: seen.__setitem__(n, y)) for n, m in modules]
     try:
         with ReproducibleSums(integers=False):
-            model(x)
+            run(model, x)
     finally:
         for handle in handles:
             handle.remove()

@@ -19,6 +19,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
 from .copies import computing
+from .inputs import run
 
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, *TRANSPOSED)
@@ -209,7 +210,7 @@ def drop_unused(prepared: nn.Module) -> list[str]:
 def check_runs(model: nn.Module, x: torch.Tensor, name: str) -> None:
     """Refuse inputs that the float network itself cannot take."""
     try:
-        model(x)
+        run(model, x)
     except Exception as error:
         shape = tuple(x.shape)
         raise ValueError(
@@ -226,7 +227,7 @@ def run_watched(converted: nn.Module, x: torch.Tensor, flow: str, narrow: bool) 
     watch = _Watch(narrow)
     try:
         with watch:
-            converted(x)
+            run(converted, x)
     except Exception as error:
         if watch.refusal:
             raise ValueError(watch.refusal) from None

@@ -17,7 +17,7 @@ from qviz.numerics import Histogram, HistogramObserver, IntFormat, QParams, deci
 from . import engines
 from .bridge import from_torch, qparams_of, quantize_tensor, to_array
 from .copies import copied, with_a_layer_for_each_call, with_plain_weights
-from .inputs import labelled
+from .inputs import Inputs, in_order, labelled, run
 from .labs.snapshots import grid_of, weight_used, weighted_layers
 from .layer_support import FUSED, WEIGHTED, dynamic_layers, fused
 from .measure_results import Layer, PTQResult, Weights
@@ -57,6 +57,7 @@ def evaluate(
     model_q : nn.Module
         From `quantize_model`, `simulate_model` or, after QAT, `convert`; or any network converted by torch.
     x, y : inputs (n, ...) and labels (n,); or batches of both, such as a DataLoader, as x
+        Several inputs are a dict of tensors by the names of forward's arguments.
     repeats : int
         How often to time each network on the first `batch` inputs; 0 for not at all.
     batch, threads : int
@@ -130,14 +131,14 @@ class Reference:
         ValueError
             None of its layers is quantized.
         """
-        names = layer_names(model_q)
+        names, entries = layer_names(model_q), _entries(self.x)
         if not names:
             raise ValueError("model_q must have quantized layers: it has none; convert it first, or exchange the two")
         with engines.quiet(), torch.inference_mode():
             self._run(names)
             their = outputs_of(model_q, self.x, names)
             _check_answer(their[""], "model_q")
-            layers = tuple(self._layer(n, model_q, their) for n in ("input", *names))
+            layers = tuple(self._layer(n, model_q, their) for n in (*entries, *names))
             times = [latency(m, self.x[:batch], repeats=repeats, threads=threads) for m in (model_q, self.model)]
             theirs, mine = to_array(their[""]).argmax(1), self._seen[""].real.argmax(1)
             size = size_bytes(model_q)
@@ -159,18 +160,18 @@ class Reference:
 
     def _run(self, names: list[str]) -> None:
         """Run the float network, unless the outputs of these layers are known."""
-        if not self._seen.keys() >= {*names, "input", ""}:
-            outputs = {"input": self.x, **outputs_of(self.model, self.x, names)}
+        if not self._seen.keys() >= {*names, *_entries(self.x), ""}:
+            outputs = {**_entries(self.x), **outputs_of(self.model, self.x, names)}
             _check_answer(outputs[""], "model")
             self._seen |= {name: _Seen.of(tensor) for name, tensor in outputs.items() if name not in self._seen}
 
     def _layer(self, name: str, model_q: nn.Module, their: dict[str, torch.Tensor]) -> Layer | None:
         seen, weights = self._seen[name], None
-        if name == "input":
-            qparams = _input_qparams(model_q, self.x)
+        if (entry := _entries(self.x).get(name)) is not None:
+            qparams = _input_qparams(model_q, self.x, name)
             if qparams is None:
                 return None
-            got = quantize_tensor(self.x, qparams)
+            got = quantize_tensor(entry, qparams)
         else:
             module, got = model_q.get_submodule(name), their[name]
             if type(module) in WITH_RELU and type(self.model.get_submodule(name)) in WEIGHTED:
@@ -253,7 +254,7 @@ def outputs_of(model: nn.Module, x: torch.Tensor, names: list[str]) -> dict[str,
     ]
     try:
         with torch.inference_mode(), ReproducibleSums(integers=False):
-            model(x)
+            run(model, x)
     finally:
         for handle in handles:
             handle.remove()
@@ -266,7 +267,7 @@ def _like(model_float: nn.Module, model_q: nn.Module, x: torch.Tensor) -> nn.Mod
     if isinstance(model_q, fx.GraphModule):
         with engines.quiet():  # fuses as it does before quantizing, and observes nothing
             model = with_a_layer_for_each_call(model)
-            return quantize_fx.prepare_fx(model, quantization.QConfigMapping(), (x[:1],))
+            return quantize_fx.prepare_fx(model, quantization.QConfigMapping(), in_order(model, x[:1]))
     return fused(model) if any("intrinsic" in type(m).__module__ for m in model_q.modules()) else model
 
 
@@ -309,31 +310,42 @@ def _output_qparams(module: nn.Module) -> QParams | None:
     return from_torch(module.scale, module.zero_point, *ends)
 
 
-def _input_qparams(model: nn.Module, x: torch.Tensor) -> QParams | None:
-    """Return the qparams that the input itself is quantized with; None where something else comes first."""
+def _entries(x: torch.Tensor | Inputs) -> dict[str, torch.Tensor]:
+    """Return the inputs of real numbers by the names that they have in the result."""
+    if not isinstance(x, Inputs):
+        return {"input": x}
+    return {f"input {key}": part for key, part in x.parts.items() if part.is_floating_point()}
+
+
+def _input_qparams(model: nn.Module, x: torch.Tensor | Inputs, name: str) -> QParams | None:
+    """Return the qparams that an input itself is quantized with; None where something else comes first."""
     if isinstance(model, fx.GraphModule):
-        return _graph_input_qparams(model)
+        return _graph_input_qparams(model, name.removeprefix("input ") if isinstance(x, Inputs) else None)
     found: list[QParams] = []
 
     def note(module, inputs):
-        if inputs[0] is first and not found:
+        if inputs[0] is watched and not found:
             found.append(_output_qparams(module))
 
     first = x[:1]
+    watched = _entries(first)[name]
     stubs = [m for m in model.modules() if isinstance(m, quantization.QuantStub | Quantize)]
     handles = [stub.register_forward_pre_hook(note) for stub in stubs]
     try:
         with engines.quiet(), torch.inference_mode():
-            model(first)
+            run(model, first)
     finally:
         for handle in handles:
             handle.remove()
     return found[0] if found else None
 
 
-def _graph_input_qparams(model: fx.GraphModule) -> QParams | None:
+def _graph_input_qparams(model: fx.GraphModule, argument: str | None) -> QParams | None:
+    """Find how a graph quantizes this argument, or the first one that it quantizes."""
     for node in model.graph.nodes:
         if not node.args or not isinstance(node.args[0], fx.Node) or node.args[0].op != "placeholder":
+            continue
+        if argument not in (None, node.args[0].target):
             continue
         if node.op == "call_module" and isinstance(rounded := model.get_submodule(node.target), Rounded):
             return rounded.qparams

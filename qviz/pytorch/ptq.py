@@ -19,7 +19,7 @@ from torch.ao.quantization.qconfig_mapping import _FIXED_QPARAMS_OP_TO_OBSERVER
 
 from . import engines
 from .copies import copied, with_a_layer_for_each_call, with_plain_weights
-from .inputs import inputs_of
+from .inputs import in_order, inputs_of, run
 from .layer_support import (
     FIXED_LAYERS,
     FLOAT_IN_FX,
@@ -69,8 +69,8 @@ def quantize_model(
         Float; not changed. Fused with its own `fuse()`, if it has one.
     config : PTQConfig
     calibration_x : float32 tensor (n, ...), or batches of them, such as a DataLoader
-        Inputs to calibrate on, of which the first `config.samples` are used, in batches of 32. A dynamic network needs
-        none.
+        Inputs to calibrate on, of which the first `config.samples` are used, in batches of 32. For a network with
+        several inputs a dict of tensors by the names of forward's arguments. A dynamic network needs none.
     engine : str or None
         None is the preferred one, fbgemm where it is there. Where this machine has none at all the result is simulated.
 
@@ -223,10 +223,10 @@ def _prepared(model: nn.Module, config: PTQConfig, samples: torch.Tensor) -> nn.
         quantization.prepare(model, inplace=True)
     else:
         model = with_a_layer_for_each_call(model)
-        model = quantize_fx.prepare_fx(model, _mapping(model, config), (samples[:1],))
+        model = quantize_fx.prepare_fx(model, _mapping(model, config), in_order(model, samples[:1]))
     with ReproducibleSums():
         for batch in samples.split(BATCH):
-            model(batch)
+            run(model, batch)
     drop_unused(model)
     return model
 
@@ -270,7 +270,7 @@ def _dynamic(model: nn.Module, config: PTQConfig, samples: torch.Tensor) -> nn.M
     model, mapping = with_a_layer_for_each_call(model), quantization.QConfigMapping()
     for name in dynamic_layers(model):  # by name: asked for the type, FX wants one for each ReLU too
         mapping.set_module_name(name, config.qconfig(name))
-    return quantize_fx.convert_fx(quantize_fx.prepare_fx(model, mapping, (samples[:1],)))
+    return quantize_fx.convert_fx(quantize_fx.prepare_fx(model, mapping, in_order(model, samples[:1])))
 
 
 def _finished(converted: nn.Module, config: PTQConfig, engine: str) -> nn.Module:

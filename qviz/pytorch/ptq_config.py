@@ -1,4 +1,4 @@
-"""The settings of post-training quantization, the observers of torch for them, and checks of models and inputs."""
+"""The settings of post-training quantization, the observers of torch for them, and a check of models."""
 
 from dataclasses import dataclass
 
@@ -156,35 +156,3 @@ def check_float(model: nn.Module, name: str = "model") -> None:
             "give the one that it was made from"
         )
     check_parameters(model, name)
-
-
-def check_inputs(x: torch.Tensor, name: str, ids: bool = False) -> None:
-    """Refuse inputs that a float32 network cannot take, or that would spoil every range; `ids` may be whole numbers."""
-    dtypes = (torch.float32, *((torch.int32, torch.int64) if ids else ()))
-    if not isinstance(x, torch.Tensor) or x.dtype not in dtypes:
-        got = x.dtype if isinstance(x, torch.Tensor) else type(x).__name__
-        raise TypeError(f"{name} must be a float32 tensor: got {got}; use torch.as_tensor({name}).float()")
-    if x.layout != torch.strided or x.is_meta:
-        got = "a meta tensor, which holds no values" if x.is_meta else f"layout {x.layout}; use {name}.to_dense()"
-        raise TypeError(f"{name} must be a dense tensor: got {got}")
-    if x.ndim == 0:
-        raise ValueError(f"{name} must hold inputs along its first axis: got a single number")
-    bad = (~torch.isfinite(x)).nonzero()
-    if len(bad):
-        first = tuple(bad[0].tolist())
-        raise ValueError(
-            f"{name} must be finite: got {x[first]} at index {first}, and {len(bad)} such values in all; "
-            "drop or replace them"
-        )
-
-
-def check_labelled(x: torch.Tensor, y: torch.Tensor) -> None:
-    """Refuse inputs and labels that have no accuracy."""
-    check_inputs(x, "x")
-    if not isinstance(y, torch.Tensor) or y.is_floating_point():
-        got = y.dtype if isinstance(y, torch.Tensor) else type(y).__name__
-        raise TypeError(f"y must be a tensor of whole numbers: got {got}; use torch.as_tensor(y).long()")
-    if y.ndim != 1:
-        raise ValueError(f"y must have one axis, a label for each input: got shape {tuple(y.shape)}")
-    if len(x) == 0 or len(x) != len(y):
-        raise ValueError(f"x and y must hold as many inputs as labels, at least one: got {len(x)} and {len(y)}")

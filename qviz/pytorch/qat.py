@@ -23,6 +23,7 @@ from torch.ao.nn.intrinsic import qat as intrinsic_qat
 
 from . import digits_model, engines
 from .copies import copied
+from .inputs import as_inputs, run
 from .labs.snapshots import (
     WeightSnapshot,
     fake_quantizes,
@@ -129,7 +130,7 @@ def prepare(model: nn.Module, config: QATConfig, example_x: torch.Tensor | None 
     model : nn.Module
         With QuantStub and DeQuantStub in it. Fused with its own `fuse()` or `fuse_model()`, if it has one.
     config : QATConfig
-    example_x : tensor (n, ...) or None
+    example_x : tensor (n, ...), dict of tensors by the names of forward's arguments, or None
         An input of the model. With one, the network is converted and run once, so that an operation which torch has no
         integer kernel for is found now, and not after the training.
 
@@ -162,7 +163,7 @@ def prepare(model: nn.Module, config: QATConfig, example_x: torch.Tensor | None 
     narrow = config.activation_format.bits < 8
     check_layers(model, per_channel=config.per_channel, training=True, narrow=narrow)
     if example_x is not None:
-        _rehearse(model, config, example_x[:1])
+        _rehearse(model, config, as_inputs(example_x, "example_x", ids=True)[:1])
     return _prepared(model, config)
 
 
@@ -189,7 +190,7 @@ def _rehearse(model: nn.Module, config: QATConfig, example_x: torch.Tensor) -> N
     with engines.quiet(), engines.using(), torch.no_grad(), torch.random.fork_rng(devices=[]):
         check_runs(copied(model).eval(), example_x, "example_x")
         prepared = _prepared(model, quick).eval()
-        prepared(example_x)
+        run(prepared, example_x)
         drop_unused(prepared)
         as_float(prepared)
         converted = quantization.convert(prepared, inplace=True)
@@ -342,7 +343,7 @@ def _observe(model: nn.Module, inputs: torch.Tensor) -> None:
         for part in inputs.split(PART):
             for observer in observers:
                 observer.reset_min_max_vals()
-            model(part)
+            run(model, part)
             parts.append([(observer.min_val.clone(), observer.max_val.clone()) for observer in observers])
     for observer, seen in zip(observers, zip(*parts, strict=True), strict=True):
         lows, highs = (torch.stack(ends) for ends in zip(*seen, strict=True))

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from . import engines
-from .inputs import inputs_of
+from .inputs import inputs_of, run
 
 WARM_UP = 5
 
@@ -129,5 +129,5 @@ def latency(model: nn.Module, x: torch.Tensor, *, repeats: int = 30, threads: in
 
 def _time(model, x) -> float:
     start = perf_counter()
-    model(x)
+    run(model, x)
     return perf_counter() - start

@@ -1,13 +1,13 @@
 """What a network is trained on, seen as batches: a reader's own data, and the loss that judges it."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from .inputs import inputs_of, labelled
+from .inputs import Inputs, as_inputs, inputs_of, labelled, run
 from .layer_support import first_line
 
 BATCH = 64
@@ -22,7 +22,7 @@ class TrainingData:
     ----------
     train : pair of tensors (n, ...), or an iterable of such pairs, as a DataLoader is
         Inputs and targets. A pair is shuffled, and given out in batches of 64; an iterable is gone through once for
-        each epoch, in its own order.
+        each epoch, in its own order. Several inputs are a dict of tensors by the names of forward's arguments.
     test : the same, or None
         With whole numbers as targets: what the accuracy after each epoch is measured on. None for no accuracy (NaN).
     loss : function of the network's output and the targets, to one number
@@ -52,14 +52,12 @@ class TrainingData:
                 "one; give a DataLoader, a list of batches, or a pair of tensors"
             )
         pair = self.train if _is_pair(self.train) else next(iter(self.train), None)
-        if not (isinstance(pair, tuple | list) and len(pair) == 2 and all(isinstance(p, torch.Tensor) for p in pair)):
+        if not _is_pair(pair):
             got = "no batch" if pair is None else type(pair).__name__
             raise TypeError(f"train must hold pairs of tensors, inputs and targets: got {got}; give (x, y)")
-        inputs_of(pair[0], "train")
-        if len(pair[0]) == 0 or len(pair[0]) != len(pair[1]):
-            raise ValueError(
-                f"train must hold a target for each input, at least one: got {len(pair[0])} and {len(pair[1])}"
-            )
+        count = len(inputs_of(pair[0], "train"))
+        if count == 0 or count != len(pair[1]):
+            raise ValueError(f"train must hold a target for each input, at least one: got {count} and {len(pair[1])}")
         if not callable(self.loss):
             raise TypeError(f"loss must be a function of output and targets: got {type(self.loss).__name__}")
         if self.test is not None:
@@ -68,9 +66,10 @@ class TrainingData:
     def batches(self, generator: torch.Generator) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Yield pairs of inputs and targets, one epoch of them."""
         if not _is_pair(self.train):
-            yield from self.train
+            for x, y in self.train:
+                yield as_inputs(x, "train", ids=True) if isinstance(x, Mapping) else x, y
             return
-        x, y = self.train
+        x, y = as_inputs(self.train[0], "train", ids=True), self.train[1]
         for batch in torch.randperm(len(x), generator=generator).split(BATCH):
             yield x[batch], y[batch]
 
@@ -89,7 +88,7 @@ class TrainingData:
         """
         x, y = next(self.batches(torch.Generator().manual_seed(0)))
         try:
-            value = self.loss(model(x), y)
+            value = self.loss(run(model, x), y)
         except Exception as error:
             raise ValueError(f"loss must take the network's output and its targets: it fails on the first batch: "
                              f"{first_line(error)}") from None  # fmt: skip
@@ -99,4 +98,7 @@ class TrainingData:
 
 
 def _is_pair(data) -> bool:
-    return isinstance(data, tuple | list) and len(data) == 2 and all(isinstance(part, torch.Tensor) for part in data)
+    """Whether it is one pair of inputs and targets, and no list of batches."""
+    if not (isinstance(data, tuple | list) and len(data) == 2):
+        return False
+    return isinstance(data[0], torch.Tensor | Mapping | Inputs) and isinstance(data[1], torch.Tensor)

@@ -83,7 +83,7 @@ def test_torchao_takes_batches_too():
         ),
         ([TRAIN[:2].double()], TypeError, r"got torch\.float64; use torch\.as_tensor\(batch\)\.float\(\)"),
         ([TRAIN[:2], torch.zeros(2, 3)], ValueError, r"of one shape, .*: got \(1, 8, 8\) and \(3,\)"),
-        ([{"x": TRAIN[:2]}], TypeError, "batch must be a float32 tensor: got dict"),
+        ([{"x": [1.0]}], TypeError, r"batch\['x'\] must be a float32 tensor: got list"),
         ([TRAIN[:2] / 0], ValueError, "calibration_x must be a tensor, or batches of inputs: batch must be finite"),
         (
             TRAIN[:2].to_sparse(),
