@@ -329,6 +329,7 @@ DOORS = {
     ),
     "pytorch.bridge.quantize_tensor.x": Door(lambda x: bridge.quantize_tensor(x, P), REAL, tensors_only=True),
     "pytorch.inputs.inputs_of.data": Door(lambda d: inputs.inputs_of(d, "data"), REAL, tensors_only=True),
+    "pytorch.inputs.as_inputs.x": Door(lambda x: inputs.as_inputs(x, "x"), REAL, tensors_only=True),
     "pytorch.inputs.labelled.x": Door(lambda x: inputs.labelled(x, torch.tensor([0, 1, 2])), REAL, tensors_only=True),
     "pytorch.ptq.quantize_model.calibration_x": Door(
         lambda x: state(ptq.quantize_model(tiny(), CONFIG, x)), REAL, tensors_only=True
@@ -698,6 +699,8 @@ def found_in(package):
 EXEMPT = {
     "*.size": "width and height of a picture",
     "*.ratios": "how wide the columns of a picture are",
+    "pytorch.inputs.run.x": "inputs that inputs_of returned",
+    "pytorch.inputs.in_order.x": "inputs that inputs_of returned",
     "plots.*Panel*": "a panel is given Results, which qviz computed and checked",
     "plots.image.Pixels.*": "an artist, called by matplotlib",
     "plots.canvas.*": "the settings of a picture",

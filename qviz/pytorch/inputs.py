@@ -33,7 +33,7 @@ class Inputs:
             if not isinstance(key, str):
                 raise TypeError(f"{name} must have the names of forward's arguments as keys: got {key!r}")
             if not (isinstance(part, torch.Tensor) and part.dtype == torch.bool and part.ndim):
-                check_inputs(part, f"{name}[{key!r}]", ids=True)
+                _check_inputs(part, f"{name}[{key!r}]", ids=True)
         lengths = {key: len(part) for key, part in parts.items()}
         if len(set(lengths.values())) != 1:
             got = ", ".join(f"{key} {n}" for key, n in lengths.items()) or "an empty dict"
@@ -86,7 +86,7 @@ def as_inputs(x, name: str, ids: bool = False) -> torch.Tensor | Inputs:
     if isinstance(x, Mapping):
         return Inputs(x, name)
     if not isinstance(x, Inputs):
-        check_inputs(x, name, ids)
+        _check_inputs(x, name, ids)
     return x
 
 
@@ -108,7 +108,7 @@ def inputs_of(data, name: str, most: int | None = None, ids: bool = False) -> to
     Raises
     ------
     TypeError, ValueError
-        It is something else, or a batch is not what `check_inputs` accepts.
+        It is something else, or a batch is not finite and float32.
 
     Examples
     --------
@@ -131,7 +131,7 @@ def labelled(x, y=None) -> tuple[torch.Tensor | Inputs, torch.Tensor]:
     Raises
     ------
     TypeError, ValueError
-        As for `check_labelled`; or there are no labels.
+        Inputs or labels are something else, or not as many; or there are no labels.
 
     Examples
     --------
@@ -144,7 +144,7 @@ def labelled(x, y=None) -> tuple[torch.Tensor | Inputs, torch.Tensor]:
             "y must be a tensor of whole numbers: got None; give labels, or batches of (inputs, labels) as x"
         )
     y = of_batches if y is None else y
-    check_labelled(x, y)
+    _check_labelled(x, y)
     return x, y
 
 
@@ -184,7 +184,7 @@ def _cat(xs: list) -> torch.Tensor | Inputs:
     return Inputs({key: torch.cat([x.parts[key] for x in xs]) for key in xs[0].parts})
 
 
-def check_inputs(x: torch.Tensor, name: str, ids: bool = False) -> None:
+def _check_inputs(x: torch.Tensor, name: str, ids: bool = False) -> None:
     """Refuse inputs that a float32 network cannot take, or that would spoil every range; `ids` may be whole numbers."""
     dtypes = (torch.float32, *((torch.int32, torch.int64) if ids else ()))
     if not isinstance(x, torch.Tensor) or x.dtype not in dtypes:
@@ -204,7 +204,7 @@ def check_inputs(x: torch.Tensor, name: str, ids: bool = False) -> None:
         )
 
 
-def check_labelled(x: torch.Tensor | Inputs, y: torch.Tensor) -> None:
+def _check_labelled(x: torch.Tensor | Inputs, y: torch.Tensor) -> None:
     """Refuse inputs and labels that have no accuracy."""
     as_inputs(x, "x")
     if not isinstance(y, torch.Tensor) or y.is_floating_point():
