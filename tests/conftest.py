@@ -6,6 +6,9 @@ doctests and notebooks too; no test needs to ask.
 
 Processors: QVIZ_NOTEBOOK_KERNELS lets nbval compare what another processor computes.
 
+Threads: two tests run at a time, each on one thread. Threads of BLAS and torch that wait for each other on two busy
+processors make a test several times slower.
+
 Network: every process that a test starts, each notebook's kernel included, finds it cut off (tools/offline).
 """
 
@@ -61,6 +64,9 @@ def pytest_configure(config):
     if os.environ.get("QVIZ_NOTEBOOK_KERNELS"):
         config.pluginmanager.register(OtherProcessor())
     paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    if getattr(config.option, "numprocesses", None):
+        for library in ("OMP", "OPENBLAS", "MKL"):  # read when it is loaded, which the workers have not done yet
+            os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     os.environ["QVIZ_GUESSES"] = ""  # a page is compared as nobody has answered it
     os.environ["PYTHONPATH"] = os.pathsep.join([OFFLINE, *(p for p in paths if p and p != OFFLINE)])
 

@@ -26,6 +26,7 @@ from . import engines
 from .bridge import qparams_of, to_array
 from .copies import copied
 from .digits_model import DigitsCNN
+from .inputs import as_inputs
 from .layer_support import WEIGHTED, first_line
 from .ptq import SIMULATED, PTQConfig, QuantizationRecord, quantize_model
 from .ptq_config import check_float
@@ -112,7 +113,7 @@ def load(path: str | PathLike, model: nn.Module | None = None, example_x: torch.
     path : str or path
     model : nn.Module or None
         A float network of the same layers, with any weights; None is a new DigitsCNN. Not changed.
-    example_x : tensor or None
+    example_x : tensor, dict of tensors by the names of forward's arguments, or None
         Any input of `model`, at least one row; needed if there is a model, unless only weights were quantized.
 
     Returns
@@ -154,7 +155,8 @@ def load(path: str | PathLike, model: nn.Module | None = None, example_x: torch.
             values = {name: file.get_tensor(name) for name in file.keys()}  # mapped, and not read yet
             return _built(about, values, model, example_x)
         except (TypeError, ValueError, KeyError, AttributeError, RuntimeError) as error:
-            raise ValueError(f"{path} does not hold such a network: {first_line(error)}") from None
+            cure = "" if model else "; give the float network that it was made from as model, with example_x"
+            raise ValueError(f"{path} does not hold such a network: {first_line(error)}{cure}") from None
 
 
 def _serialized(model: nn.Module, packed: bool, weight_qparams: Mapping[str, QParams] | None = None) -> bytes:
@@ -320,7 +322,7 @@ def _built(about: dict, values: dict, model: nn.Module | None, example_x) -> nn.
     for name, module in model.named_modules():
         if type(module) in WEIGHTED and {f"{name}.weight", f"{name}.0.weight"} & set(values):  # the latter: fused
             module.qconfig = None  # it stayed float
-    network = quantize_model(model, layout, example_x[:1], engine)
+    network = quantize_model(model, layout, as_inputs(example_x, "example_x", ids=True)[:1], engine)
     with engines.using(engine), engines.quiet():
         inside, outside = network.state_dict(), outside_state(network)
         state = decoded(values, bits, {**inside, **outside}, layout, network)

@@ -198,8 +198,7 @@ def test_with_quantization_in_training(name, weight_bits, activation_bits, metho
 
 
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")  # torch's word on its float convolution
-@pytest.mark.parametrize("flow", ["eager", "fx"])
-@pytest.mark.parametrize("weight_bits", [8, 2])
+@pytest.mark.parametrize(("flow", "weight_bits"), [("eager", 2), ("fx", 8)])
 @pytest.mark.parametrize("name", [name for name in CASES if name != "linear"])
 def test_dynamic_quantizes_linear_layers_and_leaves_the_others(name, weight_bits, flow, tmp_path):
     case = CASES[name]

@@ -7,7 +7,7 @@ from torch import nn
 from torch.ao import quantization
 from torch.utils.data import DataLoader, Dataset
 
-from qviz.pytorch import agreement, convert, engines, evaluate, measure, ptq, qat, simulate_model
+from qviz.pytorch import agreement, convert, engines, evaluate, load, measure, ptq, qat, save, simulate_model
 from qviz.pytorch.inputs import Inputs, inputs_of
 from qviz.pytorch.qat_config import QATConfig
 from qviz.pytorch.reproducible import ReproducibleSums
@@ -118,6 +118,16 @@ def test_training_learns_and_converts(train):
     assert run.history[-1].loss < run.history[1].loss
     assert run.history[-1].accuracy > 0.9 > run.history[0].accuracy
     assert agreement(run.model, convert(run.model), X).predictions == 1
+
+
+@needs_an_engine
+@pytest.mark.parametrize(("flow", "kind"), [("eager", TwoInputs), ("fx", Plain)])
+def test_what_is_saved_answers_alike(flow, kind, tmp_path):
+    q = ptq.quantize_model(network(kind), ptq.PTQConfig(samples=96, flow=flow), X)
+    save(q, tmp_path / "two.safetensors")
+    assert torch.equal(load(tmp_path / "two.safetensors", kind().eval(), X)(**X), q(**X))
+    with pytest.raises(ValueError, match="give the float network that it was made from as model, with example_x"):
+        load(tmp_path / "two.safetensors")
 
 
 def test_a_mask_and_whole_numbers_pass_and_have_no_row():
