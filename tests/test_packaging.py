@@ -148,5 +148,5 @@ def test_the_suite_is_strict(settings):
     options = settings["tool"]["pytest"]["ini_options"]
     assert {"--nbval", "--doctest-modules", "--strict-markers"} <= set(options["addopts"])
     assert not [o for o in options["addopts"] if "lax" in o or "sanitize" in o]
-    assert options["testpaths"] == ["tests", "qviz", "notebooks"]
+    assert options["testpaths"] == ["notebooks", "tests", "qviz"]
     assert options["filterwarnings"][0] == "error" and options["xfail_strict"] is True
