@@ -1,5 +1,5 @@
 # %% [markdown]
-# A scale needs a range. A wide range has coarse steps: **rounding error**. A narrow range cuts values off: **clipping error**. **Calibration** finds the balance.
+# To compute a scale, you need a range. If the range is wide, the steps are coarse and the **rounding error** is large. If it is narrow, large values are cut off, which causes a **clipping error**. **Calibration** means choosing a range that balances the two. A bad choice can ruin the accuracy of a network, as you will see.
 
 # %%
 import numpy as np
@@ -11,11 +11,11 @@ from qviz.numerics import CALIBRATORS, Entropy
 from qviz.widgets import ArenaExplorer, CalibrationExplorer
 
 # %% [markdown]
-# ## Why there is a choice
+# ## Activations have to be observed
 #
-# The weights of a network are known. Its **activations** are not: each new image brings others. So one runs a sample of images through the network, and an **observer** counts what it sees. A **calibrator** then decides which range to keep.
+# The weights of a network are known in advance. Its **activations** are not, because they are different for each image. So you run a sample of images through the network, and an **observer** records a histogram of the activations. A **calibrator** then decides which range to keep.
 #
-# These are 100,000 activations of the second layer of our network, on handwritten digits. Large ones are rare:
+# Here are 100,000 activations of the second layer of our network for images of handwritten digits. Large values are rare:
 
 # %%
 x = qviz.tensor("conv2 activations")
@@ -26,16 +26,16 @@ print(f"the largest is {x.max():.2f}")
 # %% [markdown]
 # ## Keep everything, or clip?
 #
-# The method **min-max** keeps everything it saw. Nothing is clipped, and all of the error is rounding.
+# The method **min-max** keeps the whole range of the observed values. No value is clipped, so all of the error is rounding error.
 
 # %%
-guess_clip = Prediction("With 4 bits: clip the rarest values, so that the steps get finer. What is left of the error of min-max?", {"all of it": 1.0, "about 60 %": 0.6, "about 10 %": 0.1})
+guess_clip = Prediction("With 4 bits, you choose the best narrower range, which clips the rare large values but has finer steps. How large is the mean squared error, compared with min-max?", {"about the same": 1.0, "about 60 % of it": 0.6, "about 10 % of it": 0.1})
 guess_clip
 
 # %% [markdown]
-# On the right is the error for every **threshold**, the largest value that is kept. Rounding rises with it, clipping falls. Their sum has a lowest point.
+# The largest value that is kept is called the **threshold**. The right-hand plot shows the error as a function of the threshold. As the threshold increases, the rounding error increases and the clipping error decreases, so their sum has a minimum.
 #
-# Move **Bits**, and watch where the lowest point goes. Then choose other methods.
+# Move **Bits**, and watch how the minimum moves. Then choose other methods.
 
 # %%
 explorer = CalibrationExplorer(data="conv2 activations", bits=4, method="min-max")
@@ -49,43 +49,43 @@ print(explorer.readout)
 
 # %%
 explorer.reset(method="mse")
-guess_clip.reveal(explorer.result.outcome.parts.total / keep_all, "A few clipped values cost less than coarse steps for all the others.")
+guess_clip.reveal(explorer.result.outcome.parts.total / keep_all, "Clipping a few values costs less than using coarse steps for all the others.")
 
 # %% [markdown]
-# **Notice:** the fewer the bits, the narrower the best range, because each step is precious. (*Clipped* is what lies more than half a step beyond the last level. What lies less far beyond goes to that level, as it should.)
+# **Notice:** the fewer bits you have, the narrower the best range becomes, because with few levels the rounding error is the larger problem. (A value counts as *clipped* if it lies more than half a step beyond the last level. Values closer to the last level are simply rounded to it.)
 
 # %%
 for bits in (8, 6, 4, 2):
     explorer.reset(method="mse", bits=bits)
     best = explorer.result.outcome
-    print(f"{bits} bits: keep up to {best.threshold:.2f}, {best.parts.clipped_fraction:.2%} of the values are clipped")
+    print(f"{bits} bits: keep up to {best.threshold:.2f}, {best.parts.clipped_fraction:.2%} of values clipped")
 explorer.reset()
 
 # %% [markdown]
 # ## Six methods
 #
-# * **Min-max** keeps all that was seen.
-# * **Moving average** averages the minima and maxima of many batches. One wild batch counts little.
-# * **Percentile** keeps, say, 99.99 % of the values.
-# * **Entropy** keeps the range whose histogram changes least when it is squeezed into few levels. The measure is the Kullback-Leibler divergence.
-# * **MSE** searches for the least mean squared error.
-# * **ACIQ** needs no search. It assumes a bell shape, and has a formula for its best threshold.
+# * **Min-max** keeps the whole range of the observed values.
+# * **Moving average** averages the minima and maxima of many batches, so that a single unusual batch has little effect.
+# * **Percentile** keeps a fixed percentage of the values, for example 99.99 %.
+# * **Entropy** chooses the range for which the histogram of the quantized values differs least from the original histogram, as measured by the Kullback-Leibler divergence.
+# * **MSE** searches for the range with the smallest mean squared error.
+# * **ACIQ** needs no search. It assumes that the values have a bell-shaped distribution and computes the best threshold for it from a formula.
 #
-# In the **arena** all six get the same tensor. On the left is the range that each keeps, on the right its error.
+# In this explorer, which we call the **arena**, all six methods are applied to the same tensor. The left-hand plot shows the range that each method keeps, and the right-hand plot shows the resulting error.
 
 # %%
 arena = ArenaExplorer(data="conv2 activations", bits=4)
 arena
 
 # %% [markdown]
-# Now a few **outliers**: one value in a thousand is replaced by a much larger one. A broken sensor makes such values at random places. (Large language models have outliers too, but always in the same few channels, and they need them: a method that ignores those ruins the answers. They get a treatment of their own, such as that of Dettmers et al. in the sources below.)
+# Now we add **outliers**: one value in a thousand is replaced by a much larger one, as a faulty sensor might do. (Large language models have outliers too, but theirs always occur in the same few channels and are essential for the output, so they must not be clipped. They need methods of their own, such as the one by Dettmers et al. listed under *Sources*.)
 
 # %%
-guess_outliers = Prediction("One value in a thousand is now up to ten times the largest. How many times as large does the error of min-max get?", {"2 times": 2, "10 times": 10, "70 times": 70})
+guess_outliers = Prediction("One value in a thousand is now an outlier, up to ten times as large as the largest value before. How many times as large does the error of min-max become?", {"2 times": 2, "10 times": 10, "70 times": 70})
 guess_outliers
 
 # %% [markdown]
-# Move **Outliers** in the arena, and watch the ranges.
+# Move **Outliers** in the arena, and watch how the ranges change.
 
 # %%
 arena.reset()
@@ -96,15 +96,15 @@ print(arena.readout)
 arena.reset()
 
 # %%
-guess_outliers.reveal(wild / clean, "The range is ten times as wide, and so are the steps: a hundred times the squared error, if all values were spread evenly. But zeros stay exact, and a small value that becomes 0 costs no more than its own size.")
+guess_outliers.reveal(wild / clean, "The range becomes ten times as wide, and so do the steps. If the values were spread evenly, this would make the squared error 100 times as large. But most values are 0 and stay exact, and the error of a small value that is rounded to 0 is no larger than the value itself.")
 
 # %% [markdown]
-# ## The network decides
+# ## Which method is best for the network?
 #
-# By mean squared error, **MSE** must win: it searches for just that. But suppose that the outliers were a fault of the *sample*, and will not come again. Which method lets the network work?
+# So far we have compared the errors of one tensor. In the end, however, you want an accurate network. Suppose that the outliers occur only in the *calibration sample* and never again. With which method does the network work best then?
 
 # %%
-guess_network = Prediction("Three bits, calibrated on the sample with outliers, then run on clean images. Which method gets most digits right?", ["min-max", "mse", "entropy"])
+guess_network = Prediction("The activations of conv2 get 3 bits. Their range is calibrated on the sample with outliers, and then the network is tested on normal images. With which of these methods are the most digits recognized correctly?", ["min-max", "mse", "entropy"])
 guess_network
 
 # %%
@@ -116,19 +116,19 @@ for name in CALIBRATORS:
     print(f"{name:15} keeps up to {float(qparams.hi):5.2f}: {accuracy[name]:6.1%} right")
 
 # %%
-guess_network.reveal(max(guess_network.choices, key=accuracy.get), "MSE paid for outliers that never came. Entropy gave them up. A method is as good as the error that it counts.")
+guess_network.reveal(max(guess_network.choices, key=accuracy.get), "MSE widened the range for outliers that do not occur in the test images, while entropy ignored them. A small error on the calibration sample does not guarantee a good accuracy.")
 
 # %% [markdown]
-# ## How much must be seen?
+# ## How large must the sample be?
 #
-# The observer saw 50 batches of 2,000 values so far. One image gives 2,048 activations here, so a batch is a little less than *one image*, and 50 batches are 49 images. With fewer it misses the rare, large values. The error is always measured on all values.
+# So far, the observer has seen 50 batches of 2,000 values. Each image produces 2,048 activations in this layer, so one batch is slightly less than *one image*, and 50 batches correspond to 49 images. With fewer batches, the observer misses some of the rare large values. The error is always measured on all the values.
 
 # %%
-guess_batches = Prediction("With 8 bits and min-max: one batch, less than an image, instead of 50. How many times as large is the error?", {"the same": 1, "2 times": 2, "12 times": 12})
+guess_batches = Prediction("With 8 bits and min-max, the observer sees only one batch instead of 50. How many times as large is the error?", {"the same": 1, "2 times": 2, "12 times": 12})
 guess_batches
 
 # %% [markdown]
-# Move **Batches seen** here, or in the arena.
+# Change **Batches seen** in this explorer, and watch the range and the error.
 
 # %%
 few = CalibrationExplorer(data="conv2 activations", bits=8, batches=1)
@@ -142,12 +142,12 @@ all_batches = few.result.outcome.parts.total
 few.reset()
 
 # %%
-guess_batches.reveal(one_batch / all_batches, "At 8 bits the steps are so fine that a few clipped values are most of the error.")
+guess_batches.reveal(one_batch / all_batches, "At 8 bits, the steps are so fine that the few clipped values account for most of the error.")
 
 # %% [markdown]
 # ## Where each method loses
 #
-# Each number is the error of a method, divided by the error of the best one on that tensor. A 1.0 is the winner; the largest number of a column shows where the method is worst.
+# The following table shows the error of each method, divided by the error of the best method for that tensor. So 1.0 is the best value in each row, and the largest number in a column shows where that method performs worst.
 
 # %%
 print(" " * 26 + "".join(f"{name:>15}" for name in CALIBRATORS))
@@ -161,16 +161,16 @@ for bits, name in cases:
 arena.reset()
 
 # %% [markdown]
-# * **Min-max** fails where tails are heavy and bits are few.
-# * **Moving average** fails at 8 bits: it clips the rare large values, and at 8 bits clipping is expensive.
-# * **Percentile** fails where outliers are more frequent than the percentage it gives up.
-# * **Entropy** loses on heavy tails at 8 bits, because it counts how many values are clipped, not how far away they are.
-# * **MSE** wins this table by construction. It fails where squared error is the wrong question, as above.
-# * **ACIQ** is close to the best where the values have the bell shape that its formula assumes. On heavy tails at 8 bits, and in the arena with outliers, it clips far too much.
+# * **Min-max** performs badly when the distribution has heavy tails and there are few bits.
+# * **Moving average** performs badly at 8 bits, because it clips the rare large values, and at 8 bits clipping is costly compared with rounding.
+# * **Percentile** keeps most of the outliers when they are more frequent than the percentage of values that it clips, as in the arena above.
+# * **Entropy** performs badly on heavy tails at 8 bits. The divergence takes into account how many values are clipped, but not how far they lie outside the range.
+# * **MSE** is always best in this table, because it minimizes the error that the table shows. You saw above that this need not be best for the network.
+# * **ACIQ** is close to the best method for the weights of fc1, whose distribution is similar to the bell shape that its formula assumes. For heavy tails at 8 bits, and for the outliers in the arena, it clips far too much.
 #
-# ## Two libraries, one name
+# ## The same name can mean different algorithms
 #
-# "Entropy calibration" is not one program. The outputs of a ReLU have a spike: more than half of them are exactly zero. ONNX Runtime's search keeps that spike in its histogram. NVIDIA's pytorch-quantization replaces its count by that of the next bin before it searches, and so does qviz. If the spike is the cause, then ONNX Runtime's search must work once it sees no zeros:
+# Different libraries implement "entropy calibration" differently. More than half of the outputs of the ReLU are exactly zero, so their histogram has a large spike at zero. ONNX Runtime includes this spike in its search. NVIDIA's pytorch-quantization first replaces the count in the spike by the count of the next bin, and so does qviz. The first search gives a much larger error. If the spike is the reason, then ONNX Runtime's search should work well when we remove the zeros:
 
 # %%
 for name in ("conv2 activations", "fc1 activations"):
@@ -180,13 +180,13 @@ for name in ("conv2 activations", "fc1 activations"):
     for variant, seen in (("onnxruntime", values), ("onnxruntime", values[values > 0]), ("nvidia", values)):
         qparams = qviz.calibrate(seen, Entropy(variant=variant), qviz.UINT8)
         error = qviz.mse(values, qviz.fake_quantize(values, qparams))
-        of_all = "all values" if seen is values else "without zeros"
-        print(f"  {variant:11} on {of_all:13} keeps up to {float(qparams.hi):5.2f}: {error / least:6.0f} times the least error")
+        of_all = "all values" if seen is values else "nonzero values"
+        print(f"  {variant:11} on {of_all:14} keeps up to {float(qparams.hi):5.2f}: {error / least:6.0f} times the least error")
 
 # %% [markdown]
-# **Notice:** the same name, a hundred or a thousand times the error, and nothing but the zeros was taken away. Before you trust a method's reputation, look at what your library computes under its name.
+# **Notice:** the two algorithms have the same name, but the error of one is more than a hundred or even a thousand times the smallest error. When the zeros are removed, it drops to at most three times the smallest error, so the spike was indeed the reason. Before you rely on a method, check what your library actually computes.
 #
-# There is no best method. Try two or three, and measure the network. Here it hardly suffers even from the hundredfold error, because few of the values are clipped:
+# No method is best in all cases, so try two or three of them and measure the accuracy of your network. In our network, even the large error hardly reduces the accuracy:
 
 # %%
 methods = {"min-max": "min-max", "mse": "mse", "entropy": "entropy", "as ONNX Runtime": Entropy(variant="onnxruntime")}
@@ -196,7 +196,7 @@ for name, method in methods.items():
     print(f"8 bits, {name:15} {right:.0%} right")
 
 # %% [markdown]
-# ## What you expected, and what was so
+# ## Your guesses and the results
 
 # %%
 record(guess_clip, guess_outliers, guess_network, guess_batches)
@@ -204,19 +204,19 @@ record(guess_clip, guess_outliers, guess_network, guess_batches)
 # %% [markdown]
 # ## In five lines
 #
-# 1. Activations must be watched on a sample, before a range can be chosen.
-# 2. Wide ranges round coarsely, narrow ones clip; their sum has a lowest point.
+# 1. The range of activations is chosen by observing them on a sample of inputs.
+# 2. Wide ranges increase the rounding error, and narrow ranges increase the clipping error. The sum of the two has a minimum.
 # 3. The fewer the bits, the narrower the best range.
-# 4. Outliers stretch the range of min-max, and every value pays.
-# 5. The network's accuracy decides, not the error of a tensor.
+# 4. A few outliers widen the range of min-max, which makes the rounding error of all the other values larger.
+# 5. What counts is the accuracy of the network, not the error of a tensor.
 
 # %% [markdown]
 # ## Exercises
 #
-# Each check answers at once. A wrong answer gets a hint; an empty one stops nothing.
+# Each check gives you immediate feedback, and a hint if your answer is wrong. You can leave an exercise empty and come back to it later.
 
 # %% [markdown]
-# **1.** In the first explorer choose the method *percentile* at 4 bits. Which percentile comes nearest to the lowest point of the curve?
+# **1.** In the first explorer, choose the method *percentile* and 4 bits. Which percentile comes closest to the minimum of the curve?
 
 # %%
 best_percentile = None
@@ -228,7 +228,7 @@ best_percentile = 99.5
 check("calibration.1", best_percentile)
 
 # %% [markdown]
-# **2.** In the arena set **Outliers** to 1 %. The largest clean value is about 6.9. Which methods follow the outliers, and keep more than that? Look at the column *hi*.
+# **2.** In the arena, set **Outliers** to 1 %. Without outliers, the largest value is about 6.9. Which methods extend the range beyond it? Look at the column *hi*.
 
 # %%
 followers = None  # names, such as ["min-max", "mse"]
@@ -240,7 +240,7 @@ followers = ["min-max", "moving average", "percentile", "mse", "aciq"]
 check("calibration.2", followers)
 
 # %% [markdown]
-# **3. Spot the bug.** This calibrator keeps a percentile at both ends. For values that all lie between 5 and 6 it makes every later zero wrong. Mend it.
+# **3. Spot the bug.** This calibrator uses a percentile at both ends of the range. If all the values lie between 5 and 6, the resulting range cannot represent zero. Fix it.
 
 # %%
 def percentile_range(x, percentile):
@@ -255,7 +255,7 @@ def percentile_range(x, percentile):
 check("calibration.3", percentile_range)
 
 # %% [markdown]
-# **4.** Write a calibrator. `x` holds values from 0 up; the codes are unsigned with `bits` bits. Return the largest value to keep, so that the mean squared error is about the least.
+# **4.** Write a calibrator. None of the values in `x` is negative, and the codes are unsigned with `bits` bits. Return the threshold for which the mean squared error is close to its minimum.
 
 # %%
 def my_threshold(x, bits):
@@ -279,6 +279,6 @@ check("calibration.4", my_threshold)
 #
 # * S. Migacz, [*8-bit Inference with TensorRT*](https://on-demand.gputechconf.com/gtc/2017/presentation/s7310-8-bit-inference-with-tensorrt.pdf), GTC 2017: calibration by entropy.
 # * R. Banner et al., [*Post training 4-bit quantization of convolutional networks for rapid-deployment*](https://arxiv.org/abs/1810.05723), NeurIPS 2019: ACIQ, and the split into rounding and clipping.
-# * H. Wu et al., [*Integer Quantization for Deep Learning Inference: Principles and Empirical Evaluation*](https://arxiv.org/abs/2004.09602), 2020: max, entropy and percentile compared.
-# * NVIDIA, [*pytorch-quantization*](https://github.com/NVIDIA/TensorRT/tree/release/10.0/tools/pytorch-quantization), `calib/histogram.py`, and Microsoft, [*ONNX Runtime*](https://github.com/microsoft/onnxruntime), `quantization/calibrate.py`: two searches of the least divergence.
+# * H. Wu et al., [*Integer Quantization for Deep Learning Inference: Principles and Empirical Evaluation*](https://arxiv.org/abs/2004.09602), 2020: a comparison of max, entropy and percentile.
+# * NVIDIA, [*pytorch-quantization*](https://github.com/NVIDIA/TensorRT/tree/release/10.0/tools/pytorch-quantization), `calib/histogram.py`, and Microsoft, [*ONNX Runtime*](https://github.com/microsoft/onnxruntime), `quantization/calibrate.py`: two implementations of the search for the smallest divergence.
 # * T. Dettmers et al., [*LLM.int8()*](https://arxiv.org/abs/2208.07339), NeurIPS 2022: outliers in a few channels of large language models.

@@ -1,5 +1,5 @@
 # %% [markdown]
-# Two numbers decide it. The **scale** is the distance between neighbouring levels. The **zero point** is the integer that stands for 0.0. On this page you derive both, test the formula against 100,000 numbers, and see how many values should share one scale.
+# Two numbers determine this mapping. The **scale** is the distance between neighbouring levels. The **zero point** is the integer that represents 0.0. On this page you derive both, test your formula on 100,000 numbers, and find out how many values should share one scale.
 
 # %%
 import numpy as np
@@ -9,16 +9,16 @@ from qviz.lessons import Prediction, check, record
 from qviz.widgets import GranularityExplorer, MappingExplorer
 
 # %% [markdown]
-# ## Derive them
+# ## Derive the scale and the zero point
 #
-# We want to store real numbers from -1 to 3 in **unsigned** 8-bit integers, the codes 0 to 255. The lowest number gets the lowest code, the highest gets the highest.
+# We want to store real numbers between -1 and 3 as **unsigned** 8-bit integers, so the codes go from 0 to 255. The lowest number, -1, gets the lowest code, and the highest number, 3, gets the highest code.
 
 # %%
-guess_zero = Prediction("Which code will stand for 0.0?", {"0": 0, "64": 64, "128": 128})
+guess_zero = Prediction("Which code will represent 0.0?", {"0": 0, "64": 64, "128": 128})
 guess_zero
 
 # %% [markdown]
-# **Scale.** 256 codes have 255 steps between them. They share the range.
+# **Scale.** There are 255 steps between 256 codes, so we divide the range into 255 equal steps.
 
 # %%
 lo, hi = -1.0, 3.0
@@ -27,56 +27,56 @@ scale = (hi - lo) / (qmax - qmin)
 print(f"scale = {scale:.6f}")
 
 # %% [markdown]
-# **Zero point.** From `lo` up to 0.0 there are `-lo / scale` steps. Count that many codes up from the lowest, and round, because a code is a whole number.
+# **Zero point.** There are `-lo / scale` steps from `lo` up to 0.0. So the code of 0.0 lies that many steps above the lowest code. We round it, because a code has to be an integer.
 
 # %%
 zero_point = qmin - round(lo / scale)
 
 # %%
-guess_zero.reveal(zero_point, "Zero lies a quarter of the way up the range, so its code lies a quarter of the way up the codes.")
+guess_zero.reveal(zero_point, "0.0 lies a quarter of the way from -1 to 3, so its code lies a quarter of the way from 0 to 255.")
 
 # %% [markdown]
-# **There and back.** Now any number has its code, and any code its number:
+# **Quantize and dequantize.** With these two numbers, you can compute the code $q$ of any number $x$, and the level $\hat{x}$ of any code:
 #
 # $$q = \mathrm{clip}\!\left(\mathrm{round}\!\left(\frac{x}{\text{scale}}\right) + \text{zero point},\; q_\min,\; q_\max\right) \qquad\qquad \hat{x} = \text{scale}\,(q - \text{zero point})$$
 #
-# `clip` cuts off what lies outside the range. qviz computes the same two numbers:
+# Here `clip` replaces codes below $q_\min$ by $q_\min$ and codes above $q_\max$ by $q_\max$. qviz computes the same scale and the same zero point:
 
 # %%
 qparams = qviz.choose_qparams(lo, hi, qviz.UINT8)
 print(f"scale = {float(qparams.scale):.6f}, zero point = {int(qparams.zero_point)}")
 
 # %% [markdown]
-# ## Move the map
+# ## Explore the mapping
 #
-# The staircase shows which output each input gets. Try this:
+# The staircase shows the output for each input. Try the following:
 #
-# * Move **x** along. When does its output change? What happens beyond the range?
-# * Move **lo** and **hi**. Watch the scale and the zero point.
+# * Move **x**. When does the output change? What happens outside the range?
+# * Move **lo** and **hi**, and watch the scale and the zero point.
 # * Choose the scheme **symmetric**.
 #
-# The zero point is rounded, which moves the whole grid by up to half a step. So the last level may lie a little below or above **hi**: with 3 bits, at 2.857 instead of 3. The grey range ends at that last level. A value up to half a step beyond it still rounds to it, as it should; only what lies further out is *clipped*, and there the hatching begins.
+# Rounding the zero point shifts all the levels by up to half a step. So the last level may lie slightly below or above **hi**. With 3 bits, for example, it lies at 2.857 instead of 3. The grey range ends at the last level. A value that lies beyond it by less than half a step is simply rounded to the last level. Only values further out are *clipped*, and there the hatched area begins.
 
 # %%
-mapping = MappingExplorer(lo=-1.0, hi=3.0, bits=3, x=1.2, fit=True)
+mapping = MappingExplorer(lo=-1.0, hi=3.0, bits=3, x=4.0, fit=True)
 mapping
 
 # %%
-mapping.reset(x=4.0)
+mapping.reset(x=1.2)
 print(mapping.readout)
 mapping.reset()
 
 # %% [markdown]
 # ## Zero must be exact
 #
-# Networks are full of zeros. Images are padded with zeros. **ReLU**, the function that turns negative values into 0, makes many more.
+# Zeros are very common in neural networks. Images are padded with zeros, and **ReLU**, the function that sets negative values to 0, produces many more.
 
 # %%
 activations = qviz.tensor("conv2 activations")
 print(f"{np.mean(activations == 0):.0%} of these activations are exactly 0")
 
 # %% [markdown]
-# If 0.0 had no code of its own, every one of them would get an error, and all in the same direction. (Some formats for weights alone store the minimum of each group instead of a zero point, and have no exact 0.0. Weights can do without, because no padding or ReLU fills them with zeros.) So the range is widened until it includes 0. Ask for the range from 2 to 6, and you get 0 to 6:
+# If no code represented 0.0 exactly, all of these zeros would have the same error, and such errors do not cancel in a sum. So the range is always extended to include 0. If you ask for the range from 2 to 6, you get the range from 0 to 6. (Some formats that are used only for weights store the minimum of each group instead of a zero point, and cannot represent 0.0 exactly. This matters less for weights, because few of them are zero.)
 
 # %%
 widened = qviz.choose_qparams(2.0, 6.0, qviz.UINT8)
@@ -86,7 +86,7 @@ print(f"from {float(widened.lo):.1f} to {float(widened.hi):.1f}; 0.0 becomes {fl
 # %% [markdown]
 # ## Build it
 #
-# Here is the formula as Python. `np.rint` rounds to the nearest whole number, and halves to the even one.
+# Here is the formula in Python. `np.rint` rounds to the nearest integer. A number halfway between two integers is rounded to the even one.
 
 # %% tags=["build-it"]
 def quantize(x, scale, zero_point, qmin, qmax):
@@ -99,7 +99,7 @@ def dequantize(q, scale, zero_point):
 
 
 # %% [markdown]
-# Is it right? It must give the same codes as qviz for 100,000 numbers, in range and out of it.
+# Is this correct? We check that it gives the same codes as qviz for 100,000 numbers, some inside the range and some outside.
 
 # %%
 x = qviz.tensor("Gaussian").astype(np.float64) * 2
@@ -108,7 +108,7 @@ assert np.array_equal(mine, qviz.quantize(x, qparams))
 print(f"{mine.size:,} codes, all equal; the first five: {mine[:5]}")
 
 # %% [markdown]
-# **A trap:** `dequantize` turns the codes into wide integers *before* it subtracts. An unsigned 8-bit integer has no numbers below 0. Without the cast, codes below the zero point wrap around:
+# **A common mistake:** `dequantize` converts the codes to 32-bit integers *before* it subtracts the zero point. Unsigned integers cannot represent negative numbers, so without this conversion the result wraps around for codes below the zero point:
 
 # %%
 code = np.array([60], np.uint8)
@@ -118,12 +118,12 @@ print("without the cast:", code - np.uint8(64))
 # %% [markdown]
 # ## Affine or symmetric?
 #
-# The **affine** scheme is what you have just derived. The **symmetric** scheme takes the range from -m to m, where m is the largest magnitude. Then the zero point is 0, and drops out of all later arithmetic. That makes computing cheaper. (The lowest code, -128, has no partner. Its level lies one step beyond -m.)
+# The scheme that you have just derived is called **affine**. The **symmetric** scheme uses signed codes and the range from $-m$ to $m$, where $m$ is the largest absolute value. Then the zero point is 0 and drops out of all later arithmetic, which makes the computation cheaper. (The lowest code, -128, lies one step below $-m$ and has no positive counterpart.)
 #
-# It has a price where the values are lopsided. After ReLU none is negative.
+# The disadvantage shows when the values are not distributed around zero. After a ReLU, for example, no value is negative.
 
 # %%
-guess_scheme = Prediction("Symmetric in place of affine, on values after ReLU: how many times as large is the mean squared error?", {"the same": 1, "2 times": 2, "4 times": 4, "16 times": 16})
+guess_scheme = Prediction("You quantize values after a ReLU with the symmetric scheme instead of the affine one. How many times as large is the mean squared error?", {"the same": 1, "2 times": 2, "4 times": 4, "16 times": 16})
 guess_scheme
 
 # %%
@@ -133,25 +133,25 @@ for name, p in {"affine": affine, "symmetric": symmetric}.items():
     print(f"{name:10} {p.fmt!s:6} from {float(p.lo):6.3f} to {float(p.hi):.3f}, error {qviz.error_parts(activations, p).total:.2e}")
 
 # %%
-guess_scheme.reveal(qviz.error_parts(activations, symmetric).total / qviz.error_parts(activations, affine).total, "Half of the codes stand for negative values that never come. It is as if one bit were missing.")
+guess_scheme.reveal(qviz.error_parts(activations, symmetric).total / qviz.error_parts(activations, affine).total, "Half of the codes represent negative values, which do not occur. The effect is the same as using one bit less.")
 
 # %% [markdown]
-# So the custom is: **symmetric for weights**, which lie around zero on both sides, and **affine for activations**.
+# Therefore the usual choice is **symmetric for weights**, which are distributed around zero, and **affine for activations**.
 #
 # ## How many values share a scale?
 #
-# The rows of a weight tensor, its **channels**, can differ much in size. One scale for all must fit the largest, and is too coarse for the small ones.
+# The weights of a layer belong to different output **channels**, and some channels may have much larger weights than others. A single scale must be large enough for the largest channel, and is then too coarse for the smaller ones. There are three common choices:
 #
-# * **Per tensor:** one scale for all.
-# * **Per channel:** one for each output channel.
-# * **Per group:** one for each run of, say, 16 values.
+# * **Per tensor:** one scale for all the weights of the layer.
+# * **Per channel:** one scale for each output channel.
+# * **Per group:** one scale for each group of, say, 16 consecutive weights.
 
 # %%
-guess_channel = Prediction("The weights of conv2, 4 bits: by how much does the SQNR rise with a scale for each channel in place of one for all?", {"less than 1 dB": 0.5, "about 4 dB": 4, "about 20 dB": 20})
+guess_channel = Prediction("The weights of conv2 are quantized to 4 bits. By how much does the SQNR rise if each channel gets a scale of its own?", {"less than 1 dB": 0.5, "about 4 dB": 4, "about 20 dB": 20})
 guess_channel
 
 # %% [markdown]
-# Change **One scale**, and watch how closely the ranges fit the values of each channel.
+# Change the setting **One scale**, and see how well the ranges fit the values in each channel.
 
 # %%
 granularity = GranularityExplorer(bits=4)
@@ -165,25 +165,25 @@ print(granularity.readout)
 
 # %%
 granularity.reset(granularity="per channel")
-guess_channel.reveal(granularity.result.sqnr_db - per_tensor, "The gain depends on how much the channels differ. It costs one more number for each channel.")
+guess_channel.reveal(granularity.result.sqnr_db - per_tensor, "How large the gain is depends on how much the channels differ. The cost is one additional number per channel.")
 
 # %% [markdown]
-# **Notice** the bill in the readout. Two codes of 4 bits are **packed** into one byte, and each scale takes 16 bits, as is usual in formats for weights. 32 scales are little next to thousands of weights, but small groups have many more. Is it worth it? You could spend the same bits on wider codes instead. So here are groups on the largest layer, *fc1*, next to a scale per channel with as many bits a weight (interpolated between 4, 5, 6 ... bits):
+# **Notice** the number of bytes in the text below the picture. Two 4-bit codes are **packed** into one byte, and each scale takes 16 bits, as is common in formats for weights. 32 scales need little memory compared with thousands of weights, but with small groups there are many more scales. Are they worth it? You could also spend these bits on codes with more bits. The next cell compares the two for the largest layer, *fc1*: groups of different sizes, and a scale per channel with the same total number of bits per weight (interpolated between 4, 5, 6 ... bits):
 
 # %%
 channels = [granularity.reset(data="fc1 weights", granularity="per channel", bits=b) or granularity.result for b in range(4, 9)]
 costs, decibels = [r.bits_per_weight for r in channels], [r.sqnr_db for r in channels]
-print(f"per channel:   {costs[0]:.2f} bits a weight, {decibels[0]:.2f} dB")
+print(f"per channel:   {costs[0]:.2f} bits per weight, {decibels[0]:.2f} dB")
 for size in (128, 64, 32, 16, 8):
     granularity.reset(data="fc1 weights", granularity="per group", group_size=size)
     r = granularity.result
     same = np.interp(r.bits_per_weight, costs, decibels)
-    print(f"groups of {size:3}: {r.bits_per_weight:.2f} bits a weight, {r.sqnr_db:.2f} dB; per channel for the same bits {same:.2f} dB")
+    print(f"groups of {size:3}: {r.bits_per_weight:.2f} bits per weight, {r.sqnr_db:.2f} dB; per channel with as many bits {same:.2f} dB")
 
 # %% [markdown]
-# **Notice:** groups of 32 to 128 weights win: they have 0.6 to 1 dB more signal than the same bits spent on wider codes, and stay within 4.5 bits a weight. Groups of 16 or fewer lose, because their scales cost a whole bit or more. That is why most 4-bit formats for language models use groups of 32 to 128.
+# **Notice:** groups of 32 to 128 weights are worth their cost. Their SQNR is 0.6 to 1 dB higher than with a scale per channel and the same total number of bits. Groups of 16 or fewer are not worth it, because their scales take one bit per weight or more. Most 4-bit formats for language models use groups of 32 to 128 weights, too.
 #
-# In some networks the channels of a layer differ much more than here. Then one scale for all ruins the small ones. Here the channels of conv2 were multiplied by different factors. (0 dB: all of that channel has become 0.)
+# In some networks, the channels of a layer differ much more than they do here. Then a single scale rounds most of the weights in the small channels to 0. As an example, we multiply the channels of conv2 by different factors. (An SQNR of 0 dB means that all the weights of that channel have become 0.)
 
 # %%
 for choice in ("per tensor", "per channel"):
@@ -191,7 +191,7 @@ for choice in ("per tensor", "per channel"):
     print(f"{choice:12} SQNR {granularity.result.sqnr_db:5.2f} dB, the worst channel {granularity.result.channels_db.min():6.2f} dB")
 
 # %% [markdown]
-# Here a group must divide the row. (Some libraries let the last group of a row be shorter, or pad it.) If it does not, the explorer keeps its last picture and says what to do:
+# In qviz, the number of weights in a row must be a multiple of the group size. (Some libraries allow the last group of a row to be shorter, or pad it.) Otherwise, the explorer keeps the last picture and tells you what to change:
 
 # %%
 granularity.reset(granularity="per group", group_size=128)
@@ -199,7 +199,7 @@ print(granularity.readout)
 granularity.reset()
 
 # %% [markdown]
-# ## What you expected, and what was so
+# ## Your guesses and the results
 
 # %%
 record(guess_zero, guess_scheme, guess_channel)
@@ -207,19 +207,19 @@ record(guess_zero, guess_scheme, guess_channel)
 # %% [markdown]
 # ## In five lines
 #
-# 1. The scale is the range divided by the number of steps; the zero point is the code of 0.0.
-# 2. Where padding and ReLU make zeros, 0.0 must be exact, so the range is widened to include it.
-# 3. Affine fits lopsided values, symmetric makes arithmetic cheaper.
-# 4. A scale for each channel costs almost nothing, and gains most where channels differ.
-# 5. With scales of 16 bits, groups of 32 to 128 weights gain more than they cost; smaller groups do not.
+# 1. The scale is the range divided by the number of steps, and the zero point is the code of 0.0.
+# 2. Activations contain many zeros because of padding and ReLU, so 0.0 must be represented exactly, and the range has to include it.
+# 3. The affine scheme suits values that are mostly positive, and the symmetric scheme makes the arithmetic cheaper.
+# 4. A scale per channel costs almost nothing, and helps most when the channels differ a lot.
+# 5. With 16-bit scales, groups of 32 to 128 weights are worth their cost, but smaller groups are not.
 
 # %% [markdown]
 # ## Exercises
 #
-# Each check answers at once. A wrong answer gets a hint; an empty one stops nothing.
+# Each check gives you immediate feedback, and a hint if your answer is wrong. You can leave an exercise empty and come back to it later.
 
 # %% [markdown]
-# **1.** In the explorer of the map find a range for which 0.0 gets the code 3, at 3 bits and the scheme *affine*.
+# **1.** In the explorer in the section *Explore the mapping*, find a range for which 0.0 gets the code 3, with 3 bits and the scheme *affine*.
 
 # %%
 lo_and_hi = None  # two numbers, such as (-1.0, 3.0)
@@ -231,7 +231,7 @@ lo_and_hi = (-3.0, 4.0)  # 7 steps of 1.0, and three of them below 0
 check("scale_and_zero_point.1", lo_and_hi)
 
 # %% [markdown]
-# **2.** Derive scale and zero point for the range from -2 to 2 at 4 bits, unsigned, *affine*. Use paper first; three decimals are enough.
+# **2.** Derive the scale and the zero point for the range from -2 to 2, with 4 bits, unsigned codes and the *affine* scheme. Do this with pencil and paper first. Three decimals are enough.
 
 # %%
 scale_and_zero_point = None  # two numbers
@@ -243,7 +243,7 @@ scale_and_zero_point = (4 / 15, 8)  # 2 / scale = 7.5, rounded to the even neigh
 check("scale_and_zero_point.2", scale_and_zero_point)
 
 # %% [markdown]
-# **3. Spot the bug.** Somebody wrote the symmetric scale of int8 like this. For some `x` it clips what it should keep. Mend it.
+# **3. Spot the bug.** This function should compute the symmetric scale for int8. For some arrays `x`, values are clipped that should not be. Fix it.
 
 # %%
 def symmetric_scale(x):
@@ -257,7 +257,7 @@ def symmetric_scale(x):
 check("scale_and_zero_point.3", symmetric_scale)
 
 # %% [markdown]
-# **4. Spot the bug.** `q` and `zero_point` are of type uint8. Some numbers come back far too large. Mend it.
+# **4. Spot the bug.** `q` and `zero_point` are of type uint8. Some of the resulting numbers are far too large. Fix it.
 
 # %%
 def to_real(q, scale, zero_point):
@@ -271,7 +271,7 @@ def to_real(q, scale, zero_point):
 check("scale_and_zero_point.4", to_real)
 
 # %% [markdown]
-# **5.** Write your own `choose_qparams`. It returns scale and zero point for any range, also for one that lies wholly above or below 0.
+# **5.** Write your own `choose_qparams`. It should return the scale and the zero point for any range, including ranges that lie entirely above or below 0.
 
 # %%
 def my_qparams(lo, hi, qmin, qmax):
@@ -290,5 +290,5 @@ check("scale_and_zero_point.5", my_qparams)
 # ## Sources
 #
 # * B. Jacob et al., [*Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference*](https://arxiv.org/abs/1712.05877), CVPR 2018, section 2.1: the affine scheme.
-# * R. Krishnamoorthi, [*Quantizing deep convolutional networks for efficient inference: A whitepaper*](https://arxiv.org/abs/1806.08342), 2018: per channel against per tensor, symmetric for weights.
+# * R. Krishnamoorthi, [*Quantizing deep convolutional networks for efficient inference: A whitepaper*](https://arxiv.org/abs/1806.08342), 2018: per channel compared with per tensor, and symmetric weights.
 # * M. Nagel et al., [*A White Paper on Neural Network Quantization*](https://arxiv.org/abs/2106.08295), 2021: why the symmetric scheme is cheaper, section 2.2.

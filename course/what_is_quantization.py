@@ -1,5 +1,5 @@
 # %% [markdown]
-# Quantization maps many possible values to few. In a neural network it turns **FP32** numbers (floating point, 32 bits) into small integers, such as **INT8** (8 bits). This page does it three times: to a photograph, to five numbers by hand, and to a trained network.
+# Quantization maps a large set of possible values to a small one. In a neural network, it replaces **FP32** numbers (floating point, 32 bits) by small integers, such as **INT8** (8 bits). On this page you quantize a photograph, five numbers, and the weights of a trained network, and see how many bits each of them needs.
 
 # %%
 import numpy as np
@@ -13,21 +13,24 @@ from qviz.widgets import PhotoExplorer, QuantizeExplorer
 # %% [markdown]
 # ## A photograph
 #
-# A grey photograph is an array of numbers from 0 (black) to 1 (white). Here each is stored in 32 bits.
+# A black-and-white photograph is an array of numbers from 0 (black) to 1 (white). In this array, each number is stored in 32 bits.
 
 # %%
 photo = data.photograph()
 photo.shape, photo.dtype, photo.nbytes
 
 # %% [markdown]
-# Do the eyes need 32 bits? With 3 bits, each number must become one of a few grey values.
+# With 32 bits, a number can take more than four billion different values. How many of them does the photograph use?
 
 # %%
-guess_greys = Prediction("How many different grey values can there be with 3 bits?", {"3": 3, "8": 8, "24": 24})
+guess_greys = Prediction("How many different grey values occur in this photograph?", {"256": 256, "about 20,000": 20_000, "98,304, one for each pixel": 98_304})
 guess_greys
 
+# %%
+guess_greys.reveal(np.unique(photo).size, "The camera stored 8 bits per pixel, and 8 bits can tell 256 values apart.")
+
 # %% [markdown]
-# Here is the photograph at 3 bits: smooth surfaces have turned into bands. Move **Bits** up to 8, and then slowly down. Where do you first see a difference?
+# So 8 bits are enough for this photograph. What happens with fewer? Here it is at 3 bits: smooth surfaces have turned into bands. Move **Bits** up to 8, and then slowly down. At which number of bits do you first see a difference?
 
 # %%
 photo_explorer = PhotoExplorer(bits=3)
@@ -37,41 +40,37 @@ photo_explorer
 photo_explorer.reset()
 print(photo_explorer.readout)
 
-# %%
-three_bits = qviz.fake_quantize(photo, qviz.calibrate(photo, fmt=qviz.IntFormat(3, signed=False)))
-guess_greys.reveal(np.unique(three_bits).size, "b bits make 2 to the power of b codes.")
-
 # %% [markdown]
-# **Notice:** at 8 bits the picture *is* the same, in a quarter of the memory: the camera stored 256 greys to begin with. With 6 or 5 bits you have to look hard. The first few bits matter a lot, the last few hardly at all. That is why quantization works. (NumPy keeps each code in a whole byte. The size that the explorer gives for fewer than 8 bits is that of **packed** codes, stored without gaps.)
+# **Notice:** $b$ bits can represent $2^b$ different values, so 3 bits leave 8 grey values. At 8 bits, the picture is the same as the original and needs a quarter of the memory. With 6 or 5 bits, you have to look closely to see a difference. So the first few bits matter a lot, and the last few hardly at all. (NumPy needs at least one byte per number. For fewer than 8 bits, the explorer gives the size of **packed** numbers, which are stored without gaps.)
 
 # %%
 eight_bits = qviz.quantize(photo, qviz.calibrate(photo, fmt=qviz.UINT8))
 print(f"{photo.nbytes:,} bytes as {photo.dtype}, {eight_bits.nbytes:,} bytes as {eight_bits.dtype}")
 
 # %% [markdown]
-# ## Five numbers, by hand
+# ## Five numbers, step by step
 #
-# Now the same without a picture. Take five real numbers and only 4 bits, which are the integers from -8 to 7.
+# Now quantize five real numbers to 4 bits. With 4 bits you can represent the integers from -8 to 7.
 
 # %%
 x = np.array([-0.95, -0.42, 0.0, 0.37, 0.91])
 
 # %% [markdown]
-# Choose a step, so that the largest magnitude becomes 7. (The codes go one further downwards, to -8; that one stays unused here.) The step is called the **scale**.
+# First choose a step size, called the **scale**, such that the largest absolute value becomes 7. (The integer -8 remains unused here.)
 
 # %%
 scale = np.abs(x).max() / 7
 print(f"scale = {scale:.6f}")
 
 # %% [markdown]
-# Divide by the scale and round. What remains are small integers, the **codes**. This is what gets stored.
+# Then divide by the scale and round. The results are small integers, called **codes**, and only these are stored.
 
 # %%
 q = np.round(x / scale).astype(np.int8)
 print(q)
 
 # %% [markdown]
-# Multiply by the scale to come back. The result is near the original, but not the same: each number has moved to the nearest **level**.
+# To get real numbers back, multiply the codes by the scale. The results are close to the original numbers but not equal to them: each number has been replaced by the nearest **level**.
 
 # %%
 x_hat = q * scale
@@ -79,30 +78,30 @@ print("before:", np.round(x, 3))
 print("after: ", np.round(x_hat, 3))
 
 # %% [markdown]
-# In the picture, each arrow leads from a number to its level.
+# The next picture shows this: each arrow leads from a number to its level.
 
 # %%
 plots.number_line(x, qviz.calibrate(x, "min-max", qviz.INT4, "symmetric"))
 
 # %% [markdown]
-# What was lost is the **quantization error**. By rounding, no number can move further than half a step.
+# The difference between the two is the **quantization error**. Rounding changes a number by at most half a step.
 
 # %%
 print(f"largest error {np.abs(x - x_hat).max():.4f}, half a step {scale / 2:.4f}")
 
 # %% [markdown]
-# That is nearly all of quantization: **divide, round, clip, store, multiply**. To *clip* is to give a number beyond the last level the last code; here none lies beyond. The rest of the course is about choosing the scale well, and about what the errors do.
+# These are the main steps of quantization: **divide, round, clip, store, multiply**. *Clipping* means that a number beyond the last level gets the last code. Here no number lies beyond it. The rest of the course is about how to choose the scale, and about the effects of the errors.
 #
 # ## A tensor
 #
-# A layer of a network holds its **weights** in an array, a tensor. These are the 4,608 weights of the second layer of a small network that reads handwritten digits.
+# Each layer of a network stores its **weights** in an array, also called a tensor. In this section we quantize the 4,608 weights in the second layer of a small network that recognizes handwritten digits.
 
 # %%
-guess_error = Prediction("Take one bit away. How many times as large is the mean squared error then?", {"1.4 times": 1.4, "2 times": 2, "4 times": 4})
+guess_error = Prediction("You use one bit less. How many times as large does the mean squared error become?", {"1.4 times": 1.4, "2 times": 2, "4 times": 4})
 guess_error
 
 # %% [markdown]
-# Move **Bits** and read the **mean squared error**: the average of the squared errors of all weights.
+# Move **Bits** and watch the **mean squared error**, which is the average of the squared errors of all the weights.
 
 # %%
 tensor_explorer = QuantizeExplorer(data="conv2 weights", bits=6, scheme="symmetric")
@@ -118,17 +117,17 @@ for bits in range(8, 2, -1):
 tensor_explorer.reset()
 
 # %% [markdown]
-# The **SQNR** (signal-to-quantization-noise ratio) says the same in decibels: 10 times the logarithm of the mean square of the values over the mean squared error. Higher is better.
+# The **SQNR** (signal-to-quantization-noise ratio) expresses the error relative to the size of the values, in decibels (dB): it is $10 \log_{10}$ of the mean square of the values divided by the mean squared error. Higher is better.
 
 # %%
-guess_error.reveal(errors[6] / errors[7], "The step is twice as wide, so its square is four times as large: about 6 dB for each bit.")
+guess_error.reveal(errors[6] / errors[7], "The step becomes about twice as large, so its square becomes about four times as large. That is a loss of about 6 dB for each bit.")
 
 # %% [markdown]
-# **Notice** the picture on the right. Rounding errors of every size up to half a step are about equally frequent. At 2 bits that changes, because most weights are near zero and fall on the same level.
+# **Notice** the histogram of the errors on the right: all errors up to half a step are about equally frequent. At 2 bits this is no longer true, because most of the weights are close to zero and are rounded to the same level.
 #
 # ## A network
 #
-# The error of a weight matters only if the answers change. This network names 359 handwritten digits that it has never seen.
+# Errors in the weights matter only if they change the network's answers. We test the network on 359 handwritten digits that were not used in training.
 
 # %%
 images, labels = data.digits().images, data.digits().labels
@@ -137,11 +136,11 @@ print(f"{networks.cnn_accuracy():.2%} right with float32 weights")
 plots.draw({"digits": (plots.ImagePanel("The first twelve"), row)}, size=(900, 130))
 
 # %%
-guess_bits = Prediction("Take bits away from every weight. At how many bits are fewer than 95 % right for the first time?", {"7 bits": 7, "5 bits": 5, "3 bits": 3, "2 bits": 2})
+guess_bits = Prediction("You reduce the number of bits of all weights step by step. At how many bits does the accuracy first fall below 95 %?", {"7 bits": 7, "5 bits": 5, "3 bits": 3, "2 bits": 2})
 guess_bits
 
 # %% [markdown]
-# Now all four weight tensors are quantized, and the network reads the same digits again.
+# The next cell quantizes all four weight tensors and tests the network on the same digits again.
 
 # %%
 weights = networks.cnn_weights()
@@ -155,10 +154,10 @@ for bits in range(8, 1, -1):
     print(f"{bits} bits: {accuracy[bits]:7.2%} right")
 
 # %%
-guess_bits.reveal(max(bits for bits in accuracy if accuracy[bits] < 0.95), "Nothing happens at first, although the error grows with each bit. Then the accuracy falls off a cliff.")
+guess_bits.reveal(max(bits for bits in accuracy if accuracy[bits] < 0.95), "At first the accuracy hardly changes, although the error grows with every bit that is removed. At 3 bits the accuracy drops, and at 2 bits the network only guesses.")
 
 # %% [markdown]
-# Why does nothing happen for so long? The network gives each of the ten digits a score, a **logit**, and the largest one is its answer. The **margin** is how far the largest lies above the second largest. An answer changes only when the errors of the logits are larger than its margin.
+# Why does the accuracy hardly change down to 4 bits? The network computes a score, called a **logit**, for each of the ten digits, and the digit with the largest logit is its answer. The difference between the largest and the second largest logit is called the **margin**. The answer can change only if the errors of the logits are large enough to exceed the margin.
 
 # %%
 test = data.digits().test
@@ -173,20 +172,20 @@ for bits in (4, 3, 2):
 plots.margins(answer_margins(real), noise)
 
 # %% [markdown]
-# **Notice:** at 4 bits the noise is smaller than nearly every margin. At 3 bits it reaches the smaller ones, and these answers begin to change. At 2 bits it is as large as the logits themselves: the margins do not help any more. To test this explanation we added *random* noise of the same size to the float logits. With 4 and 3 bits it costs about as many answers. With 2 bits the real network does worse, because the error is no longer noise: hardly anything of the signal is left (about 0 dB).
+# **Notice:** at 4 bits, the error of the logits is smaller than almost all of the margins. At 3 bits, it is as large as the smaller margins, and some of these answers change. At 2 bits, it is about as large as the logits themselves (the SQNR is close to 0 dB). To test this explanation, we added *random* noise of the same size to the logits of the float network. With 4 and 3 bits, random noise lowers the accuracy about as much as quantization does. With 2 bits, the quantized network does much worse than the one with random noise, so there the size of the error alone does not explain the loss.
 #
-# How far down you can go depends on the margins of the network, and on how well the scale is chosen. That is the next page.
+# So the number of bits that you need depends on the margins of the network. It also depends on how well you choose the scale, which is the topic of the next page.
 #
 # ## What can be quantized, and when
 #
-# * **Weights** are known once the network is trained. On this page we quantized only those.
-# * **Activations**, the values that flow between layers, depend on the input. Their range must be estimated: [page](page:calibration).
-# * **Biases** are few. They are usually kept in 32 bits.
+# * **Weights** are known once the network has been trained. On this page we quantized only the weights.
+# * **Activations**, the values that flow between layers, depend on the input. Their range has to be estimated, as you will see on [page](page:calibration).
+# * **Biases** are few in number, so they are usually stored in 32 bits.
 #
-# Quantizing a network after it was trained is called **post-training quantization** (PTQ). Letting it train with the rounding in place is called **quantization-aware training** (QAT). The first is quick; the second rescues accuracy at low bit-widths.
+# If you quantize a network after it has been trained, this is called **post-training quantization** (PTQ). If you simulate the rounding during training, so that the network can adapt to it, this is called **quantization-aware training** (QAT). PTQ is quick. QAT takes longer, but it can recover much of the accuracy that is lost with few bits.
 
 # %% [markdown]
-# ## What you expected, and what was so
+# ## Your guesses and the results
 
 # %%
 record(guess_greys, guess_error, guess_bits)
@@ -194,19 +193,19 @@ record(guess_greys, guess_error, guess_bits)
 # %% [markdown]
 # ## In five lines
 #
-# 1. Quantization maps many values to few levels, so that each needs fewer bits.
-# 2. Divide by the scale, round, clip, store the integer; multiply to come back.
-# 3. Rounding moves no value further than half a step.
-# 4. Each bit less makes the squared error about four times as large: 6 dB.
-# 5. An answer survives while the noise of the logits is smaller than its margin; then accuracy falls off a cliff.
+# 1. Quantization maps many values to few levels, so that each value needs fewer bits.
+# 2. To quantize, divide by the scale, round, and clip. To dequantize, multiply by the scale.
+# 3. Rounding changes a value by at most half a step.
+# 4. Each bit that you remove makes the mean squared error about four times as large (6 dB).
+# 5. Answers do not change as long as the errors of the logits are small compared with the margin. With too few bits, the accuracy drops sharply.
 
 # %% [markdown]
 # ## Exercises
 #
-# Each check answers at once. A wrong answer gets a hint; an empty one stops nothing.
+# Each check gives you immediate feedback, and a hint if your answer is wrong. You can leave an exercise empty and come back to it later.
 
 # %% [markdown]
-# **1.** Quantize the five numbers `x` by hand, with 3 bits: the codes go from -4 to 3, and the largest magnitude becomes 3. Which codes do you get?
+# **1.** Quantize the five numbers `x` to 3 bits with pencil and paper. The codes go from -4 to 3, and the largest absolute value becomes 3. Which codes do you get?
 
 # %%
 codes = None  # five whole numbers, such as [0, 1, 2, 3, -4]
@@ -218,7 +217,7 @@ codes = [-3, -1, 0, 1, 3]  # the scale is 0.95 / 3 = 0.317
 check("what_is_quantization.1", codes)
 
 # %% [markdown]
-# **2.** In the explorer of the tensor choose the data *ReLU-like*, 8 bits and the scheme *symmetric*. ReLU leaves no value below 0. How many of the 256 levels are used?
+# **2.** In the explorer in the section *A tensor*, choose the data *ReLU-like*, 8 bits and the scheme *symmetric*. These values are never negative, because ReLU is a function that sets negative values to 0. How many of the 256 levels are used?
 
 # %%
 levels_used = None
@@ -230,7 +229,7 @@ levels_used = 128  # 0 to 127: the codes of negative values never come
 check("what_is_quantization.2", levels_used)
 
 # %% [markdown]
-# **3. Spot the bug.** This function should return int8 codes: the nearest level of each number, and the last code for what lies beyond the range. It does neither. Mend it.
+# **3. Spot the bug.** This function should return int8 codes: the code of the nearest level for each number, and the first or last code for numbers outside the range. It does neither. Fix it.
 
 # %%
 def to_int8(x, scale):
@@ -247,6 +246,6 @@ check("what_is_quantization.3", to_int8)
 # %% [markdown]
 # ## Sources
 #
-# * B. Jacob et al., [*Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference*](https://arxiv.org/abs/1712.05877), CVPR 2018: scale, zero point, INT8 inference.
+# * B. Jacob et al., [*Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference*](https://arxiv.org/abs/1712.05877), CVPR 2018: scale, zero point, and inference with INT8.
 # * W. R. Bennett, [*Spectra of Quantized Signals*](https://doi.org/10.1002/j.1538-7305.1948.tb01340.x), Bell System Technical Journal, 1948: the error of a uniform quantizer, and 6 dB for each bit.
 # * Photograph: Rachel Michetti, CC0. Digits: [Optical Recognition of Handwritten Digits](https://archive.ics.uci.edu/dataset/80/optical+recognition+of+handwritten+digits), UCI.
