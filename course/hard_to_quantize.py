@@ -1,5 +1,5 @@
 # %% [markdown]
-# [Page](page:ptq_with_fbgemm) made a network that is hard to quantize: the same function, but in 8 bits most answers are gone. Real networks can be like that. In MobileNets some channels are many times larger than others in the same layer; in large language models a few inputs of a layer are about a hundred times larger than the rest. If you have to ship such a network, you can train it again ([page](page:qat_with_fbgemm)). Before you do, try what is cheaper: everything on this page works on a finished network, and nothing here needs a label.
+# On [page](page:ptq_with_fbgemm) you met a network that is hard to quantize: it computes the same function as the original network, but with 8 bits it loses most of its correct answers. Real networks can have the same problem. In MobileNets, some channels of a layer have much larger values than others, and in large language models, a few inputs of a layer are about a hundred times as large as the rest. If you have to deploy such a network, you can train it further ([page](page:qat_with_fbgemm)). But first try the cheaper methods on this page. They can be applied to a trained network, and they need no labels.
 
 # %%
 import numpy as np
@@ -13,30 +13,30 @@ from qviz.widgets import HardToQuantizeExplorer
 # %% [markdown]
 # ## The same function with unequal channels
 #
-# Each channel before a ReLU was multiplied by a power of two from 1/16 to 16, and the next layer divides by it. The network computes the same numbers. But now one scale per tensor has to serve channels of very different size:
+# In this network, each channel before a ReLU was multiplied by a power of two between 1/16 and 16, and the weights of the next layer were divided by the same number. So the network still computes the same outputs. But with one scale per tensor, channels of very different sizes now have to share a scale:
 
 # %%
 for name, w in (("as trained", networks.cnn_weights()), ("channels rescaled", networks.rescaled_weights())):
     sizes = abs(w["conv2.weight"]).max(axis=(1, 2, 3))
-    print(f"{name:18}{networks.cnn_accuracy(w):.1%} right; largest channel of conv2 : smallest = {sizes.max() / sizes.min():.1f}")
+    print(f"{name:18}{networks.cnn_accuracy(w):.1%} right; largest / smallest channel of conv2: {sizes.max() / sizes.min():.1f}")
 
 # %% [markdown]
-# In 8 bits (W8A8), with one scale per tensor and min-max ranges:
+# This is the result with 8 bits for weights and activations (W8A8), one scale per tensor and min-max ranges:
 
 # %%
 print(hard.measure(hard.Remedies()))
 
 # %% [markdown]
-# In brackets stands a 95 % interval, because 359 images tell an accuracy only to a few points. Two measures are finer: the SQNR of the **logits**, the ten outputs, and the **divergence**, how far the predicted probabilities have moved.
+# The numbers in brackets are a 95 % confidence interval, because 359 images determine the accuracy only to within a few percentage points. Two other measures are more precise: the SQNR of the **logits** (the ten outputs), and the **divergence**, which measures how much the predicted probabilities have changed.
 #
 # Here are three remedies that need no training:
 #
-# * *Scales per channel*: each output channel of the weights gets a scale of its own.
-# * *Better ranges*: for weights and activations, the ones with the smallest squared error.
-# * **Cross-layer equalization**: undo the rescaling, without knowing the factors.
+# * *Scales per channel*: each output channel of the weights gets its own scale.
+# * *Better ranges*: choose the ranges of weights and activations that have the smallest mean squared error.
+# * **Cross-layer equalization**: rescale the channels so that they have similar sizes. This does not require the factors by which they were multiplied.
 
 # %%
-guess_first = Prediction("Each remedy alone, on the rescaled network in 8 bits. Which one brings back the most right answers?", ["scales per channel", "better ranges", "equalization"])
+guess_first = Prediction("You apply each remedy on its own to the rescaled network with 8 bits. With which one is the accuracy highest?", ["scales per channel", "better ranges", "equalization"])
 guess_first
 
 # %%
@@ -45,17 +45,17 @@ for name, outcome in alone.items():
     print(f"{name:20}", outcome)
 
 # %%
-guess_first.reveal(max(alone, key=lambda name: alone[name].accuracy), "Scales per channel repair the layer that makes a channel. The activations, and the weights that read it in the next layer, still share a scale with all other channels.")
+guess_first.reveal(max(alone, key=lambda name: alone[name].accuracy), "Scales per channel help only with the weights that produce a channel. The activations of the channel, and the weights of the next layer that read it, still share a scale with all the other channels.")
 
 # %%
 print("scales per channel, float32 activations:", hard.measure(hard.Remedies(per_channel=True), float_activations=True))
 
 # %% [markdown]
-# The line above tests that explanation. With activations in float32 more answers come back, but not all: the rest is lost in the weights that read the channels.
+# This line tests the explanation. With activations in float32, more of the answers are correct, but not all of them. The remaining loss must come from the weights that read the channels.
 #
 # ## Equalization
 #
-# ReLU lets a positive factor through. So you can divide a channel by $s$ where it is made and multiply by $s$ where it is read, and the network computes the same. Which $s$? If the channel reaches up to $r_1$ in the first layer and up to $r_2$ in the second, then $s = \sqrt{r_1 / r_2}$ makes it reach $\sqrt{r_1 r_2}$ in both. That takes four lines:
+# If you multiply the input of a ReLU by a positive factor, its output is multiplied by the same factor. So you can divide the weights and the bias that produce a channel by $s$ and multiply the weights that read it by $s$, without changing the output of the network. Which $s$ should you choose? Let $r_1$ be the largest absolute weight of the channel in the first layer, and $r_2$ the largest absolute weight that reads it in the second layer. With $s = \sqrt{r_1 / r_2}$, both become $\sqrt{r_1 r_2}$. This takes four lines of code:
 
 # %% tags=["build-it"]
 def equalized(w1, b1, w2):
@@ -69,58 +69,58 @@ pair = w["fc1.weight"], w["fc1.bias"], w["fc2.weight"]
 assert all(np.allclose(mine, theirs) for mine, theirs in zip(equalized(*pair), equalize_pair(*pair), strict=True))
 for name, weight in (("before", pair[0]), ("after", equalized(*pair)[0])):
     sizes = abs(weight).max(axis=1)
-    print(f"{name:7} largest channel of fc1 : smallest = {sizes.max() / sizes.min():.1f}")
+    print(f"{name:7} largest / smallest channel of fc1: {sizes.max() / sizes.min():.1f}")
 
 # %% [markdown]
-# This needed no image, no label and no time, and the network still has one scale per tensor, which every kernel can run. `qviz.methods.equalize` goes over all pairs of layers until nothing changes any more.
+# Equalization needs no images and no labels, and it takes almost no time. The network still has one scale per tensor, which every kernel supports. `qviz.methods.equalize` applies it to all pairs of neighbouring layers, and repeats this until nothing changes any more.
 #
 # ## Fewer bits
 #
-# At 8 bits we are done, so let us go down to 2 bits. In this explorer each remedy comes on top of those above it. The bars on the right show how much signal is left of each layer's weights and of its outputs.
+# With 8 bits, the problem is solved. Now we quantize the weights of the network to only 2 bits, and apply all three remedies:
+
+# %%
+three = {"per_channel": True, "better_ranges": True, "equalized": True}
+before = hard.measure(hard.Remedies(weight_bits=2, **three))
+print(before)
+
+# %% [markdown]
+# The next remedy, **bias correction**, does not change any weights. It runs some inputs through the float network and the quantized one, and subtracts the mean error of each output from its bias. The inputs need no labels.
+
+# %%
+guess_bias = Prediction("Only the biases change. They are 122 numbers, compared with 38,160 weights. How accurate is the network now?", {"79 %, as before": 0.79, "86 %": 0.86, "96 %": 0.96})
+guess_bias
+
+# %%
+after = hard.measure(hard.Remedies(weight_bits=2, **three, bias_corrected=True))
+print(after)
+
+# %%
+guess_bias.reveal(after.accuracy, "Rounding the weights shifts the mean of each output, and changing the bias removes this shift.")
+
+# %% [markdown]
+# Could this gain be due to chance? To find out, we resample the 359 images 10,000 times, and count the difference between the two networks on each sample:
+
+# %%
+print("{} more right, 95 % interval {} to {}".format(*hard.difference(before.right, after.right)))
+
+# %% [markdown]
+# In this explorer, each remedy is applied in addition to those above it. The bars on the right show the SQNR of each layer's weights and outputs.
 #
-# Switch the remedies off and on, one after the other. At 2 bits, which one can you do without? And at 4?
+# Switch the remedies on and off, one at a time. Which one can you do without at 2 bits? And at 4 bits?
 
 # %%
 explorer = HardToQuantizeExplorer()
 explorer
 
 # %% [markdown]
-# ## Bias correction
+# ## Rounding that depends on the inputs
 #
-# The next remedy changes no weight at all. Take the network with the three remedies from above, at 2 bits:
-
-# %%
-explorer.reset(bias_corrected=False, rounding="to nearest")
-before = explorer.result.this
-print(before)
-
-# %%
-guess_bias = Prediction("Now only the biases change: 122 numbers, next to 38,160 weights. How many digits are right?", {"79 %, as before": 0.79, "86 %": 0.86, "96 %": 0.96})
-guess_bias
-
-# %%
-explorer.reset(rounding="to nearest")
-after = explorer.result.this
-print(after)
-
-# %%
-guess_bias.reveal(after.accuracy, "Rounded weights shift the mean of each output, in every image. A bias can take that shift away.")
-
-# %% [markdown]
-# **Bias correction** runs some inputs through both networks, and subtracts the mean error of each output from its bias. The inputs need no labels. Is the gain more than chance? To find out, we draw the 359 images again 10,000 times, and count for both networks on the same images:
-
-# %%
-print("{} more right, 95 % interval {} to {}".format(*hard.difference(before.right, after.right)))
-
-# %% [markdown]
-# ## Rounding that looks at the inputs
+# So far, we have rounded each weight to its nearest level, without considering the other weights. But the output of a layer is a sum of many products, and the errors in a sum can cancel. Two methods make use of this:
 #
-# So far each weight went to its nearest level. That is best for each weight alone. But an output is a sum of many products, and errors in a sum can cancel.
+# * **Adaptive rounding** (AdaRound) learns for each weight whether to round it up or down.
+# * **GPTQ** rounds the weights one input at a time. After each step, it adjusts the weights that have not been rounded yet, so that they compensate for the error.
 #
-# * **Adaptive rounding** (AdaRound) learns for each weight whether to round it down or up.
-# * **GPTQ** rounds the weights of one input after the other. After each, the weights that are not rounded yet move a little to make up for the error.
-#
-# Both need some inputs of the layer. We try GPTQ on the largest layer alone: `fc1` of the network as trained, in 2 bits, with one scale per channel and min-max ranges.
+# Both methods need some inputs of the layer. We apply GPTQ to the largest layer, `fc1`, of the network as it was trained, with 2 bits, one scale per channel and min-max ranges. All the other layers stay in float32.
 
 # %%
 weights, inputs = networks.cnn_weights(), networks.training_activations()["pool"].reshape(-1, 512).astype(float)
@@ -132,7 +132,7 @@ for name, rounded in (("to nearest", nearest), ("GPTQ", ours)):
     print(f"{name:11}{right} of 359 right, outputs of fc1 {sqnr_db(inputs @ fc1.T, inputs @ rounded.T):.1f} dB")
 
 # %%
-guess_weights = Prediction("The outputs are much closer to the original ones. What about the weights themselves?", ["closer than by nearest", "equally close", "farther away"])
+guess_weights = Prediction("With GPTQ, the outputs of the layer are much closer to those of the float network. How close are the weights to the original weights?", ["closer than with rounding to nearest", "equally close", "farther away"])
 guess_weights
 
 # %%
@@ -140,12 +140,12 @@ print(f"SQNR of the weights: to nearest {sqnr_db(fc1, nearest):.1f} dB, GPTQ {sq
 farther = sqnr_db(fc1, ours) < sqnr_db(fc1, nearest)
 
 # %%
-guess_weights.reveal("farther away" if farther else "closer than by nearest", "Nothing is closer to a weight than its nearest level. GPTQ gives that up for outputs in which the errors cancel.")
+guess_weights.reveal("farther away" if farther else "closer than with rounding to nearest", "No level is closer to a weight than its nearest level. GPTQ accepts larger errors in the weights, because they partly cancel in the outputs.")
 
 # %% [markdown]
-# Below 0 dB the error of the weights is larger than the weights. Why are the answers right all the same? Our explanation: the inputs have much in common, because neighbouring pixels are bright together. An error that cancels for all such inputs costs nothing.
+# A negative SQNR means that the error of the weights is larger than the weights themselves. Why are the answers still correct? A possible explanation is that the inputs are correlated: neighbouring pixels, for example, often have similar values. Then the errors of different weights can cancel for almost all inputs.
 #
-# We can test that. Take away what the inputs have in common, and see whether the gain goes too. Each value keeps its size and gets a random sign:
+# We can test this. If we remove the correlations, the advantage of GPTQ should disappear. To do so, we give each input value a random sign and keep its absolute value:
 
 # %%
 scrambled = inputs * np.random.default_rng(0).choice([-1, 1], inputs.shape)
@@ -154,9 +154,9 @@ for name, x in (("real inputs", inputs), ("random signs", scrambled)):
     print(f"{name:13} outputs of fc1: to nearest {left[0]:4.1f} dB, GPTQ {left[1]:4.1f} dB")
 
 # %% [markdown]
-# The gain is gone, and more: for inputs unlike those that it saw, GPTQ is worse than rounding to nearest. So calibrate with inputs like the ones that the network will meet.
+# The advantage has disappeared. For inputs that are very different from those used by GPTQ, its result is even worse than rounding to nearest. So use calibration inputs that are similar to the inputs that the network will process later.
 #
-# Is GPTQ the cheapest way, though? Ranges with the smallest squared error ("mse") need no inputs at all:
+# But is GPTQ the simplest solution? Weight ranges with the smallest squared error ("mse") need no inputs at all. The next cell compares the two:
 
 # %%
 print("fc1 in 2 bits         right   weights dB   outputs dB")
@@ -169,23 +169,23 @@ for ranges in ("min-max", "mse"):
         print(f"{ranges:9}{name:13}{right:5}{decibels[0]:13.1f}{decibels[1]:13.1f}")
 
 # %% [markdown]
-# **Notice:** better ranges alone bring nearly all answers back, for free. A difference of three images among 359 is chance; that of the outputs in decibels is not.
+# **Notice:** better ranges alone recover nearly all of the correct answers, and they need no data. A difference of three images out of 359 can be due to chance. The SQNR of the outputs shows more clearly that GPTQ and adaptive rounding still improve on better ranges.
 #
-# ## What each remedy needs, and what it gives
+# ## What does each remedy need, and how much does it help?
 #
-# Here is the whole ladder at 4 bits. From equalization on, the right answers no longer tell the steps apart, while the logits go on gaining:
+# The next cell shows all the remedies at 4 bits. From equalization on, the confidence intervals of the accuracy overlap, so the accuracy cannot tell the remedies apart. The SQNR of the logits shows that each of them still helps:
 
 # %%
 explorer.reset(weight_bits=4)
 print(explorer.readout)
 
 # %%
-LocalResult("How many seconds does each remedy take, for the whole network?", hard.seconds)
+LocalResult("How many seconds does each remedy take for the whole network?", hard.seconds)
 
 # %% [markdown]
 # ## Outliers in the inputs
 #
-# In large language models the inputs are the hard part. We plant such **outliers**: four inputs of `fc1` are multiplied by 64, and their weights divided by 64, so the outputs stay the same. Then W8A8 with one scale for all inputs:
+# In large language models, it is the activations that are hard to quantize, because they contain **outliers**. We can imitate this in our network: we multiply four inputs of `fc1` by 64 and divide the corresponding weights by 64, so that the outputs stay the same. Then we quantize weights and inputs to 8 bits, with one scale for all the inputs:
 
 # %%
 (x, v), y = hard.planted_outliers(), inputs @ fc1.T
@@ -200,9 +200,9 @@ for name, (values, weight) in cases.items():
     print(f"{name:18} outputs {sqnr_db(y, values_hat @ weight_hat.T):.1f} dB")
 
 # %% [markdown]
-# **SmoothQuant** divides each input by a factor and multiplies its weights by it. That is equalization again, with measured inputs instead of the layer before. **AWQ** does so for the weights alone, so that those that meet large inputs are rounded more finely. A **Hadamard rotation** mixes all inputs, so that none stands out, and needs no data. All three are in `qviz.methods`.
+# **SmoothQuant** divides each input by a factor and multiplies the corresponding weights by it. This is the idea of equalization again, but the factors are computed from measured inputs instead of the weights of the previous layer. **AWQ** uses such factors when only the weights are quantized, so that the weights for large inputs are rounded more finely. A **Hadamard rotation** mixes all the inputs, so that the outliers are spread over all of them. It needs no data. You find all three methods in `qviz.methods`.
 #
-# ## What you expected
+# ## Your guesses and the results
 
 # %%
 record(guess_first, guess_bias, guess_weights)
@@ -210,19 +210,19 @@ record(guess_first, guess_bias, guess_weights)
 # %% [markdown]
 # ## In five lines
 #
-# 1. Try the cheap remedies first. Equalization needs neither data nor training, and repaired a broken network.
-# 2. A positive factor passes through ReLU. Equalization, SmoothQuant and AWQ all use that.
-# 3. Bias correction removes the mean error of each output. It needs inputs, but no labels.
-# 4. AdaRound and GPTQ make the error of the outputs small, and that of the weights larger.
-# 5. Right answers saturate. Compare methods by a finer measure, and state the uncertainty.
+# 1. Try the cheap remedies first. Equalization needs neither data nor training, and it restored the accuracy of our network at 8 bits.
+# 2. Equalization, SmoothQuant and AWQ rescale channels in two places such that the factors cancel and the outputs do not change.
+# 3. Bias correction removes the mean error of each output. It needs some inputs, but no labels.
+# 4. Compared with rounding to nearest, AdaRound and GPTQ reduce the error of the outputs, although the error of the weights becomes larger.
+# 5. When the accuracies are too similar to tell methods apart, use a finer measure such as the SQNR of the logits, and state the uncertainty.
 
 # %% [markdown]
 # ## Exercises
 #
-# Each check answers at once. A wrong answer gets a hint; an empty one stops nothing.
+# Each check gives you immediate feedback, and a hint if your answer is wrong. You can leave an exercise empty and come back to it later.
 
 # %% [markdown]
-# **1.** The rescaled network, with weights of 3 bits. Which remedies are enough to keep 20 dB of the logits? Give a list with as few as you can, named as in the explorer; for the last row write `"adaptive rounding"` or `"GPTQ"`.
+# **1.** Take the rescaled network with 3-bit weights. With which remedies is the SQNR of the logits at least 20 dB? Give a list with as few remedies as possible, and use the names in the explorer. For the last row, write `"adaptive rounding"` or `"GPTQ"`.
 
 # %%
 enough = None
@@ -234,7 +234,7 @@ enough = ["equalization", "GPTQ"]
 check("hard_to_quantize.1", enough)
 
 # %% [markdown]
-# **2.** Two layers compute `relu(x @ w1.T + b1) @ w2.T`. The first will get 8 bits and the second 4, so the second should have the smaller ranges. Rescale the channels so that each one reaches 4 times as far in `w1` as in `w2`, and the layers compute what they did. Return `w1`, `b1` and `w2`.
+# **2.** Two layers compute `relu(x @ w1.T + b1) @ w2.T`. The first layer will have 8 bits and the second 4, so the second layer should have the smaller ranges. Rescale the channels such that the largest absolute weight of each channel is 4 times as large in `w1` as in `w2`, without changing the output. Return `w1`, `b1` and `w2`.
 
 # %%
 def share(w1, b1, w2):
@@ -249,7 +249,7 @@ def share(w1, b1, w2):
 check("hard_to_quantize.2", share)
 
 # %% [markdown]
-# **3. Spot the bug.** This is the loop of GPTQ. Each row of `w` belongs to an output, each column to an input, and the levels are `step` apart. Row `j` of the triangular matrix `u` says how the columns after `j` have to move if column `j` is off by `u[j, j]`. The loop runs, but it gives exactly what rounding to nearest gives. Fix it.
+# **3. Spot the bug.** This is the main loop of GPTQ. Each row of `w` belongs to an output and each column to an input, and the distance between two levels is `step`. Row `j` of the triangular matrix `u` contains the changes to the columns after `j` that compensate for an error of `u[j, j]` in column `j`. The loop runs without an error message, but the result is the same as with rounding to nearest. Fix it.
 
 # %%
 def gptq_loop(w, u, step):
@@ -276,7 +276,7 @@ check("hard_to_quantize.3", gptq_loop)
 # %% [markdown]
 # ## Sources
 #
-# * M. Nagel et al., [*Data-Free Quantization Through Weight Equalization and Bias Correction*](https://arxiv.org/abs/1906.04721), ICCV 2019: both methods, on MobileNets whose channels differ widely (figure 2).
+# * M. Nagel et al., [*Data-Free Quantization Through Weight Equalization and Bias Correction*](https://arxiv.org/abs/1906.04721), ICCV 2019: both methods, and an example of a MobileNet whose channels differ widely (figure 2).
 # * M. Nagel et al., [*Up or Down? Adaptive Rounding for Post-Training Quantization*](https://arxiv.org/abs/2004.10568), ICML 2020: AdaRound.
 # * E. Frantar et al., [*GPTQ: Accurate Post-Training Quantization for Generative Pre-trained Transformers*](https://arxiv.org/abs/2210.17323), ICLR 2023.
 # * G. Xiao et al., [*SmoothQuant: Accurate and Efficient Post-Training Quantization for Large Language Models*](https://arxiv.org/abs/2211.10438), ICML 2023: outliers about a hundred times as large as other inputs.
