@@ -1,5 +1,5 @@
 # %% [markdown]
-# So far a code was a stand-in for a real number. Here the codes do the work. You follow one value from the pixels to the network's answer, and every integer on the way is yours to change.
+# So far, we have quantized numbers and then computed with the resulting real numbers. An integer processor computes with the codes themselves. On this page you follow one value from the pixels to the answer of the network, and you can change every integer on the way. If you know this arithmetic, you can check what a kernel or a chip does with your model.
 
 # %%
 import numpy as np
@@ -14,13 +14,13 @@ from qviz.pytorch.ptq import PTQConfig
 from qviz.widgets import IntegerWalkExplorer
 
 # %% [markdown]
-# ## The scales wait outside
+# ## The scales can be factored out
 #
-# A code $q$ stands for $s\,(q - z)$. Put that into a sum of products, and both scales come out in front:
+# A code $q$ represents the real number $s\,(q - z)$. If you insert this into a sum of products, you can factor out both scales:
 #
 # $$\sum x\,w \;=\; s_x s_w \sum (q_x - z_x)(q_w - z_w)$$
 #
-# All that is left under the sum is integers. This is the network of the course with codes of 8 bits, and its first test image as it sees it:
+# The remaining sum contains only integers. In the next cell, we load our network with 8-bit codes and print the first test image, as it is given to the network:
 
 # %%
 net, digits = networks.integer_cnn(), data.digits()
@@ -29,7 +29,7 @@ codes = net.run(images)
 print(codes["input"][0, 0])
 
 # %% [markdown]
-# The first layer looks at 3 x 3 pixels at a time. Take those around row 1, column 3, and the weights of its output channel 7:
+# The first layer processes 3 x 3 pixels at a time. Here are the pixels around row 1 and column 3, and the weights of output channel 7:
 
 # %%
 layer = net.layers["conv1"]
@@ -41,11 +41,11 @@ print("products", q_x * q_w)
 print("sum     ", (q_x * q_w).sum())
 
 # %% [markdown]
-# ## Follow it by hand
+# ## Follow the sum step by step
 #
-# The explorer shows the same sum as a **walk**: each product is one step. Under it are the terms of the sum, and the code that it becomes. The text has the arithmetic, line by line.
+# The explorer shows the same sum, and each step of the line adds one product. The plots below it show the terms of the sum and the resulting code. The text gives the arithmetic line by line.
 #
-# Move **Pick product** along the walk. Move **Activation +/-** and **Weight +/-**: they change the product that you picked. The last lines of the text carry the code on, through the rest of the network.
+# Select a product with **Pick product**, and change it with **Activation +/-** and **Weight +/-**. The last lines of the text show the effect on the rest of the network.
 
 # %%
 explorer = IntegerWalkExplorer(channel=7, place=11, pick=4)
@@ -54,35 +54,35 @@ explorer
 # %%
 explorer.reset(activation=10)
 print(explorer.readout.splitlines()[1])
-print("the sum moves by", explorer.result.now.total - explorer.result.before.total)
+print("the sum changes by", explorer.result.now.total - explorer.result.before.total)
 explorer.reset()
 
 # %% [markdown]
 # ## How large can a sum get?
 #
-# Each product has at most 16 bits. The sum has more.
+# Each product fits into 16 bits, but the sum may need more.
 
 # %%
-guess_bits = Prediction("The layer fc1 adds 512 products of a code from 0 to 255 and one from -128 to 127. How many bits, with the sign, does its sum need at most?", {"17": 17, "25": 25, "33": 33})
+guess_bits = Prediction("The layer fc1 adds 512 products of a code between 0 and 255 and a code between -128 and 127. How many bits, including the sign, are enough for every possible sum?", {"17": 17, "25": 25, "33": 33})
 guess_bits
 
 # %%
 most = 512 * 255 * 128
-print(f"at most {most:,}, which is {most.bit_length()} bits and a sign")
-guess_bits.reveal(most.bit_length() + 1, "Sixteen bits for a product, nine for 512 of them. The accumulator has 32, so it cannot overflow here.")
+print(f"largest absolute value {most:,}: {most.bit_length()} bits and a sign")
+guess_bits.reveal(most.bit_length() + 1, "A product needs 16 bits, and adding 512 = 2 to the power of 9 of them needs nine more. The accumulator has 32 bits, so it cannot overflow here.")
 
 # %% [markdown]
-# ## What zero points cost
+# ## The cost of zero points
 #
-# Above, both zero points are 0: ink begins at 0, and the weights are symmetric. In general neither is. Multiplied out, the sum has **four terms**:
+# In the example above, both zero points are 0, because the pixels start at 0 and the weights are symmetric. In general, neither has to be 0. If you expand the product, the sum has **four terms**:
 #
 # $$\sum q_x q_w \;-\; z_x \sum q_w \;-\; z_w \sum q_x \;+\; n\, z_x z_w$$
 #
-# * The first is what a kernel is fast at.
-# * The second and the fourth are known before any image comes.
-# * The third must be computed anew for each input. It is gone where $z_w = 0$, so most kernels like **symmetric weights**.
+# * The first term is the sum of products that kernels are optimized for.
+# * The second and the fourth term do not depend on the input, so they can be computed in advance.
+# * The third term has to be computed for each input. It vanishes if $z_w = 0$, which is why many kernels require **symmetric weights**.
 #
-# The same network with affine weights has all that is needed to see it:
+# To see all the terms, we use the same network with affine weights:
 
 # %%
 affine = networks.integer_cnn(per_channel=False, scheme="affine")
@@ -92,11 +92,11 @@ for name in ("products", "weight_sums", "input_sums", "zero_points", "total"):
     print(f"{name:12} {np.broadcast_to(getattr(terms, name), terms.total.shape)[0, 6, 1, 3]:8}")
 
 # %%
-guess_forgotten = Prediction("Somebody writes a kernel and forgets these four small zero points of the weights. How many of the 359 digits are named right?", {"355, as before": 355, "about 285": 285, "36, as by chance": 36})
+guess_forgotten = Prediction("A kernel ignores the zero points of the weights in these four layers. How many of the 359 digits does the network recognize correctly?", {"355, as before": 355, "about 285": 285, "36, as by guessing": 36})
 guess_forgotten
 
 # %% [markdown]
-# Put some other number into **Zero point z_w** and **Zero point z_x** in the explorer above, and watch the bars. Each code then stands for another real number.
+# Change **Zero point z_w** and **Zero point z_x** in the explorer above, and watch the bars. With a different zero point, the same codes represent different real numbers.
 
 # %%
 explorer.reset(w_zero=5)
@@ -105,24 +105,24 @@ explorer.reset()
 
 # %%
 right = (affine.without_weight_zero_points().predict(images) == labels).sum()
-print(f"with them {(affine.predict(images) == labels).sum()} of {labels.size} right, without {right}")
-guess_forgotten.reveal(int(right), "Each sum is off by the zero point times the sum of its inputs; after a ReLU nothing in that cancels.")
+print(f"with zero points {(affine.predict(images) == labels).sum()} of {labels.size} right, without {right}")
+guess_forgotten.reveal(int(right), "Each sum is wrong by the zero point times the sum of the inputs. After a ReLU no input is negative, so these errors do not cancel.")
 
 # %% [markdown]
-# ## The bias joins the sum
+# ## The bias is added to the sum
 #
-# A bias is a real number. Divided by $s_x s_w$ it has the units of the sum, and can be rounded to an int32 and added:
+# The bias is a real number. If you divide it by $s_x s_w$, it has the same units as the integer sum, and you can round it to an int32 and add it:
 
 # %%
-print(f"bias of channel 7: {layer.bias[7]:.6f}, which is {layer.bias_steps[7]:.2f} steps, as an integer {layer.bias_int32[7]}")
-print(f"one step is worth {layer.scale[7]:.8f}")
+print(f"bias of channel 7: {layer.bias[7]:.6f}, which is {layer.bias_steps[7]:.2f} units, rounded to {layer.bias_int32[7]}")
+print(f"one unit of the sum is {layer.scale[7]:.8f}")
 
 # %% [markdown]
-# Papers and mobile kernels do it so. fbgemm does not: it keeps the bias as a float, because a layer is converted before anyone knows the scale of its input. It adds the number with its fraction.
+# Many papers and kernels for phones do this. fbgemm does not: it stores the bias as a float, because the scale of the input is not yet known when a layer is converted. It adds the bias without rounding it.
 #
 # ## Back to 8 bits
 #
-# The sum must become a code of the next layer: times $M = s_x s_w / s_y$, rounded, plus $z_y$, clipped. $M$ is a real number. fbgemm multiplies in float32. A chip without floats writes $M$ as an int32 and a shift:
+# The next layer expects an 8-bit code. So the sum is multiplied by $M = s_x s_w / s_y$, rounded, added to $z_y$, and clipped. $M$ is a real number, and fbgemm does this multiplication in float32. A chip without floating-point arithmetic represents $M$ by an int32 and a shift:
 
 # %%
 m, total = layer.fixed_multiplier, int((q_x * q_w).sum()) + int(layer.bias_int32[7])
@@ -134,10 +134,10 @@ print(f"{high} / 2**{shift}, rounded: {np.sign(high) * ((abs(high) + 2 ** (shift
 print(f"in float: {total * float(layer.multiplier[7]):.4f}; in the network: {codes['conv1'][0, 7, 1, 3]}")
 
 # %% [markdown]
-# Two roundings instead of one, and a rounded bias before them. (gemmlowp rounds what lies exactly halfway up in the first division, and away from zero in the second; hence the sign.) Choose **Way** *gemmlowp* in the explorer to see all of it, and change its integers with **Mantissa +/-** and **Shift +/-**. Do these roundings change anything?
+# Here the result is rounded twice instead of once, and the bias was rounded before. (When a number lies exactly halfway between two integers, gemmlowp rounds it up in the first division and away from zero in the second, which is why the code needs `np.sign`.) To see these steps in the explorer, choose *gemmlowp* for **Arithmetic**, and change the integers with **Mantissa +/-** and **Shift +/-**. Does the additional rounding change the results?
 
 # %%
-guess_ways = Prediction("The layer conv2 gives out 735,232 codes for all test images. How many of them change if the bias is rounded and the multiplier is an int32 and a shift?", {"none": 0, "about 300": 300, "about 30,000": 30_000})
+guess_ways = Prediction("For all the test images together, the layer conv2 computes 735,232 codes. How many of them change if the bias is rounded and the multiplier is represented by an int32 and a shift?", {"none": 0, "about 300": 300, "about 30,000": 30_000})
 guess_ways
 
 # %%
@@ -146,12 +146,12 @@ for way in ROUNDINGS:
     print(f"{way:10} {(difference != 0).sum():4} of {difference.size:,} codes differ, by at most {np.abs(difference).max()}")
 
 # %%
-guess_ways.reveal(int((difference != 0).sum()), "Only values that lie almost halfway between two codes can fall to the other side, and then by one.")
+guess_ways.reveal(int((difference != 0).sum()), "Only values that lie very close to the middle between two codes are rounded differently, and the codes then differ by 1.")
 
 # %% [markdown]
-# ## A ReLU for free
+# ## The ReLU needs no extra step
 #
-# Codes below 0 do not exist, so the kernel must clip. Where $z_y = 0$, that clip *is* the ReLU. Lower the **Bias**, and watch the mark slide into the hatched zone. **z_y +/-** moves the whole ramp: the clip is then at z_y.
+# Unsigned codes cannot be negative, so the kernel has to clip the result at 0. If $z_y = 0$, this clipping is exactly a ReLU. Lower the **Bias**, and watch the marker move into the hatched area. With **z_y +/-** you shift the whole curve, and the ReLU then clips at $z_y$.
 
 # %%
 explorer.reset(bias=-100_000)
@@ -160,17 +160,17 @@ explorer.reset()
 print(f"{(codes['conv2'] == 0).mean():.1%} of the codes of conv2 are 0")
 
 # %% [markdown]
-# The kernel has one blind spot. A float of $2^{31}$ or more has no int32, and the processor then answers with the *lowest* one. fbgemm does exactly this, and so does qviz. (64 less is the next smaller float32.)
+# In one case, fbgemm gives an unexpected result. A float of $2^{31}$ or more cannot be converted to an int32, and the processor then returns the *smallest* int32, which is clipped to 0. qviz reproduces this behaviour. (Below, the first number times 2 is just below the limit, and the second one reaches it.)
 
 # %%
 print(requantize_float(np.array([2**30 - 64, 2**30]), 2.0))
 
 # %% [markdown]
-# It takes an output scale that is far too small. Then the largest sums of all become 0.
+# This happens only if the output scale is far too small. Then the largest sums become 0.
 #
 # ## From pixels to the answer
 #
-# Our value, the tap in the middle of input channel 7, is one of 144 inputs of conv2: number 7 * 9 + 4, counted from 0. Its output wins a max pool, is one of 512 inputs of fc1, and that is one of 64 inputs of the logit "5". Codes go in and codes come out, and no code is turned back into a real number on the way. (In fbgemm the *sum* still meets two floats: the bias, and the multiplier. With the arithmetic of gemmlowp there is none left.)
+# The code that we have computed is one of 144 inputs of conv2. The output of conv2 is the largest value in its max pool, which makes it one of 512 inputs of fc1, and the output of fc1 is one of 64 inputs of the logit "5". Each layer receives codes and returns codes, and none of them is converted back to a real number. (fbgemm still uses two floats inside each layer, the bias and the multiplier. The arithmetic of gemmlowp uses integers only.)
 
 # %%
 path = [("conv1", 7, 4), ("conv2", 6, 68), ("fc1", 3, 98), ("fc2", 5, 4)]
@@ -181,7 +181,7 @@ for name, channel, pick in path:
 explorer.reset()
 
 # %% [markdown]
-# A code that you change goes the same way. Test image 310 is a 5 that is almost an 8. Set one pixel from 239 to 0, as seen by just one of the 1,024 outputs of conv1:
+# If you change a code, the change is passed on in the same way. Test image 310 is a 5 that looks almost like an 8. We change one pixel from 239 to 0, but only in the computation of a single one of the 1,024 outputs of conv1:
 
 # %%
 explorer.reset(image=310, channel=11, place=41, pick=3, activation=-255)
@@ -192,42 +192,42 @@ explorer.reset()
 logits = net.logits(images[:1])[0]
 floats = networks.cnn_forward(images[:1])["logits"][0]
 print("codes   ", codes["logits"][0])
-print("integers", np.round(logits, 1), "so it is a", logits.argmax())
-print("floats  ", np.round(floats, 1), "so it is a", floats.argmax())
+print("integers", np.round(logits, 1), "answer:", logits.argmax())
+print("floats  ", np.round(floats, 1), "answer:", floats.argmax())
 
 # %% [markdown]
-# ## NumPy beside fbgemm
+# ## Compare NumPy with fbgemm
 #
-# Now the whole network, and all 359 images. On one side fbgemm, compiled code with instructions made for it. On the other side NumPy, with the integers of the same converted model. (Activations get 7 bits here, which is *reduce range*: then the sums are the same on every processor, as you will see.)
+# Finally, we run the whole network on all 359 images, once with fbgemm, which is compiled and uses special processor instructions, and once with NumPy, which uses the integers of the same converted model. (Activations have 7 bits here, a setting called *reduce range*. [](page:when_it_goes_wrong) explains why.)
 
 # %%
-guess_equal = Prediction("The two compute more than a million codes each. How many differ?", {"none": 0, "a few hundred": 300, "one in a hundred": 15_000})
+guess_equal = Prediction("Each of them computes more than a million codes. How many of these codes differ?", {"none": 0, "a few hundred": 300, "one in a hundred": 15_000})
 guess_equal
 
 # %%
 both = side_by_side(digits_tensors()[2], PTQConfig(reduce_range=True))
 print(both)
-LocalResult("The same with activations of 8 bits.", lambda: side_by_side(digits_tensors()[2]))
+LocalResult("The same comparison with 8-bit activations.", lambda: side_by_side(digits_tensors()[2]))
 
 # %%
 differ = sum(int((mine != both.theirs.get(name, mine)).sum()) for name, mine in both.mine.items())
 named = both.theirs.get("logits", both.mine["logits"]).argmax(1)
-print(f"{sum(mine.size for mine in both.mine.values()):,} codes, {differ} differ; {(named == labels).sum()} of {labels.size} digits right")
+print(f"{sum(mine.size for mine in both.mine.values()):,} codes, {differ} differ; {(named == labels).sum()} of {labels.size} answers right")
 for way in ROUNDINGS:
-    print(f"NumPy, {way:10} names {(both.net.predict(images, way) == named).sum()} of {labels.size} digits as fbgemm does")
-guess_equal.reveal(differ, "Sums of integers are exact, and the two steps with floats are done in the kernel's own order.")
+    print(f"NumPy, {way:10} gives the same answer as fbgemm for {(both.net.predict(images, way) == named).sum()} of {labels.size} digits")
+guess_equal.reveal(differ, "Sums of integers are exact, and qviz carries out the two floating-point steps in the same order as fbgemm.")
 
 # %% [markdown]
-# The order matters, because two steps are still floats: the bias joins the sum, then the sum is multiplied. A bias rounded first would part from the kernel now and then, as you saw.
+# The order matters because two steps use floating point: the bias is added to the sum, and then the sum is multiplied. You saw above that rounding the bias first changes a few codes.
 #
-# Even this is not all. Where each channel has its own scale, fbgemm divides the bias by it, adds it to the sum, and rounds after each. Where all share one, it multiplies by 1 over it, and adds in the same instruction, with one rounding. The two can differ only where a sum lies next to a tie.
+# There is one more detail. If each channel has its own scale, fbgemm divides the bias by the scale and adds it to the sum, and rounds after both operations. If all the channels share one scale, it multiplies the bias by the reciprocal of the scale and adds it in a single instruction, which rounds only once. The two can give different codes only if a sum lies almost exactly halfway between two codes.
 #
-# For the answer it does not matter. gemmlowp's arithmetic is what a processor needs that sees nothing but integers: it has no float left between the pixels and the logits, and names every digit as fbgemm does.
+# None of these details changes an answer. The arithmetic of gemmlowp needs no floating point between the pixels and the logits, so it runs on a processor that has only integers, and it gives the same answer as fbgemm for every digit.
 #
-# And with all 8 bits? That is what your own machine answered, under the table. A processor without VNNI adds two products in 16 bits first, and large sums do not fit. [](page:when_it_goes_wrong) shows why.
+# The result for 8-bit activations depends on your processor, and is shown below the table. A processor without VNNI first adds two products in 16 bits, and large sums do not fit into 16 bits. [](page:when_it_goes_wrong) covers this problem.
 
 # %% [markdown]
-# ## What you expected, and what was so
+# ## Your guesses and the results
 
 # %%
 record(guess_bits, guess_forgotten, guess_ways, guess_equal)
@@ -235,19 +235,19 @@ record(guess_bits, guess_forgotten, guess_ways, guess_equal)
 # %% [markdown]
 # ## In five lines
 #
-# 1. Scales come out of the sum, so that only integers are multiplied and added, in 32 bits.
-# 2. Zero points add three terms; symmetric weights save the one that each input would pay for.
-# 3. The bias has the units of the sum: an int32 in papers and on phones, a float in fbgemm, which also multiplies the sum by a float.
-# 4. Requantizing is a multiplication and a clip, and the clip is the ReLU.
-# 5. The same steps in the same order give the same codes, bit for bit.
+# 1. The scales can be factored out of the sum, so that only integers are multiplied and added, in 32 bits.
+# 2. Zero points add three terms to the sum. With symmetric weights, the term that has to be computed for each input vanishes.
+# 3. The bias is divided by the scale of the sum. Many kernels round it to an int32, while fbgemm keeps the bias and the multiplier as floats.
+# 4. Requantization consists of a multiplication, rounding and clipping, and the clipping also acts as the ReLU.
+# 5. If you carry out the same steps in the same order, you get exactly the same codes.
 
 # %% [markdown]
 # ## Exercises
 #
-# Each check answers at once. A wrong answer gets a hint; an empty one stops nothing.
+# Each check gives you immediate feedback, and a hint if your answer is wrong. You can leave an exercise empty and come back to it later.
 
 # %% [markdown]
-# **1.** Both zero points may be anything now, so one product $(q_x - z_x)(q_w - z_w)$ can be as large as 255 times 255. How many such products surely fit an int32, whose largest number is 2,147,483,647?
+# **1.** If the zero points can have any value, a product $(q_x - z_x)(q_w - z_w)$ can be as large as 255 times 255. How many such products can you add in an int32 without the risk of an overflow? Its largest number is 2,147,483,647.
 
 # %%
 products = None
@@ -259,7 +259,7 @@ products = (2**31 - 1) // 255**2
 check("integers_all_the_way.1", products)
 
 # %% [markdown]
-# **2.** A kernel hands you the sum of `q_x * q_w`, the sums of both, and how many there are. Return the sum of `(q_x - z_x) * (q_w - z_w)`.
+# **2.** A kernel gives you the sum of `q_x * q_w`, the sum of `q_x`, the sum of `q_w`, and the number `n` of products. Return the sum of `(q_x - z_x) * (q_w - z_w)`.
 
 # %%
 def with_zero_points(products, sum_x, sum_w, n, z_x, z_w):
@@ -273,7 +273,7 @@ def with_zero_points(products, sum_x, sum_w, n, z_x, z_w):
 check("integers_all_the_way.2", with_zero_points)
 
 # %% [markdown]
-# **3. Spot the bug.** This function makes codes of sums. Bright images come out dark. Mend it.
+# **3. Spot the bug.** This function converts sums to codes, but bright areas of the images become dark. Fix it.
 
 # %%
 def to_codes(total, multiplier, zero_point):
@@ -289,7 +289,7 @@ def to_codes(total, multiplier, zero_point):
 check("integers_all_the_way.3", to_codes)
 
 # %% [markdown]
-# **4.** Multiply without a float: return `total * mantissa / 2**31 / 2**shift`, rounded after each of the two divisions. All four are Python's whole numbers, and `total` may be negative. In the second division, what lies exactly halfway goes away from zero (2.5 to 3, and -2.5 to -3), as in the cell above and in gemmlowp. In the first one it may go up or away from zero.
+# **4.** Multiply without floating point: return `total * mantissa / 2**31 / 2**shift`, rounded after each of the two divisions. The arguments and the result are Python integers, and `total` may be negative. In the second division, round numbers exactly halfway between two integers away from zero (2.5 to 3, and -2.5 to -3), as in the section *Back to 8 bits* and in gemmlowp. In the first division, you may round them up or away from zero.
 
 # %%
 def multiply(total, mantissa, shift):
@@ -308,6 +308,6 @@ check("integers_all_the_way.4", multiply)
 # ## Sources
 #
 # * B. Jacob et al., [*Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference*](https://arxiv.org/abs/1712.05877), CVPR 2018: the four terms (equation 7), the multiplier as an int32 and a shift (section 2.2), the bias as an int32 (2.4).
-# * [gemmlowp](https://github.com/google/gemmlowp), `fixedpoint/fixedpoint.h`: both roundings, which TensorFlow Lite took over.
+# * [gemmlowp](https://github.com/google/gemmlowp), `fixedpoint/fixedpoint.h`: both kinds of rounding, which TensorFlow Lite has adopted.
 # * [FBGEMM](https://github.com/pytorch/FBGEMM), and D. Khudia et al., [*FBGEMM: Enabling High-Performance Low-Precision Deep Learning Inference*](https://arxiv.org/abs/2101.05615), 2021.
-# * PyTorch: issue [23874](https://github.com/pytorch/pytorch/issues/23874) on the scale that a bias needs and a converted layer does not know; pull request [26057](https://github.com/pytorch/pytorch/pull/26057), since when the bias is a float.
+# * PyTorch: issue [23874](https://github.com/pytorch/pytorch/issues/23874) on the scale that a bias needs and that a converted layer does not know, and pull request [26057](https://github.com/pytorch/pytorch/pull/26057), which made the bias a float.

@@ -146,7 +146,7 @@ class SideBySide:
             f"{name:<8}{codes.size:>10,}{int((codes != self.theirs[name]).sum()):>11,}"
             for name, codes in self.mine.items()
         )
-        return "\n".join((f"NumPy beside {self.engine}", f"{'':<8}{'codes':>10}{'different':>11}", *rows))
+        return "\n".join((f"NumPy compared with {self.engine}", f"{'':<8}{'codes':>10}{'different':>11}", *rows))
 
 
 def side_by_side(images: torch.Tensor, config: PTQConfig | None = None) -> SideBySide:

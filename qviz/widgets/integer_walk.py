@@ -41,7 +41,7 @@ class State:
     """Which output value, and what is changed on the way to it."""
 
     layer: str = choice("Layer", LAYERS)
-    way: str = more(choice("Way", ROUNDINGS))
+    way: str = more(choice("Arithmetic", ROUNDINGS))
     image: int = more(slider("Test image", 0, 0, 358))
     channel: int = more(slider("Output channel", 4, 0, 63))
     place: int = more(slider("Place (8 x 8)", 27, 0, 63))
@@ -171,8 +171,8 @@ def _product(state: State, result: Result) -> str:
     before = int(result.before.q_x[at]), int(result.before.layer.q_w[0, at])
     notes = [f"product {state.pick} is beyond the last"] if state.pick > walk.q_x.size else []
     notes += ["q_x is padding"] if walk.padding[at] else []
-    notes += [f"q_x is held at {q_x}"] if not walk.padding[at] and q_x != before[0] + state.activation else []
-    notes += [f"q_w is held at {q_w}"] if q_w != before[1] + state.weight else []
+    notes += [f"q_x cannot go beyond {q_x}"] if not walk.padding[at] and q_x != before[0] + state.activation else []
+    notes += [f"q_w cannot go beyond {q_w}"] if q_w != before[1] + state.weight else []
     return (
         f"product {at + 1}: (q_x - z_x) * (q_w - z_w) = ({q_x} - {z_x}) * ({q_w} - {_signed(z_w)}) = "
         f"{walk.products[at]}{''.join(f'; {note}' for note in notes)}"
@@ -193,7 +193,7 @@ def _requantized(state: State, result: Result) -> tuple[str, str, str, str]:
     walk, layer, way = result.now, result.now.layer, state.way
     exact = f"bias / (scale_x * scale_w) = {layer.bias[0]:.6f} / {layer.scale[0]:.6e} = {walk.bias_for('fbgemm'):.2f}"
     return (
-        exact + (", added as it is" if way == "fbgemm" else f", rounded to an int32: {walk.bias}"),
+        exact + (", added without rounding" if way == "fbgemm" else f", rounded to an int32: {walk.bias}"),
         _multiplier(state, result),
         _rounding(walk, way),
         _clipped(walk.rounded(way), state, result),
@@ -209,7 +209,7 @@ def _multiplier(state: State, result: Result) -> str:
         f"multiplier = {'scale_x * scale_w / scale_y = ' if same else ''}{now.layer.multiplier[0]:.8f}"
         f"{' = ' if state.way == 'gemmlowp' else ', in integers '}{whole}"
         f"{'' if same else f' (before: {before.mantissa} / 2**31 / 2**{before.shift})'}"
-        f"{f'; the mantissa is held at {now.mantissa}' if held else ''}"
+        f"{f'; the mantissa cannot go beyond {now.mantissa}' if held else ''}"
     )
 
 
@@ -226,9 +226,9 @@ def _rounding(walk: Walk, way: str) -> str:
 def _clipped(rounded: int, state: State, result: Result) -> str:
     y, relu = result.now.layer.y, result.now.layer.relu
     zero_point, code = _z_y(result.now), result.code
-    held = f"; z_y is held at {zero_point}" if zero_point != _z_y(result.before) + state.y_zero else ""
+    held = f"; z_y cannot go beyond {zero_point}" if zero_point != _z_y(result.before) + state.y_zero else ""
     lowest = zero_point if relu else y.fmt.qmin
-    free = ": a ReLU for nothing" if relu and rounded < 0 else ": clipped" if code != rounded + zero_point else ""
+    free = ": this clip acts as the ReLU" if relu and rounded < 0 else ": clipped" if code != rounded + zero_point else ""
     clip = f"clip({rounded} + {zero_point}, {lowest}, {y.fmt.qmax})"
     return f"q_y = {clip} = {code}{free} (before: {result.code_before}){held}"
 
@@ -238,13 +238,13 @@ def _meaning(state: State, result: Result) -> str:
     value = float(y.scale) * (result.code - int(y.zero_point))
     real = real_output(state.layer, state.image, result.channel, state.place)
     product = f"{y.scale:.6f} * ({result.code} - {y.zero_point})"
-    reads = "it stands for" if state.layer == "fc2" else "the next layer reads it as"
+    reads = "it represents" if state.layer == "fc2" else "the next layer reads it as"
     return f"{reads} {product} = {value:.4f}; the float network has {real:.4f}"
 
 
 def _logits(state: State, result: Result) -> tuple[str, Table]:
     after = LAYERS[LAYERS.index(state.layer) + 1 :]
-    way = f"carried on through {', '.join(after)}, all other codes as they were" if after else "the code is a logit"
+    way = f"passed on through {', '.join(after)}, with all other codes unchanged" if after else "the code is a logit"
     found = {"before": result.logits_before, "now": result.logits}
     rows = [(name, *map(str, codes), str(codes.argmax())) for name, codes in found.items()]
     head = ("logit", *map(str, range(10)), "answer")

@@ -187,12 +187,12 @@ def test_readout(explorer):
         "product 3: (q_x - z_x) * (q_w - z_w) = (239 - 0) * (104 - 0) = 24856\n"
         "sum = sum of q_x q_w - z_x * sum of q_w - z_w * sum of q_x + n * z_x * z_w\n"
         "    = 54886 - 0 * 102 - 0 * 1562 + 9 * 0 * 0 = 54886\n"
-        "bias / (scale_x * scale_w) = 0.085317 / 1.740744e-05 = 4901.18, added as it is\n"
+        "bias / (scale_x * scale_w) = 0.085317 / 1.740744e-05 = 4901.18, added without rounding\n"
         "multiplier = scale_x * scale_w / scale_y = 0.00182246, in integers 2003811191 / 2**31 / 2**9\n"
         "round((54886 + 4901.18) * 0.00182246) = round(108.9595) = 109\n"
         "q_y = clip(109 + 0, 0, 255) = 109 (before: 109)\n"
         "the next layer reads it as 0.009552 * (109 - 0) = 1.0411; the float network has 1.0415; "
-        "carried on through conv2, fc1, fc2, all other codes as they were; codes of the logits:\n"
+        "passed on through conv2, fc1, fc2, with all other codes unchanged; codes of the logits:\n"
         "logit         0    1    2    3    4    5    6    7    8    9  answer\n"
         "before      120  107  113  170  112  200   95  112  141  180       5\n"
         "now         120  107  113  170  112  200   95  112  141  180       5"
@@ -202,9 +202,9 @@ def test_readout(explorer):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"activation": 50}, "(255 - 0) * (104 - 0) = 26520; q_x is held at 255"),
-        ({"weight": 50}, "(239 - 0) * (127 - 0) = 30353; q_w is held at 127"),
-        ({"weight": -255, "activation": -255}, "(0 - 0) * (-128 - 0) = 0; q_x is held at 0; q_w is held at -128"),
+        ({"activation": 50}, "(255 - 0) * (104 - 0) = 26520; q_x cannot go beyond 255"),
+        ({"weight": 50}, "(239 - 0) * (127 - 0) = 30353; q_w cannot go beyond 127"),
+        ({"weight": -255, "activation": -255}, "(0 - 0) * (-128 - 0) = 0; q_x cannot go beyond 0; q_w cannot go beyond -128"),
         ({"place": 0, "pick": 1}, "5 of them with padding, whose code is z_x"),
         ({"place": 0, "pick": 1, "activation": 5}, "= (0 - 0) * (-12 - 0) = 0; q_x is padding\n"),
         (
@@ -214,17 +214,17 @@ def test_readout(explorer):
         ({"x_zero": 2, "w_zero": -3}, "    = 54886 - 2 * 102 - (-3) * 1562 + 9 * 2 * (-3) = 59314"),
         ({"bias": -50_000}, "round((54886 + (-45098.82)) * 0.00182246) = round(17.8367) = 18"),
         ({"bias": 50_000, "activation": 10, "w_zero": -60}, "clip(374 + 0, 0, 255) = 255: clipped (before: 109)"),
-        ({"w_zero": 60}, "q_y = clip(-62 + 0, 0, 255) = 0: a ReLU for nothing (before: 109)"),
+        ({"w_zero": 60}, "q_y = clip(-62 + 0, 0, 255) = 0: this clip acts as the ReLU (before: 109)"),
         ({"way": "int32 bias"}, "= 4901.18, rounded to an int32: 4901\n"),
         ({"way": "gemmlowp"}, "multiplier = scale_x * scale_w / scale_y = 0.00182246 = 2003811191 / 2**31 / 2**9\n"),
         ({"layer": "fc2", "channel": 5}, "fc2, output channel 5; test image 0, a 5: 64 products\n"),
-        ({"layer": "fc2", "channel": 5}, "it stands for 0.223393 * (200 - 146) = 12.0632; the float network has"),
+        ({"layer": "fc2", "channel": 5}, "it represents 0.223393 * (200 - 146) = 12.0632; the float network has"),
         ({"layer": "fc2", "channel": 5}, "the code is a logit; codes of the logits:\n"),
         ({"layer": "fc2", "channel": 5, "bias": -150_000}, "0   95  112  141  180       9"),
         (
             {"mantissa": 2**30},
             "multiplier = 0.00195312, in integers 2147483647 / 2**31 / 2**9 (before: 2003811191 / 2**31 / 2**9); "
-            "the mantissa is held at 2147483647\n",
+            "the mantissa cannot go beyond 2147483647\n",
         ),
         ({"shift": -1}, "multiplier = 0.00364491, in integers 2003811191 / 2**31 / 2**8 (before: 2003811191 / 2**31 /"),
         (
@@ -235,7 +235,7 @@ def test_readout(explorer):
             {"y_zero": 9},
             "q_y = clip(109 + 9, 9, 255) = 118 (before: 109)\nthe next layer reads it as 0.009552 * (118 - 0)",
         ),
-        ({"y_zero": -9}, "q_y = clip(109 + 0, 0, 255) = 109 (before: 109); z_y is held at 0\n"),
+        ({"y_zero": -9}, "q_y = clip(109 + 0, 0, 255) = 109 (before: 109); z_y cannot go beyond 0\n"),
     ],
 )
 def test_what_the_readout_says(explorer, settings, words):

@@ -211,8 +211,8 @@ FAILURES = (
     Failure(
         "missing-stub",
         "A float input has no kernel",
-        "The layer was replaced by one for integers, but nothing makes the input integers.",
-        "A QuantStub in front of the first layer and a DeQuantStub behind the last; convert replaces both.",
+        "The layer was replaced by an integer layer, but nothing quantizes its input.",
+        "Put a QuantStub before the first layer and a DeQuantStub after the last one. convert replaces both.",
         (
             "https://github.com/pytorch/pytorch/issues/34583",
             "https://discuss.pytorch.org/t/quantization-frequently-asked-questions/161251",
@@ -223,7 +223,7 @@ FAILURES = (
     Failure(
         "uncalibrated",
         "Scale 1 and zero point 0",
-        "No data went through the prepared model, so its observers fell back to scale 1 and zero point 0.",
+        "The observers have not seen any data, so they use the default scale 1 and zero point 0.",
         "Run the prepared model on a few hundred typical inputs before convert.",
         (
             "https://discuss.pytorch.org/t/how-to-static-quantization-i-have-some-questions-after-reading-the-tutorial/78268",
@@ -233,20 +233,20 @@ FAILURES = (
     ),
     Failure(
         "train-mode",
-        "Converted as training left it",
-        "In train mode fusing keeps the batch norm for further training, in a layer that convert leaves as it is: real "
-        "numbers meet integers.",
-        "model.eval() before the first step; for quantization-aware training, before convert.",
+        "Converted in train mode",
+        "In train mode, fusing keeps the batch norm so that it can be trained further. convert does not support the "
+        "combined layer and leaves it in floating point, so it receives integers although it expects floats.",
+        "Call model.eval() before the first step, or, for quantization-aware training, before convert.",
         ("https://github.com/pytorch/tutorials/issues/1269", "https://github.com/pytorch/tutorials/pull/2661"),
         _broken_mode,
         _judge_mode,
     ),
     Failure(
         "unfused-batch-norm",
-        "A batch norm on its own",
-        "The convolution's output is rounded to one scale before the batch norm evens its channels out. Behind a "
-        "linear layer, convert has no quantized layer for it.",
-        "Fuse convolution, batch norm and ReLU before prepare: the batch norm goes into the weights.",
+        "Low accuracy and no message",
+        "The convolution's output is rounded with a single scale before the batch norm normalizes its channels. (After "
+        "a linear layer, convert has no quantized batch norm at all.)",
+        "Fuse convolution, batch norm and ReLU before prepare, so that the batch norm becomes part of the weights.",
         ("https://github.com/pytorch/pytorch/issues/28404", "https://github.com/pytorch/pytorch/issues/41642"),
         _broken_norm,
         _judge_norm,
@@ -254,9 +254,9 @@ FAILURES = (
     Failure(
         "skip-connection",
         "Adding two quantized tensors",
-        "Two tensors of integers have two scales, and their sum needs a third, which nobody observed.",
-        "A FloatFunctional in place of torch.add, a module of the network: it is observed in calibration, and convert "
-        "makes it a QFunctional. A network of your own makes it once, in __init__.",
+        "Two quantized tensors have two scales, and their sum needs a third one, which was not observed.",
+        "Use a FloatFunctional instead of torch.add. It is a module of the network, so it is observed during "
+        "calibration, and convert replaces it by a QFunctional. In your own network, create it in __init__.",
         ("https://github.com/pytorch/pytorch/issues/98596", "https://github.com/pytorch/tutorials/issues/1227"),
         _broken_skip,
         _judge_skip,

@@ -95,19 +95,19 @@ def _judge_percentile(calibrator) -> RepairResult:
 FAILURES = (
     Failure(
         "symmetric",
-        "Symmetric, and the zero point is 128",
-        "On unsigned codes torch puts a symmetric zero in the middle, at 128. After a ReLU the lower half stays empty.",
-        "Affine for activations; symmetric for weights, which are signed.",
+        "The symmetric scheme for activations",
+        "With unsigned codes, torch places zero in the middle, at 128. After a ReLU, the lower half is not used.",
+        "Use the affine scheme for activations, and the symmetric scheme only for weights, which are signed.",
         ("https://github.com/pytorch/pytorch/issues/48473", "https://github.com/pytorch/pytorch/issues/133552"),
         _broken_scheme,
         _judge_scheme,
     ),
     Failure(
         "percentile",
-        "A percentile that keeps nearly nothing",
-        "The percentage to keep and the percentage to give up were confused. The middle 0.01 % of values after a ReLU "
-        "are all zero.",
-        "Keep 99.9 % and more, and look at the range before you trust it.",
+        "A percentile that clips too much",
+        "The percentage of values to keep was confused with the percentage to clip. The range that keeps 0.01 % of the "
+        "values after a ReLU goes from 0 to 0.",
+        "Keep 99.9 % of the values or more, and check the resulting range.",
         (
             "https://github.com/microsoft/onnxruntime/issues/10846",
             "https://github.com/microsoft/onnxruntime/issues/10571",

@@ -44,8 +44,8 @@ class RepairResult:
 
     def __repr__(self) -> str:
         repair = NOT_YET if not self.attempted else f"not yet. {self.hint}" if self.hint else "it works"
-        lines = {"torch says:": self.says, "effect:": self.effect, "your repair:": repair}
-        return "\n".join(f"{name:<12} {text}" for name, text in lines.items() if text)
+        lines = {"torch reports:": self.says, "effect:": self.effect, "your repair:": repair}
+        return "\n".join(f"{name} {text}" for name, text in lines.items() if text)
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Failure:
 
     def __repr__(self) -> str:
         listed = "\n         ".join(self.sources)
-        return f"{self.title}\ncause:   {self.cause}\ncure:    {self.cure}\nmet in:  {listed}"
+        return f"{self.title}\ncause:   {self.cause}\nfix:     {self.cure}\nlinks:   {listed}"
 
 
 @dataclass
