@@ -1,5 +1,5 @@
 # %% [markdown]
-# Three things are promised: a smaller model, faster answers, less power. Two things are paid: some accuracy, and a more complex way to the model. On this page nothing of that is taken on trust. You count it, measure it, or see where the figure comes from.
+# Quantization promises three benefits: a smaller model, faster answers and lower power consumption. The price is some accuracy and a more complex workflow. On this page you do not have to take any of this on trust: you count or measure each of them, or see where the figures come from.
 
 # %%
 from qviz.experiments import measured_speed
@@ -9,9 +9,9 @@ from qviz.widgets import EnergyExplorer, SizeExplorer, SpeedExplorer
 # %% [markdown]
 # ## Size: count the bytes
 #
-# A weight in float32 takes 4 bytes. In int8 it takes one. So a network shrinks to a quarter, nearly: the scales, the zero points and the **biases** are still there.
+# A weight takes 4 bytes in float32 and one byte in int8. So a network shrinks to about a quarter of its size. It is slightly more than a quarter, because the scales, zero points and **biases** have to be stored as well.
 #
-# Each bar below is a layer. Move **Bits**, then choose a finer **One scale**. Watch the small layer, conv1.
+# Each bar below represents one layer. Change **Bits**, and then choose more scales under **One scale**. What happens to conv1, the smallest layer?
 
 # %%
 sizes = SizeExplorer()
@@ -25,14 +25,14 @@ for granularity in ("per tensor", "per channel", "per 32 weights", "per 8 weight
 sizes.reset()
 
 # %% [markdown]
-# **Notice:** the fewer weights share a scale, the more bytes the scales take. A scale has 16 bits here. Groups of 32 weights add half a bit to each weight, and groups of 8 add two bits, half as much as the codes themselves.
+# **Notice:** the smaller the groups of weights that share a scale, the more bytes the scales take. Here each scale has 16 bits. With groups of 32 weights, this is half a bit per weight. With groups of 8 weights, it is two bits per weight, which is half as much as the codes themselves.
 #
 # ## What a file really holds
 #
-# The explorer packs its codes: two codes of 4 bits share a byte. Now quantize the real network with torch, once to 8 bits and once to 4, and save both.
+# The explorer assumes that codes are packed, so that one byte contains two 4-bit codes. Now we quantize the real network with torch, to 8, 4 and 2 bits, and save it each time.
 
 # %%
-guess_file = Prediction("torch.save of the 4-bit network, against the 8-bit one. How large is the file?", {"half": 0.5, "the same": 1.0})
+guess_file = Prediction("You save the 4-bit and the 8-bit network with torch.save. How large is the file of the 4-bit network, compared with the other?", {"half the size": 0.5, "three quarters of the size": 0.75, "the same size": 1.0})
 guess_file
 
 # %%
@@ -45,12 +45,12 @@ for bits in (8, 4, 2):
     network = ptq.quantize_model(digits_model.digits_cnn(), ptq.PTQConfig(weight_bits=bits), images)
     size[bits], packed = (found := state_dict_bytes(network)).file_bytes, saved_model.saved_bytes(network, packed=True)
     print(f"{bits} bits: {found.file_bytes:,} in torch's file, {found.codes:,} of them codes; {packed:,} packed")
-guess_file.reveal(size[4] / size[8], "torch stores each code in a whole byte. Fewer bits save room only where codes are packed.")
+guess_file.reveal(size[4] / size[8], "torch stores each code in a whole byte. Fewer bits make the file smaller only if the codes are packed.")
 
 # %% [markdown]
-# `saved_model.save(network, "digits.safetensors", packed=True)` writes such a packed file, and `saved_model.load` builds the network from it again, bit for bit.
+# `saved_model.save(network, "digits.safetensors", packed=True)` writes a packed file, and `saved_model.load` restores exactly the same network from it.
 #
-# Our network is small. Names, shapes and 8-byte scales are a large part of its file. In a network of a million weights they hardly count:
+# Because our network is small, names, shapes and 8-byte scales make up a large part of the file. In a network with a million weights, they hardly matter:
 
 # %%
 from qviz.pytorch.labs import speed
@@ -64,46 +64,46 @@ print(f"{state_dict_bytes(wide).file_bytes / found.file_bytes:.2f} times smaller
 # %% [markdown]
 # ## Speed: measure it here
 #
-# You often read that integers are faster. Here is what we measured once, on one machine:
+# You often read that integer arithmetic is faster. The following times were measured on one machine:
 
 # %%
 from qviz.plots import accuracy_by_bits, latency_bubbles, speed_ratios
 print("Measured on:", measured_speed.MACHINE)
-speed_ratios({f"{e.width} wide, {e.batch} at once": e.times_as_fast for e in measured_speed.EXAMPLE}, "How many times as fast is int8?")
+speed_ratios({f"{e.width} wide, batch {e.batch}": e.times_as_fast for e in measured_speed.EXAMPLE}, "How many times as fast is int8?")
 
 # %% [markdown]
-# And on your machine? Press *Measure speed*. It takes a second or two, and uses one thread. Each case is warmed up, then run 30 times. A bar shows the median, the short line its spread. These times are never stored: each machine has its own.
+# To measure your own machine, press *Measure speed*. This takes a second or two and uses one thread. Each case is run a few times as a warm-up and then 30 more times. The bars show the median and the short lines the spread. These times are not stored with the page, because they are different on each machine.
 #
-# On the right is the **roofline** of the case with the star. A machine can do only so many operations a second: the flat roof. And it can fetch only so many bytes: the slope, which only data in a cache can beat. **Arithmetic intensity**, the operations for each byte, says under which of the two a case stands. The short bar is a third limit: the time for calling the layers at all.
+# The plot on the right is the **roofline** for the case marked with a star. A processor can perform only a certain number of operations per second. This limit is the horizontal part of the line. The memory can deliver only a certain number of bytes per second. This limit is the sloping part, and a computation can exceed it only if its data are in a cache. The **arithmetic intensity**, which is the number of operations per byte, determines which of the two limits applies. The short bar is a third limit: the time that it takes to call the layers.
 
 # %%
 timing = SpeedExplorer(speed.SpeedLab())
 timing
 
 # %% [markdown]
-# **Notice:** in some cases int8 loses, as in the picture of our machine. Narrow layers and single inputs have so little to compute that the calls take all the time; and int8 has more of them, to quantize the input and dequantize the output. Tick **Convert around every layer**, and measure again: it loses more often. Wide layers with many inputs win by far.
+# **Notice:** in some cases int8 is slower, as in the picture above. With narrow layers and single inputs there is so little to compute that the time for the calls dominates, and int8 needs additional calls to quantize the input and dequantize the output. Tick **Convert around every layer** and measure again to see the cost of these conversions. With wide layers and large batches, int8 is several times as fast.
 #
-# What can be said without a clock is how much there is to do:
+# The number of operations and of bytes can be computed without measuring a time:
 
 # %%
 for width, batch in ((16, 1), (256, 1), (1024, 256)):
     timing.reset(width=width, batch=batch)
     real, integer = timing.result.real, timing.result.integer
-    print(f"{width:4} wide, {batch:3} at once: {real.operations:13,} operations", end="; ")
-    print(f"for each byte {real.intensity:5.1f} in float32, {integer.intensity:5.1f} in int8")
+    print(f"{width:4} wide, batch {batch:3}: {real.operations:13,} operations", end="; ")
+    print(f"per byte {real.intensity:5.1f} in float32, {integer.intensity:5.1f} in int8")
 timing.reset()
 
 # %% [markdown]
-# ## Power: an estimate, and its source
+# ## Power: an estimate and its source
 #
-# A battery pays for arithmetic, and for moving numbers. Mark Horowitz published what each costs in a chip of 45 nm, in 2014. In float32 a product takes 3.7 pJ and a sum 0.9 pJ; in int8 the product takes 0.2 pJ, and its sum in int32 0.1 pJ: 15 times less. Fetching 64 bits takes 10 pJ from a small cache, and 1,300 to 2,600 pJ from the main memory, **DRAM**.
+# Both arithmetic and moving data consume energy. In 2014, Mark Horowitz published the energy of each operation for a 45 nm chip. In float32, a multiplication takes 3.7 pJ and an addition 0.9 pJ. In int8, the multiplication takes 0.2 pJ, and the addition in int32 takes 0.1 pJ, so the two together need about 15 times less energy. Reading 64 bits takes 10 pJ from a small cache, and 1,300 to 2,600 pJ from the main memory (**DRAM**).
 #
-# What follows is an *estimate* from those figures. It leaves out all that is the same for both, such as reading instructions. So the true saving is smaller.
+# The following *estimate* is based on these figures. It does not include energy that is the same for float32 and int8, such as the energy for reading instructions, so the true saving is smaller.
 #
-# Below, move **Data live in** from DRAM to the caches, then take **Weight bits** down.
+# In the explorer, change **Data live in** from DRAM to one of the caches. Then reduce **Weight bits**.
 
 # %%
-guess_power = Prediction("All data in DRAM: how many times less energy than float32 does int8 take in all?", {"4 times": 4, "8 times": 8, "15 times": 15})
+guess_power = Prediction("All data are read from DRAM. By which factor does int8 reduce the total energy, compared with float32?", {"4 times": 4, "8 times": 8, "15 times": 15})
 guess_power
 
 # %%
@@ -115,23 +115,23 @@ for place in ("nowhere", "8 KB cache", "1 MB cache", "DRAM"):
     power.reset(what="language model", place=place)
     real, saved = power.result.estimates["float32"], power.result.saved
     share = real.arithmetic_pj / real.total_pj
-    print(f"{place:10}: float32 {real.total_pj / 1e6:8,.0f} \N{MICRO SIGN}J, {share:4.0%} of it arithmetic; int8 saves {saved:.1f} times")
+    print(f"{place:10}: float32 {real.total_pj / 1e6:8,.0f} \N{MICRO SIGN}J, {share:4.0%} of it arithmetic; int8 needs {saved:.1f} times less")
 power.reset()
-guess_power.reveal(saved, "Nearly all energy goes into moving bytes, and int8 has a quarter of them. Only where nothing is moved is it 15 times.")
+guess_power.reveal(saved, "Nearly all of the energy is used for moving data, and int8 needs a quarter of the bytes. The factor is 15 only if no data are moved.")
 
 # %% [markdown]
-# Some machines have a counter of energy, **RAPL**. Where it may be read, the next cell measures the wide network with it; where not, it says so.
+# Some processors have an energy counter called **RAPL**. If the counter can be read on your machine, the next cell uses it to measure the wide network.
 
 # %%
 from qviz.pytorch.labs.power import Counter
 x = images[:256].flatten(1)
 both = {"float32": lambda: wide(x), "int8": lambda: wide_int8(x)}
-LocalResult("What does the wide network take, by a counter of energy?", lambda: Counter().compare(both, inputs=256))
+LocalResult("How much energy does the wide network need, according to the energy counter?", lambda: Counter().compare(both, inputs=256))
 
 # %% [markdown]
-# ## Accuracy: what fewer bits cost
+# ## Accuracy: the cost of fewer bits
 #
-# **W3A4** means weights of 3 bits and activations of 4. The next cell rounds our network after training (PTQ), and trains it on with the rounding in it (QAT), for three epochs each and with three seeds.
+# **W3A4** means 3 bits for the weights and 4 bits for the activations. The next cell quantizes our network after training (PTQ). It also trains the network further with simulated rounding (QAT), for three epochs and with three random seeds.
 
 # %%
 from qviz.pytorch.labs.qat_lab import QATLab
@@ -144,13 +144,13 @@ found = {"PTQ": [run.accuracies[0] for run in runs[::3]], "QAT": [run.accuracies
 accuracy_by_bits([run.config.name for run in runs[::3]], found, runs[0].float_accuracy, images=359)
 
 # %% [markdown]
-# The fewer the bits, the more rounding costs, and the more training gives back; [page](page:qat_with_fbgemm) says how. Each mark is one run, and the line goes through the middle one of three. The thin lines are 95 % intervals: 359 images cannot tell 97 % from 98 %, so the order of W4A4 and W3A4 means nothing here. PTQ at W2A4 is another matter.
+# With few bits, the accuracy of PTQ drops sharply, and QAT recovers most of it. [Page](page:qat_with_fbgemm) explains how. Each marker is one run, and the line connects the medians of the three runs. The thin lines are 95 % confidence intervals. With 359 images you cannot distinguish 97 % from 98 %, so the differences between W4A4 and W3A4 are not significant. The drop of PTQ at W2A4 is.
 #
-# ## Which layer needs its bits?
+# ## Which layers need more bits?
 #
-# So far all layers had the same bits. Now each layer gets its own. Four layers with 2 to 8 bits or float32 are 4,096 networks. Their weights alone are rounded, with the ranges that have the least squared error (mse). The next cell measures them all on the training images: a **sweep**. It uses all cores, and shows how far it is. If you interrupt it, it keeps what is done; then the rest is measured without a bar, in a few seconds.
+# So far, all layers had the same number of bits. Now each layer can have a different one. With 2 to 8 bits or float32 for each of the four layers, there are 4,096 different networks. Only their weights are quantized, with the ranges that have the smallest mean squared error (mse). The next cell measures all of these networks on the training images. Such a series of measurements is called a **sweep**. It uses all the cores of your computer and shows its progress. If you interrupt it, the results so far are kept, and the rest is computed without a progress bar in a few seconds.
 #
-# A sweep gives the same numbers on any number of cores. It runs on joblib, so the same line also runs on a Dask cluster, after `dask.distributed.Client()` and inside `with joblib.parallel_config("dask"):`.
+# The results do not depend on the number of cores. The sweep uses joblib, so you can also run it on a Dask cluster: call `dask.distributed.Client()` first, and put the line into `with joblib.parallel_config("dask"):`.
 
 # %%
 from functools import partial
@@ -160,13 +160,13 @@ from qviz.widgets import DecisionExplorer, ParetoExplorer
 networks = partial(networks_of, images="training", method="mse")
 done = sweep(networks, WIDTHS, progress=True)
 training = joined([*done.results, *map(networks, WIDTHS[len(done.results):])])
-print(done, "- the rest came after it:" if done.stopped else "-", training.right.size, "networks,", training.images, "images")
+print(done, "- with the rest computed afterwards:" if done.stopped else "-", training.right.size, "networks,", training.images, "images")
 
 # %% [markdown]
-# **Sensitivity:** quantize one layer alone, and leave the others in float32. The first layer is the smallest, and fc1 by far the largest.
+# The **sensitivity** of a layer is the loss of accuracy when you quantize only this layer and leave the others in float32. The first layer is the smallest one, and fc1 is by far the largest.
 
 # %%
-guess_layer = Prediction("One layer alone has 2 bits. Which one takes the most digits with it?", ["conv1, the first", "conv2", "fc1, the largest", "fc2, the last"])
+guess_layer = Prediction("Only one layer is quantized, to 2 bits. With which layer is the loss of accuracy largest?", ["conv1, the first", "conv2", "fc1, the largest", "fc2, the last"])
 guess_layer
 
 # %%
@@ -177,16 +177,16 @@ for layer in LAYERS:
     decibels = " ".join(f"{db:5.1f}" for db in alone(test.sqnr_db, layer)[:4])
     print(f"2, 3, 4, 5 bits: {layer:5} alone {right} right, {decibels} dB; all but {layer:5} {rest} right")
 worst = min(LAYERS, key=lambda layer: alone(test.right, layer)[0])
-guess_layer.reveal(next(c for c in guess_layer.choices if c.startswith(worst)), "Neither the first layer nor the largest: measure it.")
+guess_layer.reveal(next(c for c in guess_layer.choices if c.startswith(worst)), "It is neither the first layer nor the largest one, so it is worth measuring the sensitivity.")
 
 # %% [markdown]
-# Size and accuracy pull in two directions. Each dot below is a network with 2 to 8 bits in each layer. A network is on the **Pareto front** if no other is both smaller and better. What beats yours lies in the box.
+# Now you can trade size against accuracy. Each dot below is a network with 2 to 8 bits in each layer. A network is on the **Pareto front** if no other network is both smaller and better. The networks in the shaded box are smaller and better than yours.
 #
-# Move the four sliders, and get the star onto the front. Then choose another **Weight range**.
+# Move the four sliders so that the star, which marks your network, lies on the front. Then choose a different **Weight range**.
 #
-# **Time** is the third axis: press *Measure speed*. It is real for float32 and 8 bits only, for there are kernels for no others. Networks with fewer bits run on the kernel for 8, so they take as long as int8. Fewer bits save bytes here, not time.
+# Press *Measure speed* to add **time** as a third criterion. PyTorch has kernels for float32 and for 8 bits here, and networks with fewer bits use the kernels for 8 bits. So using fewer than 8 bits makes our network smaller, but not faster.
 #
-# The same 359 test images choose the front and judge it. So it looks a little better than it is.
+# The front is chosen and evaluated with the same 359 test images, so it looks slightly better than it really is.
 
 # %%
 pareto = ParetoExplorer(speed.DigitsSpeed(), method="mse")
@@ -206,15 +206,15 @@ found = {name: measure.evaluate(model, ptq.quantize_model(model, c, sample), x_t
 points = {name: (r.latency.median_ms, r.latency.spread_ms, r.accuracy, r.size_bytes) for name, r in found.items()}
 r = found["dynamic"]
 speeds = {"float32": (r.float_latency.median_ms, r.float_latency.spread_ms, r.float_accuracy, r.float_size_bytes)} | points
-LocalResult("Which of these is fast, and which is right?", lambda: latency_bubbles(speeds))
+LocalResult("Which of these networks is fast, and which is accurate?", lambda: latency_bubbles(speeds))
 
 # %% [markdown]
-# The picture shows all three axes, for three ways to 8 bits. It is measured on *your* machine, 32 images at a time with one thread; the area of a bubble is the file on disk.
+# This picture compares time, accuracy and size for three ways to quantize the network to 8 bits. It is measured on *your* machine, with one thread and batches of 32 images. The area of each bubble is proportional to the size of the file.
 #
-# Back to bytes. With **mixed precision** the sensitive layers get more bits. *Greedy*: start at 8 bits, and take one bit after the other where it hurts least for the bytes it saves. *Exact*: look at all networks that fit. Both choose on the training images. What counts is how far the answers move from those of the float network (Kullback-Leibler divergence, less is better). The test images judge.
+# With **mixed precision**, sensitive layers get more bits than the others. How do you choose the bits for a given size? The *greedy* method starts with 8 bits everywhere. In each step, it removes one bit from the layer in which this causes the smallest loss per byte saved. The *exact* method compares all networks that are small enough. Both use the training images, and the loss is the Kullback-Leibler divergence between the outputs of the quantized and the float network. The chosen networks are then evaluated on the test images.
 
 # %%
-guess_percent = Prediction("3 bits everywhere. One percent more bytes, put where they help most: how much of the divergence of the test images is left?", {"about 95 %": 0.95, "about 80 %": 0.8, "about 40 %": 0.4})
+guess_percent = Prediction("You start from 3 bits everywhere and may use one percent more bytes, in the layers where they help most. How large is the divergence on the test images, compared with 3 bits everywhere?", {"about 95 %": 0.95, "about 80 %": 0.8, "about 40 %": 0.4})
 guess_percent
 
 # %%
@@ -227,35 +227,35 @@ for bits in (4, 3):
         at = place(mixed)
         print(f"{name:14} {mixed}: {size[at]:6,} bytes, {test.right[at]} of 359 right", end=", ")
         print(f"divergence {test.divergence[at]:.4f}, {test.sqnr_db[at]:4.1f} dB")
-guess_percent.reveal(test.divergence[at] / test.divergence[place(3)], "Small layers can be sensitive, and their bits cost next to nothing.")
+guess_percent.reveal(test.divergence[at] / test.divergence[place(3)], "Small layers can be sensitive, and giving them more bits costs very few bytes.")
 
 # %% [markdown]
-# **Notice:** in fewer bytes than 4 bits everywhere, *exact* has a smaller divergence and more signal left. (A few images of 359 are within chance, so look at the finer measures: the divergence uses all ten logits of every image.) One percent more bytes gain far more. At 3 bits they are needed: in the same bytes nothing better fits.
+# **Notice:** the network found by *exact* is smaller than the one with 4 bits everywhere, and has a smaller divergence and a higher SQNR. (A difference of a few images can be due to chance, so look at these two measures, which use all ten logits of every image.) With one percent more bytes, the improvement is much larger. At 3 bits, *exact* finds no better network of the same size, so the additional percent is needed.
 #
-# *Greedy* is no match. With the bytes of 4 bits to spend it ends at a smaller network, which is worse than the uniform one: its last step took a bit of fc1, and it cannot go back. At 3 bits the measures disagree.
+# *Greedy* does worse. With the size of 4 bits everywhere as the limit, it ends at a network that is smaller, but has a larger divergence than the uniform one. The reason is that it removed a bit from fc1, the largest layer, and cannot undo this step. At 3 bits, its divergence is smaller than that of the uniform network, but so is its SQNR.
 #
-# A warning: what is best on the images that chose it need not be best on others. So choose on some images, and judge on others, as the cell above does.
+# The network that is best on one set of images need not be the best on another. So use different images for choosing and for evaluating, as we did here.
 #
-# ## Complexity: three ways side by side
+# ## Complexity: three methods compared
 #
-# **Dynamic** quantization needs one line. **Static** post-training quantization needs a sample. **Quantization-aware training** (QAT) needs labels and a training loop. The next cell runs all three on our network, in plain torch. It counts lines and steps in the code that ran, and the images that went through the network. Each step is one more place for a mistake; [page](page:when_it_goes_wrong) shows most of them. `print(ways.ways[2].code)` shows the code itself.
+# **Dynamic** quantization needs only one line of code. **Static** post-training quantization also needs a calibration sample, and **quantization-aware training** (QAT) needs labels and a training loop. The next cell applies all three to our network, using only torch. It counts the lines of code, the steps, and the images that were processed. Each step is another opportunity to make a mistake, as you saw on [page](page:when_it_goes_wrong). `print(ways.ways[2].code)` prints the code of the last one.
 
 # %%
 from qviz.pytorch.labs import pipelines
 print(ways := pipelines.run_all(), ways.steps(), sep="\n\n")
-LocalResult("How many seconds did each way take?", ways.times)
+LocalResult("How many seconds did each method take?", ways.times)
 
 # %% [markdown]
-# ## Which way shall I go?
+# ## Which method should you choose?
 #
-# Eight ways, and what your answers say of each. A cross rules a way out. Of those that are left, the one with least against it stands in the frame. Below are the reasons, their sources, and the code. The bars are measured on *our* network: measure yours.
+# Answer the questions in this explorer, and it compares eight methods for you. A cross means that a method is ruled out. The frame marks the method that has the fewest disadvantages among the remaining ones. The text below the picture gives the reasons with their sources, and the code. The bars were measured on *our* network, so measure your own before you decide.
 
 # %%
 decision = DecisionExplorer(bits=3, inputs="labelled training set", retrain=True)
 decision
 
 # %% [markdown]
-# ## What you expected, and what was so
+# ## Your guesses and the results
 
 # %%
 record(guess_file, guess_power, guess_layer, guess_percent)
@@ -263,19 +263,19 @@ record(guess_file, guess_power, guess_layer, guess_percent)
 # %% [markdown]
 # ## In five lines
 #
-# 1. Size can be counted: int8 codes take a quarter of the bytes; scales, biases and headers come on top, and fewer bits help only where codes are packed.
-# 2. Speed must be measured: wide layers and many inputs gain, small layers and conversions lose.
-# 3. Power follows the bytes moved more than the arithmetic.
-# 4. Accuracy is often kept at 8 bits. Measure it, and spend the bits where the network is sensitive.
-# 5. Complexity grows from dynamic to static to QAT. Take the simplest way that is accurate enough.
+# 1. Size can be computed. int8 codes take a quarter of the bytes, plus scales, biases and headers. Fewer than 8 bits make a file smaller only if the codes are packed.
+# 2. Speed has to be measured. Wide layers with large batches become faster, whereas small layers can become slower.
+# 3. Energy depends more on the number of bytes moved than on the arithmetic.
+# 4. With 8 bits, our network loses no accuracy beyond chance. Measure yours, and if you need fewer bits, give the sensitive layers more bits than the others.
+# 5. Complexity increases from dynamic to static quantization to QAT. Choose the simplest method that is accurate enough.
 
 # %% [markdown]
 # ## Exercises
 #
-# Each check answers at once. A wrong answer gets a hint; an empty one stops nothing.
+# Each check gives you immediate feedback, and a hint if your answer is wrong. You can leave an exercise empty and come back to it later.
 
 # %% [markdown]
-# **1.** In the first explorer choose the network *wide*. With 5 bits and a scale for each channel it has a certain size. For which entries of **One scale** is it *larger* with 4 bits?
+# **1.** In the first explorer, choose the network *wide* and find its size with 5 bits and one scale per channel. For which settings of **One scale** is it *larger* than that with 4 bits?
 
 # %%
 larger = None  # names, such as ["per tensor", "per channel"]
@@ -287,7 +287,7 @@ larger = ["per 8 weights"]
 check("benefits_and_trade_offs.1", larger)
 
 # %% [markdown]
-# **2.** In a millisecond a machine does 100 million operations, and moves 20 million bytes; a call takes 0.01 ms. One float32 layer has 1,000 inputs and 1,000 outputs. How many inputs at once does it take, at least, until arithmetic is in the way, and not memory? Count two operations for each weight and input; moved are weights, inputs and outputs, 4 bytes each.
+# **2.** In one millisecond, a machine can perform 100 million operations and move 20 million bytes. A call takes 0.01 ms. A float32 layer has 1,000 inputs and 1,000 outputs. What is the smallest batch size for which the arithmetic takes longer than moving the data? Count two operations per weight for each input in the batch. The weights, inputs and outputs are moved once, with 4 bytes each.
 
 # %%
 inputs_at_once = None
@@ -299,7 +299,7 @@ inputs_at_once = next(b for b in range(1, 100) if 2e6 * b / 100e6 > 4 * (1e6 + 2
 check("benefits_and_trade_offs.2", inputs_at_once)
 
 # %% [markdown]
-# **3. Spot the bug.** "4-bit weights make our model 8 times smaller", says a report, and counts with this function. But each group of weights of one output has a scale of 16 bits, and a file holds whole bytes. Mend it; biases do not count.
+# **3. Spot the bug.** A report claims that 4-bit weights make a model 8 times smaller, and computes the size with this function. But the weights of each output are divided into groups with a 16-bit scale each, and the size of a file is a whole number of bytes. Fix the function. You can ignore the biases.
 
 # %%
 def size_in_bytes(outputs, inputs, bits, group):
@@ -316,7 +316,7 @@ check("benefits_and_trade_offs.3", size_in_bytes)
 # %% [markdown]
 # ## Sources
 #
-# * M. Horowitz, [*Computing's energy problem (and what we can do about it)*](https://doi.org/10.1109/ISSCC.2014.6757323), ISSCC 2014, figure 1.1.9: all figures of energy, for 45 nm and 0.9 V.
+# * M. Horowitz, [*Computing's energy problem (and what we can do about it)*](https://doi.org/10.1109/ISSCC.2014.6757323), ISSCC 2014, figure 1.1.9: all the energy figures, for 45 nm and 0.9 V.
 # * S. Williams, A. Waterman, D. Patterson, [*Roofline: an insightful visual performance model for multicore architectures*](https://doi.org/10.1145/1498765.1498785), Communications of the ACM 52(4), 2009.
-# * H. Touvron et al., [*LLaMA: Open and efficient foundation language models*](https://arxiv.org/abs/2302.13971), 2023: the width 4,096 of the layer called language model.
-# * M. Lipp et al., [*PLATYPUS: Software-based power side-channel attacks on x86*](https://doi.org/10.1109/SP40001.2021.00063), IEEE S&P 2021: why RAPL may be read by few.
+# * H. Touvron et al., [*LLaMA: Open and efficient foundation language models*](https://arxiv.org/abs/2302.13971), 2023: the width of 4,096 for the layer called *language model*.
+# * M. Lipp et al., [*PLATYPUS: Software-based power side-channel attacks on x86*](https://doi.org/10.1109/SP40001.2021.00063), IEEE S&P 2021: why most users may not read RAPL.
