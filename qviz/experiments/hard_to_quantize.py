@@ -118,7 +118,7 @@ NEEDS = MappingProxyType(  # what each remedy asks for besides the weights
         "better ranges": "nothing for weights; inputs for activations",
         "equalization": "nothing",
         "bias correction": "inputs",
-        "adaptive rounding": "inputs, and some seconds",
+        "adaptive rounding": "inputs, and a few seconds",
         "GPTQ": "inputs",
     }
 )

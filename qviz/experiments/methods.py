@@ -21,8 +21,8 @@ QUESTIONS: dict[str, tuple] = {
 
 # target -> what is still to be done there with what the code makes
 ELSEWHERE: dict[str, str] = {
-    "ARM phone": "It runs on x86: a phone needs an export of its result, for instance with ExecuTorch. Measure there.",
-    "microcontroller": "It runs on x86: its integers must be exported, for instance for TensorFlow Lite Micro.",
+    "ARM phone": "It runs on x86. For a phone, export the result, e.g. with ExecuTorch, and measure it there.",
+    "microcontroller": "It runs on x86. For a microcontroller, export its integers, e.g. to TensorFlow Lite Micro.",
 }
 
 
@@ -82,7 +82,7 @@ save(quantized, "model.safetensors", packed=True)"""
 # From the least effort to the most; what is left is to stay float.
 METHODS: dict[str, Method] = {
     "weight-only": Method(
-        "weights become codes; each product turns them back to floats first",
+        "only the weights are quantized, and they are converted back to floats before each product",
         """\
 from torchao.quantization import IntxWeightOnlyConfig, PerAxis, quantize_
 quantize_(model, IntxWeightOnlyConfig(weight_dtype=torch.int{bits}, granularity=PerAxis(0)))
@@ -97,28 +97,28 @@ scales = {{f"{{name}}.scale": w.scale for name, w in codes.items()}}
 save_file(state | packed | scales, "model.safetensors")""",
     ),
     "dynamic": Method(
-        "weights become int8 now, each input when it comes",
+        "weights are quantized to int8 in advance, and each input when it arrives",
         """\
 from torch.ao.quantization import quantize_dynamic
 quantized = quantize_dynamic(model, {{torch.nn.Linear}}, dtype=torch.qint8)""",
     ),
     "static": Method(
-        "weights and activations become codes, one scale a tensor, with ranges seen on a sample",
+        "weights and activations are quantized, with one scale per tensor and ranges measured on a sample",
         _QUANTIZE.replace("ARGUMENTS", "per_channel=False"),
         _SAVE,
     ),
     "per channel": Method(
-        "static, and each output channel has a scale of its own",
+        "like static, but each output channel of the weights has its own scale",
         _QUANTIZE.replace("ARGUMENTS", "per_channel=True"),
         _SAVE,
     ),
     "better calibration": Method(
-        "per channel, and each range has the least squared error",
+        "like per channel, but each range has the smallest squared error",
         _QUANTIZE.replace("ARGUMENTS", 'method="mse"'),
         _SAVE,
     ),
     "mixed precision": Method(
-        "more bits for the most sensitive layers, in at most 1 % more bytes",
+        "the most sensitive layers get more bits, with at most 1 % more bytes",
         """\
 # For the digits network, whose losses are measured here. On yours: one layer at a time.
 from qviz.experiments.bit_allocation import best_that_fits
@@ -130,7 +130,7 @@ save(digits_cnn(), "model.safetensors", packed=True, weight_qparams=mixed_qparam
 quantized = load("model.safetensors")  # in float32 again, as it runs""",
     ),
     "QAT": Method(
-        "training goes on while every number is rounded",
+        "the network is trained further with simulated rounding",
         """\
 from qviz.pytorch.conversion import convert
 from qviz.pytorch.qat import QATConfig, train_qat
@@ -138,7 +138,9 @@ run = train_qat(model, QATConfig(weight_bits={bits}, activation_bits=8))
 quantized = convert(run.model)""",
         _SAVE,
     ),
-    "stay float": Method("16 bits in place of 32, and no codes", "quantized = model.to(torch.bfloat16)"),
+    "stay float": Method(
+        "the numbers stay in floating point, with 16 bits instead of 32", "quantized = model.to(torch.bfloat16)"
+    ),
 }
 
 _STATIC = ("static", "per channel", "better calibration")
@@ -150,7 +152,7 @@ RULES: tuple[Rule, ...] = (
         {"model": ("convolutional",)},
         ("weight-only",),
         COSTS,
-        "quantize_ takes linear layers, unless told otherwise: convolutions stay float32",
+        "by default, quantize_ converts only linear layers: convolutions stay float32",
         'page "Moving on"',
     ),
     Rule(
@@ -164,49 +166,49 @@ RULES: tuple[Rule, ...] = (
         {"model": ("language model",)},
         ("static", "per channel"),
         OUT,
-        "a few wild channels of its activations take the range from all others",
+        "a few channels of its activations have outliers, which leave too few levels for the others",
         "Dettmers et al. 2022, LLM.int8()",
     ),
     Rule(
         {"model": ("language model",)},
         ("better calibration", "mixed precision"),
         COSTS,
-        "wild channels of its activations need a cure of their own, such as SmoothQuant",
+        "channels with outliers need an additional method, such as SmoothQuant",
         "Xiao et al. 2023, SmoothQuant",
     ),
     Rule(
         {"model": ("language model",)},
         ("QAT",),
         COSTS,
-        "it takes many machines to train it again",
+        "training it further takes many machines",
         "Touvron et al. 2023, LLaMA",
     ),
     Rule(
         {"target": ("x86 server", "microcontroller", "GPU")},
         ("static",),
         COSTS,
-        "one scale for all channels loses more than one for each, which costs a few bytes and is torch's default",
+        "one scale for all channels loses more than one per channel, which costs a few bytes and is torch's default",
         'page "Scale and zero point"; torch.ao.quantization.get_default_qconfig',
     ),
     Rule(
         {"target": ("ARM phone",)},
         ("per channel", "better calibration"),
         COSTS,
-        "what torch sets up for qnnpack is one scale per tensor: ask for more, and test it on the phone",
+        "torch's default for qnnpack is one scale per tensor: set it yourself, and test it on the phone",
         "torch.ao.quantization.get_default_qconfig",
     ),
     Rule(
         {"target": ("microcontroller",)},
         (*_FLOATS, "dynamic"),
         OUT,
-        "its kernels take integers alone, with ranges fixed before",
+        "its kernels support only integers, with ranges that are fixed in advance",
         "CMSIS-NN documentation; TensorFlow Lite quantization specification",
     ),
     Rule(
         {"target": ("microcontroller",)},
         ("stay float",),
         COSTS,
-        "many have no unit for floating point",
+        "many have no floating-point unit",
         "CMSIS-NN documentation",
     ),
     Rule(
@@ -220,29 +222,29 @@ RULES: tuple[Rule, ...] = (
         {"inputs": ("none",)},
         (*_STATIC, "mixed precision"),
         OUT,
-        "without inputs nothing can be calibrated, and no layer's sensitivity be measured",
+        "without inputs, you cannot calibrate or measure the sensitivity of layers",
         'page "Calibration"',
     ),
     Rule(
         {"inputs": ("none", "a few inputs")},
         ("QAT",),
         OUT,
-        "it learns from a training set with labels",
+        "it needs a training set with labels",
         'page "Quantization-aware training with fbgemm"',
     ),
-    Rule({"retrain": (False,)}, ("QAT",), OUT, "it is training", 'page "Quantization-aware training with fbgemm"'),
+    Rule({"retrain": (False,)}, ("QAT",), OUT, "it needs training", 'page "Quantization-aware training with fbgemm"'),
     Rule(
         {"bits": _FEWER},
         ("dynamic",),
         OUT,
-        "its kernels take weights of 8 bits",
+        "its kernels support only 8-bit weights",
         "PyTorch documentation, quantize_dynamic",
     ),
     Rule(
         {"goal": ("latency",), "bits": _FEWER},
         (*_STATIC, "QAT"),
         COSTS,
-        "the kernels here are made for 8 bits: fewer take as long",
+        "the kernels are for 8 bits: fewer bits are not faster",
         'page "Post-training quantization with fbgemm"',
     ),
     Rule(
@@ -256,7 +258,7 @@ RULES: tuple[Rule, ...] = (
         {"model": ("convolutional", "linear or recurrent"), "goal": ("latency",)},
         ("weight-only",),
         OUT,
-        "its products are those of floats: it saves bytes, and time only where bytes are what one waits for",
+        "the arithmetic is in floating point: it saves time only where memory is the bottleneck",
         'pages "Benefits and trade-offs" and "Moving on"',
     ),
     Rule(

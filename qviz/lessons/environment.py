@@ -8,15 +8,15 @@ from importlib import metadata
 
 # What the course needs, and which lessons need it.
 NEEDED = {
-    "numpy": "every lesson",
+    "numpy": "every page",
     "matplotlib": "every picture",
     "ipywidgets": "every slider",
     "jupyterlab_widgets": "every slider, in JupyterLab",
-    "torch": "the lessons on PyTorch",
-    "torchao": "the lesson on moving on",
-    "joblib": "sweeps, in the lessons on training and on benefits",
-    "threadpoolctl": "sweeps, in the lessons on training and on benefits",
-    "tqdm": "sweeps, in the lessons on training and on benefits",
+    "torch": "the pages on PyTorch",
+    "torchao": "the page Moving on",
+    "joblib": "sweeps, on the pages on training and on benefits",
+    "threadpoolctl": "sweeps, on the pages on training and on benefits",
+    "tqdm": "sweeps, on the pages on training and on benefits",
     "safetensors": "saving quantized networks",
 }
 IN_BROWSER = sys.platform == "emscripten"  # where a page cannot start a process, and nothing can be installed
@@ -49,7 +49,7 @@ class Report:
         return all(f.ok for f in self.findings)
 
     def __repr__(self) -> str:
-        last = "All is there." if self.ok else "Something is missing; each line says how to mend it."
+        last = "Everything is installed." if self.ok else "Something is missing; each line tells you how to fix it."
         return "\n".join([*map(str, self.findings), last])
 
 
@@ -87,5 +87,7 @@ def _installed(name: str) -> bool:
 def _int8_kernels() -> Finding:
     # In a process of its own: torch takes seconds to import, and the first lessons do without it.
     asked = subprocess.run([sys.executable, "-c", _ENGINES], capture_output=True, text=True, check=False)
-    cure = f"torch on this {platform.machine()} machine has no such kernels; the lessons use others, and say so"
+    cure = (
+        f"torch on this {platform.machine()} machine has no such kernels; the pages use different ones, and tell you so"
+    )
     return Finding("fbgemm kernels", "fbgemm" in asked.stdout.split(), cure)

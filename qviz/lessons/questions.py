@@ -1,4 +1,4 @@
-"""Nine things that people believe about quantization before they try: each asked twice, with other numbers.
+"""Nine common beliefs about quantization: each is asked about twice, with different numbers.
 
 Which answer is right is computed by qviz, not written down: each question has a `truth`, called without arguments.
 """
@@ -120,68 +120,70 @@ YES_NO = ("yes", "no")
 PAIRS = [
     pair(
         "what a bit is worth", "What is quantization?", times(2, 4, 16),
-        ("From 8 bits to 6: how many times as large is the mean squared error?",
+        ("You go from 8 bits to 6. How many times as large does the mean squared error become?",
          lambda: nearest(error_ratio(8, 6), 2, 4, 16)),
-        ("From 7 bits to 4: how many times as large is the mean squared error?",
+        ("You go from 7 bits to 4. How many times as large does the mean squared error become?",
          lambda: nearest(error_ratio(7, 4), 3, 8, 64), times(3, 8, 64)),
     ),
     pair(
         "how a network breaks", "What is quantization?",
-        ("like guessing", "about 60 %", "about 90 %", "nearly as many as before"),
-        ("A network names 98.9 % of its digits right. How many with weights of 4 bits?",
+        ("about 10 %, like guessing", "about 60 %", "about 90 %", "nearly the same as before"),
+        ("A network recognizes 98.9 % of the digits. What is its accuracy if you round the weights to 4 bits?",
          lambda: nearest(accuracy_at(4), 10, 60, 90, 98.9)),
-        ("A network names 98.9 % of its digits right. How many with weights of 2 bits, rounded without more ado?",
+        ("A network recognizes 98.9 % of the digits. What is its accuracy if you round the weights to 2 bits?",
          lambda: nearest(accuracy_at(2), 10, 60, 90, 98.9)),
     ),
     pair(
         "zero", "Scale and zero point", (),
-        ("The range from 10 to 11 is asked for. What does 0.0 become?",
+        ("You ask for the range from 10 to 11. Which value does 0.0 get after quantization?",
          lambda: [10.0, 0.0, 10.5].index(zero_after(10, 11)), ("10.0", "0.0", "10.5")),
-        ("The range from -7 to -3 is asked for. What does 0.0 become?",
+        ("You ask for the range from -7 to -3. Which value does 0.0 get after quantization?",
          lambda: [-3.0, -7.0, 0.0].index(zero_after(-7, -3)), ("-3.0", "-7.0", "0.0")),
     ),
     pair(
         "symmetric after ReLU", "Scale and zero point", ("256", "128", "64"),
-        ("Values from 0 up, the symmetric scheme, 8 bits: how many of the 256 codes are used?",
+        ("No value is negative, and you use the symmetric scheme with 8 bits. How many of the 256 codes are used?",
          lambda: nearest(codes_from_zero_up(8), 256, 128, 64)),
-        ("Values from 0 up, the symmetric scheme, 5 bits: how many of the 32 codes are used?",
+        ("No value is negative, and you use the symmetric scheme with 5 bits. How many of the 32 codes are used?",
          lambda: nearest(codes_from_zero_up(5), 32, 16, 8), ("32", "16", "8")),
     ),
     pair(
         "what scales cost", "Scale and zero point", ("0.4 %", "10 %", "50 %"),
-        ("256 channels of 1,000 int8 weights get a float32 scale each: how much memory is that on top?",
+        ("256 channels of 1,000 int8 weights have a float32 scale each. How much additional memory do the scales need?",
          lambda: nearest(percent_of_scales(256, 1000), 0.4, 10, 50)),
-        ("64 channels of 40 int8 weights get a float32 scale each: how much memory is that on top?",
+        ("64 channels of 40 int8 weights have a float32 scale each. How much additional memory do the scales need?",
          lambda: nearest(percent_of_scales(64, 40), 0.4, 10, 50)),
     ),
     pair(
         "keep everything, or clip", "Calibration", YES_NO,
-        ("4 bits, bell-shaped values: is the error least when every value is kept in range?",
+        ("You quantize bell-shaped values to 4 bits. Is the error smallest if no value is clipped?",
          lambda: int(clipping_pays(4))),
-        ("3 bits, bell-shaped values: does it pay to clip the rarest?", lambda: int(not clipping_pays(3))),
+        ("You quantize bell-shaped values to 3 bits. Does clipping the largest ones reduce the error?",
+         lambda: int(not clipping_pays(3))),
     ),
     pair(
         "the derivative of rounding", "Quantization-aware training with fbgemm", ("1", "0", "it depends on the scale"),
-        ("Almost everywhere, what is the derivative of rounding?",
+        ("What is the derivative of the rounding function, almost everywhere?",
          lambda: [1.0, 0.0].index(moved_by_rounding(1e-3) / 1e-3)),
-        ("A network is trained with rounding in it, by the true derivative. What happens to its weights?",
+        ("A network with rounding is trained with the true derivative of the rounding. What happens to its weights?",
          lambda: [0.0, 1.0].index(moved_by_rounding(1e-3) / 1e-3),
-         ("nothing: no gradient arrives", "they learn as always", "they go to the nearest levels")),
+         ("they do not change", "they are trained as usual", "they move to the nearest levels")),
     ),
     pair(
         "sums of 16 bits", "When it goes wrong", YES_NO,
-        ("Two products of an unsigned and a signed byte: does their sum always fit into 16 bits, up to 32,767?",
+        ("You add two products of an unsigned and a signed byte. Does the sum always fit into 16 bits, up to 32,767?",
          lambda: int(2 * UINT8.qmax * INT8.qmax > 2**15 - 1)),
-        ("Two products of an unsigned 7-bit code, 0 to 127, and a signed byte: does their sum always fit into 16 bits?",
+        ("You add two products of an unsigned 7-bit code, 0 to 127, and a signed byte. Does the sum always fit into 16 "
+         "bits?",
          lambda: int(2 * IntFormat(7, signed=False).qmax * INT8.qmax > 2**15 - 1)),
     ),
     pair(
-        "biases", "Weights, activations, biases", ("as fine", "16 times as coarse", "250 times as coarse"),
-        ("Weights, inputs and biases reach up to 1; weights and inputs have 8 bits. With 8 bits on a scale of its own, "
-         "how coarse are the steps of a bias, beside those of the sum that it joins?",
+        "biases", "Weights, activations, biases", ("equally large", "16 times as large", "250 times as large"),
+        ("Weights, inputs and biases go up to 1, and have 8 bits each. The bias has its own scale. How large is one "
+         "step of the bias, compared with one step of the sum of products?",
          lambda: nearest(bias_step(8), 1, 16, 250)),
-        ("Weights, inputs and biases reach up to 1; weights and inputs have 8 bits. With 16 bits on a scale of its "
-         "own, how coarse are the steps of a bias, beside those of the sum that it joins?",
+        ("Weights, inputs and biases go up to 1. Weights and inputs have 8 bits, and the bias has 16 bits and its own "
+         "scale. How large is one step of the bias, compared with one step of the sum of products?",
          lambda: nearest(bias_step(16), 1, 16, 250)),
     ),
 ]  # fmt: skip

@@ -67,7 +67,7 @@ class CombinationsPanel(Panel):
 
     def build(self, ax: Axes) -> None:
         """Create a row a combination."""
-        dress(ax, Labels(self.title, "images named wrong", ""))
+        dress(ax, Labels(self.title, "wrong answers", ""))
         logarithmic(ax.xaxis)
         rows = len(self.names)
         self.losses = self.moving(*ax.plot([], [], color=QUANTIZED, linewidth=2))
@@ -102,7 +102,7 @@ class CombinationsPanel(Panel):
             self.accuracies[row].say(f"{accuracy:.1%}", 0.78, row)
             self.sizes[row].say(f"{size_bytes[row]:,} B", 0.99, row)
         mark(self.this, self.names[this], self.names)
-        self.description = f"{self.title}, images named right of {images}: " + ", ".join(
+        self.description = f"{self.title}, right answers of {images}: " + ", ".join(
             f"{name} {n}" for name, n in zip(self.names, right, strict=True)
         )
 

@@ -35,7 +35,7 @@ class AccuracyByBitsPanel(Panel):
     def __init__(
         self,
         ways: Sequence[str] = ("PTQ", "QAT"),
-        title: str = "Digits named right",
+        title: str = "Accuracy on the test images",
         least: float = 0.5,
         images: int | None = None,
     ):
@@ -105,7 +105,7 @@ def accuracy_by_bits(
     Examples
     --------
     >>> accuracy_by_bits(["W8A8", "W2A4"], {"PTQ": [0.98, 0.5], "QAT": [[0.98, 0.99], [0.96, 0.97]]}, 0.985)
-    Digits named right: PTQ W8A8 98.0%, W2A4 50.0%; QAT W8A8 98.5%, W2A4 96.5%; float 98.5%.
+    Accuracy on the test images: PTQ W8A8 98.0%, W2A4 50.0%; QAT W8A8 98.5%, W2A4 96.5%; float 98.5%.
     """
     lowest = min(float(np.min(runs)) for runs in found.values())
     panel = AccuracyByBitsPanel(tuple(found), least=min(0.5, np.floor(10 * lowest) / 10), images=images)

@@ -84,6 +84,6 @@ class LayerErrorsPanel(Panel):
         self.here.set_data([bits], [curves[saturate][at]])
         best = errors.activation_bits[int(np.argmin(curves[True]))]
         self.description = (
-            f"{self.title}: at {bits} bits {curves[True][at]:.2%} where pairs are added in 16 bits, "
-            f"{curves[False][at]:.2%} in 32. In 16 bits {best} bits are best."
+            f"{self.title}: at {bits} bits {curves[True][at]:.2%} with 16-bit sums, "
+            f"{curves[False][at]:.2%} with 32-bit sums. With 16-bit sums, {best} bits are best."
         )

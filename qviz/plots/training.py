@@ -20,7 +20,7 @@ MOST_NOTES = 3
 class AccuracyPanel(Panel):
     """How many digits are named right after each epoch, and before the first: post-training quantization."""
 
-    def __init__(self, title: str = "Digits named right"):
+    def __init__(self, title: str = "Accuracy on the test images"):
         super().__init__()
         self.title = title
 
@@ -91,7 +91,7 @@ class LossPanel(Panel):
 class CrossingsPanel(Panel):
     """The share of the weights that crossed an edge of a bin in each epoch, on a logarithmic axis."""
 
-    def __init__(self, title: str = "Weights that got another code"):
+    def __init__(self, title: str = "Weights whose code changed"):
         super().__init__()
         self.title = title
 
@@ -125,7 +125,7 @@ def training(accuracies, losses, crossings, weights: int, float_accuracy: float,
     Parameters
     ----------
     accuracies : (n + 1,) floats, 0 to 1, from before the first epoch on
-    losses, crossings : (n,) numbers: the mean loss of each epoch, and how many weights got another code in it
+    losses, crossings : (n,) numbers: the mean loss of each epoch, and how many codes of weights changed in this epoch
     weights : int: how many there are
     float_accuracy : float, 0 to 1
     size : (width, height) in pixels
@@ -133,9 +133,9 @@ def training(accuracies, losses, crossings, weights: int, float_accuracy: float,
     Examples
     --------
     >>> training([0.5, 0.9, 0.95], [0.8, 0.3], [300, 100], 10_000, 0.98)
-    Digits named right: 50.00% by PTQ, 95.00% after 2 of 2 epochs; 98.00% by the float network.
+    Accuracy on the test images: 50.00% by PTQ, 95.00% after 2 of 2 epochs; 98.00% by the float network.
     Loss on the training images: from 0.8000 to 0.3000.
-    Weights that got another code: 300 of 10,000 in the first epoch, 100 in the last.
+    Weights whose code changed: 300 of 10,000 in the first epoch, 100 in the last.
     """
     epochs = len(losses)
     panels = {

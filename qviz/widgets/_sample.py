@@ -28,7 +28,7 @@ def batches_slider():
 
 
 class Sample:
-    """A tensor with outliers put in, and what does not depend on how it is quantized; each part is computed once.
+    """A tensor with outliers added, and what does not depend on how it is quantized; each part is computed once.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ class Sample:
     def told(self, batches: int) -> str:
         """Say how much was seen, and what was put in."""
         seen = f"{self.seen(batches).count:,} of {self.x.size:,} values seen, batches of {self.batch:,}"
-        return f"{seen}; {self.outliers:,} outliers put in{self.rounded}"
+        return f"{seen}; {self.outliers:,} outliers added{self.rounded}"
 
     @property
     def rounded(self) -> str:

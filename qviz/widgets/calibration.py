@@ -126,7 +126,7 @@ class CalibrationExplorer(Sampled, Explorer):
 
     def idle(self, state: State) -> dict[str, str]:
         """Say that one method alone has a percentile."""
-        return {} if state.method == "percentile" else {"percentile": "only the method percentile has one"}
+        return {} if state.method == "percentile" else {"percentile": "used only by the method percentile"}
 
     def describe(self, state: State, result: Result) -> str:
         """Say the range, what was seen, the error, and how good the choice is."""
@@ -141,6 +141,6 @@ class CalibrationExplorer(Sampled, Explorer):
             f"{sample.told(state.batches)}; percentile {percentile}\n"
             f"mean squared error = {parts.total:.3e} (rounding {parts.rounding:.3e}, "
             f"clipping {parts.clipping:.3e}), SQNR = {chosen.sqnr_db:.2f} dB, clipped {parts.clipped_fraction:.3%}\n"
-            f"threshold {chosen.threshold:.4f}: {curve.above_best:.2f} times the least error of the curve, "
+            f"threshold {chosen.threshold:.4f}: {curve.above_best:.2f} times the smallest error of the curve, "
             f"{curve.best[1]:.3e} at {curve.best[0]:.4f}"
         )

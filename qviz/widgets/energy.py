@@ -13,7 +13,7 @@ from ._readout import Readout, Table
 from .controls import choice, ladder, slider
 from .explorer import Explorer
 
-_HEAD = ("numbers", "arithmetic", "weights", "activations", "in all", "from - to")
+_HEAD = ("numbers", "arithmetic", "weights", "activations", "total", "range")
 PARTS = ("arithmetic", "moving weights", "moving activations")
 # A network, or one of its layers: name -> layers
 WHAT: dict[str, tuple[LayerShape, ...]] = {
@@ -29,7 +29,7 @@ class State:
     what: str = choice("What runs", WHAT)
     place: str = ladder("Data live in", ACCESS_PJ, "DRAM")
     bits: int = slider("Weight bits", 8, 2, 8)
-    batch: int = slider("Inputs at once", 1, 1, 64)
+    batch: int = slider("Batch size", 1, 1, 64)
 
 
 @dataclass(frozen=True)
@@ -96,11 +96,11 @@ class EnergyExplorer(Explorer):
 
     def idle(self, state: State) -> dict[str, str]:
         """Say that weights which nobody fetches are shared by nobody."""
-        return {} if state.place != "nowhere" else {"batch": "only fetched weights are shared, and here nothing moves"}
+        return {} if state.place != "nowhere" else {"batch": "no effect here, because no data are moved"}
 
     def describe(self, state: State, result: Result) -> str:
         """Say it as a table, with the range that the figure for DRAM has."""
-        count = f"{state.batch} inputs at once" if state.batch > 1 else "one input"
+        count = f"batches of {state.batch} inputs" if state.batch > 1 else "one input"
         head = f"{state.what}, {count}, data in: {state.place}. Estimate for one input, in \N{MICRO SIGN}J:"
         rows = [
             (name, *(f"{pj / 1e6:.4f}" for pj in _parts(e)), f"{e.low_pj / 1e6:.4f} - {e.high_pj / 1e6:.4f}")

@@ -316,12 +316,15 @@ class Explorer(widgets.VBox):
         self._dots, (box, hook) = 1, dots_of_the_screen()
         box.observe(self._on_dots, "value")
         buttons = {
-            "Reset": ("Put every control back", self._on_reset),
-            "Settings as code": ("Show or hide Python that builds this explorer as it stands", self._on_code),
-            "Save picture": ("Write the picture to a new PNG file beside the notebook", self._on_save),
+            "Reset": ("Restore the initial settings", self._on_reset),
+            "Settings as code": (
+                "Show or hide Python code that creates this explorer with its current settings",
+                self._on_code,
+            ),
+            "Save picture": ("Save the picture as a new PNG file next to the notebook", self._on_save),
         }
         if site_address() and (not self.source or self.source_optional):  # the site runs no torch
-            buttons["Copy link"] = ("Copy the address that opens this explorer as it stands", self._on_link)
+            buttons["Copy link"] = ("Copy a link that opens this explorer with its current settings", self._on_link)
         spoken = spoken_values(control for control, _ in self._controls.values())
         self._copied = widgets.HTML(layout={"display": "none"})
         hidden = widgets.HBox([box, hook, keys_stay_here(), spoken, self._copied])
@@ -438,7 +441,7 @@ class Explorer(widgets.VBox):
         error = self.last_error
         self._apply({name: default for name, (_, default) in self._controls.items()}, self._own, ())
         if self._image.value:
-            self._fail(error, "The picture and the controls are those of a new explorer.")
+            self._fail(error, "The explorer was reset to its initial settings.")
         else:
             self._image.value = self._canvas.png()
 
@@ -450,13 +453,13 @@ class Explorer(widgets.VBox):
         self._text = text
         self._readout.value = html_of(text, note)
 
-    def _fail(self, error: Exception, note: str = "The picture is that of the last setting that worked.") -> None:
+    def _fail(self, error: Exception, note: str = "The picture still shows the last valid setting.") -> None:
         """Tell an error; one that no reader can bring about is a fault of ours, and must not vanish in a log."""
         sentence = f"{error}"
         if not isinstance(error, ValueError | TypeError | MemoryError | OSError):
             sentence = f"Something is wrong in {type(self).__name__}: {error!r}. Please report it."
         self.last_error = error
-        self._say(f"Not shown: {sentence}\n{note if self._image.value else 'No setting has worked yet.'}")
+        self._say(f"Not shown: {sentence}\n{note if self._image.value else 'There is no valid setting yet.'}")
 
     def _on_file(self, path: str, name: str) -> None:
         """Show an array of a file that the reader opened; its own name is told, not where it is kept."""

@@ -154,7 +154,7 @@ class GranularityExplorer(Explorer):
     >>> explorer = GranularityExplorer(granularity="per channel")
     >>> print(explorer.readout)
     4,608 weights of shape (32, 16, 3, 3) in int4, per channel (axis 0): 32 scales
-    bytes: 2,304 of packed weights, 64 of 16-bit scales, 0 of int8 zero points; 4.11 bits a weight in all
+    bytes: 2,304 of packed weights, 64 of 16-bit scales, 0 of int8 zero points; 4.11 bits per weight in total
     mean squared error = 4.309e-04, SQNR = 18.10 dB
     worst channel: 12, with 15.61 dB
     >>> explorer.close()
@@ -189,12 +189,12 @@ class GranularityExplorer(Explorer):
         """Say the error, and the bits with all scales counted."""
         return {
             "SQNR": f"{result.sqnr_db:.2f} dB",
-            "bits a weight": f"{result.bits_per_weight:.2f}",
+            "bits per weight": f"{result.bits_per_weight:.2f}",
         }
 
     def idle(self, state: State) -> dict[str, str]:
         """Say that one granularity alone has groups."""
-        return {} if state.granularity == "per group" else {"group_size": "only one scale per group has groups"}
+        return {} if state.granularity == "per group" else {"group_size": "used only with one scale per group"}
 
     def describe(self, state: State, result: Result) -> str:
         """Say how many scales, how many bytes, how much error, and where it is worst."""
@@ -203,7 +203,7 @@ class GranularityExplorer(Explorer):
             f"{size:,} weights of shape {result.weights.shape} in {p.fmt}, {p.granularity}: "
             f"{p.scale.size:,} scale{'s' if p.scale.size > 1 else ''}\n"
             f"bytes: {result.weight_bytes:,} of packed weights, {result.scale_bytes:,} of 16-bit scales, "
-            f"{result.zero_point_bytes:,} of int8 zero points; {result.bits_per_weight:.2f} bits a weight in all\n"
+            f"{result.zero_point_bytes:,} of int8 zero points; {result.bits_per_weight:.2f} bits per weight in total\n"
             f"mean squared error = {result.mse:.3e}, SQNR = {result.sqnr_db:.2f} dB\n"
             f"worst channel: {worst}, with {result.channels_db[worst]:.2f} dB"
         )

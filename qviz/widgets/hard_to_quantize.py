@@ -91,7 +91,7 @@ class HardToQuantizeExplorer(Explorer):
     def describe(self, state: State, result: Result) -> str:
         """Say it as a table, a row a step; and the layers."""
         names = {"": "none", **NAMES, "rounding": result.remedies.on[-1] if result.remedies.on else ""}
-        head = ("each on top of those above", "right", "95 % interval", "logits dB", "divergence")
+        head = ("each added to those above", "right", "95 % interval", "logits dB", "divergence")
         lines = [f"W{state.weight_bits}A8, {state.network}", "  {:<28}{:>8}   {:<17}{:>9}{:>12}   needs".format(*head)]
         for field, step in result.steps.items():
             low, high = interval(int(step.right.sum()), len(step.right))

@@ -228,7 +228,9 @@ def _clipped(rounded: int, state: State, result: Result) -> str:
     zero_point, code = _z_y(result.now), result.code
     held = f"; z_y cannot go beyond {zero_point}" if zero_point != _z_y(result.before) + state.y_zero else ""
     lowest = zero_point if relu else y.fmt.qmin
-    free = ": this clip acts as the ReLU" if relu and rounded < 0 else ": clipped" if code != rounded + zero_point else ""
+    free = (
+        ": this clip acts as the ReLU" if relu and rounded < 0 else ": clipped" if code != rounded + zero_point else ""
+    )
     clip = f"clip({rounded} + {zero_point}, {lowest}, {y.fmt.qmax})"
     return f"q_y = {clip} = {code}{free} (before: {result.code_before}){held}"
 

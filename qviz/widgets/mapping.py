@@ -75,7 +75,7 @@ class MappingExplorer(Explorer):
     --------
     >>> explorer = MappingExplorer(lo=-1.0, hi=2.5, bits=3, x=0.8)
     >>> print(explorer.readout)
-    uint3: codes 0 to 7; range -1.00 to 2.50 holds zero
+    uint3: codes 0 to 7; range -1.00 to 2.50 contains zero
     scale = (hi - lo) / (qmax - qmin) = (2.50 - (-1.00)) / (7 - 0) = 0.500000
     zero_point = qmin - round(lo / scale) = 0 - round(-2.0000) = 2
     q = clip(round(x / scale) + zero_point, qmin, qmax) = clip(round(1.6000) + 2, 0, 7) = clip(4, 0, 7) = 4
@@ -114,7 +114,7 @@ def _range(state: State, result: Result) -> str:
     fmt = result.qparams.fmt
     widened = (result.lo, result.hi) != (state.lo, state.hi)
     said = f"{state.lo:.2f} to {state.hi:.2f} " + (
-        f"is widened to include zero: {result.lo:.2f} to {result.hi:.2f}" if widened else "holds zero"
+        f"is extended to include zero: {result.lo:.2f} to {result.hi:.2f}" if widened else "contains zero"
     )
     return f"{fmt}: codes {fmt.qmin} to {fmt.qmax}; range {said}"
 
@@ -123,7 +123,7 @@ def _parameters(result: Result) -> tuple[str, str]:
     fmt, scale, zero_point = result.qparams.fmt, float(result.qparams.scale), int(result.qparams.zero_point)
     lo, hi = _signed(f"{result.lo:.2f}"), f"{result.hi:.2f}"
     if result.lo == result.hi:
-        return f"scale = {scale:.6f}, by agreement: the range is only zero", f"zero_point = {zero_point}"
+        return f"scale = {scale:.6f}, by convention, because the range contains only zero", f"zero_point = {zero_point}"
     if fmt.signed:
         largest = max(-result.lo, result.hi)
         return (
@@ -151,7 +151,7 @@ def _error(state: State, result: Result) -> str:
     sum_ = f"error = x' - x = {result.x_hat:.6f} - {_signed(f'{state.x:.2f}')} = {error:.6f}"
     if result.clipped:
         side, end = ("above", result.qparams.hi) if state.x > 0 else ("below", result.qparams.lo)
-        return f"{sum_}: x is clipped, for it lies {side} the range's end, {float(end):.6f}"
+        return f"{sum_}: x is clipped, because it lies {side} the end of the range, {float(end):.6f}"
     return f"{sum_}: rounding, at most half a step ({float(result.qparams.scale) / 2:.6f})"
 
 

@@ -14,7 +14,7 @@ from .controls import choice, more, slider, toggle
 from .explorer import Explorer
 
 _SHORT = {"model": "model", "target": "target", "inputs": "data", "retrain": "training", "bits": "bits", "goal": "goal"}
-_UNMEASURED = {"dynamic": "8 bits only", "QAT": "has a page of its own"}
+_UNMEASURED = {"dynamic": "8 bits only", "QAT": "see its page"}
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,11 @@ class State:
 
     model: str = more(choice("Model", QUESTIONS["model"]))
     target: str = choice("Runs on", QUESTIONS["target"])
-    inputs: str = choice("Data at hand", QUESTIONS["inputs"])
-    retrain: bool = more(toggle("Can train again"))
+    inputs: str = choice("Available data", QUESTIONS["inputs"])
+    retrain: bool = more(toggle("Can retrain"))
     goal: str = choice("What counts", QUESTIONS["goal"])
     bits: int = slider("Weight bits", 4, QUESTIONS["bits"][0], QUESTIONS["bits"][-1])
-    loss: float = more(slider("Points to lose", 1.0, 0.0, 20.0, 0.5, digits=1))
+    loss: float = more(slider("Allowed loss (points)", 1.0, 0.0, 20.0, 0.5, digits=1))
 
 
 def compute(state: State) -> Decision:
@@ -73,33 +73,35 @@ class DecisionExplorer(Explorer):
 
     def figures(self, state: State, result: Decision) -> dict[str, str]:
         """Say which method is left, and what it loses."""
-        return {"take": result.way, "loses": _points(result.lost[result.way])}
+        return {"method": result.way, "loss": _points(result.lost[result.way])}
 
     def describe(self, state: State, result: Decision) -> str:
         """Say which way is left, why not the others, and its code."""
         what = METHODS[result.way].what
         names = list(METHODS)
         rows = [(way, _told(result, way)) for way in names]
-        code = f"Code, for a torch model, and images and labels to learn from. {result.elsewhere}".rstrip()
+        code = (
+            f"Code, where model is a torch model, and images and labels are training data. {result.elsewhere}".rstrip()
+        )
         return Readout.of(
-            f"Take: {result.way}. {what[0].upper()}{what[1:]}.\n{_loss_told(result)}",
-            Table(("method", "what is against it"), rows, (-19, -1), names.index(result.way), "*"),
+            f"Recommended: {result.way}. {what[0].upper()}{what[1:]}.\n{_loss_told(result)}",
+            Table(("method", "disadvantages"), rows, (-19, -1), names.index(result.way), "*"),
             "\n".join([code, *(f"    {line}" for line in result.code.splitlines())]),
         )
 
 
 def _points(lost: float) -> str:
-    return "see the page on training" if np.isnan(lost) else f"{lost:.2f} points"
+    return "see its page" if np.isnan(lost) else f"{lost:.2f} points"
 
 
 def _loss_told(result: Decision) -> str:
     lost, bits = result.lost[result.way], result.answers["bits"]
     if np.isnan(lost):
-        page = 'What it loses is measured on the page "Quantization-aware training with fbgemm".'
-        return f"{page} {result.tolerated:.1f} points may be lost."
+        page = 'You find its loss of accuracy on the page "Quantization-aware training with fbgemm".'
+        return f"{page} You allow a loss of {result.tolerated:.1f} points."
     return (
         f"On the digits network, with {bits}-bit weights, it loses {lost:.2f} points of accuracy; "
-        f"{result.tolerated:.1f} may be lost."
+        f"you allow {result.tolerated:.1f}."
     )
 
 
@@ -111,5 +113,5 @@ def _told(result: Decision, way: str) -> str:
         reasons.insert(0, f"out: loses {result.lost[way]:.2f} points (measured here)")
     more = f" +{len(reasons) - 1}" if len(reasons) > 1 else ""
     if not reasons:
-        return "nothing against it" if way == result.way else "fine, with more effort"
+        return "none" if way == result.way else "none, but more effort"
     return reasons[0] + more

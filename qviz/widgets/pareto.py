@@ -193,8 +193,8 @@ class ParetoExplorer(Working, Explorer):
             f"accuracy {result.right / result.images:.2%} ({result.right} of {result.images} test images; "
             f"float32: {result.float_right}), SQNR {result.sqnr_db:.1f} dB",
             f"by {state.score}: {_beaten(result)}",
-            f"same bits everywhere, in no more bytes: {result.fits} bits, {result.fits_right} right",
-            "time: kernels exist for float32 and 8 bits; fewer bits save bytes here, not time",
+            f"best with equal bits and no more bytes: {result.fits} bits, {result.fits_right} right",
+            "time: there are kernels only for float32 and 8 bits, so fewer bits do not save time",
         ]
         if self._source:
             lines += _timed(result.times)
@@ -214,18 +214,18 @@ def _timed(times) -> list[str]:
         for name, time in (("float32", times.real), ("int8", times.integer))
     )
     ratio = times.real.median_ms / times.integer.median_ms
-    head = f"measured here, {times.real.batch} images at once, one thread, {times.engine}: "
+    head = f"measured here, {times.real.batch} images per batch, one thread, {times.engine}: "
     return [head + ", ".join(told), f"this network takes as long as int8: {ratio:.2f} times as fast as float32"]
 
 
 def _beaten(result: Result) -> str:
     if result.on_front:
-        return f"on the front; {result.cloud.front.sum()} of {result.cloud.score.size:,} networks are"
+        return f"on the Pareto front, like {result.cloud.front.sum() - 1} other networks of {result.cloud.score.size:,}"
     i, bits = _position(result.beater), " ".join(map(str, result.beater))
     score = result.cloud.score[i]
     told = f"{score:.2%}" if result.cloud.kind == "accuracy" else f"{score:.1f} dB"
-    count = f"{result.beaten_by:,} network{' beats' if result.beaten_by == 1 else 's beat'} it"
-    return f"{count}; the best of them, {bits}: {result.cloud.size_bytes[i]:,} bytes, {told}"
+    count = f"{result.beaten_by:,} network{' is' if result.beaten_by == 1 else 's are'} smaller and better"
+    return f"{count}; the best of them is {bits}: {result.cloud.size_bytes[i]:,} bytes, {told}"
 
 
 def _position(bits) -> int:

@@ -67,7 +67,7 @@ class PhotoExplorer(Explorer):
     >>> explorer = PhotoExplorer(bits=3)
     >>> print(explorer.readout)
     3 bits: 8 levels, 0.142857 apart
-    256 different greys became 8
+    256 different grey values became 8
     size: 393,216 bytes as float32, 36,864 bytes packed at 3 bits, 10.67 times smaller
     mean squared error = 1.739e-03, SQNR = 20.67 dB
     >>> explorer.close()
@@ -112,7 +112,7 @@ class PhotoExplorer(Explorer):
         before, after = result.bytes
         return (
             f"{state.bits} bits: {result.qparams.fmt.levels} levels, {float(result.qparams.scale):.6f} apart\n"
-            f"{result.greys[0]} different greys became {result.greys[1]}\n"
+            f"{result.greys[0]} different grey values became {result.greys[1]}\n"
             f"size: {before:,} bytes as float32, {after:,} bytes packed at {state.bits} bits, "
             f"{before / after:.2f} times smaller\n"
             f"mean squared error = {result.mse:.3e}, SQNR = {result.sqnr_db:.2f} dB"

@@ -105,15 +105,15 @@ class QATExplorer(Working, Explorer):
         known = result.known
         lines = [
             _settings(state),
-            f"digits named right: float {known.float_accuracy:.2%}, PTQ at these bits {known.accuracies[0]:.2%}",
+            f"accuracy: float {known.float_accuracy:.2%}, PTQ at these bits {known.accuracies[0]:.2%}",
         ]
         if known.done:
             lines += [
                 f"after epoch {known.done}: {known.accuracies[-1]:.2%} fake-quantized, loss {known.losses[-1]:.4f}, "
-                f"{known.crossings[-1]:,} of {known.weights:,} weights got another code in it"
+                f"{known.crossings[-1]:,} of {known.weights:,} codes of weights changed in this epoch"
             ]
         if known.engine:
-            same = f"names the same in {known.agreement:.2%} of the images"
+            same = f"same answer in {known.agreement:.2%} of the images"
             simulated = ", simulated because this build of torch has no engine"
             how = f"converted{simulated if known.engine == 'simulated' else ''}"
             lines += [f"{how}: {known.converted_accuracy:.2%}; {same}"]
@@ -138,9 +138,9 @@ def _notes(state: State) -> tuple[str, str, str]:
 def _progress(state: State, result: Result) -> str:
     done = f"{result.known.done} of {state.epochs} epochs"
     if result.training:
-        return f"Training: {done}. Stop, or any move, ends it."
+        return f"Training: {done}. Stop, or a changed setting, ends it."
     if result.known.complete:
         return f"Trained: {done}."
     if result.known.done:
-        return f"Stopped after {done}, so nothing is converted. Train begins anew."
+        return f"Stopped after {done}, so nothing was converted. Train starts from the beginning."
     return "Not trained yet at these settings: press Train."

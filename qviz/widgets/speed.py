@@ -18,7 +18,7 @@ class State:
     """Which layers, and how many inputs at once."""
 
     width: int = choice("Width", WIDTHS, 256)
-    batch: int = choice("Inputs at once", BATCHES, 16)
+    batch: int = choice("Batch size", BATCHES, 16)
     layers: int = slider("Layers", 2, 1, 3)
     between: bool = toggle("Convert around every layer")
 
@@ -104,7 +104,7 @@ class SpeedExplorer(Working, Explorer):
     def views(self, state: State, result: Result) -> dict[str, tuple]:
         """Show every width and batch size, and the chosen one under its roof."""
         pairs = [(width, batch) for width in WIDTHS for batch in BATCHES]
-        rows = [f"    {width} wide, {batch} at once" for width, batch in pairs]
+        rows = [f"    {width} wide, batch {batch}" for width, batch in pairs]
         ratios = [ratio(case) for case in result.cases] if result.cases else None
         chosen = pairs.index((state.width, state.batch))
         return {"ratios": (rows, ratios, chosen), "roofline": (self._sights(result, chosen), _named(state))}
@@ -123,8 +123,8 @@ class SpeedExplorer(Working, Explorer):
         lines = [
             f"{_named(state)}, converted {'around every layer' if state.between else 'once'}: "
             f"{real.operations:,} operations",
-            f"float32 moves {real.bytes:>11,} bytes: {real.intensity:7.2f} operations for each",
-            f"int8    moves {integer.bytes:>11,} bytes: {integer.intensity:7.2f} operations for each",
+            f"float32 moves {real.bytes:>11,} bytes: {real.intensity:7.2f} operations per byte",
+            f"int8    moves {integer.bytes:>11,} bytes: {integer.intensity:7.2f} operations per byte",
         ]
         if not result.cases:
             return "\n".join([*lines, "Time: not measured yet. Press Measure speed."])
@@ -143,7 +143,7 @@ class SpeedExplorer(Working, Explorer):
 
 def _named(state: State) -> str:
     plural = "s" if state.layers > 1 else ""
-    return f"{state.layers} layer{plural} of {state.width} x {state.width}, {state.batch} at once"
+    return f"{state.layers} layer{plural} of {state.width} x {state.width}, batch {state.batch}"
 
 
 def _times(case, result: Result) -> list[str]:
@@ -153,7 +153,7 @@ def _times(case, result: Result) -> list[str]:
     roofs = result.machine.real, result.machine.integer
     lines = [
         f"{name:<7} takes {time.median_ms * 1e3:>9.1f} \N{MICRO SIGN}s (middle half within "
-        f"{time.spread_ms * 1e3:.1f}); most in the way: {roof.limit(work)}"
+        f"{time.spread_ms * 1e3:.1f}); limited mainly by {roof.limit(work)}"
         for name, time, roof, work in kinds
     ]
     lines.append(f"int8 is {ratio(case).median:.2f} times as fast, with one thread, on {result.machine.engine}.")

@@ -19,7 +19,7 @@ class State:
     """A weight, where it should go, and how it is moved."""
 
     bits: int = more(slider("Bits", 3, 2, 5))
-    weight: float = slider("Weight at first", -0.8, -2.0, 2.0, 0.05, digits=2)
+    weight: float = slider("Initial weight", -0.8, -2.0, 2.0, 0.05, digits=2)
     target: float = slider("Target", 0.7, -2.0, 2.0, 0.05, digits=2)
     lr: float = more(slider("Learning rate", 0.05, 0.01, 0.5, 0.01, digits=2))
     steps: int = slider("Steps", 40, 0, MOST_STEPS)
@@ -49,8 +49,8 @@ class STEExplorer(Explorer):
     --------
     >>> explorer = STEExplorer(slope="true derivative")
     >>> print(explorer.readout)
-    int3: steps of 0.333, levels from -1.333 to 1.000; the loss sees the output, the optimizer moves the weight
-    true derivative: the slope is 0.00, so nothing moves
+    int3: steps of 0.333, levels from -1.333 to 1.000; the loss depends on the output, the optimizer changes the weight
+    true derivative: the slope is 0.00, so the weight does not change
     weight -0.8000 -> -0.8000, output -0.6667 -> -0.6667, loss 0.9339 -> 0.9339
     edges crossed: none in 40 steps
     >>> explorer.close()
@@ -83,7 +83,11 @@ class STEExplorer(Explorer):
 
     def idle(self, state: State) -> dict[str, str]:
         """Say that the true derivative moves nothing."""
-        return {} if state.slope != "true derivative" else {"lr": "a slope of 0 moves nothing at any rate"}
+        return (
+            {}
+            if state.slope != "true derivative"
+            else {"lr": "with a slope of 0, nothing changes at any learning rate"}
+        )
 
     def describe(self, state: State, result: Result) -> str:
         """Say grid, slope, way and crossings."""
@@ -92,7 +96,7 @@ class STEExplorer(Explorer):
         ways = ((name, x[0], x[-1]) for name, x in (("weight", d.weights), ("output", d.outputs), ("loss", d.losses)))
         return "\n".join(
             (
-                f"{grid}; the loss sees the output, the optimizer moves the weight",
+                f"{grid}; the loss depends on the output, the optimizer changes the weight",
                 _slope(state, d),
                 ", ".join(f"{name} {first:.4f} -> {last:.4f}" for name, first, last in ways),
                 f"edges crossed: {_crossings(d)} in {state.steps} steps",
@@ -103,9 +107,9 @@ class STEExplorer(Explorer):
 def _slope(state: State, descent: Descent) -> str:
     slope = descent.slopes[-1]
     if state.slope == "true derivative":
-        return f"true derivative: the slope is {slope:.2f}, so nothing moves"
+        return f"true derivative: the slope is {slope:.2f}, so the weight does not change"
     if slope == 0:
-        return f"straight-through: the slope is {slope:.2f}, because the weight is clipped; it moves no more"
+        return f"straight-through: the slope is {slope:.2f}, because the weight is clipped, so it no longer changes"
     return f"straight-through: the slope is {slope:.2f}, as if nothing had been rounded"
 
 

@@ -12,7 +12,7 @@ NEEDS = {
     "Percentile": {"Method": "percentile", "Batches seen": "50"},
     "Batches seen": {"Method": "min-max", "Batches seen": "1"},  # the largest value comes early or late
     "Method": {"Batches seen": "50"},  # of one batch, some are equal
-    "Inputs at once": {"Data live in": "DRAM"},
+    "Batch size": {"Data live in": "DRAM"},
     "Learning rate": {"Slope": "straight-through"},
     "Group size": {"One scale": "per group", "Weights": "fc1 weights"},  # 512 inputs; conv2 has 16
     "Place (8 x 8)": {"Layer": "conv1"},  # only a convolution has places

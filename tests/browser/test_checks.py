@@ -61,7 +61,7 @@ def test_moves_from_code_are_not_undone_by_late_answers(opened, tmp_path):
     cells = ["from qviz.widgets import STEExplorer\nexplorer = STEExplorer()\nexplorer", moves]
     lab = opened(stored(tmp_path / "moves.ipynb", cells))
     (explorer,) = lab.explorers
-    assert explorer.values()["Weight at first"] == "-0.8"
+    assert explorer.values()["Initial weight"] == "-0.8"
     assert "weight -0.8000" in explorer.look().readout
     lab.close()
 

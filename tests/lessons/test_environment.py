@@ -44,7 +44,7 @@ def test_the_int8_kernels_are_asked_of_torch_itself(monkeypatch, printed, ok):
 
 
 def test_a_clean_report_reads_the_same_everywhere():
-    assert repr(Report((Finding("numpy", True, ""),))) == "numpy                ok\nAll is there."
+    assert repr(Report((Finding("numpy", True, ""),))) == "numpy                ok\nEverything is installed."
 
 
 def test_in_a_browser_no_process_is_started_and_torch_is_not_missed(monkeypatch):

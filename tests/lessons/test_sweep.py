@@ -142,7 +142,8 @@ def test_the_page_on_benefits_goes_on_after_an_interrupt(done, root, monkeypatch
     whole = every_network("calibration", "mse")  # ships as float32
     assert np.array_equal(names["training"].divergence.astype(np.float32), whole.divergence)
     assert (
-        f"{done} of 8 settings done, stopped early - the rest came after it: 4096 networks" in capsys.readouterr().out
+        f"{done} of 8 settings done, stopped early - with the rest computed afterwards: 4096 networks"
+        in capsys.readouterr().out
     )
 
 

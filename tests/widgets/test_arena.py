@@ -62,7 +62,7 @@ def test_the_first_of_equals_is_best():
 def test_table(shown):
     explorer = shown(ArenaExplorer, data=np.array([0.0, 1.0, 2.0, 3.0, 10.0]), bits=2)
     head, titles, *rows = explorer.readout.splitlines()
-    assert head == "uint2, affine: 5 of 5 values seen, batches of 2,000; 0 outliers put in"
+    assert head == "uint2, affine: 5 of 5 values seen, batches of 2,000; 0 outliers added"
     assert titles == "  method                 lo        hi        MSE   rounding   clipping  SQNR dB"
     assert rows[0] == "  min-max            0.0000   10.0000  5.778e-01  5.778e-01  0.000e+00    15.96"
     assert {len(row) for row in [titles, *rows]} == {len(titles)}

@@ -29,7 +29,7 @@ def test_only_the_first_batch_is_seen_and_everything_is_measured():
     assert result.outcome.parts.rounding == 0
     assert result.outcome.parts.clipping == pytest.approx(36 / (BATCH + 1))
     assert result.outcome.parts.clipped_fraction == pytest.approx(1 / (BATCH + 1))
-    assert result.sample.told(1) == "2,000 of 2,001 values seen, batches of 2,000; 0 outliers put in"
+    assert result.sample.told(1) == "2,000 of 2,001 values seen, batches of 2,000; 0 outliers added"
     assert compute(State(bits=2, method="min-max", batches=2), Sample(x)).outcome.parts.clipping == 0
 
 
@@ -134,7 +134,7 @@ def test_readout(shown):
     explorer = shown(CalibrationExplorer, data=np.array([0.0, 1.0, 2.0, 3.0, 10.0]), bits=2)
     assert explorer.readout.splitlines()[:3] == [
         "uint2, min-max: range 0.0000 to 10.0000, scale = 3.333333, zero point = 0",
-        "5 of 5 values seen, batches of 2,000; 0 outliers put in; percentile 99.99 (not used by min-max)",
+        "5 of 5 values seen, batches of 2,000; 0 outliers added; percentile 99.99 (not used by min-max)",
         "mean squared error = 5.778e-01 (rounding 5.778e-01, clipping 0.000e+00), SQNR = 15.96 dB, clipped 0.000%",
     ]
     explorer.method = "percentile"

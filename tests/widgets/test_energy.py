@@ -33,7 +33,7 @@ def test_inputs_at_once_share_the_weights(shown):
     explorer = shown(EnergyExplorer, what="language model", batch=64)
     alone = energy(WHAT["language model"], FLOAT32)
     assert explorer.result.estimates["float32"].weights_pj == pytest.approx(alone.weights_pj / 64)
-    assert "64 inputs at once" in explorer.readout
+    assert "batches of 64 inputs" in explorer.readout
 
 
 def test_float32_is_always_a_hundred_per_cent(shown):

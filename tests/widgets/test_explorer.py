@@ -254,7 +254,7 @@ def test_a_control_without_effect_is_disabled_and_says_why(shown):
         control(explorer, "Percentile", ipywidgets.BoundedFloatText),
     )
     assert [w.disabled for w in both] == [True, True]
-    assert {w.tooltip for w in both} == {"Percentile: only the method percentile has one"}
+    assert {w.tooltip for w in both} == {"Percentile: used only by the method percentile"}
     explorer.method = "percentile"
     assert [w.disabled for w in both] == [False, False] and {w.tooltip for w in both} == {"Percentile"}
 
@@ -325,7 +325,7 @@ def test_an_error_is_told_and_the_last_picture_stays(shown):
         choose_qparams(5.0, -5.0)
     explorer.set(lo=5.0, hi=-5.0)
     assert explorer.readout.splitlines()[0] == f"Not shown: {theirs.value}"
-    assert explorer.readout.splitlines()[1] == "The picture is that of the last setting that worked."
+    assert explorer.readout.splitlines()[1] == "The picture still shows the last valid setting."
     assert type(explorer.last_error) is ValueError
     assert explorer.png == good
     explorer.hi = 6.0
@@ -406,7 +406,7 @@ class Particular(QuantizeExplorer):
 
 def test_a_first_state_that_cannot_be_shown(shown):
     explorer = shown(Particular, bits=5, scheme="symmetric")
-    assert explorer.readout == "Not shown: no 5 here\nThe picture and the controls are those of a new explorer."
+    assert explorer.readout == "Not shown: no 5 here\nThe explorer was reset to its initial settings."
     assert explorer.state == Particular.State() and explorer.png == shown(Particular).png
     explorer.bits = 4
     assert explorer.readout.startswith("Gaussian as uint4") and explorer.last_error is None

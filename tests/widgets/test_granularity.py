@@ -113,7 +113,7 @@ def test_readout(explorer):
     explorer.set(granularity="per channel", scheme="affine")
     assert explorer.readout.splitlines()[:2] == [
         "4,608 weights of shape (32, 16, 3, 3) in uint4, per channel (axis 0): 32 scales",
-        "bytes: 2,304 of packed weights, 64 of 16-bit scales, 32 of int8 zero points; 4.17 bits a weight in all",
+        "bytes: 2,304 of packed weights, 64 of 16-bit scales, 32 of int8 zero points; 4.17 bits per weight in total",
     ]
 
 
@@ -123,7 +123,7 @@ def test_a_size_that_does_not_divide_is_told(explorer):
     assert explorer.readout.startswith(
         "Not shown: group size must divide axis 1: got 32 for length 16 (shape (32, 16, 3, 3)); try "
     )
-    assert explorer.readout.endswith("The picture is that of the last setting that worked.")
+    assert explorer.readout.endswith("The picture still shows the last valid setting.")
     assert explorer.png == png
     explorer.data = "fc1 weights"
     assert "per group of 32 (axis 1): 1,024 scales" in explorer.readout

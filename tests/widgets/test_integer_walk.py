@@ -204,7 +204,10 @@ def test_readout(explorer):
     [
         ({"activation": 50}, "(255 - 0) * (104 - 0) = 26520; q_x cannot go beyond 255"),
         ({"weight": 50}, "(239 - 0) * (127 - 0) = 30353; q_w cannot go beyond 127"),
-        ({"weight": -255, "activation": -255}, "(0 - 0) * (-128 - 0) = 0; q_x cannot go beyond 0; q_w cannot go beyond -128"),
+        (
+            {"weight": -255, "activation": -255},
+            "(0 - 0) * (-128 - 0) = 0; q_x cannot go beyond 0; q_w cannot go beyond -128",
+        ),
         ({"place": 0, "pick": 1}, "5 of them with padding, whose code is z_x"),
         ({"place": 0, "pick": 1, "activation": 5}, "= (0 - 0) * (-12 - 0) = 0; q_x is padding\n"),
         (

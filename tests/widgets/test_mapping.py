@@ -67,7 +67,7 @@ def test_every_setting_stays_on_the_axes():
 def test_readout_of_a_symmetric_scheme(explorer):
     explorer.set(lo=-1.0, hi=3.5, bits=4, scheme="symmetric", x=1.3)
     assert explorer.readout == (
-        "int4: codes -8 to 7; range -1.00 to 3.50 holds zero\n"
+        "int4: codes -8 to 7; range -1.00 to 3.50 contains zero\n"
         "scale = max(|lo|, |hi|) / qmax = 3.50 / 7 = 0.500000\n"
         "zero_point = 0, because the scheme is symmetric\n"
         "q = clip(round(x / scale) + zero_point, qmin, qmax) = clip(round(2.6000) + 0, -8, 7) = clip(3, -8, 7) = 3\n"
@@ -79,11 +79,11 @@ def test_readout_of_a_symmetric_scheme(explorer):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"x": 11.0}, "x is clipped, for it lies above the range's end, 8.571429"),
-        ({"x": -9.5}, "- (-9.50) = 6.071429: x is clipped, for it lies below the range's end, -3.428571"),
-        ({"lo": 3.0}, "range 3.00 to 8.00 is widened to include zero: 0.00 to 8.00"),
-        ({"lo": -5.0, "hi": -2.0}, "range -5.00 to -2.00 is widened to include zero: -5.00 to 0.00"),
-        ({"lo": 0.0, "hi": 0.0}, "scale = 1.000000, by agreement: the range is only zero"),
+        ({"x": 11.0}, "x is clipped, because it lies above the end of the range, 8.571429"),
+        ({"x": -9.5}, "- (-9.50) = 6.071429: x is clipped, because it lies below the end of the range, -3.428571"),
+        ({"lo": 3.0}, "range 3.00 to 8.00 is extended to include zero: 0.00 to 8.00"),
+        ({"lo": -5.0, "hi": -2.0}, "range -5.00 to -2.00 is extended to include zero: -5.00 to 0.00"),
+        ({"lo": 0.0, "hi": 0.0}, "scale = 1.000000, by convention, because the range contains only zero"),
     ],
 )
 def test_what_the_readout_says(explorer, settings, words):
@@ -95,8 +95,7 @@ def test_a_range_upside_down_is_refused_in_words(explorer):
     png = explorer.png
     explorer.set(lo=4.0, hi=-2.0)
     assert explorer.readout == (
-        "Not shown: lo must not be above hi: got lo=4.0 and hi=-2.0\n"
-        "The picture is that of the last setting that worked."
+        "Not shown: lo must not be above hi: got lo=4.0 and hi=-2.0\nThe picture still shows the last valid setting."
     )
     assert explorer.png == png
     explorer.hi = 8.0

@@ -36,7 +36,7 @@ def test_every_control_changes_picture_and_readout(shown, extremes_of):
 def test_readout(shown):
     explorer = shown(DecisionExplorer, inputs="none", bits=4)
     lines = explorer.readout.splitlines()
-    assert lines[0] == "Take: weight-only. Weights become codes; each product turns them back to floats first."
+    assert lines[0] == "Recommended: weight-only. Weights become codes; each product turns them back to floats first."
     assert lines[1].startswith("On the digits network, with 4-bit weights, it loses 0.")
     assert lines[2].split() == ["method", "what", "is", "against", "it"]
     rows = {line[2:21].strip(): line[21:] for line in lines[3:11]}
@@ -44,7 +44,7 @@ def test_readout(shown):
     assert rows["static"].startswith("out: without inputs nothing can be calibrated")
     assert rows["static"].endswith('(page "Calibration") +2')
     assert rows["weight-only"].endswith(" +1") and rows["QAT"].endswith(" +2")
-    assert lines[11] == "Code, for a torch model, and images and labels to learn from."
+    assert lines[11] == "Code, where model is a torch model, and images and labels are training data."
     assert lines[-1] == '    save_file(state | packed | scales, "model.safetensors")'
     explorer.bits = 8
     assert explorer.readout.splitlines()[-1] == "    quantized = model"
@@ -56,7 +56,7 @@ def test_the_code_is_that_of_the_way(shown):
     explorer = shown(DecisionExplorer, bits=2, inputs="labelled training set", retrain=True)
     assert explorer.result.way == "QAT"
     assert "QATConfig(weight_bits=2, activation_bits=8)" in explorer.readout
-    assert 'What it loses is measured on the page "Quantization-aware training with fbgemm".' in explorer.readout
+    assert 'You find its loss of accuracy on the page "Quantization-aware training with fbgemm".' in explorer.readout
 
 
 @pytest.mark.parametrize("loss", [0.0, 1.0, 3.0, 20.0])
@@ -68,5 +68,7 @@ def test_what_loses_too_much_is_ruled_out(loss, shown):
 
 def test_nothing_left_is_told(shown):
     explorer = shown(DecisionExplorer, bits=2, loss=0.0)
-    assert explorer.readout.startswith("Take: stay float. 16 bits in place of 32, and no codes.")
+    assert explorer.readout.startswith(
+        "Recommended: stay float. The numbers stay in floating point, with 16 bits instead of 32."
+    )
     assert decide(explorer.result.answers, 0.0).way == "stay float"

@@ -58,9 +58,9 @@ def test_the_digits_are_ten_and_five_more():
 
 
 def test_readout_follows_the_bits(explorer):
-    assert "256 different greys became 256" in explorer.readout
+    assert "256 different grey values became 256" in explorer.readout
     explorer.bits = 3
-    assert "256 different greys became 8" in explorer.readout
+    assert "256 different grey values became 8" in explorer.readout
     assert "36,864 bytes packed at 3 bits, 10.67 times smaller" in explorer.readout
 
 
@@ -75,7 +75,7 @@ def test_zoom_changes_the_picture_and_not_the_numbers(explorer):
 
 def test_ones_own_picture_in_its_own_units(explorer):
     explorer.set(data=np.arange(256.0).reshape(16, 16), bits=2)
-    assert explorer.readout.startswith("2 bits: 4 levels, 85.000000 apart\n256 different greys became 4")
+    assert explorer.readout.startswith("2 bits: 4 levels, 85.000000 apart\n256 different grey values became 4")
 
 
 @pytest.mark.parametrize("shape", [(5,), (4, 4, 3), (2, 1025)])

@@ -62,7 +62,7 @@ def test_by_button_the_curves_grow_and_the_numbers_are_the_same(explorer):
 
     asyncio.run(page())
     assert len({png for png, _ in seen}) == 3
-    assert "\nTraining: 1 of 3 epochs. Stop, or any move, ends it." in seen[0][1]
+    assert "\nTraining: 1 of 3 epochs. Stop, or a changed setting, ends it." in seen[0][1]
     by_button = explorer.result.known
     other = QATExplorer(QATLab(), epochs=3)
     other.train()
@@ -182,6 +182,6 @@ def test_where_no_engine_is_the_readout_says_that_the_converted_network_is_simul
     monkeypatch.setattr(engines, "supported", lambda: ())
     explorer = QATExplorer(QATLab(), epochs=0)
     known = explorer.result.known
-    line = f"converted, simulated because this build of torch has no engine: {known.accuracies[0]:.2%}; names the same"
+    line = f"converted, simulated because this build of torch has no engine: {known.accuracies[0]:.2%}; same answer"
     assert line in explorer.readout
     explorer.close()

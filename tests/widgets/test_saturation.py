@@ -41,6 +41,6 @@ def test_the_farthest_codes(explorer, reduce_range):
 
 
 def test_few_large_codes_hardly_saturate(explorer):
-    assert "In 16 bits 7 bits are best" in explorer.readout
+    assert "With 16-bit sums, 7 bits are best" in explorer.readout
     explorer.spread = "bell-shaped"
-    assert "In 16 bits 8 bits are best" in explorer.readout
+    assert "With 16-bit sums, 8 bits are best" in explorer.readout

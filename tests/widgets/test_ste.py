@@ -48,13 +48,13 @@ def test_the_axes_hold_every_way():
 def test_with_the_true_derivative_nothing_ever_moves(explorer):
     assert "edges crossed: 4, at step 5, 11, 21, 38, in 40 steps" in explorer.readout
     explorer.set(slope="true derivative", steps=60)
-    assert "the slope is 0.00, so nothing moves\nweight -0.8000 -> -0.8000" in explorer.readout
+    assert "the slope is 0.00, so the weight does not change\nweight -0.8000 -> -0.8000" in explorer.readout
     assert "edges crossed: none in 60 steps" in explorer.readout
 
 
 def test_a_clipped_weight_is_told(explorer):
     explorer.set(weight=1.6)
-    assert "the slope is 0.00, because the weight is clipped; it moves no more" in explorer.readout
+    assert "the slope is 0.00, because the weight is clipped, so it no longer changes" in explorer.readout
 
 
 def test_many_crossings_are_cut_short(explorer):

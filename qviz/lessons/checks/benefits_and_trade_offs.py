@@ -14,7 +14,7 @@ MACHINE, WIDTH = Roof(peak=100.0, bandwidth=20.0, call_ms=0.01), 1000
 LAYERS = [(64, 512, 4, 32), (10, 64, 3, 16), (5, 7, 3, 4), (16, 9, 8, 8), (1, 1000, 2, 128)]
 
 
-@exercise(1, "A 16-bit scale for 8 weights costs 2 bits a weight: more than the bit that you saved.")
+@exercise(1, "A 16-bit scale for 8 weights costs 2 bits per weight, which is more than the bit that you saved.")
 def scales_outgrow_a_bit(answer) -> None:
     """Ask where a 4-bit network gets larger than one of 5 bits with a scale a channel."""
     names = names_of(answer, ONE_SCALE, "a name on the list One scale")
@@ -25,7 +25,10 @@ def scales_outgrow_a_bit(answer) -> None:
         raise Hint(f"{extra[0]}, 4 bits take {size:,} bytes; 5 bits with a scale for each channel take {limit:,}.")
 
 
-@exercise(2, "Inputs at once share every weight that is fetched. That is why servers collect requests.")
+@exercise(
+    2,
+    "All the inputs of a batch share the weights that are read. This is why servers collect requests into batches.",
+)
 def enough_inputs(answer) -> None:
     """Ask for the fewest inputs at once for which arithmetic, not memory, is in the way."""
     batch = number_of(answer, "a number of inputs")
@@ -33,14 +36,16 @@ def enough_inputs(answer) -> None:
         raise Hint(f"The answer must be a whole number of inputs, at least 1: got {batch:g}.")
     work = linear_work(WIDTH, 1, int(batch), quantized=False)
     times = MACHINE.least_ms(work)
-    told = f"With {batch:.0f} at once memory takes {times['memory']:.3f} ms, arithmetic {times['arithmetic']:.3f} ms"
+    told = (
+        f"With a batch of {batch:.0f}, memory takes {times['memory']:.3f} ms, arithmetic {times['arithmetic']:.3f} ms"
+    )
     if MACHINE.limit(work) != "arithmetic":
-        raise Hint(f"{told}: memory is still in the way.")
+        raise Hint(f"{told}: memory is still the limit.")
     if MACHINE.limit(linear_work(WIDTH, 1, int(batch) - 1, quantized=False)) == "arithmetic":
-        raise Hint(f"{told}: true, but fewer inputs are enough.")
+        raise Hint(f"{told}: that is correct, but fewer inputs are enough.")
 
 
-@exercise(3, "A size is what is stored, to the last byte: codes, scales, and what fills up the last byte.")
+@exercise(3, "The size includes everything that is stored: codes, scales, and the unused bits of the last byte.")
 def honest_size(answer) -> None:
     """Ask for a function from outputs, inputs, bits and group to bytes of codes and scales."""
     refuse_unchanged(answer, lambda outputs, inputs, bits, group: outputs * inputs * bits / 8, LAYERS)

@@ -16,7 +16,7 @@ RNG = np.random.default_rng(0)
 SAMPLES = [(RNG.uniform(5, 6, 500), 99.0), (-RNG.exponential(1, 500) - 1, 98.0), (RNG.standard_normal(500), 99.0)]
 
 
-@exercise(1, "Not 99.99 and not 100: with 4 bits it pays to give up a few values in a thousand.")
+@exercise(1, "With 4 bits, it is best to clip a few values in a thousand, so 99.99 and 100 are too much.")
 def best_percentile(answer) -> None:
     """Ask for the percentile whose error at 4 bits is about the least."""
     percentile = number_of(answer, "a percentile")
@@ -31,7 +31,7 @@ def best_percentile(answer) -> None:
         raise Hint(f"{percentile:g} has {mine / min(errors):.2f} times the least error. {side}.")
 
 
-@exercise(2, "Entropy alone gave them up. Whether that is wise depends on whether outliers will come again.")
+@exercise(2, "Only entropy ignored them. Whether that is good depends on whether outliers will occur again.")
 def who_follows_outliers(answer) -> None:
     """Ask for the methods whose range reaches beyond the largest clean value when 1 % are outliers."""
     names = names_of(answer, CALIBRATORS, "names of methods")
@@ -45,7 +45,7 @@ def who_follows_outliers(answer) -> None:
 
 @exercise(
     3,
-    "Whatever chooses the ends, the range must include 0. (Some programs give up half of the share at each end.)",
+    "Whatever chooses the ends, the range must include 0. (Some programs clip half of the percentage at each end.)",
 )
 def range_without_zero(answer) -> None:
     """Ask for a function from an array and a percentile to lo and hi."""
@@ -68,7 +68,7 @@ def _spread() -> list[tuple[np.ndarray, int]]:
     return [(rng.exponential(1.0, 4000), 2), (bell, 2), (real, 2), (real, 4), (rng.exponential(0.1, 4000), 8)]
 
 
-@exercise(4, "That is the method called MSE. The rest of it is speed.")
+@exercise(4, "This is the method MSE. qviz only computes it faster.")
 def own_search(answer) -> None:
     """Ask for a function from an array >= 0 and bits to the largest value to keep."""
     for x, bits in _spread():

@@ -28,12 +28,14 @@ def _layer(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 LAYERS = [_layer(seed) for seed in range(3)]
 
 
-@exercise(1, "Equalization first, and then a rounding that looks at the inputs: two of five, and 3 bits are enough.")
+@exercise(
+    1, "Two of the five remedies are enough with 3 bits: equalization, and a rounding that depends on the inputs."
+)
 def fewest_remedies(answer) -> None:
     """Ask for as few remedies as possible with which the logits keep 20 dB, at 3 bits."""
     names = names_of(answer, CHOICES, "names of remedies")
     if set(ROUNDED.values()) <= names:
-        raise Hint("A network is rounded in one way: take adaptive rounding or GPTQ.")
+        raise Hint("You can use only one kind of rounding: adaptive rounding or GPTQ.")
     fields = {field: name in names for field, name in NAMES.items()}
     rounding = next((key for key, name in ROUNDED.items() if name in names), ROUNDINGS[0])
     found = looked_up(Remedies(weight_bits=BITS, **fields, rounding=rounding)).sqnr_db
@@ -46,10 +48,12 @@ def fewest_remedies(answer) -> None:
         if s.network == Remedies().network and s.weight_bits == BITS and looked_up(s).sqnr_db >= ENOUGH
     )  # fmt: skip
     if len(names) > fewest:
-        raise Hint(f"That is enough, the logits keep {found:.1f} dB. But {len(names)} remedies are not the fewest.")
+        raise Hint(f"That is enough, the logits keep {found:.1f} dB. But fewer than {len(names)} remedies are enough.")
 
 
-@exercise(2, "The factor is yours to choose. Equalization is the choice for two layers with the same number of bits.")
+@exercise(
+    2, "You can choose the factor freely. Equalization is the right choice if both layers have the same number of bits."
+)
 def shared_ranges(answer) -> None:
     """Ask for two layers whose channels reach four times as far in the first as in the second."""
     refuse_unchanged(answer, lambda w1, b1, w2: (w1, b1, w2), JOINTS)
@@ -72,7 +76,7 @@ def shared_ranges(answer) -> None:
             )
 
 
-@exercise(3, "Whoever rounds first and asks for the error then, finds none. Now the rest makes up for it.")
+@exercise(3, "If you overwrite the column first, its error is 0. Now the other columns compensate for it.")
 def loop_of_gptq(answer) -> None:
     """Ask for a GPTQ loop that hands the error of each column on to those after it."""
     refuse_unchanged(answer, _as_given, [(w, u, STEP) for w, _, u in LAYERS])
@@ -87,10 +91,12 @@ def loop_of_gptq(answer) -> None:
             continue
         ours, theirs = (np.square((q - w) @ x.T).sum() for q in (found, STEP * np.rint(w / STEP)))
         if ours > theirs:
-            raise Hint("The outputs are farther off than by rounding to nearest. Do the columns move the right way?")
+            raise Hint(
+                "The outputs are farther off than by rounding to nearest. Do the columns change in the right direction?"
+            )
         raise Hint(
             f"{np.sum(~np.isclose(found, wanted))} of {w.size} weights are on another level than GPTQ's. "
-            "What a column hands on is its error before it is lost, divided by u[j, j]."
+            "Compute the error of a column before you overwrite it, and divide it by u[j, j]."
         )
 
 

@@ -12,12 +12,12 @@ RNG = np.random.default_rng(0)
 SUMS = [(RNG.integers(-40_000, 40_000, 300).astype(np.int32), m, z) for m, z in ((0.004, 0), (0.0021, 7), (0.01, 200))]
 
 
-@exercise(1, "A layer with more inputs than that needs a proof about its weights, or a second accumulator.")
+@exercise(1, "A layer with more inputs than that needs a bound on its weights, or a second accumulator.")
 def room_in_int32(answer) -> None:
     """Ask for how many products of 255 times 255 fit an int32."""
     n = number_of(answer, "a number of products")
     if n != round(n):
-        raise Hint("Half a product does not help: the answer is a whole number, rounded down.")
+        raise Hint("The answer must be an integer, rounded down.")
     if n == INT32_MAX // (255 * 128):
         raise Hint("That is so with symmetric weights, 255 times 128. Here a product can be 255 times 255.")
     if n * 255**2 > INT32_MAX:
@@ -26,7 +26,7 @@ def room_in_int32(answer) -> None:
         raise Hint(f"There is room for more: one more would make {(n + 1) * 255**2:,.0f}.")
 
 
-@exercise(2, "Three of the four are known before the input comes, or need no products.")
+@exercise(2, "Only the first of the four terms needs a product for each input and weight.")
 def four_terms(answer) -> None:
     """Ask for a function from the sums and zero points to the whole sum."""
     rng = np.random.default_rng(0)
@@ -44,13 +44,13 @@ def _why(mine: float, arguments: tuple[int, ...]) -> str:
     if mine == products - z_x * sum_x - z_w * sum_w + n * z_x * z_w:
         return "Each zero point goes with the sum of the other one's codes."
     if mine == products - z_x * sum_w - z_w * sum_x:
-        return "When both are there, their product was taken away twice."
+        return "If both are nonzero, their product was subtracted twice."
     if mine == products - z_x * sum_w - z_w * sum_x + z_x * z_w:
-        return "The last term is there once for each product."
+        return "The last term has to be added once for each product."
     return "Multiply (q_x - z_x) * (q_w - z_w) out on paper, and sum each term."
 
 
-@exercise(3, "Clip while the number is wide, and make it narrow last. A cast first wraps 300 around to 44.")
+@exercise(3, "Clip before you convert to the narrow type. If you convert first, 300 wraps around to 44.")
 def cast_too_early(answer) -> None:
     """Ask for a function from int32 sums, a multiplier and a zero point to codes of uint8."""
     refuse_unchanged(answer, _as_given, SUMS)
@@ -66,7 +66,7 @@ def cast_too_early(answer) -> None:
         if wrong.any():
             at = int(np.argmax(wrong))
             steps = f"{total[at] * multiplier:.2f} + {zero_point}"
-            raise Hint(f"A sum that comes to {steps} gets the code {codes[at]}. Which step makes it so?")
+            raise Hint(f"A sum that comes to {steps} gets the code {codes[at]}. Which step causes this?")
 
 
 def _tied(codes, total, multiplier, zero_point):
@@ -122,7 +122,7 @@ HALFWAY = [(total, 2**30, shift) for total in range(-12, 13) for shift in (1, 2)
 WIDE = [(2**k + 1, 2**30 + 2**k - 1, 1) for k in range(24, 30)]  # 1 / 2**31 below halfway, which a float cannot see
 
 
-@exercise(4, "That is all a chip without floats needs: one wide product, two shifts, and half of each added before.")
+@exercise(4, "This is all that a chip without floating point needs: one wide product and two shifts with rounding.")
 def no_float(answer) -> None:
     """Ask for a function from three whole numbers to one."""
     _compare(answer, _drawn(1) + ROUNDED_UP, "")

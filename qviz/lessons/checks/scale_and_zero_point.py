@@ -24,7 +24,10 @@ RANGES = [
 ]  # the last one's zero lies nearest to the code below
 
 
-@exercise(1, "Move both ends by the same factor, and the zero point stays: only the share below zero counts.")
+@exercise(
+    1,
+    "The zero point depends only on which share of the range lies below zero.",
+)
 def range_for_a_zero_point(answer) -> None:
     """Ask for a range in which 0.0 has the code 3 at 3 bits."""
     lo, hi = numbers_of(answer, 2, "two numbers, lo and hi")
@@ -36,7 +39,10 @@ def range_for_a_zero_point(answer) -> None:
         raise Hint(f"From {lo:g} to {hi:g}, 0.0 has the code {code}. {where}, or move hi.")
 
 
-@exercise(2, "7.5 is no code, so 0.0 lies on a level only because the range is moved by half a step.")
+@exercise(
+    2,
+    "7.5 is not an integer. Rounding it shifts the range by half a step, so that 0.0 lies on a level.",
+)
 def derived_by_hand(answer) -> None:
     """Ask for scale and zero point of -2 to 2 at 4 bits, unsigned."""
     scale, zero_point = numbers_of(answer, 2, "scale and zero point")
@@ -52,7 +58,7 @@ def derived_by_hand(answer) -> None:
         raise Hint("The zero point counts the steps from the lowest code up to 0.0.")
 
 
-@exercise(3, "max|x|, not |max(x)|: they differ wherever the largest magnitude is negative.")
+@exercise(3, "Use max|x|, not |max(x)|. They differ if the value with the largest magnitude is negative.")
 def symmetric_scale(answer) -> None:
     """Ask for a function from an array to the symmetric scale of int8."""
     refuse_unchanged(answer, lambda x: abs(x.max()) / 127, TENSORS)
@@ -67,7 +73,7 @@ def symmetric_scale(answer) -> None:
             )
 
 
-@exercise(4, "Widen first, then subtract: unsigned numbers have nothing below 0.")
+@exercise(4, "Convert to a wider type first, then subtract: unsigned integers cannot be negative.")
 def wrapped_dequantize(answer) -> None:
     """Ask for a function from uint8 codes, scale and zero point to floats."""
     refuse_unchanged(answer, lambda q, scale, zero_point: scale * (q - zero_point), CODES)
@@ -82,7 +88,7 @@ def wrapped_dequantize(answer) -> None:
             raise Hint("Neighbouring codes must be one scale apart, and the zero point must become 0.0.")
 
 
-@exercise(5, "A range is widened until it includes 0, so that every zero of a network stays exactly zero.")
+@exercise(5, "The range is extended to include 0, so that the zeros in a network stay exactly zero.")
 def own_qparams(answer) -> None:
     """Ask for a function from lo, hi, qmin, qmax to scale and zero point."""
     for lo, hi, qmin, qmax in RANGES:
@@ -95,10 +101,10 @@ def own_qparams(answer) -> None:
         if zero_point < 1 < scale and qmin == 0:
             raise Hint(f"{told}: return the scale first.")
         if zero_point != np.rint(zero_point):
-            raise Hint(f"{told}: it is a code, so round it to a whole number.")
+            raise Hint(f"{told}: it is a code, so round it to an integer.")
         if not qmin <= zero_point <= qmax:
             cause = "count it up from qmin" if lo < 0 < hi else "does your range include 0"
-            raise Hint(f"{told}, which is none of the codes: {cause}{'?' if 'does' in cause else '.'}")
+            raise Hint(f"{told}, which is not one of the codes: {cause}{'?' if 'does' in cause else '.'}")
         ends = scale * (np.array([qmin, qmax]) - zero_point)
         if ends[0] > lo + scale * 0.51 or ends[1] < hi - scale * 0.51:
             raise Hint(f"{asked} the levels go from {ends[0]:.3f} to {ends[1]:.3f}: they do not cover the range.")

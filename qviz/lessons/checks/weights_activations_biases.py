@@ -16,7 +16,7 @@ RNG = np.random.default_rng(7)
 BIASES = [(RNG.normal(0, 0.3, 8), 0.02, 0.005), (RNG.normal(0, 0.3, 8), 0.01, RNG.uniform(0.001, 0.1, 8))]
 
 
-@exercise(1, "Half a byte for each weight, and almost all digits are still right: no data was needed for that.")
+@exercise(1, "Half a byte per weight is enough for nearly all digits, and you needed no data for it.")
 def fewest_weight_bits(answer) -> None:
     """Ask for the fewest bits of the weights alone with at least 350 right."""
     bits = number_of(answer, "a number of bits")
@@ -27,10 +27,13 @@ def fewest_weight_bits(answer) -> None:
     if mine < ENOUGH:
         raise Hint(f"With {bits:g} bits only {mine} are right. Is only the switch of the weights on?")
     if bits > 2 and less >= ENOUGH:
-        raise Hint(f"That is enough, but {bits - 1:g} bits have {less} right as well.")
+        raise Hint(f"That is enough, but with {bits - 1:g} bits {less} are right as well.")
 
 
-@exercise(2, "Each layer needs another number. 32 bits hold them all, and the sum has 32 bits anyway.")
+@exercise(
+    2,
+    "Each layer needs a different number of bits. 32 bits are enough for all of them, and the sum has 32 bits anyway.",
+)
 def fewest_bias_bits(answer) -> None:
     """Ask for the fewest bits that clip no bias of the network, on the scale of the sums, beside 8 bits."""
     bits = number_of(answer, "a number of bits")
@@ -40,10 +43,12 @@ def fewest_bias_bits(answer) -> None:
     if short:
         raise Hint(f"With {bits:g} bits a bias of {short[0]} is clipped: watch its bar while you move the slider.")
     if bits > max(needs.values()):
-        raise Hint(f"Nothing is clipped with {bits:g} bits, but fewer are enough. SQNR stands still until it falls.")
+        raise Hint(
+            f"Nothing is clipped with {bits:g} bits, but fewer are enough. Reduce the bits until the SQNR drops."
+        )
 
 
-@exercise(3, "The sum counts steps of scale_x * scale_w. What is added to it must count the same steps.")
+@exercise(3, "The sum has the scale scale_x * scale_w, so the bias must have the same scale.")
 def bias_to_codes(answer) -> None:
     """Ask for a function from biases, scale_x and scale_w to integers."""
     refuse_unchanged(answer, lambda b, x, w: np.rint(b / w).astype(np.int32), BIASES)
@@ -57,13 +62,13 @@ def bias_to_codes(answer) -> None:
         if codes.shape != wanted.shape:
             raise Hint(f"There must be one code for each bias, {wanted.shape}: got shape {codes.shape}.")
         if np.array_equal(codes, np.trunc(bias / (scale_x * scale_w))):
-            raise Hint("The fractions are cut off. Round to the nearest whole number.")
+            raise Hint("The decimals are cut off. Round to the nearest integer.")
         worst = int(np.abs(codes - wanted).argmax())
         if abs(codes[worst] - wanted[worst]) > 0:
             raise Hint(f"The bias {bias[worst]:.4f} becomes {codes[worst]}: how many steps of the sum is it?")
 
 
-@exercise(4, "Errors of weights shift the output, and a bias can take the shift away: bias correction, for free.")
+@exercise(4, "Rounded weights shift the outputs, and changing the bias removes the shift at no cost.")
 def corrected_bias(answer) -> None:
     """Ask for a function from bias, weights, rounded weights and the mean input to a bias without the shift."""
     cases = []
@@ -78,6 +83,6 @@ def corrected_bias(answer) -> None:
             raise Hint(f"There must be one bias for each output, {bias.shape}: got shape {corrected.shape}.")
         before, after = ((x @ w_hat.T + b - x @ w.T - bias).mean(axis=0) for b in (bias, corrected))
         if np.allclose(after, 2 * before):
-            raise Hint("The shift is twice as large now: the sign is the wrong way round.")
+            raise Hint("The shift is now twice as large: the sign is wrong.")
         if np.abs(after).max() > 1e-6:
             raise Hint(f"The largest mean error was {np.abs(before).max():.3f} and is now {np.abs(after).max():.3f}.")

@@ -15,7 +15,7 @@ CASES = [
 ]
 
 
-@exercise(1, "Three bits leave so few levels that different numbers meet on one.")
+@exercise(1, "With 3 bits there are so few levels that different numbers often get the same one.")
 def codes_by_hand(answer) -> None:
     """Ask for five codes of 3 bits: whole, in range, the largest at the end, each within half a step."""
     codes = numbers_of(answer, 5, "five codes")
@@ -24,25 +24,28 @@ def codes_by_hand(answer) -> None:
     if np.abs(codes).max() > 4:
         raise Hint("With 3 bits the codes go from -4 to 3.")
     if np.abs(codes).max() == 4:
-        raise Hint("The largest magnitude is to become 3: divide by a scale that makes it so.")
+        raise Hint("The largest absolute value should become 3. Which scale do you have to divide by?")
     scale = np.abs(FIVE).max() / 3
     far = np.abs(codes * scale - FIVE) > scale / 2
     if far.any():
         raise Hint(f"{FIVE[far][0]} is more than half a step from the level of its code, {codes[far][0]:.0f}.")
 
 
-@exercise(2, "One bit out of eight is wasted on a sign that never comes. A zero point mends that: the next lesson.")
+@exercise(
+    2,
+    "One of the eight bits is wasted on a sign that does not occur. A zero point avoids this, as the next page shows.",
+)
 def codes_never_used(answer) -> None:
     """Ask for how many of 256 codes values have that are never negative."""
     count = number_of(answer, "a number of levels")
     x = np.linspace(0.0, 1.0, 100_001)
     used = np.unique(quantize(x, calibrate(x, "min-max", INT8, "symmetric"))).size
     if count == 256:
-        raise Hint("256 is how many there are. Which of them stand for negative values?")
+        raise Hint("There are 256 levels in total. Which of them represent negative values?")
     if count == used - 1:
         raise Hint("Count 0.0 too: it has a level of its own.")
     if count != used:
-        raise Hint("Read the number on the picture called After.")
+        raise Hint("The picture called After shows the number of levels used.")
 
 
 @exercise(3, "Round to the nearest, and clip before the cast: an integer type wraps around at its ends.")
@@ -56,8 +59,6 @@ def broken_quantizer(answer) -> None:
         wide = codes.astype(np.float64)
         inside = np.abs(x) <= 127 * scale
         if (np.abs(wide * scale - x)[inside] > scale * 0.5000001).any():
-            raise Hint(
-                "A number moves further than half a step: a cast to an integer type cuts digits off, it does not round."
-            )
+            raise Hint("A number changes by more than half a step: a cast to an integer type cuts off the decimals.")
         if ((x > 127.5 * scale) & (codes != 127)).any() or ((x < -128.5 * scale) & (codes != -128)).any():
             raise Hint("A number beyond the range must get the last code, -128 or 127. Try -9.0 and 9.0, scale 0.05.")

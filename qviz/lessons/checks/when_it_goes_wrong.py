@@ -18,7 +18,7 @@ def _pairs(k: int) -> tuple[np.ndarray, np.ndarray]:
     return rng.integers(0, 256, k), rng.integers(-128, 128, k)
 
 
-@exercise(1, "So weights of 7 bits are a cure too. It is the one that ONNX Runtime's reduce_range takes.")
+@exercise(1, "So 7 bits for the weights solve the problem, too. This is what reduce_range does in ONNX Runtime.")
 def weights_that_fit(answer) -> None:
     """Ask for the largest weight that fits twice beside activations of 255."""
     weight = number_of(answer, "a weight")
@@ -35,7 +35,9 @@ def weights_that_fit(answer) -> None:
         raise Hint(f"It fits, and {int(weight) + 1} fits too.")
 
 
-@exercise(2, "What has no scale of its own must get one from an observer.")
+@exercise(
+    2, "A result that is computed by no layer needs a module of its own, so that an observer can measure its range."
+)
 def mended_skip_connection(answer) -> None:
     """Ask for the verdict of the gallery on the skip connection; what torch says is judged there."""
     if getattr(answer, "name", None) != "skip-connection":
@@ -46,7 +48,7 @@ def mended_skip_connection(answer) -> None:
         raise Hint(answer.hint)
 
 
-@exercise(3, "Fewer codes need a larger step. To clip codes is to clip values.")
+@exercise(3, "With fewer codes, the step has to be larger. Clipping the codes clips the values.")
 def reduced_range(answer) -> None:
     """Ask for a function from values and the largest of them to codes of 7 bits and their scale."""
     refuse_unchanged(answer, lambda x, hi: (np.clip(np.rint(x / (hi / 255)), 0, 127), hi / 255), RANGES)
@@ -80,7 +82,7 @@ def _hint_for_scale(scale: float, hi: float) -> str:
     return f"{hi:g} is {hi / scale:.4g} steps of {scale:.4g}, and 7 bits have 127: the scale is coarser than need be."
 
 
-@exercise(4, "That is fbgemm's kernel without VNNI, bit for bit.")
+@exercise(4, "This is exactly what the kernel of fbgemm computes without VNNI.")
 def saturating_dot(answer) -> None:
     """Ask for a function of two rows of codes that adds neighbours in 16 bits, and then all in 32."""
     for x, w in ((ROW, COLUMN), *map(_pairs, (2, 16, 64)), LOWEST):
