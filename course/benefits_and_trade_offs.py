@@ -184,7 +184,7 @@ guess_layer.reveal(next(c for c in guess_layer.choices if c.startswith(worst)), 
 #
 # Move the four sliders so that the star, which marks your network, lies on the front. Then choose a different **Weight range**.
 #
-# Press *Measure speed* to add **time** as a third criterion. PyTorch has kernels for float32 and for 8 bits here, and networks with fewer bits use the kernels for 8 bits. So using fewer than 8 bits makes our network smaller, but not faster.
+# Press *Measure speed* to add **time** as a third criterion. The kernels that we use exist only for float32 and 8 bits, so networks with fewer bits run on the 8-bit kernels. So using fewer than 8 bits makes our network smaller, but not faster.
 #
 # The front is chosen and evaluated with the same 359 test images, so it looks slightly better than it really is.
 

@@ -29,7 +29,7 @@ print(f"the largest is {x.max():.2f}")
 # The method **min-max** keeps the whole range of the observed values. No value is clipped, so all of the error is rounding error.
 
 # %%
-guess_clip = Prediction("With 4 bits, you choose the best narrower range, which clips the rare large values but has finer steps. How large is the mean squared error, compared with min-max?", {"about the same": 1.0, "about 60 % of it": 0.6, "about 10 % of it": 0.1})
+guess_clip = Prediction("With 4 bits, you choose the range with the smallest mean squared error, even if it clips some values. How large is the error, compared with min-max?", {"about the same": 1.0, "about 60 % of it": 0.6, "about 10 % of it": 0.1})
 guess_clip
 
 # %% [markdown]
@@ -145,7 +145,7 @@ few.reset()
 guess_batches.reveal(one_batch / all_batches, "At 8 bits, the steps are so fine that the few clipped values account for most of the error.")
 
 # %% [markdown]
-# ## Where each method loses
+# ## When does each method perform badly?
 #
 # The following table shows the error of each method, divided by the error of the best method for that tensor. So 1.0 is the best value in each row, and the largest number in a column shows where that method performs worst.
 

@@ -169,7 +169,7 @@ for ranges in ("min-max", "mse"):
         print(f"{ranges:9}{name:13}{right:5}{decibels[0]:13.1f}{decibels[1]:13.1f}")
 
 # %% [markdown]
-# **Notice:** better ranges alone recover nearly all of the correct answers, and they need no data. A difference of three images out of 359 can be due to chance. The SQNR of the outputs shows more clearly that GPTQ and adaptive rounding still improve on better ranges.
+# **Notice:** better ranges alone recover nearly all of the correct answers, and they need no data. A difference of three images out of 359 can be due to chance. The SQNR of the outputs shows more clearly that GPTQ and adaptive rounding are still better.
 #
 # ## What does each remedy need, and how much does it help?
 #
@@ -200,7 +200,7 @@ for name, (values, weight) in cases.items():
     print(f"{name:18} outputs {sqnr_db(y, values_hat @ weight_hat.T):.1f} dB")
 
 # %% [markdown]
-# **SmoothQuant** divides each input by a factor and multiplies the corresponding weights by it. This is the idea of equalization again, but the factors are computed from measured inputs instead of the weights of the previous layer. **AWQ** uses such factors when only the weights are quantized, so that the weights for large inputs are rounded more finely. A **Hadamard rotation** mixes all the inputs, so that the outliers are spread over all of them. It needs no data. You find all three methods in `qviz.methods`.
+# **SmoothQuant** divides each input by a factor and multiplies the corresponding weights by it. This is the idea of equalization again, but the factors are computed from measured inputs instead of the weights of the previous layer. **AWQ** uses such factors when only the weights are quantized, so that the weights for large inputs are rounded more finely. A **Hadamard rotation** mixes all the inputs, so that the outliers are spread over all of them. It needs no data. All three methods are available in `qviz.methods`.
 #
 # ## Your guesses and the results
 

@@ -222,7 +222,7 @@ guess_equal.reveal(differ, "Sums of integers are exact, and qviz carries out the
 #
 # There is one more detail. If each channel has its own scale, fbgemm divides the bias by the scale and adds it to the sum, and rounds after both operations. If all the channels share one scale, it multiplies the bias by the reciprocal of the scale and adds it in a single instruction, which rounds only once. The two can give different codes only if a sum lies almost exactly halfway between two codes.
 #
-# None of these details changes an answer. The arithmetic of gemmlowp needs no floating point between the pixels and the logits, so it runs on a processor that has only integers, and it gives the same answer as fbgemm for every digit.
+# Neither a rounded bias nor the arithmetic of gemmlowp changes an answer of our network. gemmlowp needs no floating point between the pixels and the logits, so it also runs on a processor that computes only with integers.
 #
 # The result for 8-bit activations depends on your processor, and is shown below the table. A processor without VNNI first adds two products in 16 bits, and large sums do not fit into 16 bits. [](page:when_it_goes_wrong) covers this problem.
 

@@ -168,7 +168,7 @@ granularity.reset(granularity="per channel")
 guess_channel.reveal(granularity.result.sqnr_db - per_tensor, "How large the gain is depends on how much the channels differ. The cost is one additional number per channel.")
 
 # %% [markdown]
-# **Notice** the number of bytes in the text below the picture. Two 4-bit codes are **packed** into one byte, and each scale takes 16 bits, as is common in formats for weights. 32 scales need little memory compared with thousands of weights, but with small groups there are many more scales. Are they worth it? You could also spend these bits on codes with more bits. The next cell compares the two for the largest layer, *fc1*: groups of different sizes, and a scale per channel with the same total number of bits per weight (interpolated between 4, 5, 6 ... bits):
+# **Notice** the number of bytes in the text below the picture. Two 4-bit codes are **packed** into one byte, and each scale takes 16 bits, as is common in formats for weights. 32 scales need little memory compared with thousands of weights, but with small groups there are many more scales. Are they worth it? You could instead use the same memory to give every code more bits. The next cell compares the two for the largest layer, *fc1*: groups of different sizes, and a scale per channel with the same total number of bits per weight (interpolated between 4, 5, 6 ... bits):
 
 # %%
 channels = [granularity.reset(data="fc1 weights", granularity="per channel", bits=b) or granularity.result for b in range(4, 9)]
@@ -291,4 +291,4 @@ check("scale_and_zero_point.5", my_qparams)
 #
 # * B. Jacob et al., [*Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference*](https://arxiv.org/abs/1712.05877), CVPR 2018, section 2.1: the affine scheme.
 # * R. Krishnamoorthi, [*Quantizing deep convolutional networks for efficient inference: A whitepaper*](https://arxiv.org/abs/1806.08342), 2018: per channel compared with per tensor, and symmetric weights.
-# * M. Nagel et al., [*A White Paper on Neural Network Quantization*](https://arxiv.org/abs/2106.08295), 2021: why the symmetric scheme is cheaper, section 2.2.
+# * M. Nagel et al., [*A White Paper on Neural Network Quantization*](https://arxiv.org/abs/2106.08295), 2021: why the symmetric scheme is cheaper, sections 2.2 and 2.4.

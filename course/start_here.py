@@ -1,5 +1,5 @@
 # %% [markdown]
-# A trained neural network consists mostly of numbers, often millions or billions of them. **Quantization** means storing these numbers, and computing with them, in fewer bits. The network becomes smaller and often faster, but it may also become less accurate. In this course you try every step yourself, on real images and a real network, and see what happens.
+# A trained neural network consists mostly of numbers, often millions or billions of them. **Quantization** means storing these numbers, and computing with them, with fewer bits. The network becomes smaller and often faster, but it may also become less accurate. In this course you try every step yourself, on real images and a real network, and see what happens.
 
 # %% [markdown]
 # ## 1. How to read a page
@@ -29,7 +29,7 @@ for numbers in (FLOAT16, integers(8), integers(4)):
     print(f"{spent.total_pj / 1e12:7.2f} J {1 - spent.arithmetic_pj / spent.total_pj:15.1%}")
 
 # %% [markdown]
-# **Notice:** moving the weights takes longer than computing with them, and nearly all of the energy goes into it. So if you halve the number of bits, you halve both the energy and the time for moving the weights. Memory matters too: with 4 bits per weight, the model fits into the memory of many phones, whereas with 16 bits it would fill a laptop with 16 gigabytes almost completely. (The energy is an estimate based on figures published in 2014. Today's chips need less, but reading a number from memory still costs far more than computing with it. [](page:benefits_and_trade_offs) gives the details and measures your own machine.)
+# **Notice:** moving the weights takes much longer than computing with them, and nearly all of the energy goes into it. So if you halve the number of bits, you halve both the energy and the time for moving the weights. Memory matters too: with 4 bits per weight, the model fits into the memory of many phones, whereas with 16 bits it would fill a laptop with 16 gigabytes almost completely. (The energy is an estimate based on figures published in 2014. Today's chips need less, but reading a number from memory still costs far more than computing with it. [](page:benefits_and_trade_offs) gives the details and measures your own machine.)
 #
 # The price is accuracy. The rest of the course is about how much accuracy you lose and how to lose as little as possible.
 #
@@ -107,4 +107,4 @@ before_the_course()
 #
 # **When something goes wrong:** open the menu **Kernel** and choose **Restart Kernel and Run All Cells**. This helps, for instance, when an explorer no longer responds because the page has lost its connection to Python. Your guesses are not lost.
 #
-# **Sources.** The course uses images of handwritten digits (Optical Recognition of Handwritten Digits, UCI), a photograph (Rachel Michetti, CC0), and a small network that was trained on the digits for this course. You find the details in `qviz/data/SOURCES.md`.
+# **Sources.** The course uses images of handwritten digits (Optical Recognition of Handwritten Digits, UCI), a photograph (Rachel Michetti, CC0), and a small network that was trained on the digits for this course. For details, see `qviz/data/SOURCES.md`.

@@ -75,7 +75,7 @@ for bits in (8, 4):
 # %% [markdown]
 # ## Activations need a calibration sample
 #
-# The range of the activations has to be chosen before the network sees a new image, so it is measured on a sample (**calibration**). A small sample does not contain the largest values. The next cell shows the range after 1, 10, 100 and all 1,438 training images:
+# The range of the activations has to be chosen before the network sees a new image, so it is measured on a sample (**calibration**). A small sample is likely to miss the largest values. The next cell shows the range after 1, 10, 100 and all 1,438 training images:
 
 # %%
 seen = networks.training_activations()["conv2"]
@@ -86,7 +86,7 @@ for n in (1, 10, 100, len(seen)):
 print("8 bits:", cnn.outcome(Switches().with_on("activations")))
 
 # %% [markdown]
-# **Notice:** quantizing the activations does not make the file smaller. It even grows a little, because a scale and a zero point are stored for the output of each layer. What becomes smaller is the amount of data that is passed between the layers.
+# **Notice:** quantizing the activations does not make the file smaller. It even grows a little, because a scale and a zero point are stored for the output of each layer. However, less data has to be passed from layer to layer.
 #
 # ## Weights and activations together
 #
@@ -161,7 +161,7 @@ guess_int8.reveal(bias_explorer.result.this.accuracy, "127 times such a small sc
 # Now keep the biases at 8 bits, and give the weights and activations *fewer* bits.
 
 # %%
-guess_fewer = Prediction("You reduce the weights and activations from 8 to 4 bits. With the scale that follows from these, how many answers do the 8-bit biases alone now cost?", {"nothing": 0, "as much as before": 8, "twice as much": 16})
+guess_fewer = Prediction("You reduce the weights and activations from 8 to 4 bits, which changes the scale of the sum. How many answers do the 8-bit biases alone cost now?", {"nothing": 0, "as much as before": 8, "twice as much": 16})
 guess_fewer
 
 # %%
@@ -209,7 +209,7 @@ shifts({part: cnn.activations(switches)["logits"] - real for part, switches in p
 #
 # **fbgemm** is the library that PyTorch uses for integer layers on x86 processors. You use it for the whole network on [page](page:ptq_with_fbgemm). PyTorch calls such a library an **engine**, and the routine that computes a layer a **kernel**. fbgemm stores the bias in *float32*, because it knows `scale_x` only when the input arrives. Then the kernel divides the bias by `scale_x * scale_w` and adds it to the sum.
 #
-# You can often read that the kernel rounds the result to int32 at this point. We can test this with a layer in which the sum is 0, the bias is a fraction of one unit of the sum, and the output scale is a quarter of that unit:
+# It is often said that the kernel rounds the result to int32 at this point. We can test this with a layer in which the sum is 0, the bias is a fraction of one unit of the sum, and the output scale is a quarter of that unit:
 
 # %%
 from qviz.pytorch import engines

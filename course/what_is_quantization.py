@@ -27,7 +27,7 @@ guess_greys = Prediction("How many different grey values occur in this photograp
 guess_greys
 
 # %%
-guess_greys.reveal(np.unique(photo).size, "The camera stored 8 bits per pixel, and 8 bits can tell 256 values apart.")
+guess_greys.reveal(np.unique(photo).size, "The camera stored 8 bits per pixel, and 8 bits can distinguish 256 values.")
 
 # %% [markdown]
 # So 8 bits are enough for this photograph. What happens with fewer? Here it is at 3 bits: smooth surfaces have turned into bands. Move **Bits** up to 8, and then slowly down. At which number of bits do you first see a difference?

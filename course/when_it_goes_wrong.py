@@ -1,5 +1,5 @@
 # %% [markdown]
-# This page shows ten problems that users of PyTorch often report in forums. Each one is produced on purpose. You read the message from torch, if there is one, find out the cause, and fix the cell. When the same happens to your own model, you will recognize it.
+# This page shows ten problems that users of PyTorch often report in forums. Each one is produced on purpose. You read the message from torch, if there is one, find out the cause, and fix the cell. Then you will recognize the problem when it occurs in your own model.
 
 # %%
 import numpy as np
@@ -32,7 +32,7 @@ failures.check_repair("missing-stub", bench)
 # %% [markdown]
 # **Cause.** The layer now expects integers, but the input is not quantized. The words `'CPU' backend` in the message mean that the layer received a tensor of floating-point numbers.
 #
-# **Fix.** Two **stubs** mark where the quantized part of a model begins and ends: `QuantStub()` before the layer and `DeQuantStub()` after it. `convert` replaces them by layers that quantize and dequantize. *Fix the cell above: add both stubs to the list of layers and run the cell again. What happens if you forget the second one?*
+# **Fix.** Two **stubs** mark where the quantized part of a model begins and ends: `QuantStub()` before the layer and `DeQuantStub()` after it. `convert` replaces them with layers that quantize and dequantize. *Fix the cell above: add both stubs to the list of layers and run the cell again. What happens if you forget the second one?*
 #
 # ## 2. Scale 1 and zero point 0
 #
@@ -93,7 +93,7 @@ failures.check_repair("unfused-batch-norm", bench)
 guess_norm.reveal("between convolution and batch norm", failures.case("unfused-batch-norm").cause)
 
 # %% [markdown]
-# In this network, the outputs of a convolution differ widely from channel to channel, and the batch norm compensates for that. If you fuse the two layers, the factors of the batch norm are multiplied into the weights, which have a scale for each channel.
+# **Cause.** Nothing was fused, so the output of each convolution is rounded with a single scale before the batch norm. In this network, the outputs of a convolution differ widely from channel to channel, and the batch norm compensates for that. If you fuse the two layers, the factors of the batch norm are multiplied into the weights, which have a scale for each channel.
 #
 # **Fix.** Call `model.fuse()` before `prepare`. *Fix the cell and compare the accuracy.*
 #
