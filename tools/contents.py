@@ -99,6 +99,6 @@ def overview(minutes: Mapping[str, tuple[int, int]], folder: str = "") -> str:
 def _legend(minutes: Mapping[str, tuple[int, int]]) -> Iterable[str]:
     core = sum(minutes[p.slug][0] for p in pages() if p.part == "core")
     yield (
-        f"*Core* is what to read first, in about {core} minutes. Minutes are those to read, and then those for the "
-        "exercises: counted from the pages, with an assumed pace."
+        f"Read the *core* pages first. They take about {core} minutes. The times are estimated from the length of the "
+        "pages: minutes for reading, plus minutes for the exercises."
     )
