@@ -33,7 +33,7 @@ guess_clip = Prediction("With 4 bits, you choose the range with the smallest mea
 guess_clip
 
 # %% [markdown]
-# The largest value that is kept is called the **threshold**. The right-hand plot shows the error as a function of the threshold. As the threshold increases, the rounding error increases and the clipping error decreases, so their sum has a minimum.
+# The largest value that is kept is called the **threshold**. The right-hand plot shows the error as a function of the threshold. As the threshold increases, the rounding error increases and the clipping error decreases, so their sum has a minimum (the circle).
 #
 # Move **Bits**, and watch how the minimum moves. Then choose other methods.
 

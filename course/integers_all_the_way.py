@@ -43,12 +43,13 @@ print("sum     ", (q_x * q_w).sum())
 # %% [markdown]
 # ## Follow the sum step by step
 #
-# The explorer shows the same sum, and each step of the line adds one product. The plots below it show the terms of the sum and the resulting code. The text gives the arithmetic line by line.
+# The explorer shows the same sum, and each step of the line adds one product. At first, the activation in product 4 is lowered by 150: the dashed line shows the sum without this change. The plots below show the terms of the sum and the resulting code, and the text gives the arithmetic line by line.
 #
 # Select a product with **Pick product**, and change it with **Activation +/-** and **Weight +/-**. The last lines of the text show the effect on the rest of the network.
 
 # %%
 explorer = IntegerWalkExplorer(channel=7, place=11, pick=4)
+explorer.activation = -150
 explorer
 
 # %%

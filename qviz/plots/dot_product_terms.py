@@ -14,7 +14,7 @@ TERMS = (
     "\N{MINUS SIGN}z_w sum of q_x",
     "n z_x z_w",
     "bias",
-    "in all",
+    "total",
 )
 WIDTH = 1.35  # of the picture, where the bars' part is 1 and the rest is for the numbers
 

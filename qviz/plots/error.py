@@ -89,6 +89,8 @@ class ErrorCurvePanel(Panel):
         self.rounding = self.moving(*ax.plot([], [], color=ROUNDED, linestyle="-.", linewidth=2, label="rounding"))
         self.clipping = self.moving(*ax.plot([], [], color=CLIPPED, linestyle=":", linewidth=2.5, label="clipping"))
         self.total = self.moving(*ax.plot([], [], color=ERROR, linewidth=2, label="both"))
+        ring = {"markersize": 15, "markerfacecolor": "none", "markeredgecolor": "black", "markeredgewidth": 1.5}
+        self.lowest = self.moving(*ax.plot([], [], "o", label="lowest", **ring))
         self.choice = self.moving(ax.axvline(1, ymax=0.88, color=RANGE, linestyle="--", linewidth=1.5))
         self.mark = self.moving(
             *ax.plot([], [], "D", color=QUANTIZED, markersize=9, markeredgecolor="black", label="chosen")
@@ -97,7 +99,7 @@ class ErrorCurvePanel(Panel):
         ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         ax.xaxis.set_minor_formatter(NullFormatter())
-        legend(ax, loc="upper center", ncols=4, columnspacing=1.0, handlelength=2.2)
+        legend(ax, loc="upper center", ncols=5, columnspacing=0.6, handlelength=1.4, handletextpad=0.3, markerscale=0.7)
 
     def update(self, thresholds, rounding, clipping, chosen: tuple[float, float], limits: tuple[float, float]) -> None:
         """Show the curves over (n,) rising `thresholds`.
@@ -111,9 +113,10 @@ class ErrorCurvePanel(Panel):
         at = min(max(threshold, thresholds[0]), thresholds[-1])
         self.choice.set_xdata([at, at])
         self.mark.set_data([at], [min(max(error, limits[0]), limits[1])])
-        self.ax.set_xlim(float(thresholds[0]) / 1.1, float(thresholds[-1]) * 1.1)
+        self.ax.set_xlim(float(thresholds[0]) / 1.1, float(thresholds[-1]) * 1.25)
         self.ax.set_ylim(*limits)
         best = int(np.argmin(total))
+        self.lowest.set_data([thresholds[best]], [min(max(total[best], limits[0]), limits[1])])
         self.description = (
             f"{self.title}: chosen {threshold:.4g} with error {error:.3g}; "
             f"the lowest point of the curve is {total[best]:.3g} at {thresholds[best]:.4g}."

@@ -24,7 +24,7 @@ class VerdictPanel(Panel):
     ways, questions : sequences of names
     """
 
-    def __init__(self, ways: Sequence[str], questions: Sequence[str], title: str = "What your answers say of each way"):
+    def __init__(self, ways: Sequence[str], questions: Sequence[str], title: str = "How well does each method fit?"):
         super().__init__()
         self.ways, self.questions, self.title = list(ways), list(questions), title
 
@@ -75,7 +75,7 @@ class AnswersLostPanel(Panel):
 
     def build(self, ax: Axes) -> None:
         """Create the bars, their numbers and the line."""
-        dress(ax, Labels(self.title, "points of accuracy, in 100", ""))
+        dress(ax, Labels(self.title, "loss of accuracy, in percentage points", ""))
         ax.set_xlim(0, _EDGE)
         ax.set_xticks([0, 5, 10, 15, 20])
         ax.set_ylim(len(self.ways) - 0.4, -0.6)

@@ -36,17 +36,16 @@ def compute(state: State) -> Decision:
 
 
 class DecisionExplorer(Explorer):
-    """Eight ways to a smaller network, and what your answers say of each; the one that is left.
+    """Eight methods for a smaller network, and how well each of them fits your answers.
 
     The rules are plain data, each with its source, in `qviz.experiments.methods`.
-    What each way loses is measured on the digits
-    network of this course: measure it on yours.
+    The losses are measured on the digits network of this course: measure them on yours.
 
     Examples
     --------
     >>> explorer = DecisionExplorer(bits=8, goal="latency")
     >>> print(explorer.readout.splitlines()[0])
-    Take: per channel. Static, and each output channel has a scale of its own.
+    Recommended: per channel. Like static, but each output channel of the weights has its own scale.
     >>> explorer.close()
     """
 

@@ -95,7 +95,7 @@ def test_few_bits_for_size_must_be_packed_and_the_way_that_is_left_says_so():
 def test_where_the_code_does_not_run_is_said():
     told = {target: decide(START | {"target": target}).elsewhere for target in QUESTIONS["target"]}
     assert told["x86 server"] == told["GPU"] == ""
-    assert all("It runs on x86: " in told[target] for target in ("ARM phone", "microcontroller"))
+    assert all("It runs on x86. " in told[target] for target in ("ARM phone", "microcontroller"))
 
 
 def test_more_may_be_lost_and_no_way_is_ruled_out_by_it():

@@ -36,12 +36,15 @@ def test_every_control_changes_picture_and_readout(shown, extremes_of):
 def test_readout(shown):
     explorer = shown(DecisionExplorer, inputs="none", bits=4)
     lines = explorer.readout.splitlines()
-    assert lines[0] == "Recommended: weight-only. Weights become codes; each product turns them back to floats first."
+    assert lines[0] == (
+        "Recommended: weight-only. Only the weights are quantized, and they are converted back to floats before each "
+        "product."
+    )
     assert lines[1].startswith("On the digits network, with 4-bit weights, it loses 0.")
-    assert lines[2].split() == ["method", "what", "is", "against", "it"]
+    assert lines[2].split() == ["method", "disadvantages"]
     rows = {line[2:21].strip(): line[21:] for line in lines[3:11]}
     assert list(rows) == list(METHODS)
-    assert rows["static"].startswith("out: without inputs nothing can be calibrated")
+    assert rows["static"].startswith("out: without inputs, you cannot calibrate")
     assert rows["static"].endswith('(page "Calibration") +2')
     assert rows["weight-only"].endswith(" +1") and rows["QAT"].endswith(" +2")
     assert lines[11] == "Code, where model is a torch model, and images and labels are training data."
@@ -49,7 +52,7 @@ def test_readout(shown):
     explorer.bits = 8
     assert explorer.readout.splitlines()[-1] == "    quantized = model"
     explorer.target = "ARM phone"
-    assert "to learn from. It runs on x86: a phone needs an export of its result" in explorer.readout
+    assert "training data. It runs on x86. For a phone, export the result" in explorer.readout
 
 
 def test_the_code_is_that_of_the_way(shown):

@@ -58,7 +58,7 @@ def test_readout(shown):
     lines = explorer.readout.splitlines()
     assert lines[0] == "conv1 5, conv2 4, fc1 3, fc2 5 bits: 16,058 bytes, 9.54 times smaller than float32"
     assert lines[1].startswith("accuracy 98.61% (354 of 359 test images; float32: 355), SQNR 17.")
-    assert lines[2].startswith("by accuracy: on the front; ")
+    assert lines[2].startswith("by accuracy: on the Pareto front, like ")
     explorer.score = "SQNR"
     assert explorer.readout.splitlines()[2].startswith("by SQNR: ")
 
@@ -132,7 +132,7 @@ def buttons(explorer):
 def test_without_a_clock_there_is_no_time(shown):
     explorer = shown(ParetoExplorer)
     assert "Measure speed" not in buttons(explorer) and list(explorer._canvas.panels) == ["pareto"]
-    assert explorer.readout.splitlines()[-1].startswith("time: kernels exist for float32 and 8 bits;")
+    assert explorer.readout.splitlines()[-1].startswith("time: there are kernels only for float32 and 8 bits, ")
     assert explorer.code == "qviz.widgets.ParetoExplorer()" and not explorer.working
 
 

@@ -82,7 +82,7 @@ def test_stop_keeps_what_is_done(explorer):
 
     asyncio.run(page())
     assert not explorer.working
-    assert f"\nStopped after {explorer.result.known.done} of 3 epochs, so nothing is converted." in explorer.readout
+    assert f"\nStopped after {explorer.result.known.done} of 3 epochs, so nothing was converted." in explorer.readout
     stopped = explorer.readout
     explorer.seed = 5
     assert explorer.readout.endswith("press Train.")

@@ -17,7 +17,7 @@ RUNS = [  # the operations of a reference model, a lowered one, a dynamic one an
 ]
 
 
-@exercise(1, "torch.ao has the same rule; qviz divides by the highest code alone, so that nothing is cut off.")
+@exercise(1, "torch.ao uses the same rule. qviz divides by the highest code, so that nothing is clipped.")
 def torchao_scale(answer) -> None:
     """Ask for a function from weights and bits to the scale max|w| / ((2**bits - 1) / 2)."""
     for bits, seed in ((8, 0), (4, 1), (2, 2)):
@@ -32,7 +32,7 @@ def torchao_scale(answer) -> None:
             )
 
 
-@exercise(2, "Half of the file is air. Formats that pack put two codes into a byte.")
+@exercise(2, "Half of the file is unused. Packed formats store two codes in a byte.")
 def bytes_of_codes(answer) -> None:
     """Ask for the bytes of the 4-bit codes of fc1: one a byte, two a byte."""
     one, two = numbers_of(answer, 2, "two numbers of bytes")
@@ -43,7 +43,7 @@ def bytes_of_codes(answer) -> None:
         raise Hint("A byte has 8 bits, so two codes of 4 bits fit.")
 
 
-@exercise(3, "A quantize without an integer product behind it makes a network rounder, not faster.")
+@exercise(3, "Quantizing without integer products adds rounding errors, but makes nothing faster.")
 def integer_layers(answer) -> None:
     """Ask for a function from the names of operations to how many of them multiply integers."""
     refuse_unchanged(answer, lambda names: sum("quantize_per_tensor" in name for name in names), [(r,) for r in RUNS])
@@ -55,7 +55,7 @@ def integer_layers(answer) -> None:
             raise Hint(f"A network whose products are {', '.join(products)} has {wanted} such layers, not {count:g}.")
 
 
-@exercise(4, "Finer than per channel, and nine times as many scales to keep.")
+@exercise(4, "This is finer than per channel, but needs nine times as many scales.")
 def scales_of_a_convolution(answer) -> None:
     """Ask for the scales of conv2: by output channel and place, by output channel."""
     places, channels = numbers_of(answer, 2, "two numbers of scales")

@@ -14,7 +14,7 @@ WEIGHTS = [RNG.standard_normal(50), np.array([-4.0, 1.0]), np.array([-1.0, 4.0])
 JOINTS = [(*map(RNG.standard_normal, ((5, 4), (5,), (3, 5))), 2.0 ** RNG.integers(-4, 5, 5)) for _ in range(3)]
 
 
-@exercise(1, "A few hundred bytes for all these scales: the cheapest mend of this page.")
+@exercise(1, "All these scales take only a few hundred bytes: they are the cheapest remedy on this page.")
 def scales_of_the_network(answer) -> None:
     """Ask how many weight scales the digits network has, one for each output channel."""
     count = number_of(answer, "a number of scales")
@@ -57,7 +57,7 @@ def rescaled(answer) -> None:
         if [part.shape for part in parts] != [w1.shape, b1.shape, w2.shape]:
             raise Hint("Each array must keep its shape: w1 (5, 4), b1 (5,) and w2 (3, 5).")
         if np.array_equal(parts[0], w1):
-            raise Hint("w1 comes back as it was, without its factors: channel i is to get the factor s[i].")
+            raise Hint("w1 was returned without its factors: channel i should get the factor s[i].")
         if not np.allclose(parts[0], w1 * s[:, None]):
             raise Hint("Each row of w1 makes one channel, and is multiplied by the factor of that channel.")
         x = np.random.default_rng(1).standard_normal((20, 4))

@@ -12,7 +12,7 @@ MOST_STEPS, JUMPS = 60, 40
 GRIDS = [QParams(0.25, 0, INT4), QParams(0.1, 5, UINT4), QParams(2.0, -1, INT2)]
 
 
-@exercise(1, "Three steps change nothing that the loss can see; without them the fourth would not come.")
+@exercise(1, "The first three steps do not change the loss, but the weight needs them to reach the edge.")
 def steps_to_the_jump(answer) -> None:
     """Ask for the step after which a weight's output jumps."""
     steps = number_of(answer, "a number of steps")
@@ -28,7 +28,7 @@ def steps_to_the_jump(answer) -> None:
     raise Hint(f"{where}, and its output jumped before. While the output is 0, each step moves the weight by 0.1.")
 
 
-@exercise(2, "Between two levels both are wrong, so each pulls the weight back over the edge to the other.")
+@exercise(2, "If the target lies between two levels, both are wrong, and each pushes the weight back to the other.")
 def never_rests(answer) -> None:
     """Ask for a weight, a target and a learning rate with which the output keeps jumping at 3 bits."""
     weight, target, lr = numbers_of(answer, 3, "three numbers: a weight, a target and a learning rate")
@@ -39,7 +39,7 @@ def never_rests(answer) -> None:
     if way.crossings.size >= JUMPS:
         return
     if way.slopes[-1] == 0:
-        raise Hint("The weight is clipped, and moves no more. Choose both numbers between the outermost levels.")
+        raise Hint("The weight is clipped and no longer moves. Choose both numbers between the outermost levels.")
     if np.abs(grid.levels - target).min() < 0.02:
         raise Hint("The target is a level, so the output can rest on it. Choose one between two levels.")
     raise Hint(
@@ -48,7 +48,7 @@ def never_rests(answer) -> None:
     )
 
 
-@exercise(3, "Where a weight is clipped, moving it changes nothing: no gradient must push it further out.")
+@exercise(3, "If a weight is clipped, moving it changes nothing, so no gradient should push it further out.")
 def slope_where_clipped(answer) -> None:
     """Ask for a function from x and a grid to the slope of the straight-through estimator."""
     rng = np.random.default_rng(0)  # each answer meets the same values

@@ -23,9 +23,9 @@ from .trial import Failure, RepairResult, Workbench, attempt, workbench
 
 ENOUGH = 0.02  # how far below the float network a mended one may be: 7 images of 359
 SUM_OFF = 0.1  # of the length of the sum in float: rounding takes 0.03 with 7 bits, any other sum more than 0.5
-NOT_QUANTIZED = "No convolution of it is quantized: hand over what convert returned."
-NO_OBSERVER = "The images came after convert, or before prepare: no observer was there."
-FUSED_LATE = "It was fused too late: prepare and convert take the layers as they stand."
+NOT_QUANTIZED = "None of its convolutions is quantized: use the model that convert returned."
+NO_OBSERVER = "The images were shown after convert or before prepare, when there were no observers."
+FUSED_LATE = "It was fused too late: call fuse before prepare."
 
 
 def _broken_stub() -> Workbench:
@@ -44,7 +44,7 @@ def _judge_stub(bench: Workbench) -> RepairResult:
     ends = [m for m in model.modules() if isinstance(m, quantized.DeQuantize)]
     y, says = attempt(lambda: model(numbers()))
     if not _has(model, quantized.Linear):
-        return RepairResult(says, hint="No layer of it is quantized: keep the nn.Linear, the qconfig and convert.")
+        return RepairResult(says, hint="None of its layers is quantized: keep the nn.Linear, the qconfig and convert.")
     left = any(isinstance(m, QuantStub | DeQuantStub) for m in model.modules())
     if left and (y is None or y.is_quantized):
         return RepairResult(says, hint="The stubs were not converted: set qconfig on the whole model, before prepare.")
@@ -53,11 +53,11 @@ def _judge_stub(bench: Workbench) -> RepairResult:
     if y is None and begins and ends:
         return RepairResult(says, hint="Both stubs are there, but not in this order: QuantStub, layer, DeQuantStub.")
     if y is None:
-        return RepairResult(says, hint="The layer still gets real numbers: what makes them integers, at the front?")
+        return RepairResult(says, hint="The layer still receives real numbers. What quantizes them, at the beginning?")
     if y.is_quantized:
-        effect = "the output is a quantized tensor; softmax, argmax and NumPy refuse it"
-        return RepairResult(says, effect, hint="What makes integers real numbers again, at the end?")
-    return RepairResult(says, f"real numbers in, real numbers out, {y.shape[1]} a row")
+        effect = "the output is a quantized tensor, which softmax, argmax and NumPy do not accept"
+        return RepairResult(says, effect, hint="What converts integers back to real numbers, at the end?")
+    return RepairResult(says, f"both input and output are real numbers, {y.shape[1]} per row")
 
 
 def _broken_calibration() -> Workbench:
@@ -79,7 +79,9 @@ def _judge_calibration(bench: Workbench) -> RepairResult:
         shown = "shown" in bench.steps
         return RepairResult(bench.says, effect, attempted=shown, hint=NO_OBSERVER if shown else "")
     if share < float_right() - ENOUGH:
-        return RepairResult(bench.says, effect, hint="The observers saw something, but not what the network will see.")
+        return RepairResult(
+            bench.says, effect, hint="The observers have seen inputs, but not the kind that the network will see later."
+        )
     return RepairResult(bench.says, effect)
 
 
@@ -106,12 +108,14 @@ def _judge_mode(bench: Workbench) -> RepairResult:
         return RepairResult(says, attempted=False)
     if share is None:
         return RepairResult(
-            says, hint="It is in eval mode too late: fuse and prepare have already done it for training."
+            says, hint="It was put into eval mode too late: fuse and prepare have already used train mode."
         )
     if not _has(model, quantized.Conv2d):
         return RepairResult(says, format_accuracy(share), hint=NOT_QUANTIZED)
     if share < float_right() - ENOUGH:
-        return RepairResult(says, format_accuracy(share), hint="It runs, but badly: are the images still shown to it?")
+        return RepairResult(
+            says, format_accuracy(share), hint="It runs, but its accuracy is low. Does it still see the images?"
+        )
     return RepairResult(says, format_accuracy(share))
 
 
@@ -141,10 +145,12 @@ def _judge_norm(bench: Workbench) -> RepairResult:
         late = "fused" in bench.steps
         return RepairResult(says, format_accuracy(share), attempted=late, hint=FUSED_LATE if late else "")
     if norms:
-        return RepairResult(says, format_accuracy(share), hint=f"{norms[0]} still stands alone.")
+        return RepairResult(says, format_accuracy(share), hint=f"{norms[0]} has not been fused.")
     if share < float_right() - ENOUGH:
         return RepairResult(
-            says, format_accuracy(share), hint="Without the batch norm's numbers it is another network: fold them in."
+            says,
+            format_accuracy(share),
+            hint="Without the batch norm, it is a different network: fuse the batch norm instead.",
         )
     return RepairResult(says, format_accuracy(share))
 
@@ -160,7 +166,7 @@ def _judge_skip(bench: Workbench) -> RepairResult:
     if isinstance(model, RepairResult):
         return model
     if not isinstance(model, Residual) or not _has(model, quantized.Linear):
-        return RepairResult(bench.says, hint="Hand over what convert made of a Residual.")
+        return RepairResult(bench.says, hint="Use the model that convert returned for a Residual.")
     y, says = attempt(lambda: model(numbers()))
     if y is None:
         hint = _why_no_sum(model)
@@ -171,7 +177,9 @@ def _judge_skip(bench: Workbench) -> RepairResult:
         hint = "Did the observers see numbers?" if observed else "Does it add both?"
         return RepairResult(says, f"it is {off:.0%} away from the sum in float", hint=hint)
     if not observed:
-        return RepairResult(says, "no integers are added", hint="No QFunctional is in it: nobody observed the sum.")
+        return RepairResult(
+            says, "no integers are added", hint="It contains no QFunctional, so the sum was not observed."
+        )
     return RepairResult(says, f"the sum has a scale of its own, {float(model.adder.scale):.3f}")
 
 
@@ -179,20 +187,19 @@ def _why_no_sum(model: Residual) -> str:
     """Say why torch does not add; nothing for the model as it was."""
     if isinstance(getattr(model.adder, "__self__", None), quantized.FloatFunctional):
         return (
-            "Hand over the FloatFunctional itself, not its method: a bound method hides the module from prepare and "
-            "convert."
+            "Pass the FloatFunctional itself, not its method: a bound method hides the module from prepare and convert."
         )
     if model.adder is not torch.add:
-        return "Torch adds no integers of different scales with it: what in torch.ao.nn.quantized does?"
+        return "Torch cannot add integers with different scales this way. What in torch.ao.nn.quantized can?"
     if any(isinstance(m, quantized.FloatFunctional | quantized.QFunctional) for m in model.modules()):
-        return "A FloatFunctional is there, but torch.add still adds: a Residual uses what it was made with."
+        return "There is a FloatFunctional, but torch.add is still used: pass the FloatFunctional to Residual."
     return ""
 
 
 def _model(bench) -> nn.Module | RepairResult:
     """Return the model on the bench, or say that there is none."""
     if not isinstance(bench, Workbench):
-        return RepairResult("nothing", hint=f"Hand over the workbench: got {type(bench).__name__}.")
+        return RepairResult("nothing", hint=f"Pass the workbench: got {type(bench).__name__}.")
     if isinstance(bench.model, nn.Module):
         return bench.model
     if bench.error:

@@ -52,21 +52,21 @@ def _judge_scheme(make) -> RepairResult:
     if observer.dtype == torch.quint8 and observer.qscheme == torch.per_tensor_symmetric:
         return RepairResult(says, effect, attempted=False)
     if observer.dtype != torch.quint8:
-        also = ", and many codes are still idle" if idle else ""
-        return RepairResult(says, effect, hint=f"The kernels want quint8 activations{also}.")
+        also = ", and many codes are still unused" if idle else ""
+        return RepairResult(says, effect, hint=f"The kernels need quint8 activations{also}.")
     if codes < FEWEST:
-        return RepairResult(says, effect, hint=f"{codes} codes are fewer than need be: reduce_range leaves {FEWEST}.")
-    return RepairResult(says, effect, hint="Many codes are still idle." if idle else "")
+        return RepairResult(says, effect, hint=f"{codes} codes are fewer than necessary: reduce_range leaves {FEWEST}.")
+    return RepairResult(says, effect, hint="Many codes are still unused." if idle else "")
 
 
 def _why_no_codes(make) -> str:
     """Say why no scale and zero point come from what was handed over for an observer."""
     if isinstance(make, nn.Module) or not hasattr(make, "with_args"):  # an observer, made already, has it too
-        return "Hand over an observer's class, or what its with_args returns."
+        return "Pass the class of an observer, or what its with_args returns."
     observer, _ = attempt(make)
     if getattr(observer, "qscheme", None) in (torch.per_channel_affine, torch.per_channel_symmetric):
-        return "One scale for each channel is for weights: the kernels take one for all activations of a layer."
-    return "Torch refuses this observer: what does it say?"
+        return "Scales per channel are for weights: the kernels need a single scale for the activations of a layer."
+    return "Torch does not accept this observer. Read its message."
 
 
 def _judge_percentile(calibrator) -> RepairResult:

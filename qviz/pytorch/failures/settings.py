@@ -30,7 +30,7 @@ def _converted(clips: bool) -> nn.Module:
 
 def _judge_engine(name: str) -> RepairResult:
     if not isinstance(name, str):
-        return RepairResult("nothing", hint=f"Hand over the name of an engine: got {type(name).__name__}.")
+        return RepairResult("nothing", hint=f"Pass the name of an engine: got {type(name).__name__}.")
     if name not in engines.supported():
         there = f"This build of torch has {', '.join(engines.supported())}"
         if name == OTHER_ENGINE:
@@ -43,7 +43,7 @@ def _judge_engine(name: str) -> RepairResult:
         return RepairResult(says, effect, attempted=False)
     if name == OTHER_ENGINE:
         return RepairResult(says, f"{effect}. The failure does not show on this machine", attempted=False)
-    return RepairResult(says, effect, hint="Clipping goes wrong on this engine too." if wrong else "")
+    return RepairResult(says, effect, hint="Clipping gives wrong results with this engine, too." if wrong else "")
 
 
 def _few(share: float) -> str:
@@ -77,7 +77,7 @@ def _broken_dtypes() -> QConfig:
 
 def _judge_dtypes(qconfig: QConfig) -> RepairResult:
     if not isinstance(qconfig, QConfig):
-        return RepairResult("nothing", hint=f"Hand over a QConfig: got {type(qconfig).__name__}.")
+        return RepairResult("nothing", hint=f"Pass a QConfig: got {type(qconfig).__name__}.")
     dtypes = qconfig.activation().dtype, qconfig.weight().dtype
     model = digits_network()
     model.qconfig = qconfig
@@ -90,7 +90,7 @@ def _judge_dtypes(qconfig: QConfig) -> RepairResult:
         wrong = "weights" if dtypes[1] != torch.qint8 else "activations"
         return RepairResult(says, hint=f"Look at the {wrong}: are they signed, or never negative?")
     return RepairResult(
-        says, format_accuracy(share), hint="" if share > float_right() - ENOUGH else "It runs, but badly."
+        says, format_accuracy(share), hint="" if share > float_right() - ENOUGH else "It runs, but its accuracy is low."
     )
 
 
@@ -136,12 +136,12 @@ def _ratios(layer: nn.Linear, batch: int = 1) -> np.ndarray:
 
 def _judge_speed(layer: nn.Linear) -> RepairResult:
     if not isinstance(layer, nn.Linear):
-        return RepairResult("nothing", hint=f"Hand over an nn.Linear: got {type(layer).__name__}.")
+        return RepairResult("nothing", hint=f"Pass an nn.Linear: got {type(layer).__name__}.")
     if (layer.in_features, layer.out_features) == TINY:
         return RepairResult("nothing", attempted=False)
     _, median, _ = _ratios(layer)
     effect = f"at batch 1 int8 takes {median:.2f} times as long as float"
-    hint = "There is still too little to compute: packing and rounding take longer than the sums."
+    hint = "There is still too little to compute: the conversions take longer than they save."
     return RepairResult("nothing", effect, hint=hint if median >= 1 else "")
 
 
@@ -154,7 +154,7 @@ def _quantized_layer() -> nn.Module:
 
 def _judge_input(x: torch.Tensor) -> RepairResult:
     if not isinstance(x, torch.Tensor):
-        return RepairResult("nothing", hint=f"Hand over a tensor: got {type(x).__name__}.")
+        return RepairResult("nothing", hint=f"Pass a tensor: got {type(x).__name__}.")
     y, says = attempt(lambda: _quantized_layer()(x))
     if y is None:
         known = x.dtype == torch.float64

@@ -76,7 +76,7 @@ class Failure:
         with workbench() as bench:
             verdict = self.judge(repair)
         if bench.error:
-            verdict = RepairResult(bench.error, hint="Torch cannot work with it. Compare it with the line as it was.")
+            verdict = RepairResult(bench.error, hint="Torch cannot use this. Compare it with the original line.")
         return replace(verdict, name=self.name)
 
     def __repr__(self) -> str:
