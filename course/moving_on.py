@@ -5,6 +5,9 @@
 import numpy as np
 
 from qviz.lessons import LocalResult, Prediction, after_the_course, check, guesses_over_the_course, record
+from qviz.pytorch import ptq
+from qviz.pytorch.labs import capstone
+from qviz.pytorch.measure import evaluate
 from qviz.pytorch.migration import migration_table, migration_lab, torchao_env
 from qviz.pytorch.migration.migration_lab import MigrationLab
 from qviz.pytorch.migration.backends import BACKENDS
@@ -256,6 +259,44 @@ conv2_scales = (32 * 3 * 3, 32)
 
 # %%
 check("moving_on.4", conv2_scales)
+
+# %% [markdown]
+# **5. The last exercise: a report on a model.** Quantize one network in two ways. W8A8 has 8 bits for weights and activations. W4 has 4 bits for the weights, with one scale per channel, and 8 for the activations. Then report the size, the accuracy and the speed of both, which of them failed (it lost more than two points), and why. `capstone.example()` trains a small network that you have not seen yet. If you have a model of your own, use that instead: you need a float network with stubs, inputs to calibrate on, test inputs and their labels.
+#
+# 1. `ptq.quantize_model(model, ptq.PTQConfig(...), calibration_x)` makes each network, and `evaluate(model, quantized, x, y, repeats=30)` measures it. Print what it returns.
+# 2. Fill in the report. The sizes are bytes on disk, and `times_as_fast` is the time of the float network divided by the time of the quantized one.
+# 3. `why` is a sentence or two. Name the layer that loses most, and give the figure that shows it.
+#
+# The check compares the figures. Whether the reasons are good, a person has to judge. Give each line 0, 1 or 2 points:
+#
+# | | 0 points | 1 point | 2 points |
+# |---|---|---|---|
+# | **fair** | calibrated on the test data | separate data, one run | separate data, and says how much is chance |
+# | **size** | repeats "4 bits are an eighth" | measured | explains why W4 is no smaller than W8A8 here |
+# | **speed** | claimed | measured | says for which batch, machine and engine |
+# | **why** | "fewer bits" | names the weakest layer with its figure | changes one thing (scales, bits of one layer, calibrator) and shows the effect |
+# | **advice** | none | picks one of the two | says what to ship, and what would change that decision |
+
+# %%
+model, calibration_x, x, y = capstone.example()  # or your own four
+measured, size_bytes, accuracy, times_as_fast = {}, {}, {}, {}  # by name: "float", "W8A8", "W4"
+failed, why = None, None  # a list of names, and a sentence or two
+### BEGIN SOLUTION
+for name, bits in {"W8A8": 8, "W4": 4}.items():
+    quantized = ptq.quantize_model(model, ptq.PTQConfig(weight_bits=bits), calibration_x)
+    measured[name] = evaluate(model, quantized, x, y, repeats=30)
+    print(name, measured[name])
+    size_bytes |= {"float": measured[name].float_size_bytes, name: measured[name].size_bytes}
+    accuracy |= {"float": measured[name].float_accuracy, name: measured[name].accuracy}
+    times_as_fast[name] = measured[name].float_latency.median_ms / measured[name].latency.median_ms
+failed = [name for name in measured if accuracy["float"] - accuracy[name] > 0.02]
+weakest = min(measured["W4"].layers[1:], key=lambda layer: layer.weights.sqnr_db)
+why = f"With 4 bits the weights of {weakest.name} keep only {weakest.weights.sqnr_db:.1f} dB, the fewest of all layers."
+### END SOLUTION
+report = dict(measured=measured, size_bytes=size_bytes, accuracy=accuracy, times_as_fast=times_as_fast, failed=failed, why=why)
+
+# %%
+check("moving_on.5", report)
 
 # %% [markdown]
 # **And the whole course?** Nine questions about the same ideas as on the first page, with other numbers. Each wrong answer names the page to read again.

@@ -9,7 +9,7 @@ from torch.ao import quantization
 from qviz.lessons import Prediction, check, record
 from qviz.plots import compare_accuracies
 from qviz.pytorch import size_and_latency, engines, saved_model, digits_model, ptq, ptq_config, qat
-from qviz.pytorch.labs import examples, ptq_lab
+from qviz.pytorch.labs import examples, own_ptq, ptq_lab
 from qviz.pytorch.conversion import convert
 from qviz.widgets import PTQExplorer
 
@@ -326,6 +326,26 @@ def rescale(w1, b1, w2, s):
 
 # %%
 check("ptq_with_fbgemm.3", rescale)
+
+# %% [markdown]
+# **4.** Write *prepare, calibrate, convert* yourself. `quantize_network` gets a trained network, already fused and with stubs in it, and some images. It should return the network in integers. The calls are those of *The three steps* above. Two things are as you may find them in a real project: the network arrives in train mode, and the brightest images come last. `own_ptq.judge` runs your function and compares its network with the one that `ptq.quantize_model` makes.
+
+# %%
+def quantize_network(model, images):
+    return None
+### BEGIN SOLUTION
+def quantize_network(model, images):
+    model.eval().qconfig = quantization.get_default_qconfig("fbgemm")
+    prepared = quantization.prepare(model)
+    for batch in images.split(32):
+        prepared(batch)
+    return quantization.convert(prepared)
+### END SOLUTION
+own = own_ptq.judge(quantize_network)
+print(own)
+
+# %%
+check("ptq_with_fbgemm.4", own)
 
 # %% [markdown]
 # ## Sources

@@ -323,6 +323,24 @@ def slope(x, scale, zero_point, qmin, qmax):
 check("qat_with_fbgemm.3", slope)
 
 # %% [markdown]
+# **4.** Write one step of QAT yourself, for a linear layer with one output. The inputs `x` have a row for each example, the targets `y` a number for each, and the weights `w` are floats. Forward: fake-quantize `w` (zero point 0), and compute `x @ w_hat`. The loss is half of the squared error, averaged over the rows, so its gradient for `w_hat` is `x.T @ (output - y) / len(y)`. Backward: straight through. Then update `w` with the learning rate `lr`, and return it.
+
+# %%
+def qat_step(w, x, y, scale, qmin, qmax, lr):
+    return None
+### BEGIN SOLUTION
+def qat_step(w, x, y, scale, qmin, qmax, lr):
+    codes = np.rint(w / scale)
+    w_hat = scale * np.clip(codes, qmin, qmax)
+    gradient = x.T @ (x @ w_hat - y) / len(y)
+    has_a_code = (codes >= qmin) & (codes <= qmax)
+    return w - lr * gradient * has_a_code
+### END SOLUTION
+
+# %%
+check("qat_with_fbgemm.4", qat_step)
+
+# %% [markdown]
 # ## Sources
 #
 # * B. Jacob et al., [*Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference*](https://arxiv.org/abs/1712.05877), CVPR 2018: fake-quantize in training.

@@ -18,7 +18,7 @@ def numbers_of(answer, count: int, what: str) -> np.ndarray:
     array([1., 2.])
     """
     try:
-        array = np.array(answer, np.float64).ravel()
+        array = np.array(detached(answer), np.float64).ravel()
     except (TypeError, ValueError):
         raise Hint(f"The answer must be {what}: got {answer!r}.") from None
     if array.size != count:
@@ -28,6 +28,17 @@ def numbers_of(answer, count: int, what: str) -> np.ndarray:
     if not np.isfinite(array).all():
         raise Hint(f"The answer must be {what}: one of them is not finite.")
     return array
+
+
+def detached(answer):
+    """Return a tensor without its gradient, which NumPy refuses to read; anything else as it is.
+
+    Examples
+    --------
+    >>> detached(3)
+    3
+    """
+    return answer.detach() if hasattr(answer, "detach") else answer
 
 
 def number_of(answer, what: str) -> float:
@@ -60,6 +71,25 @@ def names_of(answer, choices: Iterable[str], what: str) -> set[str]:
     if strange := sorted(str(name) for name in given if _plain_name(name) not in known):
         raise Hint(f"The answer must be {what}: {strange[0]!r} is not among {', '.join(choices)}.")
     return {known[_plain_name(name)] for name in given}
+
+
+def refuse_verdict(answer, name: str, call: str) -> None:
+    """Raise a Hint or NotAttempted for a verdict of the package that is not "it works".
+
+    What needs torch is judged there. A verdict has a `name`, and says whether the reader `attempted` anything, whether
+    it `works`, and what may help (`hint`).
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> refuse_verdict(SimpleNamespace(name="own", attempted=True, works=True), "own", "judge(answer)")
+    """
+    if getattr(answer, "name", None) != name:
+        raise Hint(f"The answer must be what {call} returned.")
+    if not answer.attempted:
+        raise NotAttempted
+    if not answer.works:
+        raise Hint(answer.hint)
 
 
 def result_of(function: Callable, *arguments):

@@ -1,4 +1,4 @@
-"""Checks: torchao's scale, bytes of 4-bit codes, who multiplies integers, scales of a convolution."""
+"""Checks: torchao's scale, 4-bit codes in bytes, who multiplies integers, scales of a convolution, and the report."""
 
 import numpy as np
 
@@ -6,6 +6,7 @@ from qviz.networks import cnn_weights
 
 from ..answers import number_of, numbers_of, refuse_unchanged, result_of
 from ..exercises import Hint, exercise
+from ..model_report import refuse_report
 
 PRODUCTS = ("qconv_pointwise", "qlinear_pointwise", "_int_mm")
 AROUND = ("quantize_per_tensor", "dequantize_per_tensor")
@@ -66,3 +67,9 @@ def scales_of_a_convolution(answer) -> None:
         raise Hint(f"{outputs} output channels, each with {rows} x {columns} places: how many pairs?")
     if channels != outputs:
         raise Hint("Per channel is one scale for each output.")
+
+
+@exercise(5, "Size, accuracy, speed, what failed and why, all measured: that is the report a model is shipped with.")
+def report_of_a_model(answer) -> None:
+    """Ask for a report on one network in W8A8 and in W4, whose figures are those that were measured."""
+    refuse_report(answer)

@@ -1,4 +1,4 @@
-"""Checks: scales counted, PyTorch's symmetric scale, and a rescaling that forgets the bias."""
+"""Checks: scales counted, PyTorch's symmetric scale, a rescaling that forgets the bias, and PTQ by hand."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from qviz.networks import cnn_weights
 from qviz.numerics import IntFormat
 
 from ...networks.topology import LAYERS
-from ..answers import number_of, refuse_unchanged, result_of
+from ..answers import number_of, refuse_unchanged, refuse_verdict, result_of
 from ..exercises import Hint, exercise
 
 RNG = np.random.default_rng(0)
@@ -87,3 +87,9 @@ def _why(parts, b1, w2, s) -> str:
 
 def _two_layers(x, w1, b1, w2):
     return np.maximum(x @ w1.T + b1, 0) @ w2.T
+
+
+@exercise(4, "Three calls, and the one that is forgotten most prints no error: running the images through.")
+def own_ptq(answer) -> None:
+    """Ask for the verdict of own_ptq.judge, which compares the reader's network with that of qviz's own PTQ."""
+    refuse_verdict(answer, "own PTQ", "own_ptq.judge(quantize_network)")

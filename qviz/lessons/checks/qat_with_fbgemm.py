@@ -1,8 +1,8 @@
-"""Checks: a jump by hand, a weight that never rests, and a slope that forgets clipping."""
+"""Checks: a jump by hand, a weight that never rests, a slope that forgets clipping, and one step of training."""
 
 import numpy as np
 
-from qviz.numerics import INT2, INT4, UINT4, IntFormat, QParams, choose_qparams
+from qviz.numerics import INT2, INT4, INT8, UINT4, IntFormat, QParams, choose_qparams
 from qviz.numerics.straight_through import descend, straight_through_slope
 
 from ..answers import number_of, numbers_of, refuse_unchanged, result_of
@@ -70,4 +70,112 @@ def _told(x: float, mine: float, qparams: QParams) -> str:
     return (
         f"For scale {float(qparams.scale):g} and zero point {int(qparams.zero_point)}, {x:.3f} would get the code "
         f"{code} of {qparams.fmt.qmin} to {qparams.fmt.qmax}: it {what}. Yours is {mine:g}."
+    )
+
+
+def _drawn(seed: int, scale: float, fmt: IntFormat, lr: float, special=()) -> tuple:
+    """Draw weights within and beyond a grid, inputs and targets; put special weights in front."""
+    rng = np.random.default_rng(seed)
+    w = rng.uniform(1.4 * fmt.qmin, 1.4 * fmt.qmax, 12) * scale
+    w[: len(special)] = special
+    return w, rng.normal(0.5, 1, (7, 12)), rng.normal(0, 3, 7), scale, fmt.qmin, fmt.qmax, lr
+
+
+STEPS = [
+    _drawn(0, 0.1, INT4, 0.05),
+    _drawn(1, 0.5, INT2, 0.2),
+    _drawn(2, 0.02, INT8, 0.01),
+    _drawn(3, 0.25, INT4, 0.1, [0.125, -0.125, 0.375, -0.375, 0.625, 1.85, -2.1, 9.0, -9.0]),  # ties, last half steps
+    _drawn(4, 1.0, INT2, 1.0, [1.4, -2.4, 0.5, -0.5, -1.5]),
+]
+CLOSE = {"rtol": 1e-4, "atol": 1e-5}  # float32 is enough; every slip below is off by more than 0.001 somewhere
+
+
+def _codes(w, scale, qmin, qmax, rounding=np.rint):
+    return np.clip(rounding(w / scale), qmin, qmax)
+
+
+def _gradient(w_hat, x, y):
+    return x.T @ (x @ w_hat - y) / len(y)
+
+
+def _has_code(w, scale, qmin, qmax):
+    return (np.rint(w / scale) >= qmin) & (np.rint(w / scale) <= qmax)
+
+
+def _half_away(x):
+    return np.sign(x) * np.floor(np.abs(x) + 0.5)
+
+
+def _stepped(w, x, y, scale, qmin, qmax, lr, rounding=np.rint):
+    """Return the weights after one step."""
+    w_hat = scale * _codes(w, scale, qmin, qmax, rounding)
+    return w - lr * _gradient(w_hat, x, y) * _has_code(w, scale, qmin, qmax)
+
+
+def _moved(w, x, y, scale, qmin, qmax, lr):
+    return _stepped(w, x, y, scale, qmin, qmax, lr) - w
+
+
+def _rounded(w, scale, qmin, qmax):
+    return scale * _codes(w, scale, qmin, qmax)
+
+
+def _past_the_last_level(w, x, y, scale, qmin, qmax, lr):
+    inside = (w >= qmin * scale) & (w <= qmax * scale)
+    return w - lr * _gradient(_rounded(w, scale, qmin, qmax), x, y) * inside
+
+
+def _no_clipping(w, x, y, scale, qmin, qmax, lr):
+    w_hat = scale * np.rint(w / scale)
+    return w - lr * _gradient(w_hat, x, y) * _has_code(w, scale, qmin, qmax)
+
+
+SLIPS = {  # what a step came to: what is wrong
+    "No weight has moved. Take 1 for the slope of the rounding, or nothing is ever learned.": lambda w, *rest: w,
+    "This is the rounded weight, moved. The float weight must move, or small steps are rounded away again.": (
+        lambda w, x, y, s, a, b, lr: _rounded(w, s, a, b) + _moved(w, x, y, s, a, b, lr)
+    ),
+    "The new weights come back rounded. Keep them as floats; only the forward pass rounds.": (
+        lambda w, x, y, s, a, b, lr: _rounded(_stepped(w, x, y, s, a, b, lr), s, a, b)
+    ),
+    "The weights go up the slope: subtract the gradient.": (
+        lambda w, *rest: w - _moved(w, *rest)
+    ),
+    "A clipped weight has moved. Its slope is 0.": (
+        lambda w, x, y, s, a, b, lr: w - lr * _gradient(_rounded(w, s, a, b), x, y)
+    ),
+    "The output was computed with the float weights: the forward pass must use the rounded ones.": (
+        lambda w, x, y, s, a, b, lr: w - lr * _gradient(w, x, y) * _has_code(w, s, a, b)
+    ),
+    "The steps are as many times too long as there are rows in x: the loss is a mean.": (
+        lambda w, x, y, *rest: w + len(y) * _moved(w, x, y, *rest)
+    ),
+    "The steps are twice as long: the loss is half of the squared error.": lambda w, *rest: w + 2 * _moved(w, *rest),
+    "In the forward pass a weight beyond the last level must be clipped to it.": _no_clipping,
+    "A weight within half a step beyond the last level still has a code, so its slope is 1.": _past_the_last_level,
+    "A weight exactly between two levels goes to the even code, as np.rint rounds.": (
+        lambda *case: _stepped(*case, rounding=_half_away)
+    ),
+    "Round to the nearest level; a cast to int cuts off.": lambda *case: _stepped(*case, rounding=np.trunc),
+    "Round to the nearest level, not down.": lambda *case: _stepped(*case, rounding=np.floor),
+}  # fmt: skip
+
+
+@exercise(4, "That is all of QAT: round on the way forward, pretend on the way back, and keep the weight in float.")
+def own_step(answer) -> None:
+    """Ask for a function that takes one training step of a linear layer whose weights are fake-quantized."""
+    what = "a function that returns the new weights, one for each of w"
+    mine = [numbers_of(result_of(answer, *case), case[0].size, what) for case in STEPS]
+    wrong = [not np.allclose(got, _stepped(*case), **CLOSE) for got, case in zip(mine, STEPS, strict=True)]
+    if not any(wrong):
+        return
+    for words, slip in SLIPS.items():
+        if all(np.allclose(got, slip(*case), **CLOSE) for got, case in zip(mine, STEPS, strict=True)):
+            raise Hint(words)
+    case, got = next((c, g) for c, g, bad in zip(STEPS, mine, wrong, strict=True) if bad)
+    at = int(np.abs(got - _stepped(*case)).argmax())
+    raise Hint(
+        f"With scale {case[3]:g}, codes {case[4]} to {case[5]} and learning rate {case[6]:g}, a weight of "
+        f"{case[0][at]:.4f} should become {_stepped(*case)[at]:.4f}: got {got[at]:.4f}."
     )

@@ -4,8 +4,8 @@ import numpy as np
 
 from qviz.numerics.saturation import dot, pair_sums
 
-from ..answers import number_of, numbers_of, refuse_unchanged, result_of
-from ..exercises import Hint, NotAttempted, exercise
+from ..answers import number_of, numbers_of, refuse_unchanged, refuse_verdict, result_of
+from ..exercises import Hint, exercise
 
 RANGES = [(np.linspace(0.0, hi, 40), hi) for hi in (1.0, 6.3, 50.0)]
 ROW = np.array([255, 255, 200, 3, 7, 250, 255, 255])
@@ -40,12 +40,7 @@ def weights_that_fit(answer) -> None:
 )
 def mended_skip_connection(answer) -> None:
     """Ask for the verdict of the gallery on the skip connection; what torch says is judged there."""
-    if getattr(answer, "name", None) != "skip-connection":
-        raise Hint('The answer must be what failures.check_repair("skip-connection", bench) returned.')
-    if not answer.attempted:
-        raise NotAttempted
-    if not answer.works:
-        raise Hint(answer.hint)
+    refuse_verdict(answer, "skip-connection", 'failures.check_repair("skip-connection", bench)')
 
 
 @exercise(3, "With fewer codes, the step has to be larger. Clipping the codes clips the values.")

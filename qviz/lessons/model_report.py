@@ -1,0 +1,139 @@
+"""The report on a model in W8A8 and in W4 that ends the course: are its figures those that were measured?
+
+A result of `evaluate` holds arrays and numbers alone, so nothing here needs torch.
+"""
+
+import re
+
+import numpy as np
+
+from .answers import names_of, number_of
+from .exercises import Hint, NotAttempted
+
+NAMES = ("W8A8", "W4")
+ENTRIES = ("measured", "size_bytes", "accuracy", "times_as_fast", "failed", "why")
+LOSS = 0.02  # a network that loses more has failed
+WORDS = 10  # of a reason, at least
+
+
+def refuse_report(answer) -> None:
+    """Raise NotAttempted for an empty report, and a Hint for one that says what was not measured.
+
+    Parameters
+    ----------
+    answer : dict
+        measured: what `evaluate` returned for "W8A8" and "W4"; size_bytes and accuracy: dicts of numbers for "float",
+        "W8A8" and "W4"; times_as_fast: the same without "float"; failed: list of names; why: str.
+
+    Examples
+    --------
+    >>> try:
+    ...     refuse_report({"size_bytes": 1})
+    ... except Hint as hint:
+    ...     print(hint)
+    The answer must be a dict with the entries measured, size_bytes, accuracy, times_as_fast, failed, why.
+    """
+    if not isinstance(answer, dict) or set(answer) != set(ENTRIES):
+        raise Hint(f"The answer must be a dict with the entries {', '.join(ENTRIES)}.")
+    if all(answer[entry] is None or (answer[entry] == {} and entry != "failed") for entry in ENTRIES):
+        raise NotAttempted
+    results = _measured(answer["measured"])
+    int8, int4 = (results[name] for name in NAMES)
+    _compare(answer, "size_bytes", {"float": int8.float_size_bytes} | _of(results, "size_bytes"), 0.01)
+    _compare(answer, "accuracy", {"float": int8.float_accuracy} | _of(results, "accuracy"), 0.0, 0.0051)
+    times = {name: each.float_latency.median_ms / each.latency.median_ms for name, each in results.items()}
+    _compare(answer, "times_as_fast", times, 0.02, 0.051)
+    failed = {name for name, each in results.items() if each.float_accuracy - each.accuracy > LOSS}
+    if (mine := _failed(answer["failed"])) != failed:
+        name = sorted(mine ^ failed)[0]
+        lost = 100 * (results[name].float_accuracy - results[name].accuracy)
+        raise Hint(f"{name} loses {lost:.1f} points. It has failed where it loses more than {100 * LOSS:g}.")
+    _read(answer["why"], int8 if failed == {"W8A8"} else int4)
+
+
+def _measured(results) -> dict:
+    """Return both results, or say what is wrong with how they were measured."""
+    if not isinstance(results, dict) or set(results) != set(NAMES):
+        raise Hint('measured must be a dict of what evaluate returned, with the names "W8A8" and "W4".')
+    for name, result in results.items():
+        if not all(hasattr(result, field) for field in ("layers", "latency", "float_accuracy", "size_bytes")):
+            raise Hint(f"measured[{name!r}] must be what evaluate returned: got {type(result).__name__}.")
+        if not np.isfinite([result.latency.median_ms, result.float_latency.median_ms]).all():
+            raise Hint(f"{name} was not timed: give evaluate a number of repeats, such as 30.")
+    bits = {name: max(map(_bits, (each for each in result.layers if each.weights))) for name, result in results.items()}
+    if bits["W8A8"] != 8 or bits["W4"] != 4:
+        raise Hint(f"The weights of W8A8 have {bits['W8A8']} bits, and those of W4 {bits['W4']}: look at weight_bits.")
+    for field in ("float_accuracy", "float_size_bytes"):
+        if getattr(results["W8A8"], field) != getattr(results["W4"], field):
+            raise Hint("The two were compared with different float networks, or on different data.")
+    for layer in results["W8A8"].layers:
+        if layer.qparams is not None and layer.qparams.fmt.bits < 7:  # reduce_range takes 7
+            raise Hint(f"The outputs of {layer.name} have {layer.qparams.fmt.bits} bits: W8A8 means 8 bits for both.")
+    return {name: results[name] for name in NAMES}
+
+
+def _bits(layer) -> int:
+    """Return the bits of a layer's weights; of simulated ones, those that their different values need."""
+    if layer.weights.qparams is not None:
+        return layer.weights.qparams.fmt.bits
+    rows = layer.weights.quantized.reshape(len(layer.weights.quantized), -1)
+    return 4 if max(np.unique(row).size for row in rows) <= 16 else 8
+
+
+def _of(results, field: str) -> dict:
+    return {name: getattr(result, field) for name, result in results.items()}
+
+
+def _compare(answer, entry: str, wanted: dict, rtol: float, atol: float = 0.0) -> None:
+    """Raise a Hint for the first figure of an entry that was not measured."""
+    given = answer[entry]
+    if not isinstance(given, dict) or set(given) != set(wanted):
+        raise Hint(f"{entry} must be a dict with a number for each of {', '.join(wanted)}.")
+    for name, measured in wanted.items():
+        mine = number_of(given[name], f"a number for {name} in {entry}")
+        if entry == "accuracy" and mine > 1:  # in percent
+            mine /= 100
+        if abs(mine - measured) <= rtol * measured + atol:
+            continue
+        why = ""
+        if np.isclose(mine * measured, 1, rtol=0.05) and entry == "times_as_fast":
+            why = " It is the time of the float network, divided by that of this one."
+        if np.isclose(mine, 8 * measured, rtol=0.01):
+            why = " That is a number of bits."
+        told = f"{measured:,}" if isinstance(measured, int) else f"{measured:.4g}"
+        raise Hint(f"{entry} of {name} was measured as {told}, and the report has {mine:,.10g}.{why}")
+
+
+def _failed(given) -> set[str]:
+    """Return the names of what failed; an empty list, "none" or "neither" for nothing."""
+    if given is None:
+        raise Hint('Say in failed which of them failed: a list of "W8A8" and "W4", or [] where neither did.')
+    if isinstance(given, str) and given.lower() in ("none", "neither", ""):
+        return set()
+    return names_of(given, NAMES, "names of what failed") if len(given) else set()
+
+
+def _read(why, result) -> None:
+    """Raise a Hint for a reason that names no layer, or one that is not among the weakest, or no figure."""
+    if not isinstance(why, str) or len(why.split()) < WORDS:
+        raise Hint(f"why must be a sentence or two, of {WORDS} words or more: which layer loses most, and from what?")
+    layers = [layer for layer in result.layers if layer.weights]
+    named = {
+        each.name for each in layers if re.search(rf"(?<![\w.]){re.escape(each.name)}(?![\w])", why, re.IGNORECASE)
+    }
+    if not named:
+        raise Hint(f"Name the layer that loses most: one of {', '.join(layer.name for layer in layers)}.")
+    outputs = [layer.sqnr_db for layer in result.layers if not np.isnan(layer.sqnr_db)]
+    falls = dict(zip((each.name for each in result.layers[1:]), -np.diff(outputs), strict=False))
+    weakest = {
+        min(layers, key=lambda each: each.weights.sqnr_db).name,
+        min(layers, key=lambda each: each.sqnr_db).name,
+        max((each.name for each in layers), key=lambda name: falls.get(name, -np.inf)),
+    }
+    if not named & weakest:
+        raise Hint(f"{sorted(named)[0]} is not where most is lost. Print the result, and look for the fewest dB.")
+    rest = why
+    for name in named:
+        rest = rest.replace(name, "")
+    if not re.search(r"\d", re.sub(r"W\d+(A\d+)?", "", rest)):
+        raise Hint("Give a figure that you measured, such as how many dB the weights of that layer keep.")
