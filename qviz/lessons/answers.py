@@ -18,27 +18,30 @@ def numbers_of(answer, count: int, what: str) -> np.ndarray:
     array([1., 2.])
     """
     try:
-        array = np.array(detached(answer), np.float64).ravel()
+        answer = as_arrays(answer)
+        array = np.array(answer, np.float64).ravel()
     except (TypeError, ValueError):
         raise Hint(f"The answer must be {what}: got {answer!r}.") from None
     if array.size != count:
         raise Hint(f"The answer must be {what}: got {array.size} numbers.")
-    if np.isnan(array).all():
+    if all(part is None for part in np.array(answer, object).ravel()):
         raise NotAttempted
     if not np.isfinite(array).all():
         raise Hint(f"The answer must be {what}: one of them is not finite.")
     return array
 
 
-def detached(answer):
-    """Return a tensor without its gradient, which NumPy refuses to read; anything else as it is.
+def as_arrays(answer):
+    """Return tensors of torch as arrays, alone or in a tuple or list; anything else as it is.
 
     Examples
     --------
-    >>> detached(3)
-    3
+    >>> as_arrays((3, [4]))
+    (3, [4])
     """
-    return answer.detach() if hasattr(answer, "detach") else answer
+    if type(answer) in (tuple, list):
+        return type(answer)(as_arrays(part) for part in answer)
+    return answer.detach().numpy() if hasattr(answer, "detach") else answer
 
 
 def number_of(answer, what: str) -> float:
@@ -113,7 +116,7 @@ def result_of(function: Callable, *arguments):
         if _same_code(function, _returns_none):
             raise NotAttempted
         raise Hint("The function returns None: does it end with a return?")
-    return result
+    return as_arrays(result)
 
 
 def _returns_none():

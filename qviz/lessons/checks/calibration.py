@@ -56,7 +56,7 @@ def range_without_zero(answer) -> None:
         if not lo <= 0 <= hi:
             raise Hint(f"{told}: 0 is not in it.")
         for end, kept in ((lo, np.mean(x >= lo)), (hi, np.mean(x <= hi))):
-            if end != 0 and not percentile / 100 - 0.01 <= kept <= percentile / 100 + 0.01:
+            if kept < percentile / 100 - 0.01 or (end != 0 and kept > percentile / 100 + 0.01):
                 raise Hint(f"{told}, which is no longer what the percentile says.")
 
 

@@ -9,20 +9,22 @@ from ..exercises import Hint, exercise
 from ..model_report import refuse_report
 
 PRODUCTS = ("qconv_pointwise", "qlinear_pointwise", "_int_mm")
+FLOATS = ("convolution", "addmm", "_weight_int8pack_mm")
 AROUND = ("quantize_per_tensor", "dequantize_per_tensor")
-RUNS = [  # the operations of a reference model, a lowered one, a dynamic one and a float one
+RUNS = [  # the operations of a reference model, of a lowered, a dynamic, a float and a weight-only one
     [*AROUND, "convolution", "relu"] * 2 + [*AROUND, "addmm"] * 2 + ["dequantize_per_channel"],
     ["quantize_per_tensor", "qconv_pointwise", "qconv_pointwise", *AROUND, "qlinear_pointwise", "qlinear_pointwise"],
     ["convolution", "relu", "convolution", "round", "_int_mm", "mul", "round", "_int_mm", "mul"],
     ["convolution", "convolution", "addmm", "addmm"],
+    ["convolution", "relu", "_weight_int8pack_mm", "mul", "_weight_int8pack_mm"],  # weights alone: products of floats
 ]
 
 
 @exercise(1, "torch.ao uses the same rule. qviz divides by the highest code, so that nothing is clipped.")
 def torchao_scale(answer) -> None:
     """Ask for a function from weights and bits to the scale max|w| / ((2**bits - 1) / 2)."""
-    for bits, seed in ((8, 0), (4, 1), (2, 2)):
-        w = np.random.default_rng(seed).standard_normal(50) * 3
+    for bits, seed, sign in ((8, 0, 1), (8, 0, -1), (4, 1, 1), (4, 1, -1), (2, 2, 1)):  # largest above 0, and below
+        w = sign * np.random.default_rng(seed).standard_normal(50) * 3
         scale = number_of(result_of(answer, w, bits), "a function that returns one number")
         largest, half = np.abs(w).max(), (2**bits - 1) / 2
         if np.isclose(scale, largest / (2 ** (bits - 1) - 1), rtol=1e-9):
@@ -52,7 +54,7 @@ def integer_layers(answer) -> None:
         count = number_of(result_of(answer, names), "a function that returns a number of layers")
         wanted = sum(name in PRODUCTS for name in names)
         if count != wanted:
-            products = sorted({name for name in names if name in (*PRODUCTS, "convolution", "addmm")})
+            products = sorted({name for name in names if name in (*PRODUCTS, *FLOATS)})
             raise Hint(f"A network whose products are {', '.join(products)} has {wanted} such layers, not {count:g}.")
 
 

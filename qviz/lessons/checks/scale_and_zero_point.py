@@ -4,7 +4,7 @@ import numpy as np
 
 from qviz.numerics import IntFormat, choose_qparams
 
-from ..answers import numbers_of, refuse_unchanged, result_of
+from ..answers import number_of, numbers_of, refuse_unchanged, result_of
 from ..exercises import Hint, NotAttempted, exercise
 
 RNG = np.random.default_rng(0)
@@ -14,7 +14,11 @@ TENSORS = [
     (np.array([-4.0, 1.0]),),
     (np.array([-1.0, 4.0]),),
 ]
-CODES = [(np.arange(256, dtype=np.uint8), 0.5, np.uint8(64)), (np.array([0, 3], np.uint8), 0.1, np.uint8(200))]
+CODES = [
+    (np.arange(256, dtype=np.uint8), 0.5, np.uint8(64)),
+    (np.array([0, 3, 200, 255], np.uint8), 0.1, np.uint8(200)),
+    (np.array([7, 0, 255, 1], np.uint8), 2.0, np.uint8(0)),
+]
 RANGES = [
     (-1.0, 3.0, 0, 255),
     (2.0, 6.0, 0, 255),
@@ -63,7 +67,7 @@ def symmetric_scale(answer) -> None:
     """Ask for a function from an array to the symmetric scale of int8."""
     refuse_unchanged(answer, lambda x: abs(x.max()) / 127, TENSORS)
     for (x,) in TENSORS:
-        scale = float(np.asarray(result_of(answer, x)))
+        scale = number_of(result_of(answer, x), "a function that returns one number")
         reach = 127 * scale
         if reach < np.abs(x).max() * 0.999999:
             raise Hint(f"{x[np.abs(x).argmax()]:.3f} lies beyond the range, which ends at {reach:.3f}, and is clipped.")
@@ -84,7 +88,7 @@ def wrapped_dequantize(answer) -> None:
         below = q < zero_point
         if (x[below] >= 0).any():
             raise Hint(f"Codes below the zero point are negative numbers, but {q[below][0]} becomes {x[below][0]:g}.")
-        if not np.allclose(np.diff(x), scale * np.diff(q.astype(int))) or np.any(x[q == zero_point]):
+        if not np.allclose(x, scale * (q.astype(int) - int(zero_point)), rtol=0, atol=scale * 1e-3):
             raise Hint("Neighbouring codes must be one scale apart, and the zero point must become 0.0.")
 
 

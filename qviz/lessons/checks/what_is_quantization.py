@@ -56,6 +56,8 @@ def broken_quantizer(answer) -> None:
         codes = np.asarray(result_of(answer, x, scale))
         if codes.dtype != np.int8:
             raise Hint(f"The codes must be of type int8: got {codes.dtype}.")
+        if codes.shape != x.shape:
+            raise Hint(f"There must be a code for each number, {x.shape}: got shape {codes.shape}.")
         wide = codes.astype(np.float64)
         inside = np.abs(x) <= 127 * scale
         if (np.abs(wide * scale - x)[inside] > scale * 0.5000001).any():
