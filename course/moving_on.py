@@ -1,5 +1,5 @@
 # %% [markdown]
-# You know how to quantize the digits network with `prepare` and `convert`. Here the same network is quantized with the library that takes over. Each claim is measured: the same answers? the same integers? and who multiplies them? (To run the whole page takes about half a minute.)
+# You know how to quantize the digits network with `prepare` and `convert`. Here we quantize the same network with the library that replaces them, and measure every claim. Are the answers the same? Are the integers the same? Which layers really multiply integers? (The whole page takes about half a minute to run.)
 
 # %%
 import numpy as np
@@ -15,28 +15,28 @@ from qviz.pytorch.migration.backends import BACKENDS
 # %% [markdown]
 # ## What is going away
 #
-# torch says it itself, at nearly every call of its old quantization. The other pages silence this text. Here it is:
+# PyTorch says so itself, at nearly every call of its old quantization functions. The other pages suppress this warning. Here it is:
 
 # %%
 print(migration_lab.deprecation_notice())
 
 # %% [markdown]
-# That release has passed, and the code still runs: torch's documentation now says "in 2.10 if there are no blockers", or later. The types `quint8` and `qint8` are deprecated too. So old code works today, and will stop on some later day.
+# Release 2.10 is out, and the code still runs: PyTorch's documentation now says "in 2.10 if there are no blockers", or later. The types `quint8` and `qint8` are deprecated too. So old code works today, but a later release will break it.
 #
-# What replaces it is a library of its own, **torchao**. It has two halves:
+# The replacement is a separate library, **torchao**. It has two parts:
 #
 # * The function `quantize_` changes the weights of a model in place. It is made for linear layers, as in language models.
-# * **PT2E** writes the network down as a graph, and quantizes that. It is made for weights *and* activations, as in our network.
+# * **PT2E** exports the network as a graph, and quantizes the graph. It is made for weights *and* activations, as in our network.
 #
-# Some of its parts need a C++ compiler or a **GPU**. The next cell looks at what your machine has. No other cell depends on those two. If torchao itself is missing, its lines say how to get it, and the others still run.
+# Some of its features need a C++ compiler or a **GPU**. The next cell shows what your machine has; no other cell depends on either of them. If torchao itself is missing, the lines that need it say how to install it, and the others still run.
 
 # %%
-LocalResult("What is there, and what is not?", torchao_env.describe)
+LocalResult("What does your machine have?", torchao_env.describe)
 
 # %% [markdown]
 # ## The old way, once more
 #
-# This is the calibrated network of [page](page:ptq_with_fbgemm), with torch's own min-max observers. The lab builds it, runs it on the 359 test images, and writes down every product that torch really computes.
+# This is the calibrated network from [page](page:ptq_with_fbgemm), with PyTorch's own min-max observers. The lab builds it, runs it on the 359 test images, and records every product that PyTorch really computes.
 
 # %%
 lab = MigrationLab()
@@ -44,17 +44,17 @@ print(BACKENDS["torch.ao static"].code, "\n")
 print(lab.table(["float", "torch.ao static"]))
 
 # %% [markdown]
-# All four layers multiply integers. The new ways must give the same 359 answers.
+# All four layers multiply integers. The new methods should give the same 359 answers.
 #
-# ## First half: `quantize_`
+# ## First part: `quantize_`
 #
-# One call, no stubs, no observers, no data. Our network has two convolutions and two linear layers.
+# It takes one call, and needs no stubs, no observers and no data. Our network has two convolutions and two linear layers.
 
 # %%
 print(BACKENDS["quantize_ int8 weights"].code)
 
 # %%
-guess_layers = Prediction("quantize_ as it comes. How many of our four layers does it quantize?", {"all 4": 4, "only 2": 2, "none": 0})
+guess_layers = Prediction("With its default settings, how many of our four layers does quantize_ quantize?", {"all 4": 4, "only 2": 2, "none": 0})
 guess_layers
 
 # %%
@@ -63,45 +63,45 @@ print(int8)
 print("quantized:", ", ".join(int8.layers))
 
 # %%
-guess_layers.reveal(len(int8.layers) or float("nan"), "Only the linear layers. The convolutions stay float, and nothing says so.")
+guess_layers.reveal(len(int8.layers) or float("nan"), "Only the linear layers. The convolutions stay float, and there is no warning.")
 
 # %% [markdown]
-# **Notice** the end of that line. The weights are integers on disk, but no layer multiplies integers: each weight is turned back into floats first. This is **weight-only quantization**. It saves memory, not arithmetic.
+# **Notice** the end of that line. The weights are integers on disk, but no layer multiplies integers: each weight is turned back into a float first. This is **weight-only quantization**. It saves memory, but no arithmetic.
 #
-# Are the integers the old ones?
+# Are the integers the same as before?
 
 # %%
 print(lab.compare_weights("quantize_ int8 weights"))
 
 # %% [markdown]
-# Not one weight differs from the old way. The rule is the same: scale = max|w| / 127.5. qviz on that same grid differs in a handful of weights. They lie so near to the middle of two codes that float32 and float64 round them to different sides. qviz's own rule divides by 127, and that moves many codes by one step.
+# No weight differs from the old method. The rule is the same: scale = max|w| / 127.5. On the same grid, qviz differs in a handful of weights, which lie so close to the middle between two codes that float32 and float64 round them differently. qviz's own rule divides by 127, and that changes many codes by one step.
 #
 # ## Integers in the arithmetic
 #
-# Two more configurations quantize the inputs as well. **Dynamic** finds the range of each input when it comes. **Static** is told the ranges beforehand.
+# Two more configurations quantize the inputs as well. **Dynamic** quantization finds the range of each input when it arrives. **Static** quantization is given the ranges beforehand.
 
 # %%
 dynamic = ["torch.ao dynamic", "quantize_ dynamic"]
 print(lab.table([*dynamic, "quantize_ static"]))
 
 # %% [markdown]
-# Now the two linear layers multiply integers, as in the old dynamic way. But `quantize_` has no step that calibrates: for *static*, you put an observer before each layer by hand, and hand its scale over.
+# Now the two linear layers multiply integers, as in the old dynamic method. But `quantize_` has no calibration step: for *static* quantization you have to put an observer before each layer by hand, and pass its scale on.
 #
-# The two dynamic ways are not the same. Take 32 images, each alone, and then all in one batch. How many get other logits?
+# The two dynamic methods are not the same. Take 32 images, first one at a time, and then all in one batch. How many get different logits?
 
 # %%
 for name in dynamic:
     print(f"{name:18} {lab.batch_sensitivity(name):2.0f} of 32 images")
 
 # %% [markdown]
-# The old way finds one range for the whole batch. So an answer depends on who else is in it! The new way finds a range for each image.
+# The old method finds one range for the whole batch, so an answer depends on the other images in the batch. The new method finds a range for each image.
 #
 # ## Fewer bits
 #
 # Weights may have 1 to 8 bits.
 
 # %%
-guess_bits = Prediction("4 bits in place of 8 for both linear layers. How large is the saved file, next to the one with 8 bits?", {"half": 0.5, "three quarters": 0.75, "the same": 1.0})
+guess_bits = Prediction("4 bits instead of 8 for both linear layers. How large is the saved file, compared with the one with 8 bits?", {"half": 0.5, "three quarters": 0.75, "the same": 1.0})
 guess_bits
 
 # %%
@@ -114,82 +114,82 @@ print(int4)
 guess_bits.reveal(int4.size_bytes / int8.size_bytes, "This configuration gives each 4-bit code a byte of its own.")
 
 # %% [markdown]
-# Same file, less accuracy: these 4 bits are for trying, not for saving. torchao packs two codes into a byte in formats for GPUs, and in a prototype for processors. That one wants the outputs of a layer in whole sixteens; our last layer has 10.
+# The file is as large as before, and the accuracy is lower, so this configuration is useful only for experiments. torchao packs two codes into a byte in its formats for GPUs, and in a prototype for CPUs. That prototype needs a multiple of 16 outputs in a layer, and our last layer has 10.
 #
-# ## Second half: PT2E
+# ## Second part: PT2E
 #
-# This is what replaces `prepare` and `convert` here. (The text at the top of the page sends eager mode to `quantize_`; but that leaves convolutions alone.) Four steps: export the graph, prepare it with a quantizer, run data through, and **convert**.
+# For our network, this replaces `prepare` and `convert`. (The warning at the top of the page recommends `quantize_` to users of eager mode, but `quantize_` does not change convolutions.) There are four steps: export the graph, prepare it with a quantizer, run data through it, and **convert** it.
 
 # %%
 print(BACKENDS["PT2E histogram"].code)
 
 # %% [markdown]
-# No stub and no fusing: the graph shows where each layer begins and ends. The quantizer for x86 brings histogram observers. To compare integers with the old way, the lab gives it the same min-max observers that the old way had.
+# There are no stubs, and nothing has to be fused, because the graph shows where each layer begins and ends. The quantizer for x86 uses histogram observers. To compare the integers with those of the old method, the lab gives it the same min-max observers.
 
 # %%
-guess_codes = Prediction("Same observers, same images. Put all 3,590 logits on the old grid: how many get another code?", {"none": 0, "about 100": 100, "about 1,000": 1000})
+guess_codes = Prediction("Same observers, same images. Put all 3,590 logits on the old grid: how many get a different code?", {"none": 0, "about 100": 100, "about 1,000": 1000})
 guess_codes
 
 # %%
 same_observers, histogram = lab.different_codes("PT2E"), lab.different_codes("PT2E histogram")
-print(f"of 3,590 logits another code: {same_observers} with the same observers, {histogram} with histograms")
+print(f"different codes among 3,590 logits: {same_observers} with the same observers, {histogram} with histograms")
 print(lab.table(["PT2E", "PT2E histogram"]))
 
 # %%
-guess_codes.reveal(same_observers, "Bit for bit the old network. Only the observers made a difference, and not to the answers.")
+guess_codes.reveal(same_observers, "It is the old network, bit for bit. Histogram observers change some codes, but none of the answers.")
 
 # %% [markdown]
 # ## What runs
 #
-# Look at the table again: *integers in 0 of 4 layers*. And at what ran, one operation after the other:
+# Look at the table again: *integers in 0 of 4 layers*. Here is what ran, one operation after the other:
 
 # %%
 print(lab.steps("PT2E"))
 
 # %% [markdown]
-# The graph quantizes each activation, and turns it back into floats at once. The products are float, of numbers on a grid. This is a **reference model**: it runs on every machine. It says what integer kernels must compute.
+# The graph quantizes each activation, and immediately turns it back into floats. The products are computed in float, from numbers on a grid. This is a **reference model**: it runs on every machine, and defines what integer kernels have to compute.
 
 # %%
-guess_size = Prediction("The converted graph is saved. How large is it, next to the float network?", {"a quarter": 0.25, "the same": 1.0, "a quarter larger": 1.25})
+guess_size = Prediction("The converted graph is saved. How large is it, compared with the float network?", {"a quarter": 0.25, "the same": 1.0, "a quarter larger": 1.25})
 guess_size
 
 # %%
 print(lab.table(["float", "PT2E", "PT2E without floats"]))
 
 # %%
-guess_size.reveal(lab.measure("PT2E").size_bytes / lab.measure("float").size_bytes, "The codes are there, and the float weights still lie beside them, unused. Delete them before you save.")
+guess_size.reveal(lab.measure("PT2E").size_bytes / lab.measure("float").size_bytes, "The codes are there, but the float weights are still stored with them, unused. Delete them before you save.")
 
 # %% [markdown]
 # ## Real integer kernels
 #
-# The step from the reference to integer arithmetic is called **lowering**. There are two ways. `torch.compile` writes C++ code, so it needs a compiler. `lower_pt2e_quantized_to_x86` puts in oneDNN's finished kernels, and needs none:
+# The step from the reference to integer arithmetic is called **lowering**. There are two ways to do it. `torch.compile` generates C++ code, so it needs a compiler. `lower_pt2e_quantized_to_x86` uses oneDNN's ready-made kernels, and needs no compiler:
 
 # %%
 print(lab.measure("PT2E lowered"))
-print(f"of 3,590 logits another code: {lab.different_codes('PT2E lowered')}")
+print(f"different codes among 3,590 logits: {lab.different_codes('PT2E lowered')}")
 print(lab.steps("PT2E lowered"))
 
 # %% [markdown]
-# Integers in all four layers again, and the same answers. A few logits are one step away. Somewhere inside, a value very near the middle of two codes was rounded to the other side.
+# All four layers compute with integers again, and the answers are the same. A few logits differ by one step, because somewhere in the network a value very close to the middle between two codes was rounded the other way.
 #
-# Three catches. The lowered network takes batches of one size only, and it cannot be saved: save the reference, and lower it after loading. And torch 2.13 writes a `view` after the second convolution, which the kernel's memory order does not allow. qviz puts a `reshape` in its place.
+# There are three catches. The lowered network takes batches of one size only. It cannot be saved, so save the reference model, and lower it after loading. And PyTorch 2.13 writes a `view` after the second convolution, which the memory layout of the kernel does not allow; qviz replaces it with a `reshape`.
 #
 # ## Old call, new call
 #
-# Each line runs both, on the digits, and counts what is the same.
+# Each line runs both calls on the digits, and counts how many results are the same.
 
 # %%
 print(migration_table.table(lab))
 
 # %% [markdown]
-# Three lines are not complete:
+# Three lines do not match completely:
 #
-# * Dynamic: a range for each image in place of one for the batch, as above.
-# * `torch.quantize_per_tensor` adds the zero point before it rounds; `quantize_affine` rounds first. To show it, this line uses a grid made for ties: the step is an eighth of full ink, and the zero point is odd. A pixel of an odd number of sixteenths lies halfway between two codes, and gets the other one.
-# * oneDNN, as above.
+# * Dynamic: there is a range for each image instead of one for the batch, as above.
+# * `torch.quantize_per_tensor` adds the zero point before it rounds; `quantize_affine` rounds first. To show the difference, this line uses a grid that produces ties: the step is an eighth of full ink, and the zero point is odd. A pixel with an odd number of sixteenths lies halfway between two codes, and the two calls choose different ones.
+# * oneDNN: some values are rounded the other way, as above.
 
 # %% [markdown]
-# ## What you expected, and what was so
+# ## What you expected
 
 # %%
 record(guess_layers, guess_bits, guess_codes, guess_size)
@@ -197,16 +197,16 @@ record(guess_layers, guess_bits, guess_codes, guess_size)
 # %% [markdown]
 # ## In five lines
 #
-# 1. `torch.ao.quantization` still runs, and will be removed; torchao replaces it.
-# 2. `quantize_` changes linear layers alone, unless told otherwise: count which layers multiply integers.
-# 3. PT2E takes the place of `prepare` and `convert`; with the same observers it gives the same integers.
-# 4. Its converted graph is a reference in floats. Integer kernels come by lowering, or by `torch.compile`.
-# 5. What is called quantized may be large on disk and float inside. Count bytes, and count products.
+# 1. `torch.ao.quantization` still runs, but it will be removed; torchao replaces it.
+# 2. By default, `quantize_` changes only linear layers, so count which layers multiply integers.
+# 3. PT2E replaces `prepare` and `convert`; with the same observers it gives the same integers.
+# 4. Its converted graph is a reference model in floats. Lowering, or `torch.compile`, gives you integer kernels.
+# 5. A network that is called quantized may be large on disk and compute in floats. Count its bytes and its products.
 
 # %% [markdown]
 # ## Exercises
 #
-# Each check answers at once. A wrong answer gets a hint; an empty one stops nothing.
+# Each check answers at once, and a wrong answer gets a hint. You can leave an exercise empty.
 
 # %% [markdown]
 # **1.** Write torchao's rule for the scale of symmetric weights with `bits` bits. It is the largest magnitude, divided by half of the distance between the lowest and the highest code.
@@ -223,7 +223,7 @@ def torchao_scale(w, bits):
 check("moving_on.1", torchao_scale)
 
 # %% [markdown]
-# **2.** The weights of *fc1* are 64 x 512, with 4 bits each. How many bytes do their codes take as torchao saved them here, and how many if two shared a byte?
+# **2.** The weights of *fc1* are 64 x 512, with 4 bits each. How many bytes do their codes take in the file that torchao saved here, and how many would they take if two codes shared a byte?
 
 # %%
 fc1_bytes = None  # a pair, such as (100, 50)
@@ -235,7 +235,7 @@ fc1_bytes = (64 * 512, 64 * 512 // 2)
 check("moving_on.2", fc1_bytes)
 
 # %% [markdown]
-# **3. Spot the bug.** This function is to count the layers that multiply integers, from the names of the operations that ran. For the converted graph above it finds many, though not one layer multiplies integers. Mend it. The integer products above were `qconv_pointwise`, `qlinear_pointwise` and, in the dynamic way, `_int_mm`.
+# **3. Spot the bug.** This function should count the layers that multiply integers, from the names of the operations that ran. For the converted graph above it counts many, although no layer multiplies integers. Fix it. The integer products above were `qconv_pointwise`, `qlinear_pointwise` and, with dynamic quantization, `_int_mm`.
 
 # %%
 def integer_layers(operations):
@@ -249,7 +249,7 @@ def integer_layers(operations):
 check("moving_on.3", integer_layers)
 
 # %% [markdown]
-# **4.** Told to take a convolution too, `quantize_` with `IntxWeightOnlyConfig` gives one scale to each output channel *and* each place in the kernel. The weights of *conv2* are 32 x 16 x 3 x 3. How many scales is that, and how many would per channel have?
+# **4.** If you tell `quantize_` with `IntxWeightOnlyConfig` to quantize a convolution too, it uses one scale for each output channel *and* each position in the kernel. The weights of *conv2* are 32 x 16 x 3 x 3. How many scales is that, and how many would there be with one per channel?
 
 # %%
 conv2_scales = None  # a pair
@@ -271,11 +271,11 @@ check("moving_on.4", conv2_scales)
 #
 # | | 0 points | 1 point | 2 points |
 # |---|---|---|---|
-# | **fair** | calibrated on the test data | separate data, one run | separate data, and says how much is chance |
-# | **size** | repeats "4 bits are an eighth" | measured | explains why W4 is no smaller than W8A8 here |
-# | **speed** | claimed | measured | says for which batch, machine and engine |
-# | **why** | "fewer bits" | names the weakest layer with its figure | changes one thing (scales, bits of one layer, calibrator) and shows the effect |
-# | **advice** | none | picks one of the two | says what to ship, and what would change that decision |
+# | *fair* | calibrated on the test data | separate data, one run | separate data, and says how much is chance |
+# | *size* | repeats "4 bits are an eighth" | measured | explains why W4 is no smaller than W8A8 here |
+# | *speed* | claimed | measured | says for which batch, machine and engine |
+# | *why* | "fewer bits" | names the weakest layer with its figure | changes one thing (scales, bits of one layer, calibrator) and shows the effect |
+# | *advice* | none | picks one of the two | says what to ship, and what would change that decision |
 
 # %%
 model, calibration_x, x, y = capstone.example()  # or your own four
@@ -299,7 +299,7 @@ report = dict(measured=measured, size_bytes=size_bytes, accuracy=accuracy, times
 check("moving_on.5", report)
 
 # %% [markdown]
-# **And the whole course?** Nine questions about the same ideas as on the first page, with other numbers. Each wrong answer names the page to read again.
+# **And the whole course?** Nine questions about the same ideas as on the first page, with different numbers. For each wrong answer you are told which page to read again.
 
 # %%
 after_the_course()

@@ -1,5 +1,5 @@
 # %% [markdown]
-# **Post-training quantization**, PTQ, takes a network that is trained already, and a few of its inputs. It needs no labels and no further training. **fbgemm** is the library that multiplies the integers on x86 processors. PyTorch calls such a library an **engine**.
+# **Post-training quantization** (PTQ) takes a network that is already trained, and a few of its inputs. It needs no labels and no further training. **fbgemm** is the library that multiplies integers on x86 processors; PyTorch calls such a library an **engine**.
 
 # %%
 from tempfile import TemporaryDirectory
@@ -16,9 +16,9 @@ from qviz.widgets import PTQExplorer
 # %% [markdown]
 # ## A whole network, in integers
 #
-# So far we rounded numbers and went on in floats. Now PyTorch replaces each of the four layers by one that computes in integers. The network reads handwritten digits, and 359 test images judge it.
+# So far we have rounded numbers and then computed with floats. Now PyTorch replaces each of the four layers with one that computes in integers. The network reads handwritten digits, and we test it on 359 images.
 #
-# In the explorer below each move quantizes the network and runs it. **SQNR** is the signal that is left, in decibels: 6 dB more is half the error, and a quarter of the squared error. The ranges come from **Samples**, images of the training set. Make your guess, and then move **Weight bits** and **Activation bits** down. Where does it break? (**Reduce range** gives up one bit of the activations. Processors without VNNI, a certain instruction, need that; more on [page](page:when_it_goes_wrong).)
+# In the explorer below, every change quantizes the network again and runs it. **SQNR** compares the signal with the error, in decibels: 6 dB more means half the error, or a quarter of the squared error. **Samples** is the number of training images that the ranges are taken from. Make your guess, and then lower **Weight bits** and **Activation bits**. Where does the network break? (**Reduce range** gives up one bit of the activations. Processors without the VNNI instructions need this; [page](page:when_it_goes_wrong) explains why.)
 
 # %%
 guess_easy = Prediction("In float32 the network gets 4 of 359 images wrong. With 8 bits for everything: how many?", {"about 5": 5, "about 20": 20, "about 100": 100})
@@ -34,9 +34,9 @@ explorer.reset()
 guess_easy.reveal(round(359 * (1 - explorer.result.accuracy)), "Eight bits are plenty for this network, even with the simplest ranges.")
 
 # %% [markdown]
-# **Notice** the size on disk. The integers are a quarter of the floats; scales, float32 biases and file headers come on top. Fewer bits do not make the file smaller: fbgemm keeps each weight in a whole byte, and 2 bits use only 4 of its 256 values.
+# **Notice** the size on disk. The integers take a quarter of the space of the floats; scales, float32 biases and file headers are added to that. Fewer bits do not make the file smaller: fbgemm keeps each weight in a whole byte, and with 2 bits only 4 of its 256 values are used.
 #
-# The figures of this page are the same on every machine: integer sums of 32 bits, rounded as fbgemm rounds them. Where your own kernel computes anything else, NumPy takes its place. That is so on x86 processors without VNNI, and on Macs with Apple silicon, where PyTorch has another engine, qnnpack. ([Page](page:start_here) shows what your machine has, [page](page:when_it_goes_wrong) what it does.)
+# The figures on this page are the same on every machine: the sums are 32-bit integers, rounded as fbgemm rounds them. Where the kernel of your machine computes something else, NumPy does the work instead. This happens on x86 processors without VNNI, and on Macs with Apple silicon, where PyTorch uses a different engine, qnnpack. ([Page](page:start_here) shows what your machine has, and [page](page:when_it_goes_wrong) what it computes.)
 
 # %%
 for bits in (8, 4, 3, 2):
@@ -51,13 +51,13 @@ explorer.reset()
 # %% [markdown]
 # ## The three steps
 #
-# Often PTQ is told like this: convert the weights to int8, compute scale and zero point, apply them. But no weight can be converted before it has a scale. In an order that works it is:
+# PTQ is often explained like this: convert the weights to int8, compute scale and zero point, apply them. But no weight can be converted before it has a scale. Here is an order that works:
 #
-# 1. *Compute scale and zero point* for each weight tensor, and for what each layer gives out.
+# 1. *Compute scale and zero point* for each weight tensor, and for the output of each layer.
 # 2. *Convert the weights* from float32 to int8 with them.
-# 3. *Apply* them: replace each layer by one that computes in integers.
+# 3. *Apply* them: replace each layer with one that computes in integers.
 #
-# The scales of the weights need the weights alone. But activations must be *seen* before they have a scale, so PyTorch's calls are named *prepare, calibrate, convert*. `prepare` puts an **observer** behind each layer. To calibrate is to run the network on some images: after it, step 1 is possible, and `convert` does all three. (**Fused**: a convolution and its ReLU become one layer, so that nothing is rounded in between. `quiet` silences PyTorch's notes that this part of it is to move elsewhere.)
+# The scale of a weight tensor depends on the weights alone. But activations must be *seen* before they can have a scale, so in PyTorch the steps are *prepare, calibrate, convert*. `prepare` puts an **observer** behind each layer. Calibrating means running the network on some images. After that, step 1 is possible, and `convert` does all three. (**Fused** means that a convolution and its ReLU have become one layer, so that nothing is rounded between them. `quiet` suppresses PyTorch's warnings that this module will be removed.)
 
 # %%
 train_x, _, x, y = digits_model.digits_tensors()
@@ -66,12 +66,12 @@ model.qconfig = quantization.get_default_qconfig("fbgemm")
 with engines.quiet():
     prepared = quantization.prepare(model)
 observer = prepared.conv1.activation_post_process
-print(f"prepared:   {type(observer).__name__} saw {observer.min_val:.3f} to {observer.max_val:.3f}, that is nothing")
+print(f"prepared:   {type(observer).__name__} saw {observer.min_val:.3f} to {observer.max_val:.3f}, which is nothing")
 prepared(train_x[:256])
 print(f"calibrated: {type(observer).__name__} saw {observer.min_val:.3f} to {observer.max_val:.3f}")
 
 # %% [markdown]
-# `convert` computes scales and zero points from what was seen, and replaces the layers. This is one of the 16 filters of `conv1`, in integers. Each integer times its scale is nearly the trained weight:
+# `convert` computes scales and zero points from what the observers saw, and replaces the layers. Here is one of the 16 filters of `conv1`, in integers. Each integer, multiplied by its scale, is close to the trained weight:
 
 # %%
 with engines.needed(), engines.using(), engines.quiet():
@@ -82,11 +82,11 @@ with engines.needed(), engines.using(), engines.quiet():
     print(f"output: scale {quantized.conv1.scale:.4f}, zero point {quantized.conv1.zero_point}; {digits_model.accuracy(quantized, x, y):.2%} right")
 
 # %% [markdown]
-# (The largest value seen, over 255 steps, would be half of this scale. But fbgemm's default has *reduce range* on: 127 steps. And its histogram observer keeps a little less than it saw.)
+# (Dividing the largest value seen by 255 steps would give half of this scale. But by default, *reduce range* is on for fbgemm, which leaves 127 steps. Its histogram observer also keeps slightly less than the range that it saw.)
 #
-# ## The example that everybody starts from
+# ## The example that everyone starts from
 #
-# This is how it is commonly written, and it runs to the end:
+# This is how PTQ is commonly written. It runs without an error:
 #
 # ```python
 # model = SimpleModel()                    # one layer: self.fc = nn.Linear(10, 5)
@@ -107,14 +107,14 @@ with engines.needed():
     print(*written.messages, *written.deprecated, sep="\n")
 
 # %%
-guess_written.reveal(str(written.quantized.fc.scale) if engines.supported() else np.nan, "Nothing was ever run between prepare and convert. PyTorch warns, and takes scale 1.0 and zero point 0.")
+guess_written.reveal(str(written.quantized.fc.scale) if engines.supported() else np.nan, "Nothing was run between prepare and convert. PyTorch prints a warning, and uses scale 1.0 and zero point 0.")
 
 # %% [markdown]
-# * **Never calibrated.** Scale 1.0 and zero point 0 round each output to a whole number, and all below zero to 0.
-# * **Old names.** `torch.quantization` is `torch.ao.quantization` today, and that is deprecated too. Release 2.10 has passed, and it still runs; more on [page](page:moving_on). (Notes that say the same of single arguments and types are left out above.)
-# * **No way in.** The layer wants integers, and a float input is refused. Nobody said where numbers become integers.
+# * **Never calibrated.** With scale 1.0 and zero point 0, each output is rounded to a whole number, and everything below zero becomes 0.
+# * **Old names.** `torch.quantization` is now called `torch.ao.quantization`, and that is deprecated too. It was to be removed in release 2.10, but it still runs; see [page](page:moving_on). (Similar warnings about single arguments and types are not shown above.)
+# * **No way in.** The layer expects integers and refuses a float input, because nothing in the network says where numbers become integers.
 #
-# Here is the refusal. Below it we make the integers by hand, and see what the missing calibration does:
+# Here is the error. Below it, we make the integers by hand and see what the missing calibration does:
 
 # %%
 row = examples.inputs(6)[5:]
@@ -125,9 +125,9 @@ with engines.needed():
     print("quantized:", written.quantized(codes).dequantize().numpy())
 
 # %% [markdown]
-# ## Mended, step by step
+# ## Fixed, step by step
 #
-# One: a **QuantStub** where integers begin, and a **DeQuantStub** where they end. Until `convert` they do nothing.
+# First, put a **QuantStub** where the integers begin, and a **DeQuantStub** where they end. Until `convert`, they do nothing.
 
 # %% tags=["build-it"]
 class Mended(examples.SimpleModel):
@@ -139,7 +139,7 @@ class Mended(examples.SimpleModel):
         return self.dequant(self.fc(self.quant(x)))
 
 # %% [markdown]
-# Two: train it. Three: calibrate. That is one line more:
+# Second, train the network. Third, calibrate it, which takes one more line:
 #
 # ```python
 # model.qconfig = quantization.get_default_qconfig("fbgemm")
@@ -148,7 +148,7 @@ class Mended(examples.SimpleModel):
 # quantized = quantization.convert(prepared)
 # ```
 #
-# `mended_ptq` does both with the network it is given. Yours comes to the same bits as that of the package, and its scale fits its outputs:
+# `mended_ptq` does both with the network it is given. Your network gives the same bits as the one in the package, and its scale fits its outputs:
 
 # %%
 with engines.needed():
@@ -157,9 +157,9 @@ with engines.needed():
     print(f"scale {mended.quantized.fc.scale:.2f}, off by {(mended.quantized(new) - mended.model(new)).abs().mean():.3f} on average")
 
 # %% [markdown]
-# Four: save and load. The example saves a state dict, and no float `SimpleModel` can load it: it has the names of integer layers. The first line below shows the refusal. One that was prepared and converted in the same way can.
+# Fourth, save and load it. The example saves a state dict that no float `SimpleModel` can load, because its names are those of integer layers; the first line below shows the error. A model that was prepared and converted in the same way can load it.
 #
-# With `weights_only=False`, loading a file can run code that somebody put into it. `torch.load(..., weights_only=True)`, the default since PyTorch 2.6, takes tensors and plain values alone. `saved_model.save` writes a safetensors file, which holds tensors and text and nothing that could run. `saved_model.load` builds the layers anew, and checks each number before it goes in.
+# With `weights_only=False`, loading a file can run code that someone put into it. `torch.load(..., weights_only=True)`, the default since PyTorch 2.6, accepts only tensors and plain values. `saved_model.save` writes a safetensors file, which holds only tensors and text, so nothing in it can run. `saved_model.load` rebuilds the layers, and checks every number before using it.
 
 # %%
 with engines.needed(), engines.quiet(), TemporaryDirectory() as folder:
@@ -172,11 +172,11 @@ with engines.needed(), engines.quiet(), TemporaryDirectory() as folder:
     print("the same bits:", torch.equal(loaded(new), mended.quantized(new)))
 
 # %% [markdown]
-# ## Other ways through the same steps
+# ## Three ways to do it
 #
-# * **Eager**, as above: the network says with stubs where integers begin and end.
-# * **FX** reads that off the network's graph, and needs no stubs.
-# * **Dynamic**: only the weights of linear layers (and of recurrent ones) are converted beforehand. The range of each input is found when it comes, so nothing is calibrated. The other two are **static**.
+# * **Eager**, as above: stubs in the network say where the integers begin and end.
+# * **FX** finds this in the graph of the network, and needs no stubs.
+# * **Dynamic**: only the weights of linear layers (and of recurrent ones) are converted beforehand. The range of each input is computed when it arrives, so there is nothing to calibrate. The other two are **static**.
 
 # %%
 ways = {"eager": ptq.PTQConfig(), "FX": ptq.PTQConfig(flow="fx"), "dynamic": ptq.PTQConfig(dynamic=True)}
@@ -186,21 +186,21 @@ for way, network in made.items():
 print("eager and FX give the same bits:", torch.equal(made["eager"](x), made["FX"](x)))
 
 # %% [markdown]
-# Dynamic leaves the convolutions in float32, so its file is larger. It pays where linear layers are nearly everything, as in language models.
+# Dynamic quantization leaves the convolutions in float32, so its file is larger. It is useful where almost all weights are in linear layers, as in language models.
 #
 # ## What each observer saw
 #
-# All saw the same 256 images at the output of `conv2`, and keep different ranges. The method chooses the ranges of the weights, too. The last three are PyTorch's own. The others are the calibrators of [page](page:calibration): `qviz.pytorch.observer.CalibratorObserver` makes an observer of any of them. Activations have 4 bits:
+# All observers saw the same 256 images at the output of `conv2`, and yet they keep different ranges. The method also chooses the ranges of the weights. The last three are PyTorch's own; the others are the calibrators from [page](page:calibration), which `qviz.pytorch.observer.CalibratorObserver` turns into observers. Here, activations have 4 bits:
 
 # %%
 lab.vary("method", ptq_config.METHODS, activation_bits=4)
 
 # %% [markdown]
-# The outputs of `conv2` differ by 2 dB, the weights by more, and the answers lie within four images of each other. One image is 0.28 %: a few are chance. To tell the methods apart we need a harder case; it comes below.
+# The outputs of `conv2` differ by 2 dB and the weights by more, but the number of right answers differs by no more than four images. One image is 0.28 %, so a difference of a few images may be chance. To tell the methods apart we need a harder case, which comes below.
 #
-# ## Symmetric, PyTorch's way
+# ## Symmetric scales in PyTorch
 #
-# For symmetric weights [page](page:scale_and_zero_point) divided the largest magnitude by `qmax`: 127 at 8 bits, 1 at 2 bits. PyTorch divides by `(qmax - qmin) / 2`: 127.5 and 1.5. The smallest rounded weight above 0 is one step, and so it is the scale:
+# For symmetric weights, [page](page:scale_and_zero_point) divided the largest magnitude by `qmax`: 127 at 8 bits, 1 at 2 bits. PyTorch divides by `(qmax - qmin) / 2`: 127.5 and 1.5. The smallest rounded weight above 0 is one step, so it shows us the scale:
 
 # %%
 for bits in (8, 4, 2):
@@ -210,11 +210,11 @@ for bits in (8, 4, 2):
     print(f"{bits} bits: scale {steps[0]:.5f} and {steps[1]:.5f}, {ours.sqnr_db:.1f} and {theirs.sqnr_db:.1f} dB")
 
 # %% [markdown]
-# PyTorch's steps are finer, and the largest positive weight is clipped by half a step. With few bits more signal is left. Neither is wrong, but a scale means nothing without its rule.
+# PyTorch's steps are finer, and the largest positive weight is clipped by half a step. With few bits, this keeps more of the signal. Neither rule is wrong, but you have to know by which one a scale was computed.
 #
 # ## A network that is hard to quantize
 #
-# Multiply a channel by 16, and divide by 16 where the next layer reads it: the network computes the same, since ReLU and pooling let a positive factor through. We do that to every channel, with factors from 1/16 to 16.
+# Multiply a channel by 16, and divide by 16 where the next layer reads it. The network still computes the same function, because a positive factor passes unchanged through ReLU and pooling. We do this to every channel, with factors from 1/16 to 16.
 
 # %%
 hard = digits_model.rescale_channels(digits_model.digits_cnn(), factor=16)
@@ -229,7 +229,7 @@ explorer.reset(network="channels rescaled", weight_bits=8, activation_bits=8)
 print(explorer.readout)
 steps = {"float32": explorer.result.float_accuracy, "per tensor, min-max": explorer.result.accuracy}
 explorer.reset()
-guess_hard.reveal(steps["per tensor, min-max"], "One scale serves channels of very different size. Of the smallest, all weights become 0.")
+guess_hard.reveal(steps["per tensor, min-max"], "One scale serves channels of very different sizes. In the smallest ones, all weights become 0.")
 
 # %% [markdown]
 # A scale for each channel of the weights helps. Will more calibration images help as well?
@@ -241,14 +241,14 @@ guess_samples
 # %%
 print(varied := lab.vary("samples", (1, 32, 256, 1000), network="channels rescaled"))
 fewer = varied.accuracies[1000] < varied.accuracies[1]
-guess_samples.reveal("fewer are right" if fewer else "more are right", "The more images, the larger the largest value, and the coarser the steps.")
+guess_samples.reveal("fewer are right" if fewer else "more are right", "With more images, the largest value grows, and the steps become coarser.")
 
 # %% [markdown]
 # ## The staircase
 #
-# ([The page on calibration](page:calibration) showed the other side: one batch there was less than an image, and missed values that are common.)
+# ([The page on calibration](page:calibration) showed the opposite problem: one batch there held less than one image, and missed values that are common.)
 #
-# Now the methods again, each with a scale per channel. Last comes **quantization-aware training**, QAT, which has [a page of its own](page:qat_with_fbgemm): six epochs in which the network feels its own rounding.
+# Now we try all the methods again, each with a scale per channel. The last bar is **quantization-aware training**, QAT, which has [a page of its own](page:qat_with_fbgemm): six epochs of training with the rounding included.
 
 # %%
 print(varied := lab.vary("method", ptq_config.METHODS, network="channels rescaled"))
@@ -263,9 +263,9 @@ steps["per channel, QAT"] = digits_model.accuracy(convert(run.model), x, y)
 compare_accuracies(steps, "The same function, always in 8 bits")
 
 # %% [markdown]
-# **Notice:** all have the same bits to spend. What differs is where the ranges lie, and whether the weights could move. In the table the best method has *less* signal left in the weights than others, because it clips many of them. Yet these clipped weights bring more than half of its gain, as the line below the table shows. The large channels, which it clips, hold most of the squared error, while the small channels, which get finer steps of the activations, may decide the digit. (We chose the method by its test images, which flatters it a little. In a real project, set aside separate images for that choice.)
+# **Notice:** all of them use the same number of bits. They differ in where the ranges lie, and in whether the weights could change. In the table, the best method keeps *less* signal in the weights than others do, because it clips many of them. Yet the clipped weights account for more than half of its gain, as the line below the table shows. Most of the squared error is in the large channels, which it clips; the small channels, which get finer activation steps, may decide the digit. (We chose the method by its result on the test images, so it looks slightly better here than it is. In a real project, set aside separate images for that choice.)
 #
-# Each of these steps gives back a part, and none gives back everything. None of them removes the cause, either: a rescaling made the channels different, and the function stayed the same. So a rescaling can also make them alike again, before anything is rounded. That is **cross-layer equalization** (Nagel et al., in the sources below). It needs no data and no training, and one scale per tensor is then enough. If the channels of your network differ much, try it first: the next [page](page:hard_to_quantize) does.
+# Each of these steps recovers part of the loss, and none recovers all of it. None of them removes the cause, either. A rescaling made the channels different without changing the function, so a rescaling can also make them equal again before anything is rounded. That is **cross-layer equalization** (Nagel et al., in the sources below). It needs no data and no training, and afterwards one scale per tensor is enough. If the channels of your network differ a lot, try it first, as the next [page](page:hard_to_quantize) does.
 #
 # ## What you expected
 
@@ -275,19 +275,19 @@ record(guess_easy, guess_written, guess_hard, guess_samples)
 # %% [markdown]
 # ## In five lines
 #
-# 1. PyTorch's PTQ is three calls: prepare, calibrate, convert. Weights are known; activations must be seen.
+# 1. PTQ in PyTorch takes three steps: prepare, calibrate, convert. The weights are known, but activations must be seen.
 # 2. Stubs say where integers begin and end. Without calibration every output has scale 1.0.
-# 3. The engine keeps a byte for each code: fewer bits lose accuracy, and save no space.
-# 4. Ranges decide what is lost. One scale for channels of different size loses most.
-# 5. Scales per channel, a fitting calibrator and QAT each give a part back; equalization removes the cause.
+# 3. The engine uses a whole byte for each code, so fewer bits cost accuracy and save no space.
+# 4. The ranges decide how much is lost. One scale for channels of very different sizes loses the most.
+# 5. Scales per channel, a suitable calibrator and QAT each recover part of the loss; equalization removes the cause.
 
 # %% [markdown]
 # ## Exercises
 #
-# Each check answers at once. A wrong answer gets a hint; an empty one stops nothing.
+# Each check answers at once, and a wrong answer gets a hint. You can leave an exercise empty.
 
 # %% [markdown]
-# **1.** One scale for each output channel of the weights: how many scales does our network keep, in its four layers? (`print(digits_model.digits_cnn())` shows them.)
+# **1.** With one scale for each output channel of the weights, how many scales does our network have in its four layers? (`print(digits_model.digits_cnn())` shows them.)
 
 # %%
 scales = None
@@ -299,7 +299,7 @@ scales = sum(len(values) for name, values in digits_model.digits_cnn().state_dic
 check("ptq_with_fbgemm.1", scales)
 
 # %% [markdown]
-# **2.** Write PyTorch's symmetric scale. `x` is an array of weights, and the codes are signed, with `bits` bits.
+# **2.** Write PyTorch's rule for a symmetric scale. `x` is an array of weights, and the codes are signed, with `bits` bits.
 
 # %%
 def pytorch_scale(x, bits):
@@ -314,7 +314,7 @@ def pytorch_scale(x, bits):
 check("ptq_with_fbgemm.2", pytorch_scale)
 
 # %% [markdown]
-# **3. Spot the bug.** This function rescales the channels between two linear layers with a ReLU in between, `relu(x @ w1.T + b1) @ w2.T`. Channel `i` gets the factor `s[i]`. It was to leave what the two compute, and does not. Mend it.
+# **3. Spot the bug.** This function rescales the channels between two linear layers with a ReLU in between, `relu(x @ w1.T + b1) @ w2.T`. Channel `i` gets the factor `s[i]`. It should not change what the two layers compute, but it does. Fix it.
 
 # %%
 def rescale(w1, b1, w2, s):
@@ -336,10 +336,10 @@ def quantize_network(model, images):
 ### BEGIN SOLUTION
 def quantize_network(model, images):
     model.eval().qconfig = quantization.get_default_qconfig("fbgemm")
-    prepared = quantization.prepare(model)
+    observed = quantization.prepare(model)
     for batch in images.split(32):
-        prepared(batch)
-    return quantization.convert(prepared)
+        observed(batch)
+    return quantization.convert(observed)
 ### END SOLUTION
 own = own_ptq.judge(quantize_network)
 print(own)

@@ -1,5 +1,5 @@
 # %% [markdown]
-# **Post-training quantization** (PTQ) rounds a network that is finished. **Quantization-aware training** (QAT) trains it a little more, while it already rounds.
+# **Post-training quantization** (PTQ) rounds a network after training. **Quantization-aware training** (QAT) trains it a little longer, with the rounding included.
 
 # %%
 import tempfile
@@ -16,7 +16,7 @@ from qviz.widgets import QATExplorer, STEExplorer
 # %% [markdown]
 # ## Why rounding afterwards fails
 #
-# Our network names 98.89 % of the digits right. Here it is rounded after training. **W4A8** means 4 bits for weights and 8 bits for activations. (Each channel of the weights has a scale of its own here, so some figures differ from those of the explorer of [page](page:ptq_with_fbgemm).)
+# Our network gets 98.89 % of the digits right. Here we round it after training. **W4A8** means 4 bits for weights and 8 bits for activations. (Each channel of the weights has its own scale here, so some figures differ from those in the explorer on [page](page:ptq_with_fbgemm).)
 
 # %%
 lab = QATLab()
@@ -26,20 +26,20 @@ for name, result in ptq.items():
     print(f"{name}: {result.accuracies[0]:.2%} right")
 
 # %% [markdown]
-# With 2 bits a weight has only four codes, -2 to 1, and the lowest is hardly ever used: nearly every weight becomes minus one step, zero or one step. Rounding moves a weight by up to half a step, and half a step is now a lot.
+# With 2 bits there are only four codes, -2 to 1, and the lowest is hardly ever used: nearly every weight becomes minus one step, zero or one step. Rounding moves a weight by up to half a step, and half a step is now a lot.
 #
-# So let the network train on. In each step it rounds, sees what that costs, and adjusts.
+# So let us continue the training. In each step the network is rounded, the loss shows what the rounding costs, and the weights are adjusted.
 
 # %%
 guess_learn = Prediction("W2A4, after ten epochs of training with the rounding in it: how many digits are right?", {"60 %": 60, "80 %": 80, "97 %": 97})
 guess_learn
 
 # %% [markdown]
-# ## Fake-quantize, and its trouble
+# ## Fake-quantize, and its problem
 #
-# While the network trains, its numbers must stay real: gradients need them. So each weight and each activation passes a **fake-quantize**. It quantizes and dequantizes at once. What comes out are real numbers, but only those that have a code.
+# During training the numbers must stay real, because gradients need real numbers. So each weight and each activation passes through a **fake-quantize**, which quantizes and immediately dequantizes it. The results are real numbers, but only numbers that have a code.
 #
-# Training follows slopes. Which slope has this staircase? Move each input a little, and see how much the output changes:
+# Training follows slopes. What is the slope of this staircase? We move each input a little, and see how much the output changes:
 
 # %%
 grid, x = choose_qparams(-1.0, 1.0, IntFormat(3), "symmetric"), np.array([-0.9, -0.2, 0.1, 0.3, 0.8])
@@ -49,9 +49,9 @@ print(f"{x} become {fake_quantize(x, grid).round(3)}, with the slopes {slopes}")
 # %% [markdown]
 # The steps are flat. With a slope of 0, no weight would ever move.
 #
-# The **straight-through estimator** is a bold way out. Forward, the staircase is used. Backward, one pretends that nothing was rounded. The slope is 1 where a value has a code, and 0 where it was clipped. That is the slope of the **clipped identity**.
+# The **straight-through estimator** gets around this. The forward pass uses the staircase. The backward pass pretends that nothing was rounded: the slope is taken as 1 where a value has a code, and as 0 where it was clipped. That is the slope of the **clipped identity**.
 #
-# Here is one weight. Its rounded value, the output, should reach the target. Move **Steps** slowly. The weight (dots) creeps. The output (thick line) stays, and jumps when the weight crosses the edge of a bin.
+# Here is a single weight. Its rounded value, the output, should reach the target. Move **Steps** slowly. The weight (dots) changes a little in every step. The output (thick line) stays the same, and then jumps when the weight crosses the edge of a bin.
 
 # %%
 ste = STEExplorer()
@@ -67,7 +67,7 @@ print(ste.readout)
 guess_slope.reveal("nowhere" if np.ptp(ste.result.descent.weights) == 0 else "to the target", "The true slope is 0, and so is every step.")
 
 # %% [markdown]
-# Two more things to try. A weight that begins more than half a step beyond the last level is clipped. Its slope is 0, and it is lost. A target between two levels is never reached: the weight swings across the edge for ever.
+# Two more things to try. A weight that starts more than half a step beyond the last level is clipped, so its slope is 0 and it never moves. A target between two levels is never reached: the weight keeps swinging back and forth across the edge.
 
 # %%
 ste.reset(bits=2, weight=1.6, target=0.0)
@@ -81,7 +81,7 @@ ste.reset()
 #
 # **Step 1: put quantization into the network.** `prepare` puts a fake-quantize behind each weight and each activation.
 #
-# **Step 2: train with it.** Epoch 0 is the network before training, which is PTQ. A **crossing** is a weight that has another code than an epoch before.
+# **Step 2: train with it.** Epoch 0 is the network before training, which is PTQ. A **crossing** is a weight whose code has changed since the epoch before.
 
 # %%
 model, config = digits_model.digits_cnn(), qat.QATConfig(weight_bits=2, activation_bits=4)
@@ -89,10 +89,10 @@ prepared = qat.prepare(model, config)
 print(len(qat.fake_quantizes(prepared)), "fake-quantizes, such as", *list(qat.fake_quantizes(prepared))[1:3])
 run = qat.train_qat(model, config)
 print(run)
-guess_learn.reveal(100 * run.history[-1].accuracy, "As many bits as before, but weights that know the rounding.")
+guess_learn.reveal(100 * run.history[-1].accuracy, "The number of bits is the same as before, but now the weights were trained with the rounding.")
 
 # %% [markdown]
-# Towards the end the learning rate falls to 0, and the crossings die out. Before that, the ranges are **frozen**: the observers stop watching. Batch norm, where a network has it, is frozen too. Otherwise the grid would move under weights that have just settled on it. Even a prediction would move it:
+# Towards the end the learning rate falls to 0, and there are fewer and fewer crossings. Before that, the ranges are **frozen**: the observers stop updating them. If the network has batch norm, that is frozen too. Otherwise the grid would shift under weights that have just settled on it. Even a prediction would shift it:
 
 # %%
 _, _, images, labels = digits_model.digits_tensors()
@@ -104,7 +104,7 @@ for name, network in (("not frozen", prepared.eval()), ("frozen", run.model)):
     print(f"{name}: the scale of the input is {before:.4f}, and {after:.4f} after brighter images")
 
 # %% [markdown]
-# **Step 3: convert.** The fake-quantized network still computes with real numbers. `convert` makes the network of integers, which runs on the engine's kernels. Both must answer alike. The table compares them, layer by layer: how many weights and outputs differ, by how many steps, and how many outputs left their range.
+# **Step 3: convert.** The fake-quantized network still computes with real numbers. `convert` turns it into a network of integers, which runs on the engine's kernels. Both must give the same answers. The table compares them layer by layer: how many weights and outputs differ, by how many steps, and how many outputs fell outside their range.
 
 # %%
 converted = convert(run.model)
@@ -112,12 +112,12 @@ print(agreement(run.model, converted, images))
 print(f"converted: {digits_model.accuracy(converted, images, labels):.2%} right")
 
 # %% [markdown]
-# Nothing differs. (With W8A8, the sums can be too large for a processor without VNNI. There `QATConfig(reduce_range=True)` gives up one bit of the activations, and nothing differs again; [page](page:when_it_goes_wrong) shows why. So that these pages show the same numbers on every machine, the network trains in double precision here, and NumPy computes an integer layer wherever your own kernel would not do it exactly.)
+# Nothing differs. (With W8A8, the sums can become too large for a processor without VNNI. With `QATConfig(reduce_range=True)` the activations give up one bit, and then nothing differs there either; [page](page:when_it_goes_wrong) shows why. To get the same numbers on every machine, we train in double precision here, and NumPy computes an integer layer wherever your own kernel would not be exact.)
 #
 # ## How many weights does it take?
 
 # %%
-guess_share = Prediction("Which share of the weights has another code after training than before?", {"about 3 %": 3, "about 25 %": 25, "about 70 %": 70})
+guess_share = Prediction("What share of the weights has a different code after training?", {"about 3 %": 3, "about 25 %": 25, "about 70 %": 70})
 guess_share
 
 # %%
@@ -126,7 +126,7 @@ for name, layer in run.snapshots[-1].items():
 guess_share.reveal(100 * run.changed(), "Most weights stay in their bins.")
 
 # %% [markdown]
-# Is it these few codes that bring the accuracy back? The training also moved scales, biases and the ranges of activations, so we take it apart. First the network from *before* training gets nothing but the new codes. Then the trained network gets the old codes back. And perhaps any further training would have done? As a control we train the float network for the same ten epochs, without rounding, and round it afterwards.
+# Do these few codes bring the accuracy back? Training also changed scales, biases and the ranges of activations, so we separate the two. First, we give the network from *before* training the new codes and nothing else. Then we give the trained network its old codes back. And would any further training have helped? As a control, we train the float network for the same ten epochs without rounding, and round it afterwards.
 
 # %%
 mixed = trained_codes.codes_alone(model, run), trained_codes.all_but_codes(run)
@@ -138,9 +138,9 @@ later = qat.train_qat(longer, qat.QATConfig(2, 4, epochs=0)).history[0].accuracy
 print(f"ten more epochs in float, then rounded: {later:.1%} right (float: {digits_model.accuracy(longer, images, labels):.1%})")
 
 # %% [markdown]
-# **Notice:** one code in forty, changed alone, brings back most of the accuracy. The rest of the training, without these codes, brings back nearly nothing, and neither does further training that does not feel the rounding. So it is the rounding in the loop that helps, and it helps through the codes.
+# **Notice:** changing one code in forty, and nothing else, recovers most of the accuracy. Everything else that training changed, without these codes, recovers almost nothing, and neither does further training without rounding. So what helps is the rounding during training, and it helps through the codes that change.
 #
-# Follow two weights of the last layer, in steps of their grid. The edge lies at 0.5. The one on the left swings across it near the end: both levels are a little wrong. The one on the right crosses once, and stays.
+# Here are two weights of the last layer, measured in steps of their grid. The edge lies at 0.5. The weight on the left swings across it near the end, because both levels are slightly wrong. The one on the right crosses it once and stays there.
 
 # %%
 for number, fc2 in enumerate(layers["fc2"] for layers in run.snapshots):
@@ -150,7 +150,7 @@ for number, fc2 in enumerate(layers["fc2"] for layers in run.snapshots):
 # %% [markdown]
 # ## PTQ against QAT
 #
-# Now all five formats, with two seeds each. The seed shuffles the images. These are ten trainings, of about a second each. The stop button ends them, and keeps what is done.
+# Now we train all five formats with two seeds each; the seed decides the order of the images. These are ten training runs of about a second each. The stop button ends them, and keeps those that are finished.
 
 # %%
 settings = {name: [{"weight_bits": w, "activation_bits": a, "seed": seed} for seed in (0, 1)] for name, (w, a) in bits.items()}
@@ -165,13 +165,13 @@ found["QAT"] = [[lab(**each).converted_accuracy for each in both] for both in se
 plots.accuracy_by_bits(list(bits), found, ptq["W8A8"].float_accuracy, images=len(images))
 
 # %% [markdown]
-# At 8 bits there is nothing to win. The fewer the bits, the more training is worth.
+# At 8 bits there is nothing to gain. The fewer bits there are, the more training helps.
 #
-# Train for yourself. Choose other settings, and press **Train**. The curves grow epoch by epoch, and **Stop** ends it. What was trained above is known, and is shown at once.
+# Now train a network yourself. Choose other settings, and press **Train**. The curves grow epoch by epoch, and **Stop** ends the training. The results for the settings trained above are shown at once.
 #
-# Two things to try: one scale per layer in place of one per channel, and three epochs with a learning rate of 0.02. Watch how many weights get another code then. With one scale per layer training gets less far. With large steps the codes have not settled when the training ends.
+# Two things to try: one scale per layer instead of one per channel, and three epochs with a learning rate of 0.02. Watch how many weights get a different code. With one scale per layer, training reaches a lower accuracy. With large steps, the codes have not settled when the training ends.
 #
-# From code, `train()` does what the button does. The cell below tries 2 bits for activations too: training helps much, and does not heal everything.
+# In code, `train()` does what the button does. The cell below tries 2 bits for the activations too: training helps a lot, but does not recover everything.
 
 # %%
 explorer = QATExplorer(lab, seed=1)
@@ -183,9 +183,9 @@ explorer.train()
 print(explorer.readout)
 
 # %% [markdown]
-# ## Where torch's own path parts
+# ## Where PyTorch's own conversion differs
 #
-# Left to itself, torch trains with a *fused* fake-quantize: `get_default_qat_qconfig` chooses it. Here it is at W2A4, and then converted in torch's own way.
+# By default, PyTorch trains with a *fused* fake-quantize, which `get_default_qat_qconfig` chooses. Here we train with it at W2A4, and then convert the network as PyTorch does.
 
 # %%
 guess_torch = Prediction("Fake-quantized, it gets 96 % right. What does the integer network get?", {"96 %": 96, "80 %": 80, "below 50 %": 25})
@@ -193,21 +193,21 @@ guess_torch
 
 # %%
 fused = {b: qat.train_qat(model, qat.QATConfig(b, 4, fake_quantize="torch_fused")).model for b in (2, 8)}
-networks = {"fake": fused[2], "torch": convert(fused[2], mends=()), "mended": convert(fused[2])}
+networks = {"fake": fused[2], "torch": convert(fused[2], mends=()), "qviz": convert(fused[2])}
 right = {name: digits_model.accuracy(network, images, labels) for name, network in networks.items()}
 print("  ".join(f"{name} {accuracy:.2%}" for name, accuracy in right.items()))
 for b, network in fused.items():
     fakes = [network.get_submodule(name).weight_fake_quant for name in run.snapshots[0]]
     ratios = np.concatenate([(fake.scale / fake.calculate_qparams()[0]).numpy() for fake in fakes])
     print(f"{b} bits: the trained scale is {ratios.min():.3f} to {ratios.max():.3f} times that of the conversion")
-guess_torch.reveal(100 * right["torch"], "It was trained on one grid, and converted to another.")
+guess_torch.reveal(100 * right["torch"], "It was trained on one grid, and converted to a different one.")
 
 # %% [markdown]
-# The fused module trains with one rule for the scale. At conversion its observer answers with a different one. At 8 bits the two hardly differ, so few people notice. (A change to torch of August 2026, pull request 194816, lets the conversion read the scale that was trained. It concerns every release before that.) `qviz.pytorch.convert` converts the grid that was trained. **Always measure the converted network, never only the fake-quantized one.**
+# During training, the fused module computes the scale by one rule. At conversion, its observer uses a different rule. At 8 bits the two hardly differ, so few people notice. (A change to PyTorch in August 2026, pull request 194816, makes the conversion use the scale that was trained; all earlier releases are affected.) `qviz.pytorch.convert` keeps the grid that was trained. **Always measure the converted network, never only the fake-quantized one.**
 #
-# ## The example that everybody starts from
+# ## The example that everyone starts from
 #
-# This is how QAT is commonly shown. It runs to the end. Then give it numbers:
+# This is how QAT is commonly shown. It runs without an error, until you give the network some numbers:
 #
 # ```python
 # model = SimpleModel()                    # one layer: self.fc = nn.Linear(10, 5)
@@ -229,14 +229,14 @@ with engines.needed():
     print(f"scale {layer.scale:.4f}, zero point {layer.zero_point}, in train mode: {written.quantized.training}")
 
 # %% [markdown]
-# Three faults, and three cures:
+# Three mistakes, and how to fix them:
 #
-# 1. *No kernel for a float input.* A `QuantStub` at the input turns real numbers into codes. A `DeQuantStub` at the output turns them back.
-# 2. *Scale 1 and zero point 0.* Nothing was trained, so no observer saw anything; the message says so. Train between `prepare_qat` and `convert`.
-# 3. *Train mode.* Until `convert`, each prediction moves the ranges; freeze them. And call `eval()`: in this small model only a flag changes, but batch norm or dropout would do harm ([page](page:when_it_goes_wrong), failure 3).
+# 1. *No kernel for a float input.* A `QuantStub` at the input turns real numbers into codes, and a `DeQuantStub` at the output turns them back.
+# 2. *Scale 1 and zero point 0.* Nothing was trained, so no observer saw anything, as the message says. Train between `prepare_qat` and `convert`.
+# 3. *Train mode.* Until `convert`, every prediction moves the ranges, so freeze them. Also call `eval()`. In this small model it changes only a flag, but with batch norm or dropout the answers would be wrong ([page](page:when_it_goes_wrong), failure 3).
 #
 # ```python
-# model = MendedModel()                                        # 1: SimpleModel with stubs, as in the mended PTQ example
+# model = MendedModel()                                        # 1: SimpleModel with stubs, as in the PTQ example
 # model.qconfig = quantization.get_default_qat_qconfig('fbgemm')
 # model_prepared = prepare_qat(model.train())
 # train(model_prepared)                                        # 2: the line that was missing
@@ -244,7 +244,7 @@ with engines.needed():
 # model_quantized = convert(model_prepared)
 # ```
 #
-# See the faults go, one after the other. Then save the model. The example ends in `torch.save(model_quantized.state_dict(), ...)`, which no float `SimpleModel` can load ([page](page:ptq_with_fbgemm)). A file of `saved_model.save` holds codes, scales, zero points and the engine, and loading runs nothing that is in it.
+# Watch the mistakes disappear one after the other. Then we save the model. The example ends with `torch.save(model_quantized.state_dict(), ...)`, and no float `SimpleModel` can load that file ([page](page:ptq_with_fbgemm)). A file written by `saved_model.save` holds codes, scales, zero points and the engine, and loading it runs no code.
 
 # %%
 steps = {"1. stubs": (False, False), "2. trained": (True, False), "3. frozen, eval()": (True, True)}
@@ -257,14 +257,14 @@ with engines.needed():
 # %%
 truth = examples.targets(x)
 with engines.needed(), tempfile.TemporaryDirectory() as folder:
-    print(f"mean error {(mended(x) - truth).abs().mean():.3f}; the answers are {truth.abs().mean():.3f} large")
+    print(f"mean error {(mended(x) - truth).abs().mean():.3f}; mean size of an answer {truth.abs().mean():.3f}")
     saved_model.save(mended, f"{folder}/simple.safetensors")
     saved_model.save(converted, f"{folder}/digits.safetensors")
     simple, digits = saved_model.load(f"{folder}/simple.safetensors", examples.MendedModel(), x), saved_model.load(f"{folder}/digits.safetensors")
     print("bit for bit the same:", simple(x).equal(mended(x)), digits(images).equal(converted(images)))
 
 # %% [markdown]
-# ## What you expected, and what was so
+# ## What you expected
 
 # %%
 record(guess_learn, guess_slope, guess_share, guess_torch)
@@ -272,19 +272,19 @@ record(guess_learn, guess_slope, guess_share, guess_torch)
 # %% [markdown]
 # ## In five lines
 #
-# 1. PTQ rounds a finished network; with few bits it cannot bear that.
-# 2. QAT puts a fake-quantize behind each weight and activation, and trains on.
-# 3. The straight-through estimator takes a slope of 1 for a staircase that has none.
-# 4. Weights creep, and the few codes that change bring back most of the accuracy.
+# 1. PTQ rounds a network after training. With few bits, that costs too much accuracy.
+# 2. QAT puts a fake-quantize behind each weight and activation, and continues the training.
+# 3. The straight-through estimator uses a slope of 1 for a staircase whose slope is 0.
+# 4. Weights move slowly, and the few codes that change recover most of the accuracy.
 # 5. Prepare, train, freeze, `eval()`, convert; then measure the converted network.
 
 # %% [markdown]
 # ## Exercises
 #
-# Each check answers at once. A wrong answer gets a hint; an empty one stops nothing.
+# Each check answers at once, and a wrong answer gets a hint. You can leave an exercise empty.
 
 # %% [markdown]
-# **1.** A weight begins at 0.15. Its levels are the whole numbers, its target is 1, the learning rate is 0.1. After how many steps does its output jump? Work it by hand: each step moves the weight by the learning rate times (target - output).
+# **1.** A weight starts at 0.15. Its levels are the whole numbers, its target is 1, and the learning rate is 0.1. After how many steps does its output jump? Work it out by hand: each step moves the weight by the learning rate times (target - output).
 
 # %%
 steps_to_the_jump = None
@@ -308,7 +308,7 @@ weight_target_rate = (0.15, 0.15, 0.3)
 check("qat_with_fbgemm.2", weight_target_rate)
 
 # %% [markdown]
-# **3. Spot the bug.** This is the slope that training takes for the rounding of `x`. With it, weights drift far beyond the last level, and come back too late. Mend it: the slope must be 0 for what is clipped, that is more than half a step beyond the last level.
+# **3. Spot the bug.** This is the slope that training uses for the rounding of `x`. With it, weights drift far beyond the last level, and take too long to come back. Fix it: the slope must be 0 for values that are clipped, that is, for values more than half a step beyond the last level.
 
 # %%
 def slope(x, scale, zero_point, qmin, qmax):

@@ -1,5 +1,6 @@
 """The instructor's guide keeps what it promises: plans add up, counts are those of the pages, headings exist."""
 
+import json
 import re
 import subprocess
 import sys
@@ -31,6 +32,38 @@ def section(title):
 def test_a_plan_adds_up(plan):
     rows = re.findall(r"^\| (\d+) \|", section(f"{plan} minutes"), re.MULTILINE)
     assert sum(map(int, rows)) == plan
+
+
+@pytest.mark.parametrize("plan", [45, 90, 180])
+def test_a_plan_has_slack_benefits_and_what_to_drop(plan):
+    text = section(f"{plan} minutes")
+    (slack,) = re.findall(r"^\| (\d+) \| Slack", text, re.MULTILINE)
+    assert int(slack) >= plan / 10
+    assert re.search(r"^\| \d+ \| Benefits", text, re.MULTILINE)
+    assert "If you are late, drop in this order: " in text
+
+
+def test_the_key_answers_every_question():
+    """Each question of each source stands there once, with one right choice."""
+    rows = re.findall(r"^\| \[\d+\]\(\S+\) \| (.+?) \| (.+?) \| (.+) \|$", section("Answer key"), re.MULTILINE)
+    asked = sum(page.source.read_text(encoding="utf-8").count(" = Prediction(") for page in contents.pages())
+    assert len(rows) == asked > 40
+    assert [choices for _, choices, _ in rows if choices.count("**") != 2 or "A " not in choices] == []
+
+
+def test_the_key_is_read_off_a_notebook(tmp_path):
+    """Of two choices that begin alike, the longer one that fits is the right one."""
+
+    def cell(source, text):
+        return {"cell_type": "code", "source": source, "outputs": [{"text": text}]}
+
+    page = tmp_path / "page.ipynb"
+    question = cell(
+        'g = Prediction("How many (of 4)?", ["1", "16", "2"])\ng', "How many (of 4)? (16 / 1 / 2) not attempted yet"
+    )
+    reveal = cell('g.reveal(16, "Why.")', "Your guess: not attempted yet. Answer: 16 (15.9).\nIt is\nso.")
+    page.write_text(json.dumps({"cells": [question, reveal]}), encoding="utf-8")
+    assert list(tables.asked_and_answered(page)) == [("How many (of 4)?", ["16", "1", "2"], "16", "It is so.")]
 
 
 @pytest.mark.parametrize("path", tables.FILES, ids=lambda path: path.name)
@@ -81,6 +114,17 @@ def test_the_hub_gives_each_student_enough():
     # the sections that tljh-config knows: https://tljh.jupyter.org/en/latest/topic/tljh-config.html
     assert set(settings) <= {"users", "limits", "user_environment", "services", "https", "auth"}
     assert int(settings["limits"]["memory"].removesuffix("M")) >= 2 * SERVER_NEEDS_MB  # two pages open
+
+
+def test_kubernetes_gives_each_student_enough():
+    settings = yaml.safe_load((ROOT / "docs" / "z2jh.yaml").read_text(encoding="utf-8"))
+    memory, cpu = settings["singleuser"]["memory"], settings["singleuser"]["cpu"]
+    assert int(memory["guarantee"].removesuffix("M")) >= SERVER_NEEDS_MB
+    assert int(memory["limit"].removesuffix("M")) >= 2 * SERVER_NEEDS_MB  # two pages open
+    assert cpu["guarantee"] == 1 / 4  # a core for four students
+    told = section("Kubernetes")
+    per_node, node = (int(re.search(words, told)[1]) for words in (r"holds (\d+) students", r"a node of (\d+) GB"))
+    assert per_node == int((node - 2) / (int(memory["guarantee"].removesuffix("M")) / 1000))
 
 
 def test_the_rows_of_the_hub_follow_from_the_measurement():

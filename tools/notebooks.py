@@ -184,6 +184,8 @@ def main(arguments=None):
         except NotebookError as error:
             failed = 1
             print(f"{path.name}: FAILED, and left as it was\n{error}", file=sys.stderr, flush=True)
+    if not options.check:
+        tables.write()  # the answer key follows from what is stored now
     return failed
 
 

@@ -5,6 +5,7 @@ in the file's name follows the table of contents, and so do "page 3", "exercise 
 words of the link. `python3 start.py notebooks` calls this.
 """
 
+import json
 import re
 
 import contents
@@ -16,6 +17,7 @@ FILES = tuple(ROOT / name for name in ("README.md", "docs/instructor.md", "docs/
 MADE = re.compile(r"(<!-- made: (\w+) -->\n).*?(?=<!-- end -->)", re.DOTALL)
 NOTEBOOK = re.compile(r"(?:\[([^\]]*)\]\()?([\w./]*notebooks/)\d\d_(\w+)\.ipynb")
 
+ASKED = re.compile(r"(.*) \((.* / .*)\) not attempted yet", re.DOTALL)
 COUNTED = ("words", "lines", "hands_on", "questions", "reading", "exercises", "exercising")
 HEAD = ("words", "lines", "hands-on", "questions", "**minutes**", "exercises", "**more**")
 
@@ -31,7 +33,39 @@ def counts():
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-TABLES = {"overview": lambda: course.overview("notebooks/"), "counts": counts}
+def plain(output):
+    """Return what an output of a notebook says as text."""
+    return "".join(output.get("text", output.get("data", {}).get("text/plain", "")))
+
+
+def asked_and_answered(path):
+    """Yield question, choices in the order that readers see, the right one, and why; from the outputs of a notebook."""
+    waiting = {}
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        source, texts = "".join(cell["source"]), [plain(output) for output in cell.get("outputs", ())]
+        for name in course.ASKED.findall(source):
+            waiting[name] = ASKED.fullmatch(next(text for text in texts if ASKED.fullmatch(text))).groups()
+        for name in re.findall(r"^(\w+)\.reveal\(", source, re.MULTILINE):
+            answer, why = next(text for text in texts if "Answer: " in text).split("Answer: ")[1].split("\n", 1)
+            question, listed = waiting.pop(name)
+            choices = listed.split(" / ")
+            right = max((choice for choice in choices if answer.startswith(choice)), key=len)
+            yield question, choices, right, " ".join(why.split())
+
+
+def answers():
+    """Return the instructor's key: what each page asks, the choices by letter with the right one in bold, and why."""
+    lines = [["page", "question", "choices", "why"], ["---"] * 4]
+    for page in contents.pages():
+        stored = course.STUDENT / f"{page.stem}.ipynb"
+        for question, choices, right, why in asked_and_answered(stored) if stored.exists() else ():
+            letters = [f"{letter} {choice}" for letter, choice in zip("ABCDEFG", choices, strict=False)]
+            told = "; ".join(f"**{text}**" if text[2:] == right else text for text in letters)
+            lines.append([f"[{page.number}](../notebooks/{page.stem}.ipynb)", question, told, why])
+    return "\n".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |" for line in lines)
+
+
+TABLES = {"answers": answers, "overview": lambda: course.overview("notebooks/"), "counts": counts}
 
 
 def follow(match):

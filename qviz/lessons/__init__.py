@@ -5,6 +5,7 @@
 * exercises, answers: an answer is checked at once, with a hint that fits the mistake
 * questions, quiz: what people believe before the course, and after it
 * checks: the checks of every exercise, one file for each lesson
+* model_report: the report on a model that ends the course, compared with what was measured
 * local_result: what only this machine can say, shown and never stored
 * sweep: one function on many settings, on all cores
 * environment: what is missing on this machine, and how to mend it

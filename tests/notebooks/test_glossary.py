@@ -48,7 +48,7 @@ def prose(source):
 
 def unknown(text):
     """Return the bold words and the abbreviations that the glossary does not know."""
-    text = re.sub(r"\bW\d+A\d+\b", "", text)  # the notation of the glossary: W4A8
+    text = re.sub(r"\bW\d+(A\d+)?\b", "", text)  # the notation of the glossary: W4A8, and W4 for weights alone
     known = glossary.terms()
     bold = {match[1] for match in glossary.BOLD.finditer(text) if not match[2]}
     bold = {word for word in bold if not word.endswith(("?", "!"))} - MENUS - EMPHASIS - LABELS - NAMES

@@ -67,7 +67,7 @@ def shared_ranges(answer) -> None:
         x = np.random.default_rng(1).standard_normal((20, 4))
         wanted = np.maximum(x @ w1.T + b1, 0) @ w2.T
         off = np.abs(np.maximum(x @ v1.T + c1, 0) @ v2.T - wanted).max()
-        if off > 1e-5 * np.abs(wanted).max():  # float32 is enough
+        if not off <= 1e-5 * np.abs(wanted).max():  # float32 is enough, and NaN is not
             same_bias = " The bias is a part of its channel." if np.array_equal(c1, b1) else ""
             raise Hint(f"The two layers compute something else: an output is off by {off:.2f}.{same_bias}")
         ratio = np.abs(v1).max(axis=1) / np.abs(v2).max(axis=0)

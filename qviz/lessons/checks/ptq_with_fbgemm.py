@@ -14,7 +14,11 @@ WEIGHTS = [RNG.standard_normal(50), np.array([-4.0, 1.0]), np.array([-1.0, 4.0])
 JOINTS = [(*map(RNG.standard_normal, ((5, 4), (5,), (3, 5))), 2.0 ** RNG.integers(-4, 5, 5)) for _ in range(3)]
 
 
+<<<<<<< HEAD
 @exercise(1, "All these scales take only a few hundred bytes: they are the cheapest remedy on this page.")
+=======
+@exercise(1, "A few hundred bytes for all these scales: the cheapest fix on this page.")
+>>>>>>> ced0a46 (Pages 5, 7 and 11 read aloud; the guide gets objectives, plans with slack, a key, votes, Kubernetes and what students ask)
 def scales_of_the_network(answer) -> None:
     """Ask how many weight scales the digits network has, one for each output channel."""
     count = number_of(answer, "a number of scales")
@@ -63,7 +67,7 @@ def rescaled(answer) -> None:
         x = np.random.default_rng(1).standard_normal((20, 4))
         wanted = _two_layers(x, w1, b1, w2)
         off = np.abs(_two_layers(x, *parts) - wanted).max()
-        if off > 1e-5 * np.abs(wanted).max():  # float32 is enough
+        if not off <= 1e-5 * np.abs(wanted).max():  # float32 is enough, and NaN is not
             raise Hint(
                 f"The two layers compute something else: an output is off by {off:.2f}. {_why(parts, b1, w2, s)}"
             )
@@ -90,7 +94,7 @@ def _two_layers(x, w1, b1, w2):
     return np.maximum(x @ w1.T + b1, 0) @ w2.T
 
 
-@exercise(4, "Three calls, and the one that is forgotten most prints no error: running the images through.")
+@exercise(4, "Of the three steps, people most often forget to run the images through, and there is no error message.")
 def own_ptq(answer) -> None:
     """Ask for the verdict of own_ptq.judge, which compares the reader's network with that of qviz's own PTQ."""
     refuse_verdict(answer, "own PTQ", "own_ptq.judge(quantize_network)")

@@ -70,7 +70,8 @@ def judge(function: Callable[[nn.Module, torch.Tensor], nn.Module]) -> RepairRes
     --------
     >>> from torch.ao import quantization
     >>> def without_calibration(model, images):
-    ...     model.eval().qconfig = quantization.get_default_qconfig("fbgemm")
+    ...     model.eval()
+    ...     model.qconfig = quantization.default_qconfig
     ...     return quantization.convert(quantization.prepare(model))
     >>> print(judge(without_calibration).hint)
     No observer of conv1 saw an image, so its output has scale 1.0: run the images through what prepare returned.

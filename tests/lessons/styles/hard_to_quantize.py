@@ -193,6 +193,8 @@ WRONG = {
         lambda w1, b1, w2: [in_a_loop(w1, b1, w2)[0].T, b1, w2],
         lambda w1, b1, w2: [-part for part in in_a_loop(w1, b1, w2)],
         lambda w1, b1, w2: in_a_loop(w1, b1, w2)[::-1],
+        lambda w1, b1, w2: (in_a_loop(w1, b1, w2)[0], b1 * np.nan, in_a_loop(w1, b1, w2)[2]),
+        lambda w1, b1, w2: tuple(part * np.nan for part in (w1, b1, w2)),
     ],
     3: [
         swapped_sign, next_column_alone, from_the_last_column, never_rounded_at_the_end, error_of_what_arrived, nearest,

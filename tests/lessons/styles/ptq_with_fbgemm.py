@@ -110,6 +110,8 @@ WRONG = {
         lambda w1, b1, w2, s: (w2 / s, b1 * s, w1 * s[:, None]),
         lambda w1, b1, w2, s: (np.rint(w1 * s[:, None]), b1 * s, w2 / s),
         lambda w1, b1, w2, s: (w1 * s[:, None], np.abs(b1) * s, w2 / s),
+        lambda w1, b1, w2, s: (w1 * s[:, None], b1 * np.nan, w2 / s),
+        lambda w1, b1, w2, s: (w1 * s[:, None], b1 * s, w2 * np.nan),
     ],
     4: [
         "it works", True,
