@@ -180,6 +180,8 @@ def main(name="", *options):
     if name == "test" and "--thorough" in options:
         options = tuple(o for o in options if o != "--thorough")
         os.environ.setdefault("QVIZ_STATES", "5000")  # random states of each explorer
+    if name in ("lab", "app"):  # networks so small that a second thread costs more than it brings, and slows the others
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
     if name == "lab":
         os.environ["JUPYTER_CONFIG_PATH"] = config_path(os.environ.get("JUPYTER_CONFIG_PATH", ""))
     if name == "lab" and os.name != "nt" and os.geteuid() == 0:

@@ -131,15 +131,14 @@ LocalResult("How much energy does the wide network need, according to the energy
 # %% [markdown]
 # ## Accuracy: the cost of fewer bits
 #
-# **W3A4** means 3 bits for the weights and 4 bits for the activations. The next cell quantizes our network after training (PTQ). It also trains the network further with simulated rounding (QAT), for three epochs and with three random seeds.
+# **W3A4** means 3 bits for the weights and 4 bits for the activations. The next cell compares our network rounded after training (PTQ) with the same network trained further with simulated rounding (QAT), for ten epochs and with three random seeds. The trainings are the stored ones of [page](page:qat_with_fbgemm), where you can repeat them.
 
 # %%
 from qviz.pytorch.labs.qat_lab import QATLab
-lab = QATLab()
-formats = [{"weight_bits": w, "activation_bits": a, "epochs": 3} for w, a in ((8, 8), (4, 4), (3, 4), (2, 4))]
-seeds = [settings | {"seed": seed} for settings in formats for seed in (0, 1, 2)]
-sweep(lambda settings: lab.train(**settings), seeds, workers=1, progress=True)
-runs = [lab(**settings) for settings in seeds]
+from qviz.pytorch.labs.stored_trainings import stored_trainings
+lab = QATLab(stored_trainings())
+formats = [{"weight_bits": w, "activation_bits": a} for w, a in ((8, 8), (4, 4), (3, 4), (2, 4))]
+runs = [lab(**settings, seed=seed) for settings in formats for seed in (0, 1, 2)]
 found = {"PTQ": [run.accuracies[0] for run in runs[::3]], "QAT": [run.accuracies[-1] for run in runs]}
 accuracy_by_bits([run.config.name for run in runs[::3]], found, runs[0].float_accuracy, images=359)
 

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from qviz.numerics import _check
+from qviz.widgets._moves_first import answer_moves
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +100,7 @@ def sweep(
             for result in found:
                 results.append(result)
                 bar.update()
+                answer_moves()
     except KeyboardInterrupt:
         pass
     return Sweep(settings, results)

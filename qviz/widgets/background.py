@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 
 import ipywidgets as widgets
 
+from ._moves_first import answer_moves
+
 PAUSE_S = 0.01  # the kernel takes several rounds of its loop to hear one message
 
 
@@ -62,7 +64,7 @@ class Work(widgets.HBox):
         """Do all of it now; an interrupt of the kernel stops it."""
         steps = self._begin()
         while self._step(steps):
-            pass
+            answer_moves()
 
     def start(self) -> None:
         """Do it step by step while the kernel goes on listening; where nothing listens, now."""

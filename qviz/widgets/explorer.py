@@ -18,6 +18,7 @@ from qviz.plots import Canvas
 from qviz.tensors import tensor
 
 from ._layout import NamedImage, SettingError, SettingNameError, family
+from ._moves_first import answer_before_cells
 from ._own_data import OpenFile, Own, TensorList, own_data
 from ._panel import WIDTH, ControlPanel
 from ._readout import LINE_PX, html_of
@@ -95,6 +96,7 @@ class Explorer(widgets.VBox):
         self._controls = controls_of(self.State)
         self._own: Own | None = None
         self._text, self._holding, self._showing = "", True, 0
+        self._moved_by_reader: dict[str, Any] = {}
         super().__init__(layout={"width": "auto"})
         self.add_class("qviz-explorer")
         values, own = self._checked(settings)
@@ -119,6 +121,7 @@ class Explorer(widgets.VBox):
         self._start = {name: getattr(self, name) for name in self._controls}
         self._start |= {"tensor": self.tensor} if self.tensor else {}
         self.observe(self._moved, list(self._controls))
+        answer_before_cells()
         note(self)
 
     def __setattr__(self, name, value):
@@ -211,8 +214,11 @@ class Explorer(widgets.VBox):
         self._apply(values, own, settings)
 
     def reset(self, **but) -> None:
-        """Put every control back to where it was at first, but for those named here, and paint once."""
-        start = dict(self._start)
+        """Put every control back to where it was at first, but for those named here, and paint once.
+
+        Called without any, it keeps what the reader has moved: a page's own steps end with it.
+        """
+        start = self._start | ({} if but else self._moved_by_reader)
         if "data" in but or not (self._own and start.get("tensor") in self._own.arrays):
             start.pop("tensor", None)
         self.set(**start | but)
@@ -346,6 +352,7 @@ class Explorer(widgets.VBox):
         def take(change) -> None:
             if not self._showing:  # what it was just told is no move of the reader's
                 setattr(self, name, control.taken_from(change.owner, change.new))
+                self._moved_by_reader[name] = getattr(self, name)
                 show()
 
         self.observe(show, name)
@@ -485,6 +492,7 @@ class Explorer(widgets.VBox):
             self._image.value = self._canvas.png(dots)
 
     def _on_reset(self, _button) -> None:
+        self._moved_by_reader.clear()
         self.reset()
 
     def _on_code(self, _button) -> None:

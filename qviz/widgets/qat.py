@@ -139,6 +139,8 @@ def _progress(state: State, result: Result) -> str:
     done = f"{result.known.done} of {state.epochs} epochs"
     if result.training:
         return f"Training: {done}. Stop, or a changed setting, ends it."
+    if result.known.engine == "stored":
+        return f"Trained beforehand: {done}. Press Train to repeat it here."
     if result.known.complete:
         return f"Trained: {done}."
     if result.known.done:

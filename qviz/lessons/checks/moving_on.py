@@ -20,11 +20,7 @@ RUNS = [  # the operations of a reference model, of a lowered, a dynamic, a floa
 ]
 
 
-<<<<<<< HEAD
 @exercise(1, "torch.ao uses the same rule. qviz divides by the highest code, so that nothing is clipped.")
-=======
-@exercise(1, "torch.ao has the same rule; qviz divides by the highest code alone, so that nothing is clipped.")
->>>>>>> ced0a46 (Pages 5, 7 and 11 read aloud; the guide gets objectives, plans with slack, a key, votes, Kubernetes and what students ask)
 def torchao_scale(answer) -> None:
     """Ask for a function from weights and bits to the scale max|w| / ((2**bits - 1) / 2)."""
     for bits, seed, sign in ((8, 0, 1), (8, 0, -1), (4, 1, 1), (4, 1, -1), (2, 2, 1)):  # largest above 0, and below
@@ -41,11 +37,7 @@ def torchao_scale(answer) -> None:
             )
 
 
-<<<<<<< HEAD
 @exercise(2, "Half of the file is unused. Packed formats store two codes in a byte.")
-=======
-@exercise(2, "Half of the file is wasted. Formats that pack put two codes into a byte.")
->>>>>>> ced0a46 (Pages 5, 7 and 11 read aloud; the guide gets objectives, plans with slack, a key, votes, Kubernetes and what students ask)
 def bytes_of_codes(answer) -> None:
     """Ask for the bytes of the 4-bit codes of fc1: one a byte, two a byte."""
     one, two = numbers_of(answer, 2, "two numbers of bytes")
@@ -56,11 +48,7 @@ def bytes_of_codes(answer) -> None:
         raise Hint("A byte has 8 bits, so two codes of 4 bits fit.")
 
 
-<<<<<<< HEAD
 @exercise(3, "Quantizing without integer products adds rounding errors, but makes nothing faster.")
-=======
-@exercise(3, "Without integer products, a quantized network loses accuracy and is no faster.")
->>>>>>> ced0a46 (Pages 5, 7 and 11 read aloud; the guide gets objectives, plans with slack, a key, votes, Kubernetes and what students ask)
 def integer_layers(answer) -> None:
     """Ask for a function from the names of operations to how many of them multiply integers."""
     refuse_unchanged(answer, lambda names: sum("quantize_per_tensor" in name for name in names), [(r,) for r in RUNS])
@@ -72,11 +60,7 @@ def integer_layers(answer) -> None:
             raise Hint(f"A network whose products are {', '.join(products)} has {wanted} such layers, not {count:g}.")
 
 
-<<<<<<< HEAD
 @exercise(4, "This is finer than per channel, but needs nine times as many scales.")
-=======
-@exercise(4, "That is finer than per channel, and takes nine times as many scales.")
->>>>>>> ced0a46 (Pages 5, 7 and 11 read aloud; the guide gets objectives, plans with slack, a key, votes, Kubernetes and what students ask)
 def scales_of_a_convolution(answer) -> None:
     """Ask for the scales of conv2: by output channel and place, by output channel."""
     places, channels = numbers_of(answer, 2, "two numbers of scales")

@@ -14,11 +14,7 @@ WEIGHTS = [RNG.standard_normal(50), np.array([-4.0, 1.0]), np.array([-1.0, 4.0])
 JOINTS = [(*map(RNG.standard_normal, ((5, 4), (5,), (3, 5))), 2.0 ** RNG.integers(-4, 5, 5)) for _ in range(3)]
 
 
-<<<<<<< HEAD
 @exercise(1, "All these scales take only a few hundred bytes: they are the cheapest remedy on this page.")
-=======
-@exercise(1, "A few hundred bytes for all these scales: the cheapest fix on this page.")
->>>>>>> ced0a46 (Pages 5, 7 and 11 read aloud; the guide gets objectives, plans with slack, a key, votes, Kubernetes and what students ask)
 def scales_of_the_network(answer) -> None:
     """Ask how many weight scales the digits network has, one for each output channel."""
     count = number_of(answer, "a number of scales")

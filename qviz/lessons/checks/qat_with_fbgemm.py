@@ -12,11 +12,7 @@ MOST_STEPS, JUMPS = 60, 40
 GRIDS = [QParams(0.25, 0, INT4), QParams(0.1, 5, UINT4), QParams(2.0, -1, INT2)]
 
 
-<<<<<<< HEAD
 @exercise(1, "The first three steps do not change the loss, but the weight needs them to reach the edge.")
-=======
-@exercise(1, "The first three steps change nothing that the loss can see, but without them there would be no fourth.")
->>>>>>> ced0a46 (Pages 5, 7 and 11 read aloud; the guide gets objectives, plans with slack, a key, votes, Kubernetes and what students ask)
 def steps_to_the_jump(answer) -> None:
     """Ask for the step after which a weight's output jumps."""
     steps = number_of(answer, "a number of steps")
@@ -32,11 +28,7 @@ def steps_to_the_jump(answer) -> None:
     raise Hint(f"{where}, and its output jumped before. While the output is 0, each step moves the weight by 0.1.")
 
 
-<<<<<<< HEAD
 @exercise(2, "If the target lies between two levels, both are wrong, and each pushes the weight back to the other.")
-=======
-@exercise(2, "Neither of the two levels is right, so each one pulls the weight back across the edge to the other.")
->>>>>>> ced0a46 (Pages 5, 7 and 11 read aloud; the guide gets objectives, plans with slack, a key, votes, Kubernetes and what students ask)
 def never_rests(answer) -> None:
     """Ask for a weight, a target and a learning rate with which the output keeps jumping at 3 bits."""
     weight, target, lr = numbers_of(answer, 3, "three numbers: a weight, a target and a learning rate")
@@ -56,11 +48,7 @@ def never_rests(answer) -> None:
     )
 
 
-<<<<<<< HEAD
 @exercise(3, "If a weight is clipped, moving it changes nothing, so no gradient should push it further out.")
-=======
-@exercise(3, "Moving a clipped weight changes nothing, so no gradient should push it further out.")
->>>>>>> ced0a46 (Pages 5, 7 and 11 read aloud; the guide gets objectives, plans with slack, a key, votes, Kubernetes and what students ask)
 def slope_where_clipped(answer) -> None:
     """Ask for a function from x and a grid to the slope of the straight-through estimator."""
     rng = np.random.default_rng(0)  # each answer meets the same values

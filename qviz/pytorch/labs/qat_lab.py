@@ -4,7 +4,7 @@ What leaves here are arrays and numbers, so that pictures and widgets need no to
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -36,7 +36,7 @@ class QATResult:
     float_accuracy : float
     converted_accuracy : float: of the integer network, simulated where there is no engine; NaN until it is complete
     agreement : float: share of test images that both name the same; NaN likewise
-    engine : str: whose kernel ran, or "simulated"; "" until it is complete
+    engine : str: whose kernel ran, or "simulated"; "stored" where it was done beforehand; "" until it is complete
     complete : bool: whether all epochs are done
     """
 
@@ -63,6 +63,11 @@ class QATLab:
     Called with the fields of a QATConfig it says what is known, and trains nothing: a training that is done or was
     stopped, else the network as it is before the first epoch.
 
+    Parameters
+    ----------
+    known : iterable of QATResult
+        Trainings done before, such as `stored_trainings()`: they are returned as if they had been done here.
+
     Examples
     --------
     >>> lab = QATLab()
@@ -76,8 +81,8 @@ class QATLab:
     (1, True)
     """
 
-    def __init__(self):
-        self._known: OrderedDict[QATConfig, QATResult] = OrderedDict()
+    def __init__(self, known: Iterable[QATResult] = ()):
+        self._known: OrderedDict[QATConfig, QATResult] = OrderedDict((result.config, result) for result in known)
 
     def __call__(self, **settings) -> QATResult:
         """Return what is known of a training; at new settings observe the network, which takes 0.05 s."""

@@ -131,7 +131,7 @@ class MigrationLab:
         if BACKENDS[name].needs():
             return NAN
         x, model = self.x[:images], self.model(name)
-        with torch.no_grad(), torchao_env.quiet():
+        with torch.no_grad(), torchao_env.quiet(), engines.threads(1):
             difference = model(x) - torch.cat([model(image) for image in x.split(1)])
         return int((difference.abs().amax(1) > 1e-3).sum())  # sums of another order differ by 1e-5
 
@@ -162,13 +162,14 @@ class MigrationLab:
 
     def _build(self, name: str) -> nn.Module:
         _check(name)
-        return BACKENDS[name].build(self)
+        with engines.threads(1):  # so small a network that a second thread costs more than it brings
+            return BACKENDS[name].build(self)
 
     def _run(self, name: str) -> tuple[torch.Tensor, tuple[str, ...]]:
         """Return the logits, and the operations of one batch."""
         filled = torch.cat([self.x, self.x[: -len(self.x) % BATCH]])  # a lowered network takes whole batches only
         model, batches = self.model(name), filled.split(BATCH)
-        with torchao_env.quiet(), torch.no_grad():
+        with torchao_env.quiet(), torch.no_grad(), engines.threads(1):
             with ReproducibleSums():
                 logits = torch.cat([model(batch) for batch in batches])
             return logits[: len(self.x)], executed_operations.run(model, batches[0])[1]

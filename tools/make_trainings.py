@@ -1,0 +1,11 @@
+"""Remake qviz/data/files/trainings.npz, trainings that ship with qviz: `python tools/make_trainings.py`, a minute."""
+
+from pathlib import Path
+
+from make_data import write
+
+from qviz.pytorch.labs.stored_trainings import FILE, packed, settings, trained_anew
+
+if __name__ == "__main__":
+    results = [trained_anew(config) for config in settings()]
+    write(Path(__file__).resolve().parent.parent / "qviz" / "data" / "files" / FILE, packed(results))
