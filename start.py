@@ -53,7 +53,7 @@ COMMANDS = {  # command: (extras of pyproject.toml, what .venv's Python runs)
     "slides": ({"app", "lab", "torch"}, ["tools/slides.py"]),
     "test": ({"app", "lab", "site", "test", "torch"}, ["-m", "pytest"]),
     "notebooks": ({"lab", "torch"}, ["tools/notebooks.py"]),
-    "site": ({"site"}, ["tools/site.py"]),
+    "site": ({"site", "torch"}, ["tools/site.py"]),
     "bench": ({"bench", "lab", "torch"}, ["-m", "benchmarks"]),
 }
 

@@ -4,6 +4,7 @@ import hashlib
 import importlib.util
 import io
 import json
+import math
 import subprocess
 import sys
 import zipfile
@@ -64,8 +65,24 @@ def test_an_explorer_is_found_where_a_cell_shows_it(tool):
     )
     assert shown("photo", made) == ("PhotoExplorer", {"bits": 3})
     assert shown("qviz.widgets.SizeExplorer()", made) == ("SizeExplorer", {})
-    assert shown("lab = QATLab()\nQATExplorer(lab, seed=1)", made) == ("QATExplorer", {})
+    assert shown("lab = QATLab()\nQATExplorer(lab, seed=1)", made) == ("QATExplorer", {"seed": 1})
     assert shown("photo.reset()", made) is None and shown("print(1)", made) is None and shown("x = 1", made) is None
+
+
+def test_the_controls_of_computed_states_offer_what_is_computed(tool):
+    states = tool("tools/torch_states.py")
+    assert {"low": 2, "high": 8}.items() <= states.controls("PTQExplorer")[0].items()
+    assert states.controls("PTQExplorer", few=True)[0]["options"] == [3, 8]
+    for name, moves in states.MOVES.items():
+        for few in (False, True):
+            offered = [
+                control.get("options")
+                or ([False, True] if control["kind"] == "toggle" else list(range(control["low"], control["high"] + 1)))
+                for control in states.controls(name, few)
+            ]
+            listed = [list(values) for values in (moves.few if few else moves.values).values()]
+            assert offered == listed or few, name
+            assert len(moves.chosen(few)) == math.prod(map(len, listed))
 
 
 def test_bytecode_runs_though_its_source_is_of_another_day(tool, tmp_path):

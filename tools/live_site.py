@@ -11,34 +11,57 @@ from importlib import metadata
 from pathlib import Path
 
 import pyodide as pinned
+import torch_states
 
 import qviz.widgets
 from qviz.widgets import gallery
+from qviz.widgets.controls import controls_of
 from qviz.widgets.links import PAGE, write_link
-from qviz.widgets.live import controls_as_data, live_explorers
+from qviz.widgets.live import controls_as_data, live_explorers, state_as_data
 
 ROOT = Path(__file__).resolve().parent.parent
 LIVE = ROOT / "docs" / "site" / "live"
 PACKED = ("ipywidgets", "comm")  # what qviz needs and Pyodide does not have; both are Python alone
 NOT_PACKED = ("qviz/pytorch/",)  # a browser has no torch
 LOADS = "Python loads into this page: about 19 MB the first time, nothing later. You can read on meanwhile."
-NEEDS_TORCH = (
-    "This explorer needs PyTorch, which no browser runs. {binder}On your own machine: "
-    "<code>python3 start.py lab</code>."
+STATES = "states/"  # of explorers on torch, among the static files
+ELSEWHERE = "{binder}On your own machine: <code>python3 start.py lab</code>."
+NEEDS_TORCH = f"This explorer needs PyTorch, which no browser runs. {ELSEWHERE}"
+SOME_STATES = (
+    "This explorer needs PyTorch, which no browser runs; the {count} settings that these controls offer were computed "
+    f"when the site was built. For all others: {ELSEWHERE}"
 )
 BINDER = 'Open it <a href="https://mybinder.org/v2/gh/{repository}/HEAD?urlpath=lab/tree/notebooks">on Binder</a>. '
 
 
-def let_explorers_move(notebook, repository=""):
-    """Put before each picture of an explorer what the page's script needs, or what the reader does."""
-    made = {}
+def let_explorers_move(notebook, repository="", tables=None):
+    """Put before each picture of an explorer what the page's script needs, or what the reader does.
+
+    `tables` are those of explorers on torch whose states were computed; see torch_states.
+    """
+    made, tables = {}, tables or {}
     for cell in notebook["cells"]:
         if cell["cell_type"] != "code":
             continue
         shown = explorer_shown("".join(cell["source"]), made)
         if shown and any("image/png" in output.get("data", {}) for output in cell["outputs"]):
-            place = block(*shown) if shown[0] in live_explorers() else needs_torch(repository)
+            place = _place(*shown, repository, tables)
             cell["outputs"].insert(0, {"output_type": "display_data", "metadata": {}, "data": {"text/html": place}})
+
+
+def _place(name, settings, repository, tables):
+    if name in live_explorers():
+        return block(name, settings, figures=_figures(name, settings))
+    if name in tables:
+        return stored_block(name, settings, tables[name], repository)
+    return needs_torch(repository)
+
+
+def _figures(name, settings):
+    explorer = live_explorers()[name](**settings)
+    figures = state_as_data(explorer)["figures"]
+    explorer.close()
+    return figures
 
 
 def explorer_shown(source, made):
@@ -60,45 +83,79 @@ def _made_by(node):
     name = getattr(node.func, "attr", getattr(node.func, "id", ""))
     if not name.endswith("Explorer") or name not in qviz.widgets.__all__:
         return None
-    live = name in live_explorers()
-    return name, {k.arg: ast.literal_eval(k.value) for k in node.keywords} if live else {}
+    return name, {k.arg: ast.literal_eval(k.value) for k in node.keywords}
 
 
-def block(name, settings, inside=""):
+def block(name, settings, inside="", figures=None, **more):
     """Return the place of an explorer in a page; the script fills it."""
-    kind = live_explorers()[name]
+    kind = getattr(qviz.widgets, name)
     link = write_link(kind, settings)
     data = {"explorer": name, "settings": settings, "controls": controls_as_data(kind), "link": link}
+    data |= {"figures": figures or {}} | more
     told = {key: value if isinstance(value, str) else json.dumps(value) for key, value in data.items()}
     attributes = " ".join(f'data-{key}="{html.escape(value)}"' for key, value in told.items())
     return f'<div class="qviz-live" {attributes}>{inside}</div>'
 
 
-def explore(pictures):
+def stored_block(name, settings, table, repository):
+    """Return the place of an explorer on torch, which shows states that are computed."""
+    moves, kind = torch_states.MOVES[name], getattr(qviz.widgets, name)
+    start = {key: default for key, (_, default) in controls_of(kind.State).items()} | moves.fixed | settings
+    key = torch_states.key([start[control["name"]] for control in table["controls"]])
+    told = table["states"].get(key)
+    if told is None or told["state"] != start:
+        raise SystemExit(f"{name}: tools/torch_states.py must compute the state that its lesson shows, {settings}")
+    more = {"controls": table["controls"], "table": f"{STATES}{table['table']}"}
+    return block(name, start, figures=told["figures"], **more) + some_states(table, repository)
+
+
+def some_states(table, repository):
+    said = SOME_STATES.format(count=len(table["states"]), binder=_binder(repository))
+    return f'<p class="qviz-torch">{said}</p>'
+
+
+def explore(pictures, tables):
     """Return the place of all explorers, one at a time; their first pictures go into a folder."""
     kinds = {name: stored(name, kind, pictures) for name, kind in live_explorers().items()}
+    kinds |= {name: first_of(name, table) for name, table in tables.items()}
     data = json.dumps(kinds).replace("</", "<\\/")
-    first = next(iter(kinds))
+    first = next(iter(live_explorers()))
     inside = f'{picture(kinds[first])}<script type="application/json">{data}</script>'
-    return block(first, {}, inside)
+    return block(first, {}, inside, kinds[first]["figures"])
+
+
+def first_of(name, table):
+    """Return what a page shows of an explorer on torch at first."""
+    told = next(iter(table["states"].values()))
+    place = f"_static/live/{STATES}{table['table'].partition('/')[0]}"
+    return {
+        "about": f"{gallery.told(getattr(qviz.widgets, name))} (settings computed before)",
+        "controls": table["controls"],
+        "picture": f"{place}/{told['picture']}",
+        "words": f"Picture: {told['words'].splitlines()[0]}",
+        "table": f"{STATES}{table['table']}",
+    } | {key: told[key] for key in ("readout", "figures", "link", "state")}
 
 
 def one(name, settings, pictures):
     """Return the place of one explorer, with its picture and its readout."""
-    return block(name, settings, picture(stored(name, live_explorers()[name], pictures, **settings)))
+    told = stored(name, live_explorers()[name], pictures, **settings)
+    return block(name, settings, picture(told), told["figures"])
 
 
 def stored(name, kind, pictures, **settings):
     """Return what a page shows of an explorer before it moves, and put its picture into a folder."""
     explorer = kind(**settings)
-    state = "-".join([name, *map(str, settings.values())])
-    (pictures / f"{state}.png").write_bytes(explorer.png)
+    file = "-".join([name, *map(str, settings.values())])
+    (pictures / f"{file}.png").write_bytes(explorer.png)
+    state = state_as_data(explorer)
     told = {
         "about": gallery.told(kind),
         "controls": controls_as_data(kind),
-        "picture": f"_static/live/pictures/{state}.png",
-        "words": f"Picture: {explorer._canvas.description.splitlines()[0]}",
-        "readout": explorer.readout,
+        "picture": f"_static/live/pictures/{file}.png",
+        "words": f"Picture: {state['words'].splitlines()[0]}",
+        "readout": state["readout"],
+        "figures": state["figures"],
         "link": write_link(kind, settings),
     }
     explorer.close()
@@ -111,17 +168,30 @@ def picture(told):
 
 
 def needs_torch(repository):
+    return f'<p class="qviz-torch">{NEEDS_TORCH.format(binder=_binder(repository))}</p>'
+
+
+def _binder(repository):
     name = repository.removeprefix("https://github.com/")
-    binder = BINDER.format(repository=name) if name else ""
-    return f'<p class="qviz-torch">{NEEDS_TORCH.format(binder=binder)}</p>'
+    return BINDER.format(repository=name) if name else ""
 
 
-def gather(source, pyodide):
+def computed(source, states):
+    """Return the tables of explorers on torch, and put them and their pictures among the static files."""
+    if states == "none":
+        return {}
+    if not torch_states.possible():
+        print("no torch here: its explorers stay pictures (start.py site installs it)")
+        return {}
+    return torch_states.compute(source / "static" / "live" / STATES, few=states == "few")
+
+
+def gather(source, pyodide, tables):
     """Put scripts, qviz and, where it is asked for, Pyodide among the static files; say where they are in live.json."""
     static = source / "static" / "live"
     pictures = static / "pictures"
     pictures.mkdir(parents=True)
-    (source / "explore.txt").write_text(explore(pictures), encoding="utf-8")
+    (source / "explore.txt").write_text(explore(pictures, tables), encoding="utf-8")
     (source / "first.txt").write_text(one("PhotoExplorer", {"bits": 3}, pictures), encoding="utf-8")
     for name in ("live.js", "guesses.js", "live.css", "worker.js", "pyodide-lock.json"):
         shutil.copy(LIVE / name, static)

@@ -2,6 +2,7 @@
 
 python3 start.py site                        into build/site; then: python3 -m http.server -d build/site
 python3 start.py site --pyodide build/pyodide     for a room without network; tools/pyodide.py fetches that folder
+python3 start.py site --states none          without the states of explorers on PyTorch, which take a minute or two
 python3 start.py site --out FOLDER           somewhere else
 
 A page needs no kernel: its explorers run in the reader's browser, on Pyodide (docs/site/live).
@@ -24,9 +25,9 @@ OUT = ROOT / "build" / "site"
 PROSE = ("Prediction(", ".reveal(", "record(", "check(")
 
 
-def described(notebook):
+def described(notebook, tables):
     """Fold code, wrap what is prose, give each picture its words, their first line as alt, and let explorers move."""
-    live_site.let_explorers_move(notebook, os.environ.get("QVIZ_REPOSITORY", ""))
+    live_site.let_explorers_move(notebook, os.environ.get("QVIZ_REPOSITORY", ""), tables)
     site_guesses.let_readers_guess(notebook)
     for cell in notebook["cells"]:
         tags, source = cell["metadata"].setdefault("tags", []), "".join(cell["source"])
@@ -57,17 +58,18 @@ def pictures(cell):
     return [output for output in cell.get("outputs", []) if "image/png" in output.get("data", {})]
 
 
-def gather(source, pyodide):
+def gather(source, pyodide, states):
     """Lay out what Sphinx reads: pages, notebooks, pictures, and what explorers need to move."""
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(SITE, source, ignore=shutil.ignore_patterns("live"))
-    live_site.gather(source, pyodide)
+    tables = live_site.computed(source, states)
+    live_site.gather(source, pyodide, tables)
     (source / "docs").mkdir()
     for name in ("glossary.md", "instructor.md", "tljh.yaml"):
         shutil.copy(DOCS / name, source / "docs")
     (source / "notebooks").mkdir()
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        notebook = described(json.loads(path.read_text(encoding="utf-8")))
+        notebook = described(json.loads(path.read_text(encoding="utf-8")), tables)
         (source / "notebooks" / path.name).write_text(json.dumps(notebook), encoding="utf-8")
 
 
@@ -76,10 +78,11 @@ def main(arguments=()):
     parser = argparse.ArgumentParser(prog="start.py site", description=__doc__.partition("\n")[0])
     parser.add_argument("--pyodide", type=Path, help="folder with Pyodide, where its own address is out of reach")
     parser.add_argument("--out", type=Path, default=OUT, help="folder that is made anew (default: build/site)")
+    parser.add_argument("--states", choices=("all", "few", "none"), default="all", help="of explorers on PyTorch")
     asked, others = parser.parse_known_args(arguments)
     out = asked.out.resolve()
     source = out.with_name(f"{out.name}-source")
-    gather(source, asked.pyodide)
+    gather(source, asked.pyodide, asked.states)
     shutil.rmtree(out, ignore_errors=True)
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-j", "2", *others, source, out]
     code = subprocess.run(list(map(str, command))).returncode

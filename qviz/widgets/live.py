@@ -35,7 +35,7 @@ def controls_as_data(kind: type[Explorer]) -> list[dict]:
     --------
     >>> from qviz.widgets import PhotoExplorer
     >>> controls_as_data(PhotoExplorer)[1]
-    {'name': 'bits', 'label': 'Bits', 'kind': 'slider', 'low': 2, 'high': 8, 'step': 1, 'start': 8}
+    {'name': 'bits', 'label': 'Bits', 'kind': 'slider', 'low': 2, 'high': 8, 'step': 1, 'more': False, 'start': 8}
     """
     return [_control(name, *declared) for name, declared in controls_of(kind.State).items()]
 
@@ -49,7 +49,38 @@ def _control(name: str, control, default) -> dict:
     else:
         options = [option for option in control.options if option != YOURS]
         told |= {"kind": "ladder" if isinstance(control, Ladder) else "choice", "options": options}
-    return told | {"start": default}
+    return told | {"more": control.more, "start": default}
+
+
+def state_as_data(explorer: Explorer) -> dict:
+    """Return how an explorer stands, all but its picture, as JSON can say it.
+
+    Returns
+    -------
+    dict
+        "explorer": its class, "state", "readout", "figures": those that stand large, "words": the picture in words,
+        "link", "offers": the options of lists and the ends of sliders that depend on the state, "idle": controls
+        without effect now, each with the reason.
+
+    Examples
+    --------
+    >>> from qviz.widgets import PhotoExplorer
+    >>> explorer = PhotoExplorer(bits=3)
+    >>> state_as_data(explorer)["link"]
+    'explorer=PhotoExplorer&bits=3'
+    >>> explorer.close()
+    """
+    state = {f.name: getattr(explorer, f.name) for f in fields(explorer.State)}
+    return {
+        "explorer": type(explorer).__name__,
+        "state": state,
+        "readout": explorer.readout,
+        "figures": explorer.figures(explorer.state, explorer.result) if explorer.last_error is None else {},
+        "words": explorer._canvas.description,
+        "offers": _offers(explorer),
+        "idle": _idle(explorer),
+        "link": write_link(type(explorer), state),
+    }
 
 
 class LivePage:
@@ -84,9 +115,7 @@ class LivePage:
         Returns
         -------
         str
-            JSON: {"explorer": its class, "state", "readout", "words": the picture in words, "link", "offers": the
-            options of lists and the ends of sliders that depend on the state, "idle": controls without effect now,
-            each with the reason, "notes": sentences on what could not be done}.
+            JSON: what `state_as_data` returns, and "notes": sentences on what could not be done.
         """
         asked = json.loads(message)
         link = read_link(asked["link"], live_explorers()) if "link" in asked else Link("", {})
@@ -94,18 +123,7 @@ class LivePage:
         explorer._on_dots(SimpleNamespace(new=asked.get("dots", 1)))
         notes = [*link.notes, *_moved(explorer, asked)]
         self.picture = bytes(explorer._image.value)
-        state = {f.name: getattr(explorer, f.name) for f in fields(explorer.State)}
-        told = {
-            "explorer": type(explorer).__name__,
-            "state": state,
-            "readout": explorer.readout,
-            "words": explorer._canvas.description,
-            "offers": _offers(explorer),
-            "idle": _idle(explorer),
-            "link": write_link(type(explorer), state),
-            "notes": notes,
-        }
-        return json.dumps(told)
+        return json.dumps(state_as_data(explorer) | {"notes": notes})
 
     def close(self) -> None:
         """Free every explorer."""

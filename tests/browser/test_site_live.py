@@ -5,6 +5,7 @@ Pyodide is not part of the repository: `python3 tools/pyodide.py` fetches it int
 
 import base64
 import io
+import pkgutil
 import subprocess
 import sys
 
@@ -15,7 +16,7 @@ pytest.importorskip("ipywidgets")
 pytest.importorskip("myst_nb")
 from PIL import Image
 
-from qviz.widgets import CalibrationExplorer, PhotoExplorer
+from qviz.widgets import CalibrationExplorer, PhotoExplorer, PTQExplorer, QATExplorer
 from qviz.widgets.controls import YOURS, Slider, Toggle, controls_of
 from qviz.widgets.links import write_link
 from qviz.widgets.live import live_explorers
@@ -27,6 +28,7 @@ pytestmark = pytest.mark.timeout(600)  # the first test waits for the site to be
 
 PYODIDE = ROOT / "build" / "pyodide"
 STATES = 3  # of each explorer
+ON_TORCH = {kind.__name__: kind for kind in (PTQExplorer, QATExplorer)}
 PATIENCE_MS = 120_000
 # Pyodide has matplotlib 3.8, whose letters are drawn by another FreeType and a pixel or two elsewhere. Most that was
 # seen is 12 of 255, the mean over the picture.
@@ -46,7 +48,7 @@ def address(tmp_path_factory):
     if pyodide.wrong(PYODIDE):
         pytest.skip("build/pyodide is not there, or not what is pinned: python3 tools/pyodide.py")
     out = tmp_path_factory.mktemp("live") / "site"
-    command = [sys.executable, ROOT / "tools" / "site.py", "--pyodide", PYODIDE, "--out", out]
+    command = [sys.executable, ROOT / "tools" / "site.py", "--pyodide", PYODIDE, "--states", "few", "--out", out]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     with serve(out) as address:
@@ -63,6 +65,8 @@ def opened(browser, address):
         page = context.new_page()
         page.set_default_timeout(PATIENCE_MS)
         page.complaints = []
+        page.asked = []
+        page.on("request", lambda asked: page.asked.append(asked.url))
         page.on("pageerror", lambda error: page.complaints.append(str(error)))
         page.goto(f"{address}/{name}")
         return page
@@ -95,8 +99,9 @@ def said(page):
     return page.locator(".qviz-says").first.inner_text()
 
 
-def picture(page):
-    data = page.locator(".qviz-live canvas").first.evaluate("canvas => canvas.toDataURL('image/png')")
+def picture(page, name=""):
+    place = page.locator(f".qviz-live[data-explorer={name}]" if name else ".qviz-live").first
+    data = place.locator("canvas").evaluate("canvas => canvas.toDataURL('image/png')")
     return pixels(base64.b64decode(data.partition(",")[2]))
 
 
@@ -159,6 +164,73 @@ def test_a_control_moves_it(name, explore):
     assert control.evaluate(VALUE) != left
     assert readout(explore) == native.readout.strip()
     native.close()
+
+
+@pytest.mark.parametrize(
+    ("page", "name", "link", "control", "key", "settings"),
+    [
+        (
+            "ptq_with_fbgemm",
+            "PTQExplorer",
+            {"method": "mse"},
+            "Weight bits",
+            "Home",
+            {"weight_bits": 3, "method": "mse"},
+        ),
+        (
+            "ptq_with_fbgemm",
+            "PTQExplorer",
+            {"weight_bits": 3},
+            "Ranges by",
+            "ArrowDown",
+            {"weight_bits": 3, "method": "mse"},
+        ),
+        ("qat_with_fbgemm", "QATExplorer", {}, "Epochs", "Home", {"seed": 1, "epochs": 0}),
+    ],
+)
+def test_an_explorer_on_torch_moves_to_states_that_were_computed(page, name, link, control, key, settings, opened):
+    """With no Python in the page; text and picture are those of the explorer itself, here and now."""
+    pytest.importorskip("torch")
+    native = ON_TORCH[name](pkgutil.resolve_name(ON_TORCH[name].source)(), **settings)
+    page = opened(lesson(page))
+    place = page.locator(f".qviz-live[data-explorer={name}]")
+    follow(page, write_link(type(native), link))
+    before = page.evaluate(MOVES)
+    place.get_by_label(control, exact=True).first.press(key)
+    page.wait_for_function(f"before => {MOVES} > before", arg=before)
+    assert place.locator("pre").inner_text().strip() == native.readout.strip()
+    figures = " ".join(f"{name} {figure}" for name, figure in native.figures(native.state, native.result).items())
+    assert place.locator(".qviz-figures").inner_text().split() == figures.split()
+    assert (picture(page, name) == pixels(native.png)).all()
+    assert page.complaints == [] and not [asked for asked in page.asked if "pyodide" in asked]
+    native.close()
+    page.close()
+
+
+def test_a_link_to_states_that_were_not_computed_gets_a_sentence(opened):
+    page = opened(lesson("ptq_with_fbgemm"))
+    follow(page, "explorer=PTQExplorer&weight_bits=3&method=<img src=x onerror=alert(1)>&__proto__=1")
+    assert readout(page).startswith("W3A8")
+    for part in ("method=<img src=x onerror=alert(1)>", "__proto__=1"):
+        assert f"{part} was not computed. The setting of the lesson is shown." in said(page)
+    assert page.complaints == []
+    page.close()
+
+
+def test_a_control_behind_more_is_counted(opened):
+    page = opened(lesson("calibration"))
+    place = page.locator(".qviz-live").first
+    more, scheme = place.get_by_role("button", name="More"), place.locator(".qviz-row").get_by_label("Scheme")
+    assert scheme.is_hidden() and more.get_attribute("aria-expanded") == "false"
+    more.press("Enter")
+    scheme.press("ArrowDown")
+    page.locator(".qviz-live[data-state=live]").wait_for()
+    place.get_by_role("button", name="Fewer").press("Enter")
+    native = CalibrationExplorer(data="conv2 activations", bits=4, method="min-max", scheme="symmetric")
+    assert readout(page) == native.readout
+    native.close()
+    assert scheme.is_hidden() and place.get_by_role("button", name="More (1 changed)").is_visible()
+    page.close()
 
 
 def test_an_explorer_of_a_lesson_moves_by_keyboard_and_shares_the_worker(opened):

@@ -46,6 +46,14 @@ def test_it_opens_moves_and_goes_back(page, ask):
     native.close()
 
 
+def test_the_figures_that_matter_are_told(ask):
+    native = QuantizeExplorer(bits=5)
+    assert ask(key=0, kind="QuantizeExplorer", settings={"bits": 5})["figures"] == native.figures(
+        native.state, native.result
+    )
+    native.close()
+
+
 def test_each_explorer_of_a_page_is_its_own(ask):
     ask(key=0, kind="QuantizeExplorer", settings={"bits": 5})
     ask(key=1, kind="PhotoExplorer")

@@ -1,9 +1,12 @@
-// Makes the explorers of a page move, in place: a stored picture until the reader asks, then Python in a worker.
+// Makes the explorers of a page move, in place: a stored picture until the reader asks, then Python in a worker; those
+// on PyTorch look up states that were computed when the site was built (tools/torch_states.py).
 // Controls are drawn from what qviz.widgets.live says of them; nothing here knows any explorer.
 (() => {
   const here = document.currentScript;
   const setup = JSON.parse(here.dataset.setup);
   const beside = (file) => new URL(file, here.src).href;
+  const NARROW = 560; // pixels: below that a picture for a phone is legible; as in qviz/widgets/live.py
+  const ROW = /\S {3,}\S/;
   const onDisk = location.protocol === "file:";
   const lives = [];
   let worker;
@@ -44,16 +47,24 @@
       this.kind = root.dataset.explorer;
       this.state = JSON.parse(root.dataset.settings);
       this.controls = make("div", { className: "qviz-controls" });
+      this.rest = make("div", { className: "qviz-controls", id: `qviz-${key}-rest`, hidden: true });
+      this.figures = make("p", { className: "qviz-figures" });
       this.says = make("p", { className: "qviz-says" });
       this.says.setAttribute("role", "status");
       this.bar = make("progress", { max: 1, value: 0, hidden: true });
       this.bar.setAttribute("aria-label", "Loaded");
       this.move = this.button("Make it move", () => this.send({}));
-      this.buttons = make("div", { className: "qviz-buttons" }, this.move);
-      const frame = make("div", { className: "qviz-picture" }, this.picture);
+      this.back = this.button("Reset", () => this.send({}, { reset: true }));
+      this.more = this.button("More", () => this.unfold(this.rest.hidden));
+      this.more.setAttribute("aria-controls", this.rest.id);
+      this.buttons = make("div", { className: "qviz-buttons" }, this.move, this.back, this.more);
+      const frame = make("div", { className: "qviz-picture" }, this.picture, this.figures);
       const text = this.readout.closest(".output") ?? this.readout;
-      root.append(frame, this.controls, this.buttons, this.bar, this.says, text, this.linked());
+      root.append(frame, this.controls, this.rest, this.buttons, this.bar, this.says, text, this.linked());
       this.link(root.dataset.link);
+      this.look_up_in(root.dataset.table);
+      this.tell_words(this.readout.textContent);
+      this.tell_figures(JSON.parse(root.dataset.figures));
       this.draw(JSON.parse(root.dataset.controls));
       const all = root.querySelector("script");
       if (all) this.chooser(JSON.parse(all.textContent));
@@ -70,12 +81,19 @@
     }
 
     choose(kind, send = this.asked) {
-      const { controls, picture, words, readout, link } = this.all[kind];
-      Object.assign(this, { kind, state: {} });
+      const { controls, picture, words, readout, figures, link, table, state = {} } = this.all[kind];
+      Object.assign(this, { kind, state });
       this.chosen.value = kind;
+      if (Boolean(table) !== Boolean(this.table)) { // from Python to what was computed, or back
+        this.asked = false;
+        delete this.root.dataset.state;
+        send &&= Boolean(table ?? worker);
+      }
+      this.look_up_in(table);
       this.draw(controls);
+      this.tell_figures(figures);
       Object.assign(this.picture, { src: picture, alt: words }); // once it moves, the answer draws it
-      this.readout.textContent = readout;
+      this.tell_words(readout);
       this.link(link);
       if (send) this.send({}, { kind, settings: {} });
     }
@@ -96,6 +114,39 @@
       return make("details", { className: "qviz-link" }, make("summary", { textContent: "Link to this state" }), row, this.leave);
     }
 
+    // Where its states lie, if they were computed; such an explorer moves at once, with no Python.
+    look_up_in(table) {
+      this.table = table && { address: beside(table), start: this.state };
+      this.move.hidden = Boolean(table) || this.root.dataset.state === "live";
+      this.back.hidden = !this.move.hidden;
+    }
+
+    tell_figures(figures) {
+      const parts = Object.entries(figures).map(([name, figure]) => make("span", {}, `${name} `, make("b", { textContent: figure })));
+      this.figures.replaceChildren(...parts);
+    }
+
+    // Sentences wrap; rows of a table do not, and scroll in their own box.
+    tell_words(text) {
+      const lines = text.split(/(?<=\n)/).map((line) => (ROW.test(line) ? make("span", { className: "qviz-row-of-table", textContent: line }) : line));
+      this.readout.replaceChildren(...lines);
+      if (ROW.test(text)) this.readout.tabIndex = 0;
+    }
+
+    // Controls that are seldom needed stand behind More; how many of them are changed is said there.
+    unfold(open) {
+      this.rest.hidden = !open;
+      this.name_more();
+    }
+
+    name_more() {
+      const changed = this.declared.filter(({ name, more, start }) => more && this.state[name] !== undefined && this.state[name] !== start).length;
+      const folded = this.rest.hidden;
+      this.more.textContent = folded ? (changed ? `More (${changed} changed)` : "More") : "Fewer";
+      this.more.setAttribute("aria-expanded", !folded);
+      this.more.hidden = ![...this.rest.children].some((row) => !row.hidden);
+    }
+
     link(text = this.told) {
       this.told = text;
       const same = lives.filter((live) => live.kind === this.kind && live.key < this.key).length;
@@ -106,6 +157,7 @@
 
     hide(names) {
       this.rows.forEach((row, name) => { row.hidden = names.includes(name); });
+      this.name_more();
       for (const box of this.leave.querySelectorAll("input")) box.checked = !names.includes(box.value);
     }
 
@@ -115,15 +167,17 @@
 
     // A browser lets a page that was opened as a file start nothing.
     refuse() {
-      this.move.disabled = true;
-      this.controls.querySelectorAll("input, select").forEach((input) => { input.disabled = true; });
+      this.move.disabled = this.back.disabled = true;
+      this.root.querySelectorAll(".qviz-controls :is(input, select)").forEach((input) => { input.disabled = true; });
       this.says.textContent = "It cannot move here: this page was opened as a file, and browsers let no file start " +
         "Python. In the folder of the site: python3 -m http.server, then open http://localhost:8000";
     }
 
     draw(controls) {
-      Object.assign(this, { shows: new Map(), rows: new Map() });
-      this.controls.replaceChildren(...controls.map((control) => this.row(control)));
+      Object.assign(this, { declared: controls, shows: new Map(), rows: new Map() });
+      const rows = (behind) => controls.filter(({ more }) => more === behind).map((control) => this.row(control));
+      this.controls.replaceChildren(...rows(false));
+      this.rest.replaceChildren(...rows(true));
       const boxes = controls.map(({ name, label }) => make("label", {},
         make("input", { type: "checkbox", value: name, checked: true, onchange: () => this.link() }), label));
       this.leave.replaceChildren(this.leave.firstChild, ...boxes);
@@ -131,6 +185,7 @@
     }
 
     show(state, offers = {}, idle = {}) {
+      this.name_more();
       this.shows.forEach((show, name) => show(state[name], offers[name]));
       this.rows.forEach((row, name) => {
         row.title = idle[name] ?? "";
@@ -208,11 +263,29 @@
       if (!this.asked) this.wait();
       this.asked = this.busy = true;
       this.since = performance.now();
+      if (this.table) {
+        this.look_up({ ...more, move }).catch((error) => this.take({ failed: error.message }));
+        return;
+      }
       start();
       worker.postMessage({ key: this.key, dots: devicePixelRatio, width: this.picture.clientWidth, ...first, ...more, move });
     }
 
+    // What Python would answer, from the states that were computed.
+    async look_up({ link = "", reset, move }) {
+      const table = this.table;
+      table.held ??= await (await got(table.address)).json();
+      const { controls, states } = table.held;
+      const asked = linked_state(link, controls);
+      this.state = { ...this.state, ...(reset || link ? table.start : {}), ...asked.state, ...move };
+      const told = states[JSON.stringify(controls.map(({ name }) => this.state[name]))];
+      const file = this.picture.clientWidth < NARROW ? told.narrow : told.picture;
+      const png = await (await got(new URL(file, table.address))).blob();
+      await this.take({ told: { ...told, notes: asked.notes }, png });
+    }
+
     wait() {
+      if (this.table) return;
       this.move.disabled = true;
       this.root.dataset.state = "loading";
       this.bar.hidden = false;
@@ -260,7 +333,7 @@
 
     // A browser keeps every image that it was given as a file, 1.5 MB each; what is drawn on a canvas it lets go.
     async paint(png, words) {
-      const bitmap = await createImageBitmap(new Blob([png], { type: "image/png" }));
+      const bitmap = await createImageBitmap(png instanceof Blob ? png : new Blob([png], { type: "image/png" }));
       if (this.picture.tagName !== "CANVAS") {
         const canvas = make("canvas");
         canvas.setAttribute("role", "img");
@@ -275,7 +348,8 @@
 
     async tell(told, png) {
       await this.paint(png, told.words);
-      this.readout.textContent = told.readout;
+      this.tell_words(told.readout);
+      this.tell_figures(told.figures);
       this.says.textContent = told.notes.join(" ");
       this.state = told.state;
       this.link(told.link);
@@ -285,9 +359,37 @@
 
     alive() {
       this.bar.hidden = true;
-      this.move.replaceWith(this.button("Reset", () => this.send({}, { reset: true })));
+      this.move.hidden = true;
+      this.back.hidden = false;
       this.root.dataset.state = "live";
     }
+  }
+
+  async function got(address) {
+    const answer = await fetch(address);
+    if (!answer.ok) throw new Error(`${answer.status} for ${answer.url}`);
+    return answer;
+  }
+
+  // What a link asks of states that were computed. As in qviz/widgets/links.py, nothing in it is trusted: a value is one
+  // of those that a control offers, or the default stands and a sentence says so.
+  function linked_state(link, controls) {
+    const state = {}, notes = [];
+    for (const [name, text] of new URLSearchParams(link)) {
+      if (name === "explorer" || name === "hide") continue;
+      const control = controls.find((one) => one.name === name);
+      const value = control && offered(control).find((one) => written(one) === text);
+      if (value !== undefined) state[name] = value;
+      else notes.push(`${name.slice(0, 40)}=${text.slice(0, 40)} was not computed. The setting of the lesson is shown.`);
+    }
+    return { state, notes };
+  }
+
+  const written = (value) => (typeof value === "boolean" ? (value ? "yes" : "no") : String(value));
+
+  function offered({ kind, options, low, high }) {
+    if (kind === "toggle") return [true, false];
+    return options ?? Array.from({ length: high - low + 1 }, (_, at) => low + at);
   }
 
   // What the address asks for, such as #explorer=PhotoExplorer&bits=3. Python reads it, and trusts nothing in it.
