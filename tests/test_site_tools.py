@@ -99,9 +99,68 @@ def test_bytecode_runs_though_its_source_is_of_another_day(tool, tmp_path):
     assert answer() == "42\n"
 
 
+def cells(*sources):
+    outputs = [{"output_type": "stream", "name": "stdout", "text": "42\n"}]
+    made = [{"cell_type": "code", "id": f"{n}", "source": s, "outputs": outputs} for n, s in enumerate(sources)]
+    return {"metadata": {}, "cells": made}
+
+
+def test_in_the_browser_a_cell_that_needs_torch_is_text_and_all_others_run(tool):
+    pages = tool("tools/lite_pages.py")
+    notebook = pages.for_browser(
+        cells(
+            "from qviz.pytorch import ptq\nfrom qviz.widgets import PTQExplorer",
+            "model = ptq.model()",
+            "guess.reveal(model.right)",
+            "model = 3",
+            "print(model)",
+            "import torch.nn as nn, numpy as np\nbits = nn.bits",
+            "qviz.pytorch.measure()",
+        )
+    )
+    assert [cell["cell_type"] for cell in notebook["cells"]] == [
+        "code", "markdown", "markdown", "code", "code", "markdown", "markdown"
+    ]  # fmt: skip
+    assert notebook["cells"][0]["source"] == ["from qviz.widgets import PTQExplorer"]
+    assert "```python\nmodel = ptq.model()\n```\n\n```\n42" in notebook["cells"][1]["source"]
+    assert notebook["cells"][2]["source"].endswith("open this</summary>\n\n```\n42\n\n```\n\n</details>")
+
+
+def test_the_pages_without_torch_run_as_they_are_in_the_browser(tool, root):
+    pages = tool("tools/lite_pages.py")
+    for slug in ("start_here", "what_is_quantization", "scale_and_zero_point", "calibration", "hard_to_quantize"):
+        (path,) = (root / "notebooks").glob(f"*_{slug}.ipynb")
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        assert pages.for_browser(notebook)["cells"] == notebook["cells"]
+
+
+def test_a_package_becomes_a_wheel_that_says_what_is_in_it(tool):
+    lite = tool("tools/lite_site.py")
+    for name in lite.OURS:
+        wheel = zipfile.ZipFile(io.BytesIO(lite.wheel(name, "1.0")))
+        record = wheel.read(f"{name}-1.0.dist-info/RECORD").decode()
+        assert {row.split(",")[0] for row in record.splitlines()} == set(wheel.namelist())
+        assert f"{name}/__init__.py" in record and ".pyc" not in record
+    assert lite.wheel("comm", "1.0") == lite.wheel("comm", "1.0")
+
+
+def test_what_notebooks_load_is_pinned_and_complete(root):
+    live, lite = root / "docs" / "site" / "live", root / "docs" / "site" / "lite"
+    pinned = json.loads((live / "pyodide.json").read_text(encoding="utf-8"))["notebooks"]
+    more = json.loads((lite / "packages.json").read_text(encoding="utf-8"))["packages"]
+    known = set(more) | set(json.loads((live / "pyodide-lock.json").read_text(encoding="utf-8"))["packages"])
+    for package in more.values():
+        assert pinned[package["file_name"]]["sha256"] == package["sha256"]
+        assert set(package["depends"]) <= known
+    assert set(pinned) == {"pyodide.js"} | {package["file_name"] for package in more.values()}
+
+
 def test_the_workflow_publishes_what_start_py_builds(root):
     yaml = pytest.importorskip("yaml")
     workflow = yaml.safe_load((root / ".github" / "workflows" / "site.yml").read_text(encoding="utf-8"))
     steps = workflow["jobs"]["publish"]["steps"]
-    assert [step["run"] for step in steps if "run" in step] == ["python3 start.py site"]
+    assert [step["run"] for step in steps if "run" in step] == [
+        "python3 tools/pyodide.py",
+        "python3 start.py site --lite build/pyodide",
+    ]
     assert [step["with"]["path"] for step in steps if "upload" in step.get("uses", "")] == ["build/site"]

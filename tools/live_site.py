@@ -1,6 +1,7 @@
 """What makes the explorers of the site move: a place for each in its page, qviz packed for the browser, and Pyodide."""
 
 import ast
+import base64
 import hashlib
 import html
 import io
@@ -212,10 +213,16 @@ def gather(source, pyodide, tables):
         "lock": "pyodide-lock.json",
         "explore": f"../../{PAGE}",
         "bundle": f"qviz-{version}.zip",
+        "sha256": {name: _base64(file["sha256"]) for name, file in pinned.PINNED["files"].items()},
+        "offline": "../../service-worker.js",
         "sizes": sizes | {f"qviz-{version}.zip": len(packed)},
         "loads": LOADS,
     }
     (source / "live.json").write_text(json.dumps(setup), encoding="utf-8")
+
+
+def _base64(digest):
+    return base64.b64encode(bytes.fromhex(digest)).decode()
 
 
 def bundle():

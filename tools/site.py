@@ -1,9 +1,10 @@
 """Build the site of the course: what is stored, with a description for each picture, and explorers that move in place.
 
-python3 start.py site                        into build/site; then: python3 -m http.server -d build/site
-python3 start.py site --pyodide build/pyodide     for a room without network; tools/pyodide.py fetches that folder
-python3 start.py site --states none          without the states of explorers on PyTorch, which take a minute or two
-python3 start.py site --out FOLDER           somewhere else
+python3 start.py site                            into build/site; then: python3 -m http.server -d build/site
+python3 start.py site --pyodide build/pyodide    for a room without network; tools/pyodide.py fetches that folder
+python3 start.py site --lite build/pyodide       whole notebooks too, which run in the browser: 54 MB more
+python3 start.py site --states none              without the states of explorers on PyTorch, which take a minute or two
+python3 start.py site --out FOLDER               somewhere else
 
 A page needs no kernel: its explorers run in the reader's browser, on Pyodide (docs/site/live).
 """
@@ -16,7 +17,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import lite_site
 import live_site
+import site_finish
 import site_guesses
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,8 +28,8 @@ OUT = ROOT / "build" / "site"
 PROSE = ("Prediction(", ".reveal(", "record(", "check(")
 
 
-def described(notebook, tables):
-    """Fold code, wrap what is prose, give each picture its words, their first line as alt, and let explorers move."""
+def described(notebook, tables, above=""):
+    """Add a line, fold code, wrap prose, give each picture its words, the first line as alt, let explorers move."""
     live_site.let_explorers_move(notebook, os.environ.get("QVIZ_REPOSITORY", ""), tables)
     site_guesses.let_readers_guess(notebook)
     for cell in notebook["cells"]:
@@ -41,6 +44,8 @@ def described(notebook, tables):
             cell["metadata"]["mystnb"] = {"image": {"alt": f"Picture: {words.splitlines()[0]}"}}
             below = {"output_type": "display_data", "metadata": {}, "data": {"text/plain": words}}
             cell["outputs"].insert(cell["outputs"].index(picture) + 1, below)
+    if above:
+        notebook["cells"].insert(1, {"cell_type": "markdown", "id": "as-notebook", "metadata": {}, "source": above})
     return notebook
 
 
@@ -58,18 +63,19 @@ def pictures(cell):
     return [output for output in cell.get("outputs", []) if "image/png" in output.get("data", {})]
 
 
-def gather(source, pyodide, states):
+def gather(source, asked):
     """Lay out what Sphinx reads: pages, notebooks, pictures, and what explorers need to move."""
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(SITE, source, ignore=shutil.ignore_patterns("live"))
-    tables = live_site.computed(source, states)
-    live_site.gather(source, pyodide, tables)
+    tables = live_site.computed(source, asked.states)
+    live_site.gather(source, asked.pyodide, tables)
     (source / "docs").mkdir()
     for name in ("glossary.md", "instructor.md", "tljh.yaml"):
         shutil.copy(DOCS / name, source / "docs")
     (source / "notebooks").mkdir()
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        notebook = described(json.loads(path.read_text(encoding="utf-8")), tables)
+        above = lite_site.link(path.name) if asked.lite else ""
+        notebook = described(json.loads(path.read_text(encoding="utf-8")), tables, above)
         (source / "notebooks" / path.name).write_text(json.dumps(notebook), encoding="utf-8")
 
 
@@ -79,14 +85,18 @@ def main(arguments=()):
     parser.add_argument("--pyodide", type=Path, help="folder with Pyodide, where its own address is out of reach")
     parser.add_argument("--out", type=Path, default=OUT, help="folder that is made anew (default: build/site)")
     parser.add_argument("--states", choices=("all", "few", "none"), default="all", help="of explorers on PyTorch")
+    parser.add_argument("--lite", type=Path, help="whole notebooks too, in JupyterLite, on Pyodide from this folder")
     asked, others = parser.parse_known_args(arguments)
     out = asked.out.resolve()
     source = out.with_name(f"{out.name}-source")
-    gather(source, asked.pyodide, asked.states)
+    gather(source, asked)
     shutil.rmtree(out, ignore_errors=True)
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-j", "2", *others, source, out]
     code = subprocess.run(list(map(str, command))).returncode
     if code == 0:
+        if asked.lite:
+            lite_site.build(out, asked.lite)
+        site_finish.finish(out)
         print(f"built: {out}; to read it: python3 -m http.server -d {out}, then http://localhost:8000")
     return code
 

@@ -51,7 +51,7 @@ class Groups:
         seen = np.flatnonzero(histogram.counts)
         few = histogram.count <= BINS
         groups.weights = None if few else histogram.counts[None, seen]
-        groups.bins = np.repeat(seen, histogram.counts[seen])[None] if few else seen[None]
+        groups.bins = np.repeat(seen, histogram.counts[seen].astype(np.intp))[None] if few else seen[None]
         for name in ("left", "width", "min", "max", "mean_min", "mean_max"):
             setattr(groups, name, np.full((1, 1), getattr(histogram, name)))
         return groups

@@ -3,6 +3,7 @@
 import functools
 import http.server
 import threading
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -30,6 +31,14 @@ def lesson(slug):
     """Return the page of a lesson, whatever its number."""
     (path,) = (ROOT / "notebooks").glob(f"*_{slug}.ipynb")
     return f"notebooks/{path.stem}.html"
+
+
+def wait(page, expression, arg=None, seconds=120):
+    """Wait until this is true in the page; Playwright's own way needs eval, which the pages forbid."""
+    until = time.monotonic() + seconds
+    while not page.evaluate(expression, arg):
+        assert time.monotonic() < until, f"not within {seconds} s: {expression}"
+        page.wait_for_timeout(20)
 
 
 def serious(page):

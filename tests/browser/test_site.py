@@ -11,7 +11,7 @@ pytest.importorskip("ipywidgets")
 from qviz.widgets.live import live_explorers
 
 from .conftest import ARTIFACTS, ROOT
-from .site import lesson, serious, serve
+from .site import lesson, serious, serve, wait
 
 PAGES = ["index.html", "explore.html", "docs/glossary.html", "docs/instructor.html"]
 PAGES += [f"notebooks/{path.stem}.html" for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
@@ -41,12 +41,15 @@ def address(built):
 @pytest.fixture
 def page(browser):
     """Return an empty page that notes what it asks for and does not get."""
-    page = browser.new_page()
+    context = browser.browser.new_context(service_workers="block")  # each page anew, from the server
+    page = context.new_page()
     page.missing = []
     page.on("requestfailed", lambda asked: page.missing.append(asked.url))
     page.on("response", lambda got: page.missing.append(got.url) if got.status >= 400 else None)
+    page.refused = []
+    page.on("console", lambda said: page.refused.append(said.text) if "Content Security Policy" in said.text else None)
     yield page
-    page.close()
+    context.close()
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -60,6 +63,7 @@ def test_a_page_is_for_everybody(name, view, page, address):
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page scrolls sideways"
     asked = [re.sub(r"^http://[^/]*", "", url) for url in page.missing]
     assert [url for url in asked if url not in MISSING] == []
+    assert page.refused == []
     (ARTIFACTS / "site").mkdir(parents=True, exist_ok=True)
     page.screenshot(path=ARTIFACTS / "site" / f"{view}-{name.split('/')[-1].removesuffix('.html')}.png")
 
@@ -67,6 +71,17 @@ def test_a_page_is_for_everybody(name, view, page, address):
 def test_the_engine_finds_what_is_wrong(page):
     page.set_content("<html lang=en><title>x</title><main><h1>x</h1><img src='x.png'></main>")
     assert [rule for _, rule, _ in serious(page)] == ["image-alt"]
+
+
+def test_no_script_runs_that_was_not_built(page, address):
+    page.goto(f"{address}/index.html")
+    page.evaluate("document.body.insertAdjacentHTML('beforeend', '<img src=none onerror=\"window.ran = true\">')")
+    page.evaluate(
+        "document.body.append(Object.assign(document.createElement('script'), { text: 'window.ran = true' }))"
+    )
+    wait(page, "[...document.images].at(-1).complete")
+    assert page.evaluate("window.ran") is None
+    assert page.refused
 
 
 def test_the_search_finds_a_word(page, address):

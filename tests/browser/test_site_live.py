@@ -22,7 +22,7 @@ from qviz.widgets.links import write_link
 from qviz.widgets.live import live_explorers
 
 from .conftest import ROOT
-from .site import lesson, serious, serve
+from .site import lesson, serious, serve, wait
 
 pytestmark = pytest.mark.timeout(600)  # the first test waits for the site to be built
 
@@ -36,12 +36,16 @@ TOLERANCE = 16
 VALUE = "e => e.tagName === 'SELECT' ? e.selectedOptions[0].textContent : +e.value"
 ANOTHER = """e => e.tagName === 'SELECT' ? (e.selectedIndex > 0 ? 'ArrowUp' : 'ArrowDown')
     : (+e.value > +e.min ? 'ArrowLeft' : 'ArrowRight')"""  # the key that leads to another value
+KEPT = """async least => {
+    const name = (await caches.keys()).find((name) => name.startsWith('qviz-python'));
+    return name && (await (await caches.open(name)).keys()).length >= least;
+}"""
 MOVES = "performance.getEntriesByName('qviz move').length"
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    """Build the site on the local Pyodide, and serve it on this machine alone."""
+def built(tmp_path_factory):
+    """Build the site on the local Pyodide."""
     sys.path.insert(0, str(ROOT / "tools"))
     import pyodide
 
@@ -51,14 +55,20 @@ def address(tmp_path_factory):
     command = [sys.executable, ROOT / "tools" / "site.py", "--pyodide", PYODIDE, "--states", "few", "--out", out]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    with serve(out) as address:
+    return out
+
+
+@pytest.fixture(scope="module")
+def address(built):
+    """Serve it on this machine alone."""
+    with serve(built) as address:
         yield address
 
 
 @pytest.fixture(scope="module")
 def opened(browser, address):
     """Return a function that opens a page which reaches this machine's server alone, and notes complaints."""
-    context = browser.browser.new_context(viewport={"width": 1280, "height": 900})
+    context = browser.browser.new_context(viewport={"width": 1280, "height": 900}, service_workers="block")
     context.route(lambda url: not url.startswith(address), lambda route: route.abort())
 
     def open_page(name):
@@ -88,7 +98,7 @@ def follow(page, link):
     """Change the page's address, and wait for the answer."""
     before = page.evaluate(MOVES)
     page.evaluate("link => { location.hash = link }", link)
-    page.wait_for_function(f"before => {MOVES} > before", arg=before)
+    wait(page, f"before => {MOVES} > before", before)
 
 
 def readout(page, nth=0):
@@ -156,7 +166,7 @@ def test_a_control_moves_it(name, explore):
     control = explore.locator(".qviz-controls input[type=range], .qviz-controls select").first
     before, left = explore.evaluate(MOVES), control.evaluate(VALUE)
     control.press(control.evaluate(ANOTHER))
-    explore.wait_for_function(f"before => {MOVES} > before", arg=before)
+    wait(explore, f"before => {MOVES} > before", before)
     setting = control.get_attribute("id").split("-")[2]
     declared = controls_of(kind.State)[setting][0]
     listed = {str(option): option for option in getattr(declared, "options", ())}
@@ -197,7 +207,7 @@ def test_an_explorer_on_torch_moves_to_states_that_were_computed(page, name, lin
     follow(page, write_link(type(native), link))
     before = page.evaluate(MOVES)
     place.get_by_label(control, exact=True).first.press(key)
-    page.wait_for_function(f"before => {MOVES} > before", arg=before)
+    wait(page, f"before => {MOVES} > before", before)
     assert place.locator("pre").inner_text().strip() == native.readout.strip()
     figures = " ".join(f"{name} {figure}" for name, figure in native.figures(native.state, native.result).items())
     assert place.locator(".qviz-figures").inner_text().split() == figures.split()
@@ -233,6 +243,15 @@ def test_a_control_behind_more_is_counted(opened):
     page.close()
 
 
+def test_few_values_are_counted_with_32_bits_too(explore):
+    """Groups of at most 4,096 values are listed bin by bin, by a function that takes no 64-bit counts there."""
+    settings = {"data": "conv2 activations", "batches": 1}
+    follow(explore, write_link(CalibrationExplorer, settings))
+    native = CalibrationExplorer(**settings)
+    assert readout(explore) == native.readout
+    native.close()
+
+
 def test_an_explorer_of_a_lesson_moves_by_keyboard_and_shares_the_worker(opened):
     page = opened(lesson("calibration"))
     native = CalibrationExplorer(data="conv2 activations", bits=4, method="min-max")
@@ -244,14 +263,14 @@ def test_an_explorer_of_a_lesson_moves_by_keyboard_and_shares_the_worker(opened)
     assert readout(page) == native.readout
     for _ in range(5):  # faster than pictures come: the last one counts
         bits.press("ArrowRight")
-    page.wait_for_function("document.querySelector('.qviz-live pre').innerText.startsWith('uint8')")
+    wait(page, "document.querySelector('.qviz-live pre').innerText.startsWith('uint8')")
     native.bits = 8
     assert readout(page) == native.readout
     page.locator(".qviz-live").nth(1).get_by_role("button", name="Make it move").press("Enter")
-    page.wait_for_function("document.querySelectorAll('.qviz-live[data-state=live]').length === 2")
+    wait(page, "document.querySelectorAll('.qviz-live[data-state=live]').length === 2")
     assert len(page.workers) == 1
     page.locator(".qviz-live").first.get_by_role("button", name="Reset").press("Enter")
-    page.wait_for_function("document.querySelector('.qviz-live pre').innerText.startsWith('uint4')")
+    wait(page, "document.querySelector('.qviz-live pre').innerText.startsWith('uint4')")
     assert serious(page) == []
     assert page.complaints == []
     native.close()
@@ -331,7 +350,7 @@ def test_a_later_visit_finds_its_bytecode(opened):
     """It is a third of the time until a page moves. Chromium keeps it for pages from localhost, as from https."""
     page = opened("index.html")
     page.get_by_role("button", name="Make it move").click()
-    page.wait_for_function("async () => (await (await caches.open('qviz')).keys()).length === 1")
+    wait(page, "async () => (await (await caches.open('qviz')).keys()).length === 1")
     page.reload()
     page.get_by_role("button", name="Make it move").click()
     page.locator(".qviz-live[data-state=live]").wait_for()
@@ -339,4 +358,33 @@ def test_a_later_visit_finds_its_bytecode(opened):
     assert readout(page) == native.readout
     native.close()
     assert page.complaints == []
+    page.close()
+
+
+def test_a_page_that_was_opened_moves_without_its_server(browser, built):
+    context = browser.browser.new_context()
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    with serve(built) as address:
+        page.goto(f"{address}/index.html")
+        page.locator("html[data-kept]").wait_for(state="attached")
+        page.get_by_role("button", name="Make it move").click()
+        page.locator(".qviz-live[data-state=live]").wait_for()
+        wait(page, KEPT, 15)
+    page.reload()
+    page.get_by_role("button", name="Make it move").click()
+    page.locator(".qviz-live[data-state=live]").wait_for()
+    follow(page, write_link(PhotoExplorer, {"bits": 2}))
+    native = PhotoExplorer(bits=2)
+    assert readout(page) == native.readout
+    native.close()
+    context.close()
+
+
+def test_a_file_of_pyodide_that_was_changed_is_not_used(opened):
+    page = opened("index.html")
+    page.route("**/pyodide.asm.js", lambda route: route.fulfill(body="self.postMessage({ broken: 'it ran' })"))
+    page.get_by_role("button", name="Make it move").click()
+    page.locator(".qviz-live[data-state=failed]").wait_for()
+    assert "It does not move: Failed to fetch" in said(page)
     page.close()

@@ -26,8 +26,21 @@
       else if (data.broken) broke(data.broken);
       else lives[data.key].take(data);
     };
-    const { pyodide, lock, bundle, sizes } = setup;
-    worker.postMessage({ start: { pyodide: beside(pyodide), lock: beside(lock), bundle: beside(bundle), sizes } });
+    const { pyodide, lock, bundle, sizes, sha256 } = setup;
+    worker.postMessage({ start: { pyodide: beside(pyodide), lock: beside(lock), bundle: beside(bundle), sizes, sha256 } });
+  }
+
+  // What Python was loaded from.
+  function python() {
+    const { worker, pyodide, lock, bundle, sha256 } = setup;
+    return [worker, lock, bundle, ...Object.keys(sha256).map((name) => pyodide + name)].map(beside);
+  }
+
+  // Without a network the service worker answers with what was kept; see docs/site/live/service-worker.js.
+  async function keep(addresses) {
+    if (onDisk || !isSecureContext || !navigator.serviceWorker) return;
+    const { active } = await navigator.serviceWorker.ready;
+    active.postMessage({ keep: addresses });
   }
 
   // A worker that did not get its files is given up, so that the next press tries again.
@@ -362,6 +375,7 @@
       this.move.hidden = true;
       this.back.hidden = false;
       this.root.dataset.state = "live";
+      if (!this.table) keep(python());
     }
   }
 
@@ -414,4 +428,13 @@
   document.querySelectorAll(".qviz-live").forEach((root, key) => lives.push(new Live(root, key)));
   addEventListener("hashchange", follow);
   follow();
+
+  addEventListener("load", () => {
+    if (onDisk || !isSecureContext || !navigator.serviceWorker) return;
+    navigator.serviceWorker.onmessage = ({ data }) => { document.documentElement.dataset.kept = data.kept; };
+    navigator.serviceWorker.register(beside(setup.offline)).then(() => {
+      const loaded = performance.getEntriesByType("resource").map(({ name }) => name);
+      keep([location.href.split("#")[0], ...loaded.filter((name) => name.startsWith(location.origin))]);
+    }).catch(() => {}); // a browser that forbids it, as in a private window, loses nothing else
+  });
 })();

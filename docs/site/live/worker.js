@@ -29,10 +29,26 @@ async function keep(python, folder, bundle) {
   held.destroy();
 }
 
-async function load({ pyodide, lock, bundle }) {
+// Pyodide may come from another host: a file whose sha256 is not the pinned one is not used.
+function guard(sha256) {
+  const unguarded = self.fetch.bind(self);
+  self.fetch = (asked, options = {}) => {
+    const name = new URL(asked.url ?? asked, self.location).pathname.split("/").pop();
+    return unguarded(asked, Object.hasOwn(sha256, name) ? { ...options, integrity: `sha256-${sha256[name]}` } : options);
+  };
+}
+
+async function script(address) {
+  const code = await (await fetch(address)).blob();
+  const checked = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
+  try { return await import(checked); } finally { URL.revokeObjectURL(checked); }
+}
+
+async function load({ pyodide, lock, bundle, sha256 }) {
+  guard(sha256);
   const before = await kept(bundle);
   const ours = fetch(bundle).then((answer) => answer.arrayBuffer());
-  const { loadPyodide } = await import(pyodide + "pyodide.mjs");
+  const [{ loadPyodide }] = await Promise.all(["pyodide.mjs", "pyodide.asm.js"].map((name) => script(pyodide + name)));
   const packages = ["numpy", "matplotlib", "traitlets"];
   const python = await loadPyodide({ indexURL: pyodide, lockFileURL: lock, packages });
   const folder = python.runPython("import sysconfig; sysconfig.get_paths()['purelib']");
