@@ -7,6 +7,7 @@
 * bit_allocation: how sensitive each layer is, and how many bits that is worth
 * hard_to_quantize: what equalization, bias correction, adaptive rounding and GPTQ give, one on top of the other;
   hard_to_quantize_table: every setting of them, measured beforehand
+* number_formats: what a format of the weights costs the network, and how sure that is
 * methods: the ways to quantize, and what speaks against each: plain data, with sources
 * method_chooser: which of them is left after a few answers
 * integer_walk: one output value of the integer network, step by step

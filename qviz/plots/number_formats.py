@@ -144,7 +144,7 @@ class FormatsPanel(Panel):
         self.name = Words(ax, ax.transAxes, FONT_SIZE, bold=True)
         self.moving(*self.name.artists)
         ax.set_xlim(*BITS)
-        legend(ax, loc="upper left")
+        legend(ax, loc="lower right", ncols=2, columnspacing=1.0)
 
     def update(self, found: Mapping[str, Measured], here: str) -> None:
         """Show what was measured of each format, and the star at the one of this name."""
@@ -154,7 +154,7 @@ class FormatsPanel(Panel):
         i = list(found).index(here)
         m, (low, high) = found[here], self.ax.get_ylim()
         self.star.set_data([min(self._bits[i], BITS[1])], [min(max(self._height[i], low), high)])
-        self.name.say(f"{here}: {m.bits_per_value:.2f} bits, {_decibels(m.sqnr_db)}", 0.99, 0.06)
+        self.name.say(f"{here}: {m.bits_per_value:.2f} bits, {_decibels(m.sqnr_db)}", 0.8, 0.95)
         better = (self._bits <= self._bits[i]) & (self._height > self._height[i])
         listed = ", ".join(name for name, b in zip(found, better, strict=True) if b)
         self.description = (

@@ -12,6 +12,7 @@ from .calibration import CalibrationExplorer
 from .energy import EnergyExplorer
 from .explorer import Explorer
 from .float_bits import FloatBitsExplorer
+from .format_name import FormatNameExplorer
 from .gallery import Gallery, open_link
 from .granularity import GranularityExplorer
 from .hard_to_quantize import HardToQuantizeExplorer
@@ -32,8 +33,8 @@ from .switches import SwitchesExplorer
 
 __all__ = [
     "ArenaExplorer", "CalibrationExplorer", "DecisionExplorer", "EnergyExplorer", "Explorer",
-    "FloatBitsExplorer", "Gallery", "GranularityExplorer", "HardToQuantizeExplorer", "IntegerWalkExplorer",
-    "MappingExplorer", "NumberFormatsExplorer", "PTQExplorer", "ParetoExplorer",
+    "FloatBitsExplorer", "FormatNameExplorer", "Gallery", "GranularityExplorer", "HardToQuantizeExplorer",
+    "IntegerWalkExplorer", "MappingExplorer", "NumberFormatsExplorer", "PTQExplorer", "ParetoExplorer",
     "PhotoExplorer", "QATExplorer", "QuantizeExplorer", "STEExplorer", "SaturationExplorer", "SizeExplorer",
     "SpeedExplorer", "SwitchesExplorer", "open_link",
 ]  # fmt: skip

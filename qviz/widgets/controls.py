@@ -196,6 +196,30 @@ class Ladder(Choice):
 
 
 @dataclass(frozen=True)
+class Typed(Choice):
+    """A short text: one of a few that are offered, or whatever the reader types; `compute` says whether it fits."""
+
+    most: int = 60  # characters
+
+    def check(self, name: str, value):
+        """Return the text without spaces at its ends, or say what it must be."""
+        if isinstance(value, str) and value.strip().isprintable() and 0 < len(value.strip()) <= self.most:
+            return value.strip()
+        raise SettingError(f"{name} must be text of 1 to {self.most} characters: got {value!r}")
+
+    def build(self) -> tuple[widgets.Widget, list[widgets.Widget]]:
+        """Return the row, and the widgets to be linked; it is read on Enter, or when it is left."""
+        box = widgets.Combobox(
+            options=self.options, description=self.label, continuous_update=False, **LABELLED, layout=ROW
+        )
+        return box, [box]
+
+    def show(self, widget: widgets.Widget, value) -> None:
+        """Let the box show a text."""
+        widget.value = value
+
+
+@dataclass(frozen=True)
 class Toggle(_AsItIs):
     """Yes or no."""
 
@@ -250,6 +274,11 @@ def choice(label: str, options: Iterable[str | int | float], default: str | floa
 def ladder(label: str, options: Iterable[str], default: str):
     """Declare a field chosen from names that have an order."""
     return dataclasses.field(default=default, metadata={"control": Ladder(label, tuple(options))})
+
+
+def typed(label: str, examples: Iterable[str], default: str):
+    """Declare a field that takes any short text; a few are offered."""
+    return dataclasses.field(default=default, metadata={"control": Typed(label, tuple(examples))})
 
 
 def tensor_choice(default: str, names: Iterable[str] = tuple(TENSORS)):

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlencode
 from qviz.data._limits import suggest
 
 from ._layout import SettingError
-from .controls import YOURS, Choice, Control, Slider, Toggle, controls_of
+from .controls import YOURS, Choice, Control, Slider, Toggle, Typed, controls_of
 
 PAGE = "explore.html"  # the page of the site that opens any explorer
 MOST_CHARACTERS = 2000  # more than every control of every explorer needs
@@ -134,6 +134,8 @@ def _text(value) -> str:
 
 def _value(control: Control, text: str):
     """Return the value that a control would write so; else the text, which its control refuses in a sentence."""
+    if isinstance(control, Typed):
+        return text
     text = _cut(text)
     if isinstance(control, Toggle):
         return _YES_NO.get(text, text)

@@ -9,7 +9,7 @@ from dataclasses import fields
 from types import SimpleNamespace
 
 from ._layout import SettingError, SettingNameError
-from .controls import YOURS, Choice, Ladder, Slider, Toggle, controls_of
+from .controls import YOURS, Choice, Ladder, Slider, Toggle, Typed, controls_of
 from .explorer import Explorer
 from .gallery import all_explorers
 from .links import Link, read_link, write_link
@@ -48,7 +48,8 @@ def _control(name: str, control, default) -> dict:
         told |= {"kind": "toggle"}
     else:
         options = [option for option in control.options if option != YOURS]
-        told |= {"kind": "ladder" if isinstance(control, Ladder) else "choice", "options": options}
+        kind = "ladder" if isinstance(control, Ladder) else "typed" if isinstance(control, Typed) else "choice"
+        told |= {"kind": kind, "options": options}
     return told | {"more": control.more, "start": default}
 
 

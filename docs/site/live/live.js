@@ -213,6 +213,7 @@
       this.rows.set(name, row);
       if (kind === "slider") this.slider(row, name, id, label, { min: low, max: high, step }, send);
       else if (kind === "toggle") this.toggle(row, name, id, send);
+      else if (kind === "typed") this.typed(row, name, id, options, send);
       else this.list(row, name, id, label, options, send, kind === "ladder");
       return row;
     }
@@ -236,6 +237,15 @@
       box.onchange = () => send(box.checked);
       this.shows.set(name, (value) => { box.checked = value; });
       row.append(box);
+    }
+
+    typed(row, name, id, options, send) {
+      const box = make("input", { type: "text", id, maxLength: 60, spellcheck: false });
+      const offered = make("datalist", { id: `${id}-offered` }, ...options.map((value) => make("option", { value })));
+      box.setAttribute("list", offered.id);
+      box.onchange = () => box.value.trim() ? send(box.value) : this.show(this.state);
+      this.shows.set(name, (value) => { box.value = value; });
+      row.append(box, offered);
     }
 
     list(row, name, id, label, options, send, ordered) {

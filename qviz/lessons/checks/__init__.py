@@ -6,6 +6,7 @@ from . import (
     hard_to_quantize,
     integers_all_the_way,
     moving_on,
+    number_formats,
     ptq_with_fbgemm,
     qat_with_fbgemm,
     scale_and_zero_point,
@@ -16,6 +17,6 @@ from . import (
 
 __all__ = [
     "benefits_and_trade_offs", "calibration", "hard_to_quantize", "integers_all_the_way", "moving_on",
-    "ptq_with_fbgemm", "qat_with_fbgemm", "scale_and_zero_point", "weights_activations_biases", "what_is_quantization",
-    "when_it_goes_wrong",
+    "number_formats", "ptq_with_fbgemm", "qat_with_fbgemm", "scale_and_zero_point", "weights_activations_biases",
+    "what_is_quantization", "when_it_goes_wrong",
 ]  # fmt: skip

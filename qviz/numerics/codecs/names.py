@@ -43,12 +43,15 @@ class Explanation:
     bits_per_value : float or None
         Of a matrix of 4096 x 4096 weights, with scales counted, where the name says enough. Where it says a group
         size, scales are taken to be float16.
+    code_bits : float or None
+        Of a code alone, without scales.
     """
 
     name: str
     parts: tuple[NamePart, ...]
     codec: str | None = None
     bits_per_value: float | None = None
+    code_bits: float | None = None
 
     def __str__(self) -> str:
         lines = [f"{part.text}: {part.meaning}" for part in self.parts]
@@ -92,9 +95,10 @@ def explain_name(text) -> Explanation:
     if codec == "NF4" and "double" in facts:
         codec = "NF4 double"
     bits = CODECS[codec].bits_per_value(_SHAPE) if codec else None
+    code_bits = CODECS[codec].bits if codec else facts.get("weights")
     if "weights" in facts and "group" in facts:
-        codec, bits = None, facts["weights"] + 16 / facts["group"]
-    return Explanation(text.strip(), parts, codec, bits)
+        codec, bits, code_bits = None, facts["weights"] + 16 / facts["group"], facts["weights"]
+    return Explanation(text.strip(), parts, codec, bits, code_bits)
 
 
 def _read(text: str) -> tuple[list[tuple[str, str]], dict]:

@@ -1,0 +1,147 @@
+"""What a number format does to a whole network, and how sure that is: the digits network, its weights in any format.
+
+Activations and biases stay float32. The weights of a layer are cut into groups as they lie in memory, so every format
+has about the bits that its name promises.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from qviz.data.images import digits
+from qviz.networks.digits_cnn import cnn_forward, cnn_weights
+from qviz.networks.topology import LAYERS
+from qviz.numerics import _check
+from qviz.numerics.codecs import Codec, as_codec
+
+from .ablation_result import compare
+from .mixed_precision import logit_divergence
+
+ORDERS = 6  # of the channels: how often a format is measured
+
+
+@dataclass(frozen=True, eq=False)
+class FormatOutcome:
+    """What a format gives on the test images; the same network several times, its channels in another order each time.
+
+    Attributes
+    ----------
+    codec : Codec
+    bits_per_weight : float, with scales and tables counted
+    right : (orders,) int: how many of the 359 images are named right
+    sqnr_db : (orders,) float: of the logits against the float network's
+    divergence : (orders,) float, in nats: mean Kullback-Leibler divergence of the probabilities from the float ones
+    """
+
+    codec: Codec
+    bits_per_weight: float
+    right: np.ndarray
+    sqnr_db: np.ndarray
+    divergence: np.ndarray
+
+    def __str__(self) -> str:
+        fewest, most = self.right.min(), self.right.max()
+        right = f"{fewest}" if fewest == most else f"{fewest} to {most}"
+        low, high = self.sqnr_db.min(), self.sqnr_db.max()
+        return (
+            f"{self.bits_per_weight:5.2f} bits, {right:>10} right, logits {self.sqnr_db.mean():4.1f} dB "
+            f"({low:.1f} to {high:.1f}), divergence {self.divergence.mean():.4f}"
+        )
+
+
+def measure_format(codec, granularity=None, orders: int = ORDERS) -> FormatOutcome:
+    """Run the digits network with its weights in a format: 0.12 s for each order of the channels.
+
+    Parameters
+    ----------
+    codec : Codec, or the name of one
+    granularity : None, int, or a granularity or words for one
+        None is the format's own group size.
+    orders : int, at least 1
+        The first is the order in which the network was trained. The network computes the same in every order, but other
+        weights share a scale: what differs is chance.
+
+    Examples
+    --------
+    >>> print(measure_format("MXFP4", orders=2))
+     4.25 bits, 355 to 356 right, logits 15.4 dB (15.4 to 15.4), divergence 0.0074
+    """
+    codec, d = as_codec(codec), digits()
+    images, labels = d.images[d.test], d.labels[d.test]
+    exact = cnn_forward(images, cnn_weights())["logits"]
+    found = []
+    for order in range(_check.whole_number(orders, "orders", 1)):
+        weights = reordered(order)
+        for name in (f"{layer}.weight" for layer in LAYERS):
+            weights[name] = codec.fake_quantize(weights[name].ravel(), granularity).reshape(weights[name].shape)
+        logits = cnn_forward(images, weights)["logits"]
+        right = int((logits.argmax(axis=1) == labels).sum())
+        found.append((right, compare(exact, logits)[0], float(logit_divergence(exact, logits)) / len(logits)))
+    return FormatOutcome(codec, _bits_per_weight(codec, granularity), *map(np.array, zip(*found, strict=True)))
+
+
+def reordered(seed: int) -> dict[str, np.ndarray]:
+    """Return the weights and biases of the digits network with the channels of each hidden layer in another order.
+
+    Seed 0 is the order in which it was trained.
+
+    Examples
+    --------
+    >>> from qviz.networks import cnn_accuracy
+    >>> cnn_accuracy(reordered(3)) == cnn_accuracy()
+    True
+    """
+    weights, rng = dict(cnn_weights()), np.random.default_rng(seed)
+    if seed == 0:
+        return weights
+    for layer, reader in zip(LAYERS, LAYERS[1:], strict=False):
+        order = rng.permutation(len(weights[f"{layer}.bias"]))
+        for part in ("weight", "bias"):
+            weights[f"{layer}.{part}"] = weights[f"{layer}.{part}"][order]
+        read = weights[f"{reader}.weight"]
+        by_channel = read.reshape(len(read), len(order), -1)  # fc1 reads 16 places of each channel of conv2
+        weights[f"{reader}.weight"] = by_channel[:, order].reshape(read.shape)
+    return weights
+
+
+def difference_db(x, one, two, block: int) -> tuple[float, float, float]:
+    """Return by how many dB the error of `two` is below that of `one`, and the 95 % bootstrap interval of that.
+
+    Blocks are drawn again, with replacement, 2,000 times, the same ones for both: their errors are independent, those
+    within a block are not.
+
+    Parameters
+    ----------
+    x : (n,) array, the values themselves
+    one, two : (n,) arrays, what two formats make of them
+    block : int
+        How many neighbours share a scale; it must divide n.
+
+    Examples
+    --------
+    >>> x = np.arange(8.0)
+    >>> [round(part, 2) for part in difference_db(x, x + 0.2, x + 0.1, 4)]
+    [6.02, 6.02, 6.02]
+    """
+    x, one, two = (np.asarray(a, np.float64).ravel() for a in (x, one, two))
+    block = _check.whole_number(block, "block", 1)
+    if not x.size == one.size == two.size or x.size == 0 or x.size % block:
+        raise ValueError(
+            f"x, one and two must have the same number of values, a multiple of block: "
+            f"got {x.size}, {one.size} and {two.size} values, block {block}"
+        )
+    errors = [
+        np.square(_check.finite(x_hat - x, "x, one and two")).reshape(-1, block).sum(axis=1) for x_hat in (one, two)
+    ]
+    drawn = np.random.default_rng(0).integers(len(errors[0]), size=(2_000, len(errors[0])))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gain = 10 * np.log10(errors[0].sum() / errors[1].sum())
+        gains = 10 * np.log10(errors[0][drawn].sum(axis=1) / errors[1][drawn].sum(axis=1))
+    low, high = np.quantile(gains, [0.025, 0.975], method="inverted_cdf")
+    return float(gain), float(low), float(high)
+
+
+def _bits_per_weight(codec: Codec, granularity) -> float:
+    """Return the bits per weight of all layers together."""
+    sizes = [cnn_weights()[f"{layer}.weight"].size for layer in LAYERS]
+    return sum(codec.bits_per_value(size, granularity) * size for size in sizes) / sum(sizes)
