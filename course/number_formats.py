@@ -1,5 +1,5 @@
 # %% [markdown]
-# Models are offered today under names such as `Q4_K_M`, `NF4`, `FP8` or `NVFP4`. So far, this course had one kind of number format: integers, with equal steps between the levels. This page takes the other kinds apart, and compares all of them on the same weights and the same network. You need that whenever you choose a file, a library or a chip.
+# If you download a model today, its name ends in `Q4_K_M`, `NF4`, `FP8` or `NVFP4`. So far we have used only one kind of number format: integers, with equal steps between the levels. This page takes the other kinds apart, and compares all of them on the same weights and on the same network. You need that whenever you choose a file, a library or a chip.
 
 # %%
 import numpy as np
@@ -13,18 +13,18 @@ from qviz.widgets import FloatBitsExplorer, FormatNameExplorer, NumberFormatsExp
 # %% [markdown]
 # ## The bits of a float
 #
-# A floating-point number has three fields. One bit is the sign. The **exponent** chooses a power of two. The **mantissa** says how far the number lies on the way to the next power of two. **FP8** comes in two kinds, and the name says how the bits are shared out: E4M3 has 4 bits of exponent and 3 of mantissa.
+# A floating-point number has three fields. One bit is the sign. The **exponent** chooses a power of two. The **mantissa** says how far the number lies on the way to the next power of two. **FP8** comes in two kinds, and their names tell you how the bits are divided: E4M3 has 4 exponent bits and 3 mantissa bits.
 #
-# Flip the bits. Set the four bits of the exponent to 0: the leading 1 is gone, and the number is **subnormal**. Then set all bits but the sign: that code is **NaN**, "not a number". E4M3 has no infinity. Choose E5M2, and find it.
+# Flip the bits. Set the four exponent bits to 0: the leading 1 is gone, and the number is **subnormal**. Then set all bits except the sign: that code is **NaN**, "not a number". E4M3 has no infinity, but E5M2 has one. Can you find it?
 
 # %%
 FloatBitsExplorer()
 
 # %% [markdown]
-# **Notice:** from each power of two to the next there are 8 steps. Small numbers have small steps, so the error stays about the same *share* of the number. Integers do the opposite: their step is the same everywhere.
+# **Notice:** between two powers of two there are always 8 steps. Small numbers have small steps, so the error is always about the same *percentage* of the number. With integers, the step is the same everywhere.
 
 # %%
-guess_range = Prediction("E4M3 goes up to 448. E5M2 has one bit of exponent more, and one of mantissa less. How many times as far does it go?", {"2 times": 2, "16 times": 16, "128 times": 128})
+guess_range = Prediction("E4M3 goes up to 448. E5M2 has one more exponent bit and one less mantissa bit. How many times as far does it go?", {"2 times": 2, "16 times": 16, "128 times": 128})
 guess_range
 
 # %%
@@ -32,36 +32,37 @@ for fmt in (FP8_E4M3, FP8_E5M2):
     print(f"{fmt.name}: up to {fmt.max:g}, {2**fmt.mantissa_bits} steps from one power of two to the next")
 
 # %%
-guess_range.reveal(FP8_E5M2.max / FP8_E4M3.max, "One bit of exponent more doubles the number of powers of two, and costs half of the steps between them. E4M3 is for weights and activations; gradients, whose sizes differ more, get E5M2.")
+guess_range.reveal(FP8_E5M2.max / FP8_E4M3.max, "One more exponent bit doubles the number of powers of two. The price is half of the steps between them. E4M3 is meant for weights and activations, and E5M2 for gradients, whose sizes differ more.")
 
 # %% [markdown]
 # ## Blocks share a scale
 #
-# With 4 bits (E2M1) only 0, 0.5, 1, 1.5, 2, 3, 4, 6 and their negatives are left. So neighbouring weights share a scale, and small groups of them, called **blocks**, have small errors. But scales have to be stored as well, and a fair comparison counts their bits:
+# With 4 bits (E2M1) only 0, 0.5, 1, 1.5, 2, 3, 4, 6 and their negatives are left. So a scale is needed. The fewer weights share one, the better it fits, which is why modern formats cut the weights into small groups, called **blocks**. But scales have to be stored too, and a fair comparison counts their bits:
 #
 # * **MXFP4**: 32 weights in E2M1 share a power of two of 8 bits. That is 4 + 8/32 = 4.25 bits per weight.
 # * **NVFP4**: 16 weights in E2M1 share a scale in E4M3: 4.5 bits.
-# * **NF4**: 64 weights share a float32: 4.5 bits. Its 16 levels are no floats. They come from the bell curve, so that each is used about equally often.
-# * `Q4_K`, from the **GGUF** files of llama.cpp: integers in blocks of 32, each with a scale and a minimum of 6 bits, and two float16 for 8 blocks: 4.5 bits.
+# * **NF4**: 64 weights share a float32: 4.5 bits. Its 16 levels are taken from the bell curve, so that each of them is used about equally often.
+# * `Q4_K`, in the **GGUF** files of llama.cpp: 4-bit integers in small blocks, each with a scale and a minimum. Exercise 1 asks how many bits that is.
 #
-# Move **Format** through all of them. At the top are the levels of one block. On the right, each format has a mark for its bits and its error.
+# Move **Format** through all of them. The line at the top shows the levels of one block. In the picture at the lower right, each format has a mark that shows its bits and its error.
 
 # %%
 explorer = NumberFormatsExplorer(format="NVFP4")
 explorer
 
 # %%
-for name in ("int4", "MXFP4", "NVFP4", "NF4", "Q4_0", "Q4_K"):
+for name in ("int4", "MXFP4", "NVFP4", "NF4", "Q4_0"):
     explorer.format = name
-    print(explorer.readout.splitlines()[0].partition(" as ")[2], "|", explorer.readout.splitlines()[1])
+    m = explorer.result.measured
+    print(f"{name:6} {m.groups.shape[1]:6,} weights share a scale, {m.bits_per_value:.2f} bits per weight, SQNR {m.sqnr_db:4.1f} dB")
 explorer.reset()
 
 # %% [markdown]
-# **Notice:** most of what is gained over plain int4 comes from the blocks. Put **Values per scale** on *whole tensor*, and look again.
+# **Notice:** half a bit more for scales gives about 10 dB. Is that thanks to the blocks, or to the kinds of levels? Set **Values per scale** to *whole tensor*, and look at all formats again.
 #
 # ## Is NF4 better than integers?
 #
-# Weights look like a bell curve, and NF4 is made for that. Its rival is affine int4: 16 equal steps, from the smallest weight of a block to the largest. A report from 2026 says that in small blocks NF4 loses (bitsandbytes 2086, see the sources). These are the weights of `fc1`:
+# The histogram of trained weights looks like a bell curve, and NF4 is made for that. Its rival is affine int4: 16 levels at equal steps, from the smallest weight of a block to the largest. Which of them is better is disputed (bitsandbytes 2086, see the sources). Let us try it on the weights of `fc1`:
 
 # %%
 guess_nf4 = Prediction("Blocks of 32 weights. Which has the smaller error?", ["NF4", "affine int4", "they differ by less than 0.2 dB"])
@@ -76,19 +77,19 @@ for block in (32, 64, 128, 256):
     print(f"{block:5}{gain:8.2f} dB ({low:5.2f} to {high:5.2f}){difference_db(fc1, nf4, symmetric, block)[0]:14.2f} dB")
 
 # %%
-guess_nf4.reveal("affine int4" if winner[32][1] > 0.2 else "NF4" if winner[32][2] < -0.2 else "they differ by less than 0.2 dB", "In so small a block, the smallest and the largest weight are seldom equally far from zero. Affine int4 uses that, NF4 cannot.")
+guess_nf4.reveal("affine int4" if winner[32][1] > 0.2 else "NF4" if winner[32][2] < -0.2 else "they differ by less than 0.2 dB", "In such a small block, the smallest and the largest weight are rarely equally far from zero. Affine int4 makes use of that, and NF4 cannot.")
 
 # %% [markdown]
-# Is that the reason? The last column tests it: the same equal steps without a zero point lose in blocks of every size. So it is not the steps that win, it is the range that fits both ends. (The zero point costs 4/32 of a bit.) In large blocks a few outliers set the ends, and the levels of NF4 lie where the weights are.
+# Is that really the reason? The last column tests it: the same equal steps without a zero point lose for every block size. So what helps is not the equal steps, but a range that fits both ends of the block. (The zero point costs 4/32 of a bit per weight.) In large blocks, a few large weights set the ends, and then it pays to have the levels where most of the weights are.
 #
-# The brackets are 95 % intervals, from blocks drawn again (bootstrap). At 64 nobody wins, and in the report the order changes at the same size.
+# The brackets hold 95 % intervals, from drawing the blocks again (bootstrap). At 64 nobody wins. In the report, on three language models, the order changes at the same block size.
 #
 # ## Which power of two?
 #
-# The scale of an MX format is a power of two, so it hardly ever fits. The specification rounds it down (`floor`), and weights from 6 to 8 times the scale are clipped to 6. Another rule, `rceil`, takes the smallest power of two that clips nothing.
+# The scale of an MX format is a power of two, so it hardly ever fits exactly. The specification rounds it down (`floor`), and weights between 6 and 8 times the scale are clipped to 6. Another rule, `rceil`, takes the smallest power of two that clips nothing.
 
 # %%
-guess_rule = Prediction("MXFP4 on the weights of fc1. What does the error do when nothing is clipped any more?", ["it becomes smaller", "it changes by less than 0.1 dB", "it becomes larger"])
+guess_rule = Prediction("MXFP4 on the weights of fc1. What happens to the error when nothing is clipped any more?", ["it becomes smaller", "it changes by less than 0.1 dB", "it becomes larger"])
 guess_rule
 
 # %%
@@ -102,17 +103,17 @@ for element in (FP4_E2M1, FP8_E4M3):
 
 # %%
 low, high = found["E2M1", "fc1 weights"][1:]
-guess_rule.reveal("it becomes larger" if high < -0.1 else "it becomes smaller" if low > 0.1 else "it changes by less than 0.1 dB", "Clipping spoils a few weights a little. A scale twice as large makes the steps coarser for all 32.")
+guess_rule.reveal("it becomes larger" if high < -0.1 else "it becomes smaller" if low > 0.1 else "it changes by less than 0.1 dB", "Clipping moves only the largest weights of a block. A scale twice as large makes the steps coarser for all 32.")
 
 # %% [markdown]
-# But look at the other lines. E4M3 has so many powers of two that a larger scale costs it nothing, so there clipping is all loss. And where all values are about equally large ("uniform"), many are clipped. That is why people disagree: on one language model, the rule of the specification was the worst of three (trinity 694, see the sources). Try them on your own data: **Scale of MX formats** is behind **More**.
+# But look at the other lines. E4M3 has 8 steps between powers of two whatever the scale is, so a larger scale costs nothing there, and clipping does. And where large values are common ("uniform"), many of them are clipped. So the answer depends on the data: on one language model, the rule of the specification was the worst of three (trinity 694, see the sources). Try the rules in the explorer: **Scale of MX formats** is behind **More**.
 #
 # ## The whole network
 #
-# Now all weights of the digits network go into a format. How sure is such a result? Number the channels of a layer in another order: the network computes the same, but different weights share a scale.
+# Now we put all weights of the digits network into a format, and measure the SQNR of the logits. How certain is such a result? We can number the channels of each layer in a different order. The network computes the same, but different weights share a scale.
 
 # %%
-guess_order = Prediction("The network in NVFP4, with its channels in six different orders. How far apart are the best and the worst SQNR of the logits?", {"0.1 dB": 0.1, "0.5 dB": 0.5, "4 dB": 4})
+guess_order = Prediction("The network in NVFP4, its channels in six different orders. How far apart are the best and the worst SQNR of the logits?", {"about 0.1 dB": 0.1, "about 0.5 dB": 0.5, "about 3 dB": 3})
 guess_order
 
 # %%
@@ -122,20 +123,20 @@ for name, block in (("int4", 64), ("MXFP4", None), ("NVFP4", None), ("NF4", None
     print(f"{name:6}", found[name])
 
 # %%
-guess_order.reveal(found["NVFP4"].sqnr_db.max() - found["NVFP4"].sqnr_db.min(), "A layer with few weights has few blocks, and luck decides how well they fit. One measurement of one network is no ranking.")
+guess_order.reveal(found["NVFP4"].sqnr_db.max() - found["NVFP4"].sqnr_db.min(), "A layer with few weights has few blocks, and it is a matter of luck how well they fit. One measurement on one network is not a ranking.")
 
 # %% [markdown]
-# **Notice:** every format here gets about as many digits right, so the right answers tell us nothing. By the logits, `Q4_0` and `Q4_K` are ahead of the rest, by more than the orders differ. Between NF4, NVFP4 and int4 the ranges overlap. And int4 in blocks of 64, whose weights have a larger error than those of NF4, is not behind it: the error of weights is no error of answers.
+# **Notice:** all formats get about the same number of digits right, so the right answers do not tell them apart. The logits do, within limits: in every order, `Q4_0` and `Q4_K` are ahead of MXFP4, NVFP4 and NF4, while the ranges of NVFP4 and NF4 overlap. And int4, here in blocks of 64, is not behind NF4, although the error of its weights is 2 dB larger. A smaller error of the weights does not promise better answers.
 #
 # ## Take a name apart
 #
-# Type any name, and press Enter. Try `Q4_K_M`: it is no format. It is a mixture, with more bits for the tensors that are most sensitive.
+# Type a name, and press Enter. Try `Q4_K_M`: it is not a format, but a mixture, in which the most sensitive tensors get more bits.
 
 # %%
 FormatNameExplorer()
 
 # %% [markdown]
-# A format also has to be fast where your model runs: only a chip that multiplies it, or a kernel that unpacks it quickly, makes it so. [](page:benefits_and_trade_offs) measures that for integers.
+# None of this says how fast a format is. That depends on whether your chip can multiply it, or your library unpacks it quickly. [](page:benefits_and_trade_offs) measures speed, for integers.
 #
 # ## What you expected
 
@@ -145,11 +146,11 @@ record(guess_range, guess_nf4, guess_rule, guess_order)
 # %% [markdown]
 # ## In five lines
 #
-# 1. Exponent bits buy range, mantissa bits buy precision.
-# 2. With few bits, small blocks with a scale of their own matter more than the kind of level.
-# 3. Count the bits of scales before you compare two formats.
-# 4. Which format or rule wins depends on the size of the block and on the data.
-# 5. One network in one order is one sample. Compare logits, and state how far chance goes.
+# 1. Exponent bits give a float its range, mantissa bits its precision.
+# 2. With 4 bits, a scale for each small block matters more than where the levels lie.
+# 3. Scales take bits too. Count them before you compare two formats.
+# 4. Which format or rule is best depends on the block size and on the data.
+# 5. One network is one sample. Compare the logits, and find out how large chance is.
 
 # %% [markdown]
 # ## Exercises
@@ -157,7 +158,7 @@ record(guess_range, guess_nf4, guess_rule, guess_order)
 # Each check answers at once. A wrong answer gets a hint; an empty one stops nothing.
 
 # %% [markdown]
-# **1.** `Q4_K` stores 256 weights as codes of 4 bits, in 8 groups of 32. Each group has a scale and a minimum of 6 bits each. Two float16 multiply all the scales and all the minima. How many bits per weight is that?
+# **1.** `Q4_K` stores 256 weights as codes of 4 bits, in 8 groups of 32. Each group has a scale and a minimum of 6 bits each. Two float16 numbers multiply them: one all the scales, one all the minima. How many bits per weight is that in total?
 
 # %%
 bits_per_weight = None
@@ -169,7 +170,7 @@ bits_per_weight = (256 * 4 + 8 * (6 + 6) + 2 * 16) / 256  # 144 bytes for 256 we
 check("number_formats.1", bits_per_weight)
 
 # %% [markdown]
-# **2.** Write E4M3. `x` is a float32 array. Return the code, 0 to 255, of the nearest value: the sign is bit 7, then come 4 bits of exponent with a bias of 7, and 3 bits of mantissa. Where two values are equally near, take the even code. What lies beyond 448 becomes 448.
+# **2.** Write E4M3. `x` is a float32 array. Return the code, 0 to 255, of the nearest value: the sign is bit 7, then come 4 bits of exponent with a bias of 7, and 3 bits of mantissa. Where two values are equally near, take the even code. Numbers beyond 448 become 448.
 
 # %%
 def encode_e4m3(x):

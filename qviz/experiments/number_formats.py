@@ -5,6 +5,7 @@ has about the bits that its name promises.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -94,7 +95,7 @@ def reordered(seed: int) -> dict[str, np.ndarray]:
     weights, rng = dict(cnn_weights()), np.random.default_rng(seed)
     if seed == 0:
         return weights
-    for layer, reader in zip(LAYERS, LAYERS[1:], strict=False):
+    for layer, reader in pairwise(LAYERS):
         order = rng.permutation(len(weights[f"{layer}.bias"]))
         for part in ("weight", "bias"):
             weights[f"{layer}.{part}"] = weights[f"{layer}.{part}"][order]

@@ -1,4 +1,4 @@
-"""Answers to the exercises on number formats and GPTQ: at least ten right ones in other styles, and ten wrong ones each."""
+"""Answers to the exercises on number formats and GPTQ: ten right ones in other styles and ten wrong ones each."""
 
 import math
 from fractions import Fraction
