@@ -31,7 +31,8 @@ def accuracy_interval(accuracy, images: int, z: float = 1.96) -> tuple[np.ndarra
     -----
     Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference", Journal of the
     American Statistical Association 22, 1927. Near 100 % it stays below 1, which the normal approximation does not.
-    Two networks that were tested on the *same* images can be told apart more finely than by their intervals.
+    Two networks that were tested on the *same* images can be told apart more finely than by their intervals: by images
+    drawn again for both (`qviz.experiments.hard_to_quantize.difference`, and `interval` there for one network).
 
     Examples
     --------

@@ -60,7 +60,9 @@ class AccuracyByBitsPanel(Panel):
             self.marks += ax.plot([], [], **{**line, **marker, "linestyle": "none"})
         self.moving(*self.lines, *self.intervals, *self.marks)
         if self.images:
-            ax.plot([], [], color="black", linewidth=1, marker="_", label=f"95 % interval, {self.images} images")
+            ax.plot(
+                [], [], color="black", linewidth=1, marker="_", label=f"95 % interval (Wilson), {self.images} images"
+            )
         legend(ax, loc="lower left", handlelength=3)
 
     def update(self, names: Sequence[str], found: Mapping[str, np.ndarray], float_accuracy: float) -> None:

@@ -56,13 +56,17 @@ class FormatLinePanel(Panel):
         self.ticks = self.moving(*ax.plot([], [], color=QUANTIZED, linewidth=1.5))
         self.moves = self.moving(*ax.plot([], [], color=FLOAT, linewidth=0.9, alpha=0.7))
         self.values = self.moving(*ax.plot([], [], "o", color=FLOAT, markersize=5))
+        self.mark = self.moving(
+            *ax.plot([], [], "o-", color=ROUNDED, markersize=9, markeredgecolor="black", linewidth=2)
+        )
         self.note = Words(ax, ax.transAxes, FONT_SIZE)
         self.moving(*self.note.artists)
 
-    def update(self, values: np.ndarray, values_hat: np.ndarray, levels: np.ndarray, ends: tuple[float, float]) -> None:
+    def update(self, values, values_hat, levels, ends: tuple[float, float], marked: int | None = None) -> None:
         """Show (n,) `values` of a group, what they become, and (k,) rising `levels`; infinite ones are left out.
 
-        `ends` are the least and the greatest value that the axis has to hold; levels may lie beyond.
+        `ends` are the least and the greatest value that the axis has to hold; levels may lie beyond. One value may be
+        `marked`.
         """
         levels = levels[np.isfinite(levels)].astype(np.float64)
         order = np.argsort(values, kind="stable")
@@ -76,6 +80,10 @@ class FormatLinePanel(Panel):
         self.ticks.set_data(*_segments(ticks, ticks, LEVELS - 0.3, LEVELS + 0.3))
         self.values.set_data(shown, np.full(shown.size, VALUES))
         self.moves.set_data(*_segments(shown, np.clip(shown_hat, left, right), VALUES, LEVELS + 0.3))
+        self.mark.set_visible(marked is not None)
+        if marked is not None:
+            ends_of_it = np.clip([values[marked], values_hat[marked]], left, right)
+            self.mark.set_data(ends_of_it, [VALUES, LEVELS + 0.3])
         used = np.unique(values_hat).size
         said = f"{used:,} of {levels.size:,} levels used by {values.size:,} values"
         self.note.say(said, 0.99, 0.93)
@@ -144,7 +152,7 @@ class FormatsPanel(Panel):
         self.name = Words(ax, ax.transAxes, FONT_SIZE, bold=True)
         self.moving(*self.name.artists)
         ax.set_xlim(*BITS)
-        legend(ax, loc="lower right", ncols=2, columnspacing=1.0)
+        legend(ax, loc="upper left", labelspacing=0.15)
 
     def update(self, found: Mapping[str, Measured], here: str) -> None:
         """Show what was measured of each format, and the star at the one of this name."""
@@ -154,7 +162,7 @@ class FormatsPanel(Panel):
         i = list(found).index(here)
         m, (low, high) = found[here], self.ax.get_ylim()
         self.star.set_data([min(self._bits[i], BITS[1])], [min(max(self._height[i], low), high)])
-        self.name.say(f"{here}: {m.bits_per_value:.2f} bits, {_decibels(m.sqnr_db)}", 0.8, 0.95)
+        self.name.say(f"{here}: {m.bits_per_value:.2f} bits, {_decibels(m.sqnr_db)}", 0.99, 0.06)
         better = (self._bits <= self._bits[i]) & (self._height > self._height[i])
         listed = ", ".join(name for name, b in zip(found, better, strict=True) if b)
         self.description = (

@@ -28,7 +28,7 @@ class RemediesPanel(Panel):
 
     def build(self, ax: Axes) -> None:
         """Create the dots, their intervals, and two columns of numbers."""
-        dress(ax, Labels(self.title, "right, in %, with a 95 % interval", ""))
+        dress(ax, Labels(self.title, "right, in %, with a 95 % bootstrap interval", ""))
         ax.set_yticks(range(len(self.names)), self.names)
         ax.tick_params(axis="y", length=0)
         ax.set(xlim=(0, DECIBELS + 0.02), ylim=(len(self.names) - 0.4, -1.0))

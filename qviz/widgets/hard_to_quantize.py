@@ -9,11 +9,14 @@ from qviz.experiments.hard_to_quantize_table import looked_up
 from qviz.networks.topology import LAYERS
 from qviz.plots import Canvas, LayersPanel, RemediesPanel
 
+from ._readout import Readout, Table
 from .controls import choice, slider, toggle
 from .explorer import Explorer
 
 FIELDS = (*NAMES, "rounding")
 ROWS = ("none", *NAMES.values(), "better rounding")
+_HEAD = ("remedy", "right", "bootstrap 95 %", "logits dB", "divergence   ", "needs")
+_WIDTHS = (-20, 8, 18, 11, 16, -1)
 FLOAT_ACCURACY = 355 / 359  # of both networks, which compute the same: qviz.networks.cnn_accuracy
 
 
@@ -88,17 +91,19 @@ class HardToQuantizeExplorer(Explorer):
         """Say how many answers are right with all remedies that are on, and the signal left in the logits."""
         return {"right": f"{result.this.accuracy:.1%}", "logits": f"{result.this.sqnr_db:.1f} dB"}
 
-    def describe(self, state: State, result: Result) -> str:
+    def describe(self, state: State, result: Result) -> Readout:
         """Say it as a table, a row a step; and the layers."""
         names = {"": "none", **NAMES, "rounding": result.remedies.on[-1] if result.remedies.on else ""}
-        head = ("each added to those above", "right", "95 % interval", "logits dB", "divergence")
-        lines = [f"W{state.weight_bits}A8, {state.network}", "  {:<28}{:>8}   {:<17}{:>9}{:>12}   needs".format(*head)]
-        for field, step in result.steps.items():
-            low, high = interval(int(step.right.sum()), len(step.right))
-            lines.append(
-                f"  {names[field]:<28}{step.accuracy:>8.1%}   {f'{low:.1%} to {high:.1%}':<17}{step.sqnr_db:>9.1f}"
-                f"{step.divergence:>12.4f}   {NEEDS.get(names[field], '')}".rstrip()
-            )
+        rows = [(names[field], *_cells(step), NEEDS.get(names[field], "")) for field, step in result.steps.items()]
         layers = zip(LAYERS, result.this.weights_db, result.this.outputs_db, strict=True)
-        lines.append("weights and outputs, dB: " + ", ".join(f"{n} {w:.1f} and {o:.1f}" for n, w, o in layers))
-        return "\n".join(lines)
+        return Readout.of(
+            f"W{state.weight_bits}A8, {state.network}; each remedy on top of those above",
+            Table(_HEAD, rows, _WIDTHS),
+            "weights and outputs, dB: " + ", ".join(f"{n} {w:.1f} and {o:.1f}" for n, w, o in layers),
+        )
+
+
+def _cells(step: Outcome) -> tuple[str, ...]:
+    """Return the figures of a step."""
+    low, high = interval(int(step.right.sum()), len(step.right))
+    return f"{step.accuracy:.1%}", f"{low:.1%} to {high:.1%}", f"{step.sqnr_db:.1f}", f"{step.divergence:.4f}   "

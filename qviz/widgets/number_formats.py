@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qviz.numerics.codecs import CODECS, RULES, Measured, compare_formats
+from qviz.numerics.codecs import CODECS, RULES, Measured, compare_formats, family_of
+from qviz.numerics.codecs.protocol import rows_of_params
 from qviz.plots import Canvas, ErrorSizePanel, FormatLinePanel, FormatsPanel
 
 from .controls import choice, ladder, more, slider, tensor_choice
@@ -26,6 +27,7 @@ class State:
     group: str = choice("Values per scale", GROUPS)
     rule: str = more(choice("Scale of MX formats", RULES))
     place: int = more(slider("Place shown", 1, 1, 64))
+    value: int = more(slider("Value marked", 1, 1, STRETCH))
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,9 @@ class Result:
     values, values_hat : at most 256 of its values, before and after
     levels : all that its codes can stand for
     ends : of the axis: powers of two beyond the 256 values at this place, so that it seldom moves
+    marked : which of the values is marked, from 0
+    code : its code
+    product : how its level is made of the code, such as "-4 x 0.00376"; "" where the code looks it up in a table
     """
 
     x: np.ndarray
@@ -52,6 +57,9 @@ class Result:
     values_hat: np.ndarray
     levels: np.ndarray
     ends: tuple[float, float]
+    marked: int
+    code: int
+    product: str
 
 
 def compute(state: State, x: np.ndarray, total: int, found: Mapping[str, Measured]) -> Result:
@@ -62,7 +70,32 @@ def compute(state: State, x: np.ndarray, total: int, found: Mapping[str, Measure
     shown = slice(start, start + min(n, stretch.size))
     levels = m.codec.levels(m.params, start // n)
     ends = -power_above(-float(stretch.min())), power_above(float(stretch.max()))
-    return Result(x, total, found, m, start // n, x[shown], m.values.ravel()[shown], levels, ends)
+    values, marked = x[shown], min(state.value, x[shown].size) - 1
+    code, product = taken_apart(state.format, m, *divmod(start + marked, n))
+    return Result(x, total, found, m, start // n, values, m.values.ravel()[shown], levels, ends, marked, code, product)
+
+
+def taken_apart(name: str, m: Measured, row: int, column: int) -> tuple[int, str]:
+    """Return the code of one value, and how its level follows from it: times a scale, and plus an offset.
+
+    Examples
+    --------
+    >>> m = compare_formats([0.5, 1.0, -1.5, 4.0], names=["int4", "MXFP4", "Q4_0"])
+    >>> taken_apart("int4", m["int4"], 0, 1), taken_apart("MXFP4", m["MXFP4"], 0, 2)
+    ((2, '2 x 0.5714'), (11, '-1.5 x 1'))
+    >>> taken_apart("Q4_0", m["Q4_0"], 0, 3)
+    (0, '0 x -0.5 + 4')
+    """
+    codec, params = m.codec, rows_of_params(m.params, np.array([row]))
+    code = int(codec.encode(m.groups[row : row + 1], params)[0, column])
+    if hasattr(codec, "scale_of"):
+        scale = float(codec.scale_of(params)[0, 0])
+        return code, f"{m.values[row, column] / scale:.4g} x {scale:.4g}" if scale else ""
+    if family_of(name) in ("integers", "llama.cpp"):
+        at = [float(codec.decode(np.full((1, m.groups.shape[1]), c), params)[0, column]) for c in (0, 1)]
+        offset = f" {'-' if at[0] < 0 else '+'} {abs(at[0]):.4g}" if at[0] else ""
+        return code, f"{code} x {at[1] - at[0]:.4g}{offset}"
+    return code, ""
 
 
 def power_above(value: float) -> float:
@@ -124,7 +157,7 @@ class NumberFormatsExplorer(Explorer):
         """Show a group, all errors, and all formats."""
         x_hat = result.measured.values.ravel()[: result.x.size]
         return {
-            "line": (result.values, result.values_hat, result.levels, result.ends),
+            "line": (result.values, result.values_hat, result.levels, result.ends, result.marked),
             "errors": (result.x, x_hat),
             "formats": (result.found, state.format),
         }
@@ -132,7 +165,12 @@ class NumberFormatsExplorer(Explorer):
     def figures(self, state: State, result: Result) -> dict[str, str]:
         """Say the error, and the bits with all scales counted."""
         m = result.measured
-        return {"SQNR": f"{m.sqnr_db:.2f} dB", "bits per value": f"{m.bits_per_value:.4g}"}
+        share = f"{m.bits_per_value / 16:.0%} of FP16"
+        return {"SQNR": f"{m.sqnr_db:.2f} dB", "bits per value": f"{m.bits_per_value:.4g}", "size": share}
+
+    def offers(self, state: State) -> dict[str, tuple]:
+        """Mark one of the values that are shown."""
+        return {"value": (1, self.compute(state).values.size)}
 
     def describe(self, state: State, result: Result) -> str:
         """Count the bits, tell the error, and name what is better."""
@@ -147,7 +185,7 @@ class NumberFormatsExplorer(Explorer):
             f"{rest:.3g} for scales = {m.bits_per_value:.4g} bits per value\n"
             f"mean squared error = {m.mse:.3e}, SQNR = {m.sqnr_db:.2f} dB{part}\n"
             f"group {result.group + 1:,} of {len(m.groups):,}: {used} used by {result.values.size} values; "
-            f"{_better(state.format, result)}"
+            f"{_better(state.format, result)}\n{_marked(result)}"
         )
 
     def close(self) -> None:
@@ -164,3 +202,11 @@ def _better(name: str, result: Result) -> str:
         return f"no format with at most {limit:.4g} bits loses less than {name}"
     other = result.found[best]
     return f"with no more bits, {best} has {other.sqnr_db:.2f} dB at {other.bits_per_value:.4g}"
+
+
+def _marked(result: Result) -> str:
+    """Follow one value into its code and back."""
+    value, value_hat = (float(x[result.marked]) for x in (result.values, result.values_hat))
+    product = f" = {result.product}" if result.product else ""
+    coded = f"{value:.4g} gets the code {result.code}, which stands for {value_hat:.4g}{product}"
+    return f"value {result.marked + 1}: {coded}; off by {abs(value_hat - value):.2g}"

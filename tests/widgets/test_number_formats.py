@@ -51,12 +51,35 @@ def test_readout_counts_the_bits(explorer):
     )
     explorer.set(format="Q4_K", group="64")
     codec = CODECS["Q4_K"]
-    first, second, third = explorer.readout.splitlines()
+    first, second, third, _ = explorer.readout.splitlines()
     assert first.startswith("fc1 weights as Q4_K, groups of 256, which are its own: 4 bits for the code + 0.5")
     assert f"SQNR = {sqnr_db(x, codec.fake_quantize(x)):.2f} dB" in second
     assert third.startswith("group 1 of 128: ")
     explorer.format = "BF16"
     assert "BF16, each value by itself: 16 bits for the code + 0 for scales" in explorer.readout
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_one_value_is_followed_into_its_code_and_back(name):
+    """The code is the codec's own; where a product is given, it comes to the level, to the digits that are shown."""
+    x = np.random.default_rng(1).standard_normal(600).astype(np.float32)
+    found = compare_formats(x, names=[name])
+    for place, value in ((1, 1), (1, 9), (2, 256), (3, 30)):
+        result = compute(State(format=name, place=place, value=value), x, x.size, found)
+        m, at = found[name], 256 * (place - 1) + result.marked
+        assert result.marked == min(value, result.values.size) - 1
+        codes = m.codec.encode(m.groups, m.params)
+        assert result.code == codes.ravel()[at] and result.values[result.marked] == x[at]
+        if result.product:
+            assert eval(result.product.replace("x", "*")) == pytest.approx(m.values.ravel()[at], rel=2e-2, abs=2e-3)
+    assert bool(result.product) == (not name.startswith(("FP16", "BF16", "k-means", "ternary", "binary")))
+
+
+def test_the_marked_value_is_one_of_those_shown(explorer):
+    explorer.set(format="Q4_K", value=200)
+    explorer.format = "NVFP4"
+    assert explorer.value == 16 and "value 16: " in explorer.readout
+    assert explorer._canvas.panels["line"].mark.get_visible()
 
 
 def test_readout_names_what_is_better(explorer):
