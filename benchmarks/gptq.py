@@ -27,7 +27,7 @@ def compare() -> list[Row]:
             seconds.append(time.perf_counter() - start)
     x = inputs.astype(np.float64)
     ours, nearest = (np.square((w - weight) @ x.T).sum() for w in (rounded, fake_quantize(weight, levels)))
-    middle, note = median(seconds), f"{ours / nearest:.0%} of the squared error of the outputs that rounding to nearest has"
+    middle, note = median(seconds), f"{ours / nearest:.0%} of the error that rounding to nearest has, at the outputs"
     held = middle <= MOST_SECONDS
     return [
         Row("GPTQ, 512 x 64", seconds, "", [], f"{middle:.2f} s", f"{MOST_SECONDS} s", held, [note], ours < nearest)

@@ -178,6 +178,7 @@ for ranges in ("min-max", "mse"):
 # %%
 explorer.reset(weight_bits=4)
 print(explorer.readout)
+explorer.reset()
 
 # %%
 LocalResult("How many seconds does each remedy take for the whole network?", hard.seconds)

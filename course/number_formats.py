@@ -1,5 +1,5 @@
 # %% [markdown]
-# If you download a model today, its name ends in `Q4_K_M`, `NF4`, `FP8` or `NVFP4`. So far we have used only one kind of number format: integers, with equal steps between the levels. This page takes the other kinds apart, and compares all of them on the same weights and on the same network. You need that whenever you choose a file, a library or a chip.
+# If you download a model today, its name often ends in `Q4_K_M`, `NF4`, `FP8` or `NVFP4`. So far we have used only one kind of number format: integers, with equal steps between the levels. This page takes the other kinds apart, and compares all of them on the same weights and on the same network. You need that whenever you choose a file, a library or a chip.
 
 # %%
 import numpy as np
@@ -70,11 +70,11 @@ guess_nf4
 
 # %%
 fc1, winner = qviz.tensor("fc1 weights"), {}
-print("block    affine int4 against NF4       symmetric int4 against NF4")
+print("block   error of affine int4 below NF4's   symmetric int4, likewise")
 for block in (32, 64, 128, 256):
     nf4, affine, symmetric = (CODECS[name].fake_quantize(fc1, block) for name in ("NF4", "uint4", "int4"))
     gain, low, high = winner[block] = difference_db(fc1, nf4, affine, block)
-    print(f"{block:5}{gain:8.2f} dB ({low:5.2f} to {high:5.2f}){difference_db(fc1, nf4, symmetric, block)[0]:14.2f} dB")
+    print(f"{block:5}{gain:8.2f} dB ({low:5.2f} to {high:5.2f}){difference_db(fc1, nf4, symmetric, block)[0]:20.2f} dB")
 
 # %%
 guess_nf4.reveal("affine int4" if winner[32][1] > 0.2 else "NF4" if winner[32][2] < -0.2 else "they differ by less than 0.2 dB", "In such a small block, the smallest and the largest weight are rarely equally far from zero. Affine int4 makes use of that, and NF4 cannot.")
@@ -99,7 +99,7 @@ for element in (FP4_E2M1, FP8_E4M3):
         x = qviz.tensor(name, n=32_768)
         down, up = (MX(element, rule=rule).fake_quantize(x) for rule in ("floor", "rceil"))
         gain, low, high = found[element.name, name] = difference_db(x, down, up, 32)
-        print(f"{element.name}, {name:12} rceil against floor {gain:5.2f} dB ({low:5.2f} to {high:5.2f})")
+        print(f"{element.name}, {name:12} error of rceil below that of floor: {gain:5.2f} dB ({low:5.2f} to {high:5.2f})")
 
 # %%
 guess_rule.reveal("it becomes larger" if found["E2M1", "fc1 weights"][2] < -0.1 else "it becomes smaller" if found["E2M1", "fc1 weights"][1] > 0.1 else "it changes by less than 0.1 dB", "Clipping moves only the largest weights of a block. A scale twice as large makes the steps coarser for all 32.")

@@ -29,7 +29,7 @@ from torch.utils.data import DataLoader
 import qviz.pytorch
 from qviz import data, numerics, plots
 from qviz.data import outliers
-from qviz.experiments import bit_allocation, hard_to_quantize, margins
+from qviz.experiments import bit_allocation, hard_to_quantize, margins, number_formats
 from qviz.networks import digits_cnn
 from qviz.numerics import (
     INT4,
@@ -290,6 +290,15 @@ DOORS = {
     ),
     "experiments.hard_to_quantize.named_right.weights": Door(
         lambda b: hard_to_quantize.named_right(weights_with(b)), np.float32([0.5] * 10)
+    ),
+    "experiments.number_formats.difference_db.x": Door(
+        lambda x: number_formats.difference_db(x, REAL + 1, REAL - 2, 4), REAL
+    ),
+    "experiments.number_formats.difference_db.one": Door(
+        lambda one: number_formats.difference_db(REAL + 1, one, REAL - 2, 4), REAL
+    ),
+    "experiments.number_formats.difference_db.two": Door(
+        lambda two: number_formats.difference_db(REAL + 1, REAL - 2, two, 4), REAL
     ),
     "networks.digits_cnn.cnn_forward.images": Door(networks.cnn_forward, IMAGES),
     "networks.digits_cnn.cnn_forward.weights": Door(
@@ -773,6 +782,8 @@ EXEMPT = {
     "experiments.hard_to_quantize.Outcome.*": "a Result",
     "experiments.hard_to_quantize.difference.*": "Results: which images a network names right",
     "experiments.hard_to_quantize.patches.x": "activations of qviz's own network",
+    "experiments.number_formats.FormatOutcome.*": "a Result",
+    "experiments.number_formats.measure_format.*": "no array: tests/experiments/test_number_formats.py",
     "experiments.integer_walk.Walk.*": "a Result",
     "experiments.mixed_precision.Networks.*": "a Result",
     "experiments.mixed_precision.joined.parts": "Results",

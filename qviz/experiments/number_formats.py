@@ -14,6 +14,7 @@ from qviz.networks.digits_cnn import cnn_forward, cnn_weights
 from qviz.networks.topology import LAYERS
 from qviz.numerics import _check
 from qviz.numerics.codecs import Codec, as_codec
+from qviz.numerics.codecs.protocol import as_float32
 
 from .ablation_result import compare
 from .mixed_precision import logit_divergence
@@ -113,10 +114,17 @@ def difference_db(x, one, two, block: int) -> tuple[float, float, float]:
 
     Parameters
     ----------
-    x : (n,) array, the values themselves
-    one, two : (n,) arrays, what two formats make of them
+    x : array, flattened: the values themselves
+    one, two : arrays of as many values: what two formats make of them
     block : int
-        How many neighbours share a scale; it must divide n.
+        How many neighbours share a scale; it must divide the number of values.
+
+    Raises
+    ------
+    ValueError
+        An array holds NaN, an infinity or a value beyond float32, or the arrays and the block do not go together.
+    TypeError
+        An array does not hold real numbers.
 
     Examples
     --------
@@ -124,16 +132,15 @@ def difference_db(x, one, two, block: int) -> tuple[float, float, float]:
     >>> [round(part, 2) for part in difference_db(x, x + 0.2, x + 0.1, 4)]
     [6.02, 6.02, 6.02]
     """
-    x, one, two = (np.asarray(a, np.float64).ravel() for a in (x, one, two))
+    given = {"x": x, "one": one, "two": two}
+    x, one, two = (as_float32(a, name).astype(np.float64).ravel() for name, a in given.items())
     block = _check.whole_number(block, "block", 1)
     if not x.size == one.size == two.size or x.size == 0 or x.size % block:
         raise ValueError(
             f"x, one and two must have the same number of values, a multiple of block: "
             f"got {x.size}, {one.size} and {two.size} values, block {block}"
         )
-    errors = [
-        np.square(_check.finite(x_hat - x, "x, one and two")).reshape(-1, block).sum(axis=1) for x_hat in (one, two)
-    ]
+    errors = [np.square(x_hat - x).reshape(-1, block).sum(axis=1) for x_hat in (one, two)]
     drawn = np.random.default_rng(0).integers(len(errors[0]), size=(2_000, len(errors[0])))
     with np.errstate(divide="ignore", invalid="ignore"):
         gain = 10 * np.log10(errors[0].sum() / errors[1].sum())

@@ -38,9 +38,8 @@ MEANING = {
 
 @dataclass(frozen=True)
 class State:
-    """A format, and eight bits; one with fewer takes the lowest."""
+    """Eight bits, two in a row from the highest on, and a format; one with fewer takes the lowest."""
 
-    format: str = choice("Format", FORMATS)
     bit7: bool = toggle("Bit 7")
     bit6: bool = toggle("Bit 6")
     bit5: bool = toggle("Bit 5", True)
@@ -49,6 +48,7 @@ class State:
     bit2: bool = toggle("Bit 2", True)
     bit1: bool = toggle("Bit 1")
     bit0: bool = toggle("Bit 0", True)
+    format: str = choice("Format", FORMATS)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ EXAMPLES = (
     "E4M3",
     "int8",
     "BF16",
+    "IQ2_XXS",
     "AWQ int4 g64",
 )
 BESIDE = ("int8", "FP16")  # for comparison
@@ -65,7 +66,7 @@ def compute(state: State) -> Result:
 def _bits(code: float | None, total: float | None) -> tuple[float, float, str]:
     """Return the bits of a code, those of scales, and both in words."""
     if code is None:
-        return 0.0, 0.0, "the name does not say"
+        return (0.0, 0.0, "the name does not say") if total is None else (total, 0.0, f"{total:.4g} bits in all")
     if total is None:
         return code, 0.0, f"{code:.3g} bits, and scales"
     scales = total - code
@@ -104,7 +105,9 @@ class FormatNameExplorer(Explorer):
     def canvas(self) -> Canvas:
         """Show the bits as bars."""
         panel = SharesPanel("Bits for each weight", f"% of {FULL} bits", ("code", "scales"), 145)
-        return Canvas({"bits": panel}, size=(900, 200))
+        canvas = Canvas({"bits": panel}, size=(900, 220))
+        panel.ax.set_xticks(range(0, 101, 25))  # beyond there is room for words
+        return canvas
 
     def views(self, state: State, result: Result) -> dict[str, tuple]:
         """Show a bar for the name, and those beside it."""

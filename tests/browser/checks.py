@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from .explorers import NOT_YET, CheckBox, DropDown, Explorer, Prediction, Slider
+from .explorers import NOT_YET, CheckBox, DropDown, Explorer, Prediction, Slider, Typed
 from .lab import OUTPUT, LabPage
 
 YOURS, HOW_TO = "your own", "In a cell: "
@@ -15,6 +15,8 @@ NEEDS = {
     "Batch size": {"Data live in": "DRAM"},
     "Learning rate": {"Slope": "straight-through"},
     "Group size": {"One scale": "per group", "Weights": "fc1 weights"},  # 512 inputs; conv2 has 16
+    "Values per scale": {"Format": "int4"},  # NVFP4 has 16 already
+    "Scale of MX formats": {"Format": "MXFP4"},
     "Place (8 x 8)": {"Layer": "conv1"},  # only a convolution has places
     "Activation +/-": {"Layer": "conv1"},  # elsewhere many an activation is 0, and its weight has no say
     "Weight +/-": {"Layer": "conv1"},
@@ -105,6 +107,17 @@ def checkbox(explorer: Explorer, box: CheckBox) -> list[str]:
     return wrong + ([] if (box.value, explorer.look()) == (before, look) else ["it is not taken back"])
 
 
+def typed(explorer: Explorer, box: Typed) -> list[str]:
+    """Type each text that is offered; then one that means nothing, which must be told, and back."""
+    found = []
+    for text in [text for text in box.options if text != box.value]:
+        found += [f"{text}: {what}" for what in explorer.after(box.choose, text).missing()]
+    told = explorer.after(box.choose, "zzz").after.readout
+    found += [] if "zzz" in told else ["what means nothing is not told"]
+    explorer.press("Reset")
+    return found
+
+
 def work(explorer: Explorer) -> list[str]:
     """Start long work, see the picture grow, and stop it. No time is waited for: the kernel answers meanwhile."""
     wrong = []
@@ -126,11 +139,23 @@ def work(explorer: Explorer) -> list[str]:
     return wrong
 
 
+def move_one(explorer: Explorer) -> None:
+    """Move the first slider to another end; without one, toggle a box, or type a text."""
+    if explorer.sliders:
+        slider = explorer.sliders[0]
+        slider.choose(next(end for end in slider.ends if float(end) != float(slider.value)))
+    elif explorer.checkboxes:
+        explorer.checkboxes[0].toggle()
+    else:
+        box = explorer.typed[0]
+        box.choose(next(text for text in box.options if text != box.value))
+
+
 def reset(explorer: Explorer) -> list[str]:
     """Move everything that has an effect, and press Reset."""
     explorer.press("Reset")
     values, look, tried = explorer.values(), explorer.look(), []
-    for control in (*explorer.sliders, *explorer.drop_downs, *explorer.checkboxes):
+    for control in (*explorer.sliders, *explorer.drop_downs, *explorer.checkboxes, *explorer.typed):
         if not control.enabled:
             continue
         tried.append(control.label)
@@ -138,6 +163,8 @@ def reset(explorer: Explorer) -> list[str]:
             control.handle.press(control.arrows[0])
         elif control in explorer.drop_downs:
             control.choose(next(o for o in control.options if o not in (control.value, YOURS)))
+        elif control in explorer.typed:
+            control.choose(next(text for text in control.options if text != control.value))
         else:
             control.toggle()
         explorer.lab.settle()

@@ -20,7 +20,8 @@ LOOK = """async root => {
 }"""
 
 KNOWN = ".noUi-handle, .widget-slider + .widget-text input, .widget-dropdown select, .widget-checkbox input, "
-KNOWN += ".widget-textarea textarea, .widget-upload, .qviz-dots input, .qviz-tensors input, .qviz-tensors select"
+KNOWN += ".widget-text input[list], .widget-textarea textarea, .widget-upload, .qviz-dots input, "
+KNOWN += ".qviz-tensors input, .qviz-tensors select"
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,8 @@ class Explorer:
 
     def values(self) -> dict[str, str]:
         """Return the value of each control by its label."""
-        return {control.label: control.value for control in (*self.sliders, *self.drop_downs, *self.checkboxes)}
+        controls = (*self.sliders, *self.drop_downs, *self.checkboxes, *self.typed)
+        return {control.label: control.value for control in controls}
 
     @cached_property
     def sliders(self) -> list["Slider"]:
@@ -137,6 +139,10 @@ class Explorer:
     @cached_property
     def checkboxes(self) -> list["CheckBox"]:
         return [CheckBox(row) for row in self.root.locator(".widget-checkbox").all()]
+
+    @cached_property
+    def typed(self) -> list["Typed"]:
+        return [Typed(row) for row in self.root.locator(".widget-text:has(input[list])").all()]
 
     def stops(self) -> list:
         """Return where the Tab key should stop: what is to be seen and is not disabled."""
@@ -250,6 +256,32 @@ class CheckBox:
 
     def toggle(self) -> None:
         self.box.press("Space")
+
+
+class Typed:
+    """A box for a short text, with a few texts to choose from."""
+
+    def __init__(self, row):
+        self.box, self.offered = row.locator("input"), row.locator("datalist option")
+        self.label = row.locator(".widget-label").inner_text()
+
+    @property
+    def value(self) -> str:
+        return self.box.input_value()
+
+    @property
+    def enabled(self) -> bool:
+        return self.box.is_enabled()
+
+    @cached_property
+    def options(self) -> list[str]:
+        return self.offered.evaluate_all("all => all.map(option => option.value)")
+
+    def choose(self, text: str) -> None:
+        """Type a text over the one that is there, and press Enter."""
+        self.box.press("ControlOrMeta+a")
+        self.box.press_sequentially(text)
+        self.box.press("Enter")
 
 
 class Prediction:

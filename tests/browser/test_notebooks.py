@@ -69,6 +69,10 @@ def test_every_checkbox_toggles_with_the_space_key(lab):
     assert checks.each(lab.explorers, "checkboxes", checks.checkbox) == []
 
 
+def test_every_text_that_is_offered_can_be_typed(lab):
+    assert checks.each(lab.explorers, "typed", checks.typed) == []
+
+
 def test_reset_puts_everything_back(lab):
     assert [(explorer.name, wrong) for explorer in lab.explorers for wrong in checks.reset(explorer)] == []
 
@@ -95,14 +99,13 @@ def test_speed_is_measured_when_the_reader_asks(lab):
 def test_settings_are_shown_as_code(lab):
     for explorer in lab.explorers:
         explorer.prepare({})
-        slider = explorer.sliders[0]
         explorer.press("Settings as code")
         before = explorer.code
         assert explorer.root.get_by_role("textbox", name="Code").evaluate(
             "(field, image) => field.getBoundingClientRect().bottom <= image.getBoundingClientRect().top + 1",
             explorer.root.locator("img.widget-image").element_handle(),
         )  # above the picture, where the button is
-        slider.choose(next(end for end in slider.ends if float(end) != float(slider.value)))
+        checks.move_one(explorer)
         explorer.lab.settle()
         assert explorer.code.startswith("import qviz.widgets\n") and explorer.code != before  # it follows
         compile(explorer.code, "code", "exec")

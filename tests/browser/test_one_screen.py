@@ -13,7 +13,7 @@ from .lab import LabPage
 
 SCREENS = {"laptop": (1280, 720), "desktop": (1400, 900), "tablet": (1024, 768), "phone": (390, 844)}
 MOST_PX = 680  # of an explorer, from its first control to the end of its text
-FEW = range(2, 5)
+FEW = range(1, 5)
 MANY = {  # all in sight at once, because they are one thing to a reader
     "FloatBitsExplorer": "the eight bits of one number",
     "HardToQuantizeExplorer": "the remedies that the picture has a row for",

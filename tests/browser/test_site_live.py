@@ -16,8 +16,8 @@ pytest.importorskip("ipywidgets")
 pytest.importorskip("myst_nb")
 from PIL import Image
 
-from qviz.widgets import CalibrationExplorer, PhotoExplorer, PTQExplorer, QATExplorer
-from qviz.widgets.controls import YOURS, Slider, Toggle, controls_of
+from qviz.widgets import CalibrationExplorer, FormatNameExplorer, PhotoExplorer, PTQExplorer, QATExplorer
+from qviz.widgets.controls import YOURS, Slider, Toggle, Typed, controls_of
 from qviz.widgets.links import write_link
 from qviz.widgets.live import live_explorers
 
@@ -163,6 +163,8 @@ def test_a_control_moves_it(name, explore):
     """The first slider by one step, or the first list by one entry, by keyboard, from where a new explorer stands."""
     kind = live_explorers()[name]
     follow(explore, write_link(kind, {}) + "&nth=1")  # another address than before, for the same state
+    if any(isinstance(control, Typed) for control, _ in controls_of(kind.State).values()):
+        return  # the next test types
     control = explore.locator(".qviz-controls input[type=range], .qviz-controls select").first
     before, left = explore.evaluate(MOVES), control.evaluate(VALUE)
     control.press(control.evaluate(ANOTHER))
@@ -174,6 +176,16 @@ def test_a_control_moves_it(name, explore):
     assert control.evaluate(VALUE) != left
     assert readout(explore) == native.readout.strip()
     native.close()
+
+
+def test_a_name_is_typed(explore):
+    follow(explore, write_link(FormatNameExplorer, {}) + "&nth=2")
+    box, before = explore.locator(".qviz-controls").get_by_label("Name"), explore.evaluate(MOVES)
+    box.fill("E5M2")
+    box.press("Enter")
+    wait(explore, f"before => {MOVES} > before", before)
+    native = FormatNameExplorer(name="E5M2")
+    assert readout(explore) == native.readout.strip()
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ def test_every_piece_of_an_example_is_known(name):
         ("W4A16", 4, 0, "4 bits, and scales"),
         ("Q4_K_M", 0, 0, "the name does not say"),
         ("BF16", 16, 0, "16 bits"),
+        ("IQ2_XXS", 2.0625, 0, "2.062 bits in all"),
     ],
 )
 def test_where_the_bits_go(name, code, scales, words):

@@ -28,7 +28,7 @@ def test_every_control_is_told(name):
     kind = live_explorers()[name]
     told = json.loads(json.dumps(controls_as_data(kind)))
     assert [control["name"] for control in told] == list(controls_of(kind.State))
-    assert all(control["kind"] in ("slider", "toggle", "choice", "ladder") for control in told)
+    assert all(control["kind"] in ("slider", "toggle", "choice", "ladder", "typed") for control in told)
     assert all(YOURS not in control.get("options", ()) for control in told)
     assert [control["start"] for control in told] == [default for _, default in controls_of(kind.State).values()]
 

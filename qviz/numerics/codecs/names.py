@@ -13,6 +13,11 @@ from .registry import CODECS, as_codec
 
 EXAMPLES = ("W4A16 g128", "Q4_K_M", "NVFP4", "E4M3", "int4")
 _SHAPE = (4096, 4096)  # of a matrix that bits per value are told for
+# Bits per weight, scales counted, of formats that are no codec here: the sizes of their blocks in llama.cpp.
+_STORED = {
+    "IQ1_S": 1.5625, "IQ1_M": 1.75, "IQ2_XXS": 2.0625, "IQ2_XS": 2.3125, "IQ2_S": 2.5625, "IQ3_XXS": 3.0625,
+    "IQ3_S": 3.4375, "IQ4_XS": 4.25, "IQ4_NL": 4.5, "TQ1_0": 1.6875, "TQ2_0": 2.0625,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,7 @@ def explain_name(text) -> Explanation:
     codec = facts.get("codec")
     if codec == "NF4" and "double" in facts:
         codec = "NF4 double"
-    bits = CODECS[codec].bits_per_value(_SHAPE) if codec else None
+    bits = CODECS[codec].bits_per_value(_SHAPE) if codec else facts.get("stored")
     code_bits = CODECS[codec].bits if codec else facts.get("weights")
     if "weights" in facts and "group" in facts:
         codec, bits, code_bits = None, facts["weights"] + 16 / facts["group"], facts["weights"]
@@ -156,7 +161,14 @@ def _importance(bits: str, size: str) -> tuple[str, dict]:
     table = (
         "the levels are a table of 16" if size == "NL" or bits == "4" else "several values share a code from a table"
     )
-    return f"about {bits} bits in a GGUF file of llama.cpp, to be made with an importance matrix: {table}", {}
+    what = f"about {bits} bits in a GGUF file of llama.cpp, to be made with an importance matrix: {table}"
+    stored = _STORED.get(f"IQ{bits}_{size}")
+    return (what, {"stored": stored}) if stored else (f"{what}; a mixture of several of them", {})
+
+
+def _ternary_file(bits: str) -> tuple[str, dict]:
+    stored = _STORED.get(f"TQ{bits}_0")
+    return "ternary weights -1, 0, 1 in a GGUF file of llama.cpp, blocks of 256 values", {"stored": stored}
 
 
 def _split(exponent: str, mantissa: str, variant: str | None) -> tuple[str, dict]:
@@ -231,7 +243,7 @@ _RULES: tuple[tuple[str, Callable], ...] = (
     (r"Q(\d)_K(?:_(XS|S|M|L|XL))?", _k_quant),
     (r"Q(\d)_([01])", _block),
     (r"IQ(\d)_(XXS|XS|S|M|NL)", _importance),
-    (r"TQ(\d)_0", _says("ternary weights -1, 0, 1 in a GGUF file of llama.cpp, blocks of 256 values")),
+    (r"TQ(\d)_0", _ternary_file),
     (
         r"NVFP4",
         _says("NVIDIA's 4-bit floats E2M1: a scale in E4M3 for each 16 values, a float32 for the tensor", "NVFP4"),

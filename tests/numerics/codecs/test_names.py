@@ -5,7 +5,7 @@ import re
 import pytest
 
 from qviz.numerics.codecs import CODECS, FP8_E4M3
-from qviz.numerics.codecs.names import EXAMPLES, explain_name, known_codec
+from qviz.numerics.codecs.names import _STORED, EXAMPLES, explain_name, known_codec
 
 
 def pieces(text):
@@ -22,7 +22,8 @@ def pieces(text):
         ("Q4_K_M", ["Q4_K_M"], None, None),  # depends on the network's tensors
         ("q6_k", ["q6_k"], "Q6_K", 6.5625),
         ("Q4_0", ["Q4_0"], "Q4_0", 4.5),
-        ("IQ4_XS", ["IQ4_XS"], None, None),
+        ("IQ4_XS", ["IQ4_XS"], None, 4.25),
+        ("IQ3_M", ["IQ3_M"], None, None),  # a mixture
         ("NVFP4", ["NVFP4"], "NVFP4", 4.5),
         ("MXFP4", ["MXFP4"], "MXFP4", 4.25),
         ("E4M3", ["E4M3"], "FP8 E4M3", 8),
@@ -40,6 +41,13 @@ def test_names(text, parts, codec, bits):
     assert [part.text for part in found.parts] == parts
     assert found.codec == codec
     assert found.bits_per_value is bits is None or found.bits_per_value == pytest.approx(bits, abs=1e-3)
+
+
+def test_bits_of_files_are_those_of_the_gguf_package():
+    gguf = pytest.importorskip("gguf")
+    for name, bits in _STORED.items():
+        values, stored = gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType[name]]
+        assert explain_name(name).bits_per_value == bits == 8 * stored / values
 
 
 def test_what_is_not_known_is_said():
