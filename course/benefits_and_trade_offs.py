@@ -117,7 +117,7 @@ for place in ("nowhere", "8 KB cache", "1 MB cache", "DRAM"):
     share = real.arithmetic_pj / real.total_pj
     print(f"{place:10}: float32 {real.total_pj / 1e6:8,.0f} \N{MICRO SIGN}J, {share:4.0%} of it arithmetic; int8 needs {saved:.1f} times less")
 power.reset()
-guess_power.reveal(saved, "Nearly all of the energy is used for moving data, and int8 needs a quarter of the bytes. The factor is 15 only if no data are moved.")
+guess_power.reveal(saved, "Most of the energy is used for moving data, and int8 moves a quarter of the bytes.")
 
 # %% [markdown]
 # Some processors have an energy counter called **RAPL**. If the counter can be read on your machine, the next cell uses it to measure the wide network.
@@ -176,14 +176,14 @@ for layer in LAYERS:
     decibels = " ".join(f"{db:5.1f}" for db in alone(test.sqnr_db, layer)[:4])
     print(f"2, 3, 4, 5 bits: {layer:5} alone {right} right, {decibels} dB; all but {layer:5} {rest} right")
 worst = min(LAYERS, key=lambda layer: alone(test.right, layer)[0])
-guess_layer.reveal(next(c for c in guess_layer.choices if c.startswith(worst)), "It is neither the first layer nor the largest one, so it is worth measuring the sensitivity.")
+guess_layer.reveal(next(c for c in guess_layer.choices if c.startswith(worst)), "It is neither the first layer nor the largest one.")
 
 # %% [markdown]
 # Now you can trade size against accuracy. Each dot below is a network with 2 to 8 bits in each layer. Its quality is measured by the SQNR of the logits, because the accuracy on 359 images is too coarse. A network is on the **Pareto front** if no other network is both smaller and better. The networks in the shaded box are smaller and better than yours.
 #
 # Move the four sliders so that the star, which marks your network, lies on the front. Then choose a different **Weight range**.
 #
-# Press *Measure speed* to add **time** as a third criterion. The kernels that we use exist only for float32 and 8 bits, so networks with fewer bits run on the 8-bit kernels. So using fewer than 8 bits makes our network smaller, but not faster.
+# Press *Measure speed* to add the time as a third criterion. The kernels that we use exist only for float32 and 8 bits, so networks with fewer bits run on the 8-bit kernels. So using fewer than 8 bits makes our network smaller, but not faster.
 #
 # The front is chosen and evaluated with the same 359 test images, so it looks slightly better than it really is.
 
@@ -226,7 +226,7 @@ for bits in (4, 3):
         at = place(mixed)
         print(f"{name:14} {mixed}: {size[at]:6,} bytes, {test.right[at]} of 359 right", end=", ")
         print(f"divergence {test.divergence[at]:.4f}, {test.sqnr_db[at]:4.1f} dB")
-guess_percent.reveal(test.divergence[at] / test.divergence[place(3)], "Small layers can be sensitive, and giving them more bits costs very few bytes.")
+guess_percent.reveal(test.divergence[at] / test.divergence[place(3)], "Small layers can be sensitive, and more bits for them cost few bytes.")
 
 # %% [markdown]
 # **Notice:** the network found by *exact* is smaller than the one with 4 bits everywhere, and has a smaller divergence and a higher SQNR. (A difference of a few images can be due to chance, so look at these two measures, which use all ten logits of every image.) With one percent more bytes, the improvement is much larger. At 3 bits, *exact* finds no better network of the same size, so the additional percent is needed.

@@ -70,7 +70,7 @@ guess_bits
 # %%
 most = 512 * 255 * 128
 print(f"largest absolute value {most:,}: {most.bit_length()} bits and a sign")
-guess_bits.reveal(most.bit_length() + 1, "A product needs 16 bits, and adding 512 = 2 to the power of 9 of them needs nine more. The accumulator has 32 bits, so it cannot overflow here.")
+guess_bits.reveal(most.bit_length() + 1, "16 bits for a product, and nine more to add 512 of them. The accumulator has 32, so it cannot overflow.")
 
 # %% [markdown]
 # ## The cost of zero points
@@ -107,7 +107,7 @@ explorer.reset()
 # %%
 right = (affine.without_weight_zero_points().predict(images) == labels).sum()
 print(f"with zero points {(affine.predict(images) == labels).sum()} of {labels.size} right, without {right}")
-guess_forgotten.reveal(int(right), "Each sum is wrong by the zero point times the sum of the inputs. After a ReLU no input is negative, so these errors do not cancel.")
+guess_forgotten.reveal(int(right), "The error is the zero point times the sum of the inputs, and no input is negative after a ReLU.")
 
 # %% [markdown]
 # ## The bias is added to the sum

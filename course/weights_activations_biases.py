@@ -82,7 +82,7 @@ seen = networks.training_activations()["conv2"]
 test = cnn.activations(Switches().with_on())["conv2"]
 for n in (1, 10, 100, len(seen)):
     hi = seen[:n].max()
-    print(f"after {n:5} images: largest value {hi:.2f}; {np.mean(test > hi):.4%} of the values in the test images are larger")
+    print(f"sample size {n:5}: largest value {hi:.2f}; {np.mean(test > hi):.4%} of the values in the test images are larger")
 print("8 bits:", cnn.outcome(Switches().with_on("activations")))
 
 # %% [markdown]
@@ -217,7 +217,7 @@ from qviz.pytorch.labs.kernel_bias import bias_in_kernel
 from qviz.pytorch.ptq import PTQConfig, quantize_model
 from qviz.pytorch.digits_model import accuracy, digits_cnn, digits_tensors
 
-LocalResult("The outputs for a bias of 0.25, 0.5 and 0.75 units, in the same units:", lambda: f"{[bias_in_kernel(n / 4) for n in (1, 2, 3)]} on {engines.preferred()}")
+LocalResult("Outputs for a bias of 0.25, 0.5 and 0.75 units:", lambda: f"{[bias_in_kernel(n / 4) for n in (1, 2, 3)]} on {engines.preferred()}")
 
 # %% [markdown]
 # fbgemm gives the same three numbers, so it does not round the bias. (qnnpack, the engine for phones and Macs, does round it.) Finally, we compare our simulation in NumPy, which uses int32 biases, with the network that `quantize_model` produces for fbgemm:
