@@ -34,7 +34,7 @@ print(migration_lab.deprecation_notice())
 LocalResult("What does your machine have?", torchao_env.describe)
 
 # %% [markdown]
-# ## The old way, once more
+# ## The old method, once more
 #
 # This is the calibrated network from [page](page:ptq_with_fbgemm), with PyTorch's own min-max observers. The lab builds it, runs it on the 359 test images, and records every product that PyTorch really computes.
 
