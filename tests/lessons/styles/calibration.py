@@ -159,6 +159,10 @@ WRONG = {
         lambda x, p: max(0, np.percentile(x, p)),
         lambda x, p: (min(0, x.mean() - 3 * x.std()), max(0, x.mean() + 3 * x.std())),
         lambda x, p: (np.nan, np.percentile(x, p)),
+        lambda x, p: (min(-1.0, np.percentile(x, 100 - p)), max(0, np.percentile(x, p))),
+        lambda x, p: (min(0, np.percentile(x, 101 - p)), max(0, np.percentile(x, p))),
+        lambda x, p: (min(0, np.percentile(x, 99 - p)), max(0, np.percentile(x, p))),
+        lambda x, p: (min(0, np.percentile(x, 100 / p)), max(0, np.percentile(x, p))),
     ],
     4: [
         one_step_too_many, signed_steps, rounded_down, never_clipped, absolute_error,
