@@ -8,7 +8,7 @@ import qviz
 from qviz import data, networks, plots
 from qviz.experiments.margins import answer_margins, right_under_noise
 from qviz.lessons import Prediction, check, record
-from qviz.widgets import PhotoExplorer, QuantizeExplorer
+from qviz.widgets import MisreadExplorer, PhotoExplorer, QuantizeExplorer
 
 # %% [markdown]
 # ## A photograph
@@ -139,10 +139,8 @@ plots.draw({"digits": (plots.ImagePanel("The first twelve"), row)}, size=(900, 1
 guess_bits = Prediction("You reduce the number of bits of all weights step by step. At how many bits does the accuracy first fall below 95 %?", {"7 bits": 7, "5 bits": 5, "3 bits": 3, "2 bits": 2})
 guess_bits
 
-# %% [markdown]
-# The next cell quantizes all four weight tensors and tests the network on the same digits again.
-
 # %%
+# Quantize all four weight tensors, and test the network on the same digits again.
 weights = networks.cnn_weights()
 accuracy, rounded = {}, {}
 for bits in range(8, 1, -1):
@@ -158,6 +156,12 @@ guess_bits.reveal(max(bits for bits in accuracy if accuracy[bits] < 0.95), "At f
 
 # %% [markdown]
 # Why does the accuracy hardly change down to 4 bits? The network computes a score, called a **logit**, for each of the ten digits, and the digit with the largest logit is its answer. The difference between the largest and the second largest logit is called the **margin**. The answer can change only if the errors of the logits are large enough to exceed the margin.
+#
+# Move **Bits** down, one bit at a time. On the left are 70 of the digits; a digit that the network misreads turns red. On the right are the margins of all 359 digits, which shrink as the weights get coarser. Below 0, the right digit is no longer the answer. The cell after the explorer compares the margins with the errors of the logits.
+
+# %%
+network_explorer = MisreadExplorer(bits=3)
+network_explorer
 
 # %%
 test = data.digits().test

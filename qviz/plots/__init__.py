@@ -19,7 +19,7 @@
 * accumulator, dot_product_terms, requantize: a sum of products in integers, and the code it becomes
 * stacked_bars: what something consists of, in per cent of float32
 * roofline: how many times as fast, and what stands in the way
-* margins: how far answers are from changing
+* margins: how far answers are from changing; misread: which digits have changed
 * pareto: bytes and time against accuracy, and what nothing beats on both sides
 * latency_bubbles: size, accuracy and latency of what was measured
 * method_matrix: ways and questions, and what each way loses
@@ -44,6 +44,7 @@ from .image import ImagePanel, cropped, photograph_at
 from .latency_bubbles import LatencyBubblesPanel, latency_bubbles
 from .margins import MarginsPanel, margins
 from .method_matrix import AnswersLostPanel, VerdictPanel
+from .misread import DigitsReadPanel, RightMarginPanel
 from .number_formats import ErrorSizePanel, FormatLinePanel, FormatsPanel
 from .number_line import NumberLinePanel, number_line
 from .panel import Panel
@@ -70,6 +71,7 @@ __all__ = [
     "CombinationsPanel",
     "CrossingsPanel",
     "DescentPanel",
+    "DigitsReadPanel",
     "ErrorBarPanel",
     "ErrorCurvePanel",
     "ErrorHistogramPanel",
@@ -96,6 +98,7 @@ __all__ = [
     "RatioPanel",
     "RemediesPanel",
     "RequantizePanel",
+    "RightMarginPanel",
     "RooflinePanel",
     "SaturationPanel",
     "SharesPanel",

@@ -19,6 +19,7 @@ from .hard_to_quantize import HardToQuantizeExplorer
 from .integer_walk import IntegerWalkExplorer
 from .mapping import MappingExplorer
 from .method_chooser import DecisionExplorer
+from .misread import MisreadExplorer
 from .number_formats import NumberFormatsExplorer
 from .pareto import ParetoExplorer
 from .photo import PhotoExplorer
@@ -34,7 +35,7 @@ from .switches import SwitchesExplorer
 __all__ = [
     "ArenaExplorer", "CalibrationExplorer", "DecisionExplorer", "EnergyExplorer", "Explorer",
     "FloatBitsExplorer", "FormatNameExplorer", "Gallery", "GranularityExplorer", "HardToQuantizeExplorer",
-    "IntegerWalkExplorer", "MappingExplorer", "NumberFormatsExplorer", "PTQExplorer", "ParetoExplorer",
+    "IntegerWalkExplorer", "MappingExplorer", "MisreadExplorer", "NumberFormatsExplorer", "PTQExplorer", "ParetoExplorer",
     "PhotoExplorer", "QATExplorer", "QuantizeExplorer", "STEExplorer", "SaturationExplorer", "SizeExplorer",
     "SpeedExplorer", "SwitchesExplorer", "open_link",
 ]  # fmt: skip
