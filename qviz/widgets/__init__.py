@@ -35,7 +35,7 @@ from .switches import SwitchesExplorer
 __all__ = [
     "ArenaExplorer", "CalibrationExplorer", "DecisionExplorer", "EnergyExplorer", "Explorer",
     "FloatBitsExplorer", "FormatNameExplorer", "Gallery", "GranularityExplorer", "HardToQuantizeExplorer",
-    "IntegerWalkExplorer", "MappingExplorer", "MisreadExplorer", "NumberFormatsExplorer", "PTQExplorer", "ParetoExplorer",
-    "PhotoExplorer", "QATExplorer", "QuantizeExplorer", "STEExplorer", "SaturationExplorer", "SizeExplorer",
-    "SpeedExplorer", "SwitchesExplorer", "open_link",
+    "IntegerWalkExplorer", "MappingExplorer", "MisreadExplorer", "NumberFormatsExplorer", "PTQExplorer",
+    "ParetoExplorer", "PhotoExplorer", "QATExplorer", "QuantizeExplorer", "STEExplorer", "SaturationExplorer",
+    "SizeExplorer", "SpeedExplorer", "SwitchesExplorer", "open_link",
 ]  # fmt: skip
