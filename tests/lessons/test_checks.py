@@ -119,7 +119,7 @@ MISTAKES = {  # number, answer: a part of the hint
         "ptq_with_fbgemm.3",
         lambda w1, b1, w2, s: (w1 * s[:, None], b1 * s, w2 * s),
     ): "Each column of w2 reads one channel",
-    ("ptq_with_fbgemm.3", lambda w1, b1, w2, s: (w1, b1, w2)): "w1 comes back as it was",
+    ("ptq_with_fbgemm.3", lambda w1, b1, w2, s: (w1, b1, w2)): "w1 was returned without its factors",
     ("ptq_with_fbgemm.3", lambda w1, b1, w2, s: (w1 * s, b1 * s, w2 / s)): "A factor for each row is s[:, None]",
     ("ptq_with_fbgemm.3", lambda w1, b1, w2, s: (w1 / s[:, None], b1, w2 * s)): "is multiplied by the factor",
     ("ptq_with_fbgemm.3", lambda w1, b1, w2, s: w1): "three arrays",
