@@ -18,7 +18,7 @@ import qviz.widgets
 from qviz.widgets import gallery
 from qviz.widgets.controls import controls_of
 from qviz.widgets.links import PAGE, write_link
-from qviz.widgets.live import controls_as_data, live_explorers, state_as_data
+from qviz.widgets.live import COLUMN, controls_as_data, live_explorers, state_as_data
 
 ROOT = Path(__file__).resolve().parent.parent
 LIVE = ROOT / "docs" / "site" / "live"
@@ -35,34 +35,39 @@ SOME_STATES = (
 BINDER = 'Open it <a href="https://mybinder.org/v2/gh/{repository}/HEAD?urlpath=lab/tree/notebooks">on Binder</a>. '
 
 
-def let_explorers_move(notebook, repository="", tables=None):
+def let_explorers_move(notebook, pictures, tables, repository=""):
     """Put before each picture of an explorer what the page's script needs, or what the reader does.
 
-    `tables` are those of explorers on torch whose states were computed; see torch_states.
+    `pictures` is the folder of those for a phone; `tables` are those of explorers on torch whose states were computed,
+    see torch_states.
     """
-    made, tables = {}, tables or {}
+    made = {}
     for cell in notebook["cells"]:
         if cell["cell_type"] != "code":
             continue
         shown = explorer_shown("".join(cell["source"]), made)
         if shown and any("image/png" in output.get("data", {}) for output in cell["outputs"]):
-            place = _place(*shown, repository, tables)
+            place = _place(*shown, pictures, tables, repository)
             cell["outputs"].insert(0, {"output_type": "display_data", "metadata": {}, "data": {"text/html": place}})
 
 
-def _place(name, settings, repository, tables):
+def _place(name, settings, pictures, tables, repository):
     if name in live_explorers():
-        return block(name, settings, figures=_figures(name, settings))
+        return block(name, settings, **_at_first(live_explorers()[name](**settings), pictures))
     if name in tables:
         return stored_block(name, settings, tables[name], repository)
     return needs_torch(repository)
 
 
-def _figures(name, settings):
-    explorer = live_explorers()[name](**settings)
+def _at_first(explorer, pictures):
+    """Return what a page shows of an explorer besides what is stored: its figures, and a picture for a phone."""
     figures = state_as_data(explorer)["figures"]
+    explorer.narrow(COLUMN)
+    picture = torch_states.compact(explorer._canvas.png(torch_states.PHONE_DOTS))
+    file = f"{hashlib.sha256(picture).hexdigest()[:12]}.webp"
+    (pictures / file).write_bytes(picture)
     explorer.close()
-    return figures
+    return {"figures": figures, "narrow": f"pictures/{file}"}
 
 
 def explorer_shown(source, made):
@@ -106,7 +111,8 @@ def stored_block(name, settings, table, repository):
     told = table["states"].get(key)
     if told is None or told["state"] != start:
         raise SystemExit(f"{name}: tools/torch_states.py must compute the state that its lesson shows, {settings}")
-    more = {"controls": table["controls"], "table": f"{STATES}{table['table']}"}
+    folder = f"{STATES}{table['table'].partition('/')[0]}"
+    more = {"controls": table["controls"], "table": f"{STATES}{table['table']}", "narrow": f"{folder}/{told['narrow']}"}
     return block(name, start, figures=told["figures"], **more) + some_states(table, repository)
 
 
@@ -122,17 +128,18 @@ def explore(pictures, tables):
     data = json.dumps(kinds).replace("</", "<\\/")
     first = next(iter(live_explorers()))
     inside = f'{picture(kinds[first])}<script type="application/json">{data}</script>'
-    return block(first, {}, inside, kinds[first]["figures"])
+    return block(first, {}, inside, kinds[first]["figures"], narrow=kinds[first]["narrow"])
 
 
 def first_of(name, table):
     """Return what a page shows of an explorer on torch at first."""
     told = next(iter(table["states"].values()))
-    place = f"_static/live/{STATES}{table['table'].partition('/')[0]}"
+    folder = f"{STATES}{table['table'].partition('/')[0]}"
     return {
         "about": f"{gallery.told(getattr(qviz.widgets, name))} (settings computed before)",
         "controls": table["controls"],
-        "picture": f"{place}/{told['picture']}",
+        "picture": f"_static/live/{folder}/{told['picture']}",
+        "narrow": f"{folder}/{told['narrow']}",
         "words": f"Picture: {told['words'].splitlines()[0]}",
         "table": f"{STATES}{table['table']}",
     } | {key: told[key] for key in ("readout", "figures", "link", "state")}
@@ -141,7 +148,7 @@ def first_of(name, table):
 def one(name, settings, pictures):
     """Return the place of one explorer, with its picture and its readout."""
     told = stored(name, live_explorers()[name], pictures, **settings)
-    return block(name, settings, picture(told), told["figures"])
+    return block(name, settings, picture(told), told["figures"], narrow=told["narrow"])
 
 
 def stored(name, kind, pictures, **settings):
@@ -156,11 +163,9 @@ def stored(name, kind, pictures, **settings):
         "picture": f"_static/live/pictures/{file}.png",
         "words": f"Picture: {state['words'].splitlines()[0]}",
         "readout": state["readout"],
-        "figures": state["figures"],
         "link": write_link(kind, settings),
     }
-    explorer.close()
-    return told
+    return told | _at_first(explorer, pictures)
 
 
 def picture(told):

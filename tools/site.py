@@ -25,12 +25,16 @@ import site_guesses
 ROOT = Path(__file__).resolve().parent.parent
 DOCS, SITE = ROOT / "docs", ROOT / "docs" / "site"
 OUT = ROOT / "build" / "site"
+ON_THE_SITE = (
+    "> **You are reading this on the site**, where no cell has to be run. To move a picture, press *Make it move* "
+    "below it, or touch one of its controls. Your guesses are kept in this browser.\n\n"
+)
 PROSE = ("Prediction(", ".reveal(", "record(", "check(")
 
 
-def described(notebook, tables, above=""):
+def described(notebook, for_phones, tables, above=""):
     """Add a line, fold code, wrap prose, give each picture its words, the first line as alt, let explorers move."""
-    live_site.let_explorers_move(notebook, os.environ.get("QVIZ_REPOSITORY", ""), tables)
+    live_site.let_explorers_move(notebook, for_phones, tables, os.environ.get("QVIZ_REPOSITORY", ""))
     site_guesses.let_readers_guess(notebook)
     for cell in notebook["cells"]:
         tags, source = cell["metadata"].setdefault("tags", []), "".join(cell["source"])
@@ -69,13 +73,15 @@ def gather(source, asked):
     shutil.copytree(SITE, source, ignore=shutil.ignore_patterns("live"))
     tables = live_site.computed(source, asked.states)
     live_site.gather(source, asked.pyodide, tables)
+    for_phones = source / "static" / "live" / "pictures"
     (source / "docs").mkdir()
     for name in ("glossary.md", "instructor.md", "tljh.yaml"):
         shutil.copy(DOCS / name, source / "docs")
     (source / "notebooks").mkdir()
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         above = lite_site.link(path.name) if asked.lite else ""
-        notebook = described(json.loads(path.read_text(encoding="utf-8")), tables, above)
+        above = ON_THE_SITE + above if path.stem.endswith("start_here") else above
+        notebook = described(json.loads(path.read_text(encoding="utf-8")), for_phones, tables, above)
         (source / "notebooks" / path.name).write_text(json.dumps(notebook), encoding="utf-8")
 
 

@@ -117,13 +117,13 @@ def _draw(name: str, states: list[dict]) -> list[tuple[list, dict, bytes, bytes]
         if explorer.last_error:
             raise explorer.last_error
         column.update(explorer.views(explorer.state, explorer.result))
-        pictures = _compact(explorer.png), _compact(column.png(PHONE_DOTS))
+        pictures = compact(explorer.png), compact(column.png(PHONE_DOTS))
         drawn.append((list(settings.values()), state_as_data(explorer), *pictures))
     explorer.close()
     return drawn
 
 
-def _compact(png: bytes) -> bytes:
+def compact(png: bytes) -> bytes:
     """Return a picture in less than half the bytes, without loss."""
     packed = io.BytesIO()
     Image.open(io.BytesIO(png)).save(packed, "WEBP", lossless=True)

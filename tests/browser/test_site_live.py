@@ -345,6 +345,26 @@ def test_on_a_phone(explore):
     explore.set_viewport_size({"width": 1280, "height": 900})
 
 
+def test_a_phone_that_is_turned_gets_the_other_picture_of_the_same_state(opened):
+    """Held upright all panels stand in one column, before it moves and after."""
+    page = opened(lesson("calibration"))
+    tall = "e => { const p = document.querySelector('.qviz-picture > *'); return p.clientHeight > p.clientWidth / 1.5 }"
+    page.set_viewport_size({"width": 390, "height": 844})
+    wait(page, tall)
+    page.locator(".qviz-live").first.get_by_role("slider", name="Bits").press("ArrowLeft")
+    page.locator(".qviz-live[data-state=live]").wait_for()
+    assert page.evaluate(tall)
+    page.set_viewport_size({"width": 844, "height": 390})
+    wait(page, f"() => !({tall})()")
+    native = CalibrationExplorer(data="conv2 activations", bits=3, method="min-max")
+    assert readout(page) == native.readout
+    page.locator(".qviz-live").first.get_by_role("button", name="Reset").click()
+    native.bits = 4
+    wait(page, "text => document.querySelector('.qviz-live pre').innerText.trim() === text", native.readout)
+    native.close()
+    page.close()
+
+
 def test_what_cannot_be_fetched_is_said_and_tried_again(opened):
     page = opened("index.html")
     page.route("**/python_stdlib.zip", lambda route: route.abort())

@@ -6,6 +6,7 @@
   const setup = JSON.parse(here.dataset.setup);
   const beside = (file) => new URL(file, here.src).href;
   const NARROW = 560; // pixels: below that a picture for a phone is legible; as in qviz/widgets/live.py
+  const onPhone = () => innerWidth < NARROW; // held upright: in a low picture panels stand side by side
   const ROW = /\S {3,}\S/;
   const onDisk = location.protocol === "file:";
   const lives = [];
@@ -71,6 +72,8 @@
       this.more = this.button("More", () => this.unfold(this.rest.hidden));
       this.more.setAttribute("aria-controls", this.rest.id);
       this.buttons = make("div", { className: "qviz-buttons" }, this.move, this.back, this.more);
+      Object.assign(this, { start: this.state, wide: this.picture.src, narrow: root.dataset.narrow });
+      this.turn();
       const frame = make("div", { className: "qviz-picture" }, this.picture, this.figures);
       const text = this.readout.closest(".output") ?? this.readout;
       root.append(frame, this.controls, this.rest, this.buttons, this.bar, this.says, text, this.linked());
@@ -94,8 +97,8 @@
     }
 
     choose(kind, send = this.asked) {
-      const { controls, picture, words, readout, figures, link, table, state = {} } = this.all[kind];
-      Object.assign(this, { kind, state });
+      const { controls, picture, narrow, words, readout, figures, link, table, state = {} } = this.all[kind];
+      Object.assign(this, { kind, state, start: state, wide: new URL(picture, location).href, narrow });
       this.chosen.value = kind;
       if (Boolean(table) !== Boolean(this.table)) { // from Python to what was computed, or back
         this.asked = false;
@@ -105,10 +108,18 @@
       this.look_up_in(table);
       this.draw(controls);
       this.tell_figures(figures);
-      Object.assign(this.picture, { src: picture, alt: words }); // once it moves, the answer draws it
+      this.picture.alt = words;
+      if (this.picture.tagName === "IMG") this.turn(); // once it moves, the answer draws it
       this.tell_words(readout);
       this.link(link);
       if (send) this.send({}, { kind, settings: {} });
+    }
+
+    // A phone that is held upright gets all panels in one column; turned, side by side.
+    turn() {
+      if (this.picture.tagName === "IMG") this.picture.src = onPhone() && this.narrow ? beside(this.narrow) : this.wide;
+      else if (this.table) this.send({});
+      else this.send(this.state, { kind: this.kind, settings: this.start });
     }
 
     // What reopens it as it stands; a teacher may leave controls out.
@@ -291,7 +302,7 @@
         return;
       }
       start();
-      worker.postMessage({ key: this.key, dots: devicePixelRatio, width: this.picture.clientWidth, ...first, ...more, move });
+      worker.postMessage({ key: this.key, dots: devicePixelRatio, width: onPhone() ? 0 : NARROW, ...first, ...more, move });
     }
 
     // What Python would answer, from the states that were computed.
@@ -302,7 +313,7 @@
       const asked = linked_state(link, controls);
       this.state = { ...this.state, ...(reset || link ? table.start : {}), ...asked.state, ...move };
       const told = states[JSON.stringify(controls.map(({ name }) => this.state[name]))];
-      const file = this.picture.clientWidth < NARROW ? told.narrow : told.picture;
+      const file = onPhone() ? told.narrow : told.picture;
       const png = await (await got(new URL(file, table.address))).blob();
       await this.take({ told: { ...told, notes: asked.notes }, png });
     }
@@ -436,6 +447,7 @@
   }
 
   document.querySelectorAll(".qviz-live").forEach((root, key) => lives.push(new Live(root, key)));
+  matchMedia(`(max-width: ${NARROW - 1}px)`).onchange = () => lives.forEach((live) => live.turn());
   addEventListener("hashchange", follow);
   follow();
 
