@@ -104,7 +104,7 @@ class OpenFile(widgets.FileUpload):
         super().__init__(
             accept=".npy,.npz,.safetensors",
             description="Open a file",
-            tooltip="Show an array of a .npy, .npz or .safetensors file of this computer",
+            tooltip="Show an array of a .npy, .npz or .safetensors file of this computer; or drop one on the picture",
             layout={"width": "auto"},
         )
         self._opened = opened

@@ -42,6 +42,19 @@ _TELL_DOTS = (
     "if (box) { box.value = devicePixelRatio; box.dispatchEvent(new Event('change', {bubbles: true})); } "
     "else if (tries) setTimeout(tell, 100, tries - 1); }; tell(50)"
 )
+_DROP = (
+    "const root = this.closest('.qviz-explorer');"
+    "const look = on => { root.style.outline = on ? '3px dashed #0072B2' : ''; };"
+    "root?.addEventListener('dragover', event => { if (event.dataTransfer.types.includes('Files')) {"
+    " event.preventDefault(); event.stopPropagation(); look(true); } });"
+    "root?.addEventListener('dragleave', event => { if (!root.contains(event.relatedTarget)) look(false); });"
+    "root?.addEventListener('drop', event => { if (!event.dataTransfer.files.length) return;"
+    " event.preventDefault(); event.stopPropagation(); look(false);"
+    " const input = HTMLInputElement.prototype, click = input.click, files = new DataTransfer();"
+    " files.items.add(event.dataTransfer.files[0]);"
+    " input.click = function () { this.files = files.files; this.dispatchEvent(new Event('change')); };"
+    " try { root.querySelector('.widget-upload').click(); } finally { input.click = click; } });"
+)
 
 _SPEAK = (
     "const explorer = this.closest('.qviz-explorer'), told = JSON.parse(this.dataset.told), "
@@ -317,6 +330,15 @@ def dots_of_the_screen() -> tuple[widgets.FloatText, widgets.HTML]:
 def copying(text: str) -> str:
     """Return HTML that puts a text into the reader's clipboard; the browser allows that just after a press."""
     return _run(f"navigator.clipboard?.writeText({html.escape(json.dumps(text))})")
+
+
+def files_dropped() -> widgets.HTML:
+    """Return what lets an explorer take a file that is dropped on it as if it had been picked; it shows nothing.
+
+    ipywidgets 8.1 keeps the input of its upload button outside the page, and a press of the button clicks it: for that
+    one press, a click gives it the file instead of asking for one.
+    """
+    return _acting(_DROP)
 
 
 def spoken_values(controls: Iterable[Control]) -> widgets.HTML:

@@ -31,6 +31,7 @@ from .controls import (
     controls_of,
     copying,
     dots_of_the_screen,
+    files_dropped,
     fill,
     fit,
     keys_stay_here,
@@ -338,6 +339,7 @@ class Explorer(widgets.VBox):
         self._panel_of_controls = ControlPanel(rows, buttons, [*tensors, self._code, hidden])
         if self._takes_data:
             self._panel_of_controls.add(OpenFile(self._on_file))
+            hidden.children = (*hidden.children, files_dropped())
 
     def _connect(self, name: str, linked: list[widgets.Widget]) -> None:
         """Keep a trait and its widgets at one value; the trait has the last word, for instance when it rounds."""

@@ -60,3 +60,21 @@ def test_a_file_is_picked(lab, tmp_path):
         lab.page.get_by_role("button", name="Open a file").press("Enter")
     asked.value.set_files(tmp_path / "mine.npy")
     lab.page.get_by_role("status").filter(has_text="77 of 77 values seen").wait_for()
+
+
+def test_a_file_is_dropped_on_the_explorer(lab, tmp_path):
+    np.save(tmp_path / "dropped.npy", np.arange(55.0))
+    content = list((tmp_path / "dropped.npy").read_bytes())
+    lab.page.evaluate(
+        """content => {
+          const files = new DataTransfer(), target = document.querySelector('.qviz-explorer img');
+          files.items.add(new File([new Uint8Array(content)], 'dropped.npy'));
+          const event = kind => new DragEvent(kind, {dataTransfer: files, bubbles: true, cancelable: true});
+          if (target.dispatchEvent(event('dragover'))) throw new Error('the page does not take it');
+          target.dispatchEvent(event('drop'));
+        }""",
+        content,
+    )
+    lab.page.get_by_role("status").filter(has_text="55 of 55 values seen").wait_for()
+    with lab.page.expect_file_chooser():  # and the button asks as before
+        lab.page.get_by_role("button", name="Open a file").press("Enter")
