@@ -147,19 +147,20 @@ accuracy_by_bits([run.config.name for run in runs[::3]], found, runs[0].float_ac
 #
 # ## Which layers need more bits?
 #
-# So far, all layers had the same number of bits. Now each layer can have a different one. With 2 to 8 bits or float32 for each of the four layers, there are 4,096 different networks. Only their weights are quantized, with the ranges that have the smallest mean squared error (mse). The next cell measures all of these networks on the training images. Such a series of measurements is called a **sweep**. It uses all the cores of your computer and shows its progress. If you interrupt it, the results so far are kept, and the rest is computed without a progress bar in a few seconds.
+# So far, all layers had the same number of bits. Now each layer can have a different one. With 2 to 8 bits or float32 for each of the four layers, there are 4,096 different networks. Only their weights are quantized, with the ranges that have the smallest mean squared error (mse). How many training images each network gets right is stored with qviz. (`tools/make_networks.py` makes the file, and its tests measure it again.) The next cell measures an eighth of the networks here, those with 2 bits in *conv1*, and compares. Set `again` to `True` to measure all of them. Such a series of measurements is called a **sweep**: it uses all the cores of your computer and shows its progress, and if you interrupt it, the results so far are kept.
 #
 # The results do not depend on the number of cores. The sweep uses joblib, so you can also run it on a Dask cluster: call `dask.distributed.Client()` first, and put the line into `with joblib.parallel_config("dask"):`.
 
 # %%
 from functools import partial
 from qviz.experiments.bit_allocation import alone, all_but, best_that_fits, take_bits
-from qviz.experiments.mixed_precision import LAYERS, WIDTHS, every_network, joined, networks_of, place, size_bytes
+from qviz.experiments.mixed_precision import LAYERS, WIDTHS, every_network, networks_of, place, size_bytes
 from qviz.widgets import DecisionExplorer, ParetoExplorer
 networks = partial(networks_of, images="training", method="mse")
-done = sweep(networks, WIDTHS, progress=True)
-training = joined([*done.results, *map(networks, WIDTHS[len(done.results):])])
-print(done, "- with the rest computed afterwards:" if done.stopped else "-", training.right.size, "networks,", training.images, "images")
+again, training = False, every_network("training", "mse")
+done = sweep(networks, WIDTHS if again else WIDTHS[:1], workers=None if again else 1, progress=True)
+same = [(part.right[0] == right).all() for part, right in zip(done.results, training.right)]
+print(done, "- equal to the stored ones:", all(same), "-", training.right.size, "networks,", training.images, "images")
 
 # %% [markdown]
 # The **sensitivity** of a layer is the loss of accuracy when you quantize only this layer and leave the others in float32. The first layer is the smallest one, and fc1 is by far the largest.

@@ -9,7 +9,7 @@ import numpy as np
 from qviz.data._files import load_shipped, read_only
 
 FILE = "networks.npz"
-SHIPPED = (("test", "min-max"), ("test", "mse"), ("calibration", "mse"))
+SHIPPED = (("test", "min-max"), ("test", "mse"), ("calibration", "mse"), ("training", "mse"))
 _TABLES = {"right": np.uint16, "noise": np.float32, "divergence": np.float32}
 
 
