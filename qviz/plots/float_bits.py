@@ -32,7 +32,7 @@ class FloatBitsPanel(Panel):
             for i in range(MOST_BITS)
         ]
         self.digits = self.moving(numbers(ax, "black"))
-        self.words = {name: Words(ax, ax.transData, 12) for name in COLORS}
+        self.words = {name: Words(ax, ax.transData, 12, before=0.5) for name in COLORS}
         self.formula = Words(ax, ax.transAxes, 13, bold=True)
         for words in (*self.words.values(), self.formula):
             self.moving(*words.artists)
@@ -54,10 +54,11 @@ class FloatBitsPanel(Panel):
             "mantissa": f"mantissa {parts.mantissa}" if fmt.mantissa_bits else "",
         }
         ends = np.cumsum([spare + 1, fmt.exponent_bits, fmt.mantissa_bits])
-        for (name, text), end in zip(told.items(), ends, strict=True):
+        middles = (np.array([spare, *ends[:2]]) + ends) / 2
+        for (name, text), middle in zip(told.items(), middles, strict=True):
             self.words[name].visible = bool(text)
             if text:
-                self.words[name].say(text, end - 0.04, -0.3)
+                self.words[name].say(text, middle, -0.3)
         self.formula.say(formula(fmt, code), 0.99, 0.08)
         self.description = f"{self.title}: {code:0{fmt.bits}b} in {fmt} is {parts.kind}; {formula(fmt, code)}."
 

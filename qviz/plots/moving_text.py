@@ -14,7 +14,7 @@ _MIDDLE = 0.36  # of the size, above the baseline: where capital letters have th
 
 
 class Words:
-    """A few words that end at a point, in the middle of its height, with a white cover behind them if need be.
+    """A few words that end at a point, or stand around it, with a white cover behind them if need be.
 
     Parameters
     ----------
@@ -26,11 +26,21 @@ class Words:
     bold : bool
     cover : str or None
         Colour of the edge of the cover, "none" for a cover without an edge, None for no cover.
+    before : float
+        Share of the words that stands before the point: 1 where they end there, 0.5 where they stand around it.
     """
 
-    def __init__(self, ax: Axes, place: Transform, size: float, bold: bool = False, cover: str | None = None):
+    def __init__(
+        self,
+        ax: Axes,
+        place: Transform,
+        size: float,
+        bold: bool = False,
+        cover: str | None = None,
+        before: float = 1.0,
+    ):
         self.text = ""
-        self._place, self._size, self._bold = place, size, bold
+        self._place, self._look = place, (size, bold, before)
         self._letters = PathPatch(Path([(0, 0)]), facecolor="black", linewidth=0)
         self._cover = PathPatch(Path([(0, 0)]), facecolor="white", edgecolor=cover or "none", linewidth=0.8)
         self._points = Affine2D().scale(1 / 72) + ax.figure.dpi_scale_trans
@@ -40,9 +50,9 @@ class Words:
             artist.set(clip_on=False, in_layout=False)
 
     def say(self, text: str, x: float, y: float) -> None:
-        """Show `text`, which ends at the point (`x`, `y`)."""
+        """Show `text` at the point (`x`, `y`)."""
         self.text = text
-        letters, cover = _outlines(text, self._size, self._bold)
+        letters, cover = _outlines(text, *self._look)
         self._letters.set_path(letters)
         self._cover.set_path(cover)
         place = self._points + ScaledTranslation(x, y, self._place)
@@ -61,10 +71,10 @@ class Words:
 
 
 @lru_cache(maxsize=128)
-def _outlines(text: str, size: float, bold: bool) -> tuple[Path, Path]:
-    """Return the outline of the letters, which end at the origin, and the box around them, in points."""
+def _outlines(text: str, size: float, bold: bool, before: float = 1.0) -> tuple[Path, Path]:
+    """Return the outline of the letters, which end at or stand around the origin, and their box, in points."""
     path = TextPath((0, 0), text, size=size, prop=FontProperties(weight="bold" if bold else "normal"))
     width = path.vertices[:, 0].max()  # get_extents would follow each curve, five times as slow
-    letters = path.transformed(Affine2D().translate(-width, -_MIDDLE * size))
-    left, right, half = -width - _PADDING, _PADDING, size / 2 + _PADDING
+    letters = path.transformed(Affine2D().translate(-before * width, -_MIDDLE * size))
+    left, right, half = -before * width - _PADDING, (1 - before) * width + _PADDING, size / 2 + _PADDING
     return letters, Path([(left, -half), (right, -half), (right, half), (left, half), (left, -half)], closed=True)

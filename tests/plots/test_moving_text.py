@@ -74,3 +74,12 @@ def test_the_right_edge_is_that_of_the_outline(bold):
     for letter in string.printable.strip() + "★→∞":
         letters, _ = _outlines(f"a{letter}", 10.0, bold)
         assert letters.get_extents().x1 == pytest.approx(0, abs=1e-9)
+
+
+def test_words_around_a_point_stand_as_far_on_both_sides():
+    end, _ = _outlines("mantissa 5", 12.0, False)
+    middle, cover = _outlines("mantissa 5", 12.0, False, 0.5)
+    shift = middle.vertices[:, 0] - end.vertices[:, 0]
+    np.testing.assert_allclose(shift, middle.vertices[:, 0].max())  # by the half that stands behind the point
+    assert cover.vertices[:, 0].min() == pytest.approx(-cover.vertices[:, 0].max())
+    np.testing.assert_allclose(end.vertices[:, 1], middle.vertices[:, 1])
