@@ -836,6 +836,7 @@ EXEMPT = {
     "pytorch.labs.own_ptq.*": "a reader's function, on a network and images of its own",
     "pytorch.labs.ptq_lab.*": "the digits network alone",
     "pytorch.labs.qat_lab.*": "a Result, or the digits network alone",
+    "pytorch.labs.stored_trainings.*": "Results, written by a tool of this repository",
     "pytorch.migration.quantize_api.weight_qparams.weight": "a weight of torchao's",
     "pytorch.labs.recipes.*": "plain torch, shown to the reader as it stands",
     "pytorch.measure_results.*": "a Result",
