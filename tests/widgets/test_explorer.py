@@ -39,12 +39,15 @@ def control(explorer, label, kind):
 
 
 def one_move(explorer_type):
-    """Return the first slider, at an end where it does not start; without one, the first toggle, turned."""
+    """Return the first slider, at an end where it does not start; without one, the first toggle or list, elsewhere."""
     controls = [(name, c, start) for name, (c, start) in controls_of(explorer_type.State).items()]
     for name, control, start in controls:
         if isinstance(control, Slider):
             return {name: control.low if start != control.low else control.high}
-    return next({name: not start} for name, control, start in controls if isinstance(control, Toggle))
+    for name, control, start in controls:
+        if isinstance(control, Toggle):
+            return {name: not start}
+    return next({name: next(o for o in control.options if o != start)} for name, control, start in controls)
 
 
 def click(explorer, label):
@@ -134,7 +137,7 @@ def test_the_handle_of_a_real_number_counts_steps_and_changes_no_typed_number(sh
 def test_every_control_has_a_name(explorer_type, shown):
     explorer = shown(explorer_type)
     kinds = (ipywidgets.IntSlider, ipywidgets.BoundedIntText, ipywidgets.BoundedFloatText)
-    kinds += (ipywidgets.Dropdown, ipywidgets.Checkbox, ipywidgets.Button, ipywidgets.Textarea)
+    kinds += (ipywidgets.Dropdown, ipywidgets.Combobox, ipywidgets.Checkbox, ipywidgets.Button, ipywidgets.Textarea)
     widgets = [w for w in family(explorer) if isinstance(w, kinds)]
     assert all(w.description for w in widgets)
     assert {label for label in (c.label for c, _ in explorer._controls.values())} <= {w.description for w in widgets}
