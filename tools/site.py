@@ -75,8 +75,8 @@ def gather(source, asked):
     live_site.gather(source, asked.pyodide, tables)
     for_phones = source / "static" / "live" / "pictures"
     (source / "docs").mkdir()
-    for name in ("glossary.md", "instructor.md", "tljh.yaml"):
-        shutil.copy(DOCS / name, source / "docs")
+    for path in (*DOCS.glob("*.md"), *DOCS.glob("*.yaml")):
+        shutil.copy(path, source / "docs")
     (source / "notebooks").mkdir()
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         above = lite_site.link(path.name) if asked.lite else ""
