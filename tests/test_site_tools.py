@@ -64,6 +64,8 @@ def test_an_explorer_is_found_where_a_cell_shows_it(tool):
         {"bits": 3},
     )
     assert shown("photo", made) == ("PhotoExplorer", {"bits": 3})
+    moved = "walk = IntegerWalkExplorer(pick=4)\nwalk.activation = -150\nwalk"
+    assert shown(moved, made) == ("IntegerWalkExplorer", {"pick": 4, "activation": -150})
     assert shown("qviz.widgets.SizeExplorer()", made) == ("SizeExplorer", {})
     assert shown("lab = QATLab()\nQATExplorer(lab, seed=1)", made) == ("QATExplorer", {"seed": 1})
     assert shown("photo.reset()", made) is None and shown("print(1)", made) is None and shown("x = 1", made) is None

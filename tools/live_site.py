@@ -76,10 +76,21 @@ def explorer_shown(source, made):
     for node in body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and (found := _made_by(node.value)):
             made[node.targets[0].id] = found
+        elif moved := _moved_by(node, made):  # as the page shows it; Reset there does not undo this
+            name, setting, value = moved
+            made[name] = (made[name][0], made[name][1] | {setting: value})
     if not body or not isinstance(body[-1], ast.Expr):
         return None
     last = body[-1].value
     return made.get(last.id) if isinstance(last, ast.Name) else _made_by(last)
+
+
+def _moved_by(node, made):
+    """Return (variable, setting, value) where this moves a control of an explorer: `explorer.bits = 3`."""
+    target = node.targets[0] if isinstance(node, ast.Assign) else None
+    if isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name) and target.value.id in made:
+        return target.value.id, target.attr, ast.literal_eval(node.value)
+    return None
 
 
 def _made_by(node):

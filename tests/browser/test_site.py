@@ -44,7 +44,8 @@ def page(browser):
     context = browser.browser.new_context(service_workers="block")  # each page anew, from the server
     page = context.new_page()
     page.missing = []
-    page.on("requestfailed", lambda asked: page.missing.append(asked.url))
+    # On a phone the script puts the narrow picture into the place of one that may still be loading.
+    page.on("requestfailed", lambda asked: asked.failure == "net::ERR_ABORTED" or page.missing.append(asked.url))
     page.on("response", lambda got: page.missing.append(got.url) if got.status >= 400 else None)
     page.refused = []
     page.on("console", lambda said: page.refused.append(said.text) if "Content Security Policy" in said.text else None)
