@@ -81,11 +81,11 @@ def number_box(explorer: Explorer, slider: Slider) -> list[str]:
 
 
 def drop_down(explorer: Explorer, drop_down: DropDown) -> list[str]:
-    """Go through all options with the arrow key; "your own" may ask for data instead."""
+    """Go through the options with the arrow key, at most the first dozen; "your own" may ask for data instead."""
     drop_down.list.press("Home")
     explorer.lab.settle()
     found = []
-    for option in drop_down.options[1:]:
+    for option in drop_down.options[1:12]:
         change = explorer.after(drop_down.list.press, "ArrowDown")
         if option == YOURS and change.after.refused:
             wrong = ["the picture goes"] if change.picture else []
