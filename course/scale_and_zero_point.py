@@ -58,7 +58,7 @@ print(f"scale = {float(qparams.scale):.6f}, zero point = {int(qparams.zero_point
 # Rounding the zero point shifts all the levels by up to half a step. So the last level may lie slightly below or above **hi**. With 3 bits, for example, it lies at 2.857 instead of 3. The grey range ends at the last level. A value that lies beyond it by less than half a step is simply rounded to the last level. Only values further out are *clipped*, and there the hatched area begins.
 
 # %%
-mapping = MappingExplorer(lo=-1.0, hi=3.0, bits=3, x=4.0, fit=True)
+mapping = MappingExplorer(lo=-1.0, hi=3.0, bits=3, x=3.6, fit=True)
 mapping
 
 # %%

@@ -833,7 +833,6 @@ EXEMPT = {
     "pytorch.simulate.*": "a network's own steps, on what quantize_model checked",
     "pytorch.ptq_config.check_*": "the first steps of quantize_model and evaluate",
     "pytorch.labs.capstone.*": "the network of an exercise, on its own images",
-    "pytorch.labs.own_ptq.*": "a reader's function, on a network and images of its own",
     "pytorch.labs.ptq_lab.*": "the digits network alone",
     "pytorch.labs.qat_lab.*": "a Result, or the digits network alone",
     "pytorch.labs.stored_trainings.*": "Results, written by a tool of this repository",

@@ -111,7 +111,8 @@ def typed(explorer: Explorer, box: Typed) -> list[str]:
     """Type each text that is offered; then one that means nothing, which must be told, and back."""
     found = []
     for text in [text for text in box.options if text != box.value]:
-        found += [f"{text}: {what}" for what in explorer.after(box.choose, text).missing()]
+        change = explorer.after(box.choose, text)  # two names may stand for as many bits, and have the same bars
+        found += [f"{text}: {what}" for what in change.missing(picture=False)]
     told = explorer.after(box.choose, "zzz").after.readout
     found += [] if "zzz" in told else ["what means nothing is not told"]
     explorer.press("Reset")

@@ -66,7 +66,8 @@ def test_without_an_engine(lesson, unable, short_trainings, no_engine, capsys):
     told = [code for code, text in said.items() if NOT_HERE in text]
     assert len(told) == unable and all("engines.needed()" in code for code in told)
     assert "nan" not in "".join(said.values())
-    assert "simulated" in "".join(said.values())
+    if lesson == LESSONS[0]:  # the other one prints accuracies alone, and trainings that were stored elsewhere
+        assert "simulated" in "".join(said.values())
 
 
 def without_sizes(text: str) -> str:

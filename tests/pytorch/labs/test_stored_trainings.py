@@ -35,5 +35,5 @@ def test_a_lab_shows_what_is_stored_and_trains_the_rest():
 
 def test_the_explorer_says_that_it_was_done_beforehand():
     explorer = QATExplorer(QATLab(stored_trainings()), weight_bits=2, activation_bits=2, seed=1)
-    assert explorer.readout.endswith("\nTrained beforehand: 10 of 10 epochs. Train does it once more, here.")
+    assert explorer.readout.endswith("\nTrained beforehand: 10 of 10 epochs. Press Train to repeat it here.")
     explorer.close()
