@@ -50,6 +50,7 @@ def build(out: Path, pyodide: Path) -> None:
         (wheels / "pyodide-lock.json").write_text(json.dumps(packages), encoding="utf-8")
         put_notebooks(work / "files")
         (work / "jupyter-lite.json").write_text(json.dumps(settings()), encoding="utf-8")
+        (work / "jupyter_lite_config.json").write_text(json.dumps(extensions()), encoding="utf-8")
         comm = next(wheels.glob("comm-*.whl"))
         options = ["--contents", "files", "--output-dir", out / FOLDER, "--piplite-wheels", comm]
         options += [word for app in APPS for word in ("--apps", app)]
@@ -77,6 +78,14 @@ def settings() -> dict:
         "litePluginSettings": {"@jupyterlite/pyodide-kernel-extension:kernel": kernel},
     }
     return {"jupyter-lite-schema-version": 0, "jupyter-config-data": told}
+
+
+def extensions() -> dict:
+    """Return the choice of what is put into JupyterLite: not all that this environment has for a newer JupyterLab."""
+    folder = Path(sys.prefix) / "share" / "jupyter" / "labextensions"
+    chosen = ("@jupyter-widgets/jupyterlab-manager", "@jupyterlite/pyodide-kernel-extension")
+    paths = [str(folder / name) for name in chosen]
+    return {"LiteBuildConfig": {"ignore_sys_prefix": ["federated_extensions"], "federated_extensions": paths}}
 
 
 def lock(wheels: Path) -> dict:
