@@ -6,6 +6,7 @@ from .explorers import NOT_YET, CheckBox, DropDown, Explorer, Prediction, Slider
 from .lab import OUTPUT, LabPage
 
 YOURS, HOW_TO = "your own", "In a cell: "
+MOST = 12  # options of a list that are gone through; each is a move, and a list of formats has forty
 
 # A control that shows only when others stand right. Its label: value by label of those.
 NEEDS = {
@@ -81,12 +82,15 @@ def number_box(explorer: Explorer, slider: Slider) -> list[str]:
 
 
 def drop_down(explorer: Explorer, drop_down: DropDown) -> list[str]:
-    """Go through the options with the arrow key, at most the first dozen; "your own" may ask for data instead."""
+    """Go through the first options with the arrow key, and to the last; "your own" may ask for data instead."""
     drop_down.list.press("Home")
     explorer.lab.settle()
     found = []
-    for option in drop_down.options[1:12]:
-        change = explorer.after(drop_down.list.press, "ArrowDown")
+    options = drop_down.options
+    steps = [("ArrowDown", option) for option in options[1:MOST]]
+    steps += [("End", options[-1])] if len(options) > MOST else []
+    for key, option in steps:
+        change = explorer.after(drop_down.list.press, key)
         if option == YOURS and change.after.refused:
             wrong = ["the picture goes"] if change.picture else []
             wrong += [] if HOW_TO in change.after.readout else ["the readout does not say how"]
