@@ -14,7 +14,7 @@ from qviz.widgets import QuantizeExplorer
 
 def test_random_states(explorer_type, sweep):
     """The first ones warm the caches, the last 100 are traced; a lab remembers more than the others."""
-    sweep(explorer_type, states=int(os.environ.get("QVIZ_STATES", 300 if explorer_type.source else 150)), seed=1)
+    sweep(explorer_type, states=int(os.environ.get("QVIZ_STATES", 300 if explorer_type.source else 200)), seed=1)
 
 
 def test_explorers_do_without_pyplot():
