@@ -65,14 +65,26 @@ class Result:
 def compute(state: State, x: np.ndarray, total: int, found: Mapping[str, Measured]) -> Result:
     """Pick a format, and the group at a place in the tensor, out of what was measured."""
     m = found[state.format]
-    start = min(state.place, -(-x.size // STRETCH)) * STRETCH - STRETCH
-    n, stretch = m.groups.shape[1], x[start : start + STRETCH]
+    start, stretch = stretch_at(state.place, x)
+    n = m.groups.shape[1]
     shown = slice(start, start + min(n, stretch.size))
     levels = m.codec.levels(m.params, start // n)
     ends = -power_above(-float(stretch.min())), power_above(float(stretch.max()))
     values, marked = x[shown], min(state.value, x[shown].size) - 1
     code, product = taken_apart(state.format, m, *divmod(start + marked, n))
     return Result(x, total, found, m, start // n, values, m.values.ravel()[shown], levels, ends, marked, code, product)
+
+
+def stretch_at(place: int, x: np.ndarray) -> tuple[int, np.ndarray]:
+    """Return where the stretch at a place, from 1, begins, and its values; the last one for a place beyond.
+
+    Examples
+    --------
+    >>> stretch_at(9, np.arange(300))[0]
+    256
+    """
+    start = min(place, -(-x.size // STRETCH)) * STRETCH - STRETCH
+    return start, x[start : start + STRETCH]
 
 
 def taken_apart(name: str, m: Measured, row: int, column: int) -> tuple[int, str]:
@@ -139,14 +151,18 @@ class NumberFormatsExplorer(Explorer):
     _kept: tuple = (None, None, None)
 
     def compute(self, state: State) -> Result:
-        """Measure every format once for a tensor and its groups; a format is then only picked."""
+        """Pick a format out of what was measured."""
+        return compute(state, *self._measured(state))
+
+    def _measured(self, state: State) -> tuple:
+        """Measure every format once for a tensor and its groups; return the tensor, its size, and what was found."""
         settings = state.data, state.group, state.rule
         if self._kept[0] != settings or self._kept[1] is not self._own:
             tensor = self.values(state)
             x = stretches(tensor)
             found = compare_formats(x, GROUPS[state.group], state.rule)
             self._kept = settings, self._own, (x, tensor.size, found)
-        return compute(state, *self._kept[2])
+        return self._kept[2]
 
     def canvas(self) -> Canvas:
         """Lay out levels above, errors and all formats below."""
@@ -170,7 +186,8 @@ class NumberFormatsExplorer(Explorer):
 
     def offers(self, state: State) -> dict[str, tuple]:
         """Mark one of the values that are shown."""
-        return {"value": (1, self.compute(state).values.size)}
+        x, _, found = self._measured(state)
+        return {"value": (1, min(found[state.format].groups.shape[1], stretch_at(state.place, x)[1].size))}
 
     def describe(self, state: State, result: Result) -> str:
         """Count the bits, tell the error, and name what is better."""

@@ -158,6 +158,18 @@ class Explorer:
         return [*unknown, *(name for name in self.buttons if name not in BUTTONS + WORKING)]
 
 
+def overwrite(box, text: str) -> None:
+    """Type over what a box holds, and press Enter."""
+    box.press("ControlOrMeta+a")
+    box.press_sequentially(text)
+    box.press("Enter")
+
+
+def values_of(options) -> list[str]:
+    """Return the values of the options of a list."""
+    return options.evaluate_all("all => all.map(option => option.value)")
+
+
 class Slider:
     """A handle, and the number box beside it."""
 
@@ -198,9 +210,7 @@ class Slider:
 
     def choose(self, number: str) -> None:
         """Overwrite the number in the box."""
-        self.box.press("ControlOrMeta+a")
-        self.box.press_sequentially(number)
-        self.box.press("Enter")
+        overwrite(self.box, number)
 
 
 class Ladder(Slider):
@@ -233,7 +243,7 @@ class DropDown:
 
     @cached_property
     def options(self) -> list[str]:
-        return self.list.locator("option").evaluate_all("all => all.map(option => option.value)")
+        return values_of(self.list.locator("option"))
 
     def choose(self, option: str) -> None:
         self.list.select_option(value=option)
@@ -275,13 +285,11 @@ class Typed:
 
     @cached_property
     def options(self) -> list[str]:
-        return self.offered.evaluate_all("all => all.map(option => option.value)")
+        return values_of(self.offered)
 
     def choose(self, text: str) -> None:
-        """Type a text over the one that is there, and press Enter."""
-        self.box.press("ControlOrMeta+a")
-        self.box.press_sequentially(text)
-        self.box.press("Enter")
+        """Overwrite the text in the box."""
+        overwrite(self.box, text)
 
 
 class Prediction:

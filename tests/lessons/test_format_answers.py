@@ -5,17 +5,8 @@ import pytest
 
 from qviz.lessons import check
 
+from .styles.hard_to_quantize import from_the_last_column, handed_on, nearest, next_column_alone
 from .styles.number_formats import HINTED
-
-
-def gptq_hand_on(w, u, step, *, share=1.0, divide=True, later=1, rows=False):
-    w = w.copy()
-    for j in range(w.shape[1]):
-        rounded = step * np.rint(w[:, j] / step)
-        error = share * (w[:, j] - rounded) / (u[j, j] if divide else 1)
-        w[:, j + later :] -= np.outer(error, u[j + later :, j] if rows else u[j, j + later :])
-        w[:, j] = rounded
-    return w
 
 
 def gptq_view(w, u, step):
@@ -37,15 +28,6 @@ def gptq_late(w, u, step):
     return step * np.rint(moved / step)
 
 
-def gptq_backwards(w, u, step):
-    w = w.copy()
-    for j in reversed(range(w.shape[1])):
-        rounded = step * np.rint(w[:, j] / step)
-        w[:, :j] -= np.outer((w[:, j] - rounded) / u[j, j], u[:j, j])
-        w[:, j] = rounded
-    return w
-
-
 def gptq_not_rounded(w, u, step):
     w = w.copy()
     for j in range(w.shape[1]):
@@ -54,39 +36,20 @@ def gptq_not_rounded(w, u, step):
     return w
 
 
-def gptq_next_only(w, u, step):
-    w = w.copy()
-    for j in range(w.shape[1]):
-        rounded = step * np.rint(w[:, j] / step)
-        if j + 1 < w.shape[1]:
-            w[:, j + 1] -= (w[:, j] - rounded) / u[j, j] * u[j, j + 1]
-        w[:, j] = rounded
-    return w
-
-
-def gptq_floor(w, u, step):
-    w = w.copy()
-    for j in range(w.shape[1]):
-        rounded = step * np.floor(w[:, j] / step)
-        w[:, j + 1 :] -= np.outer((w[:, j] - rounded) / u[j, j], u[j, j + 1 :])
-        w[:, j] = rounded
-    return w
-
-
 GPTQ = [
     (gptq_view, "That changes nothing yet"),
     (gptq_late, "another level"),
-    (gptq_backwards, "change in the right direction"),
+    (from_the_last_column, "change in the right direction"),
     (gptq_not_rounded, "between two levels"),
-    (gptq_next_only, "another level"),
-    (gptq_floor, "change in the right direction"),
-    (lambda w, u, step: gptq_hand_on(w, u, step, share=-1), "change in the right direction"),
-    (lambda w, u, step: gptq_hand_on(w, u, step, share=0.5), "another level"),
-    (lambda w, u, step: gptq_hand_on(w, u, step, divide=False), "another level"),
-    (lambda w, u, step: gptq_hand_on(w, u, step, rows=True), "That changes nothing yet"),
-    (lambda w, u, step: gptq_hand_on(w, u.T, step), "That changes nothing yet"),
-    (lambda w, u, step: gptq_hand_on(w, u, step, later=2), "change in the right direction"),
-    (lambda w, u, step: step * np.rint(w / step), "That changes nothing yet"),
+    (next_column_alone, "another level"),
+    (handed_on(rounding=np.floor), "change in the right direction"),
+    (handed_on(-1.0), "change in the right direction"),
+    (handed_on(0.5), "another level"),
+    (handed_on(divide=lambda u, j: 1.0), "another level"),
+    (handed_on(row=lambda u, j: u[j + 1 :, j]), "That changes nothing yet"),
+    (lambda w, u, step: handed_on()(w, u.T, step), "That changes nothing yet"),
+    (handed_on(row=lambda u, j: np.append(0, u[j, j + 2 :])[: len(u) - j - 1]), "change in the right direction"),
+    (nearest, "That changes nothing yet"),
 ]
 PAIRS = [(f"number_formats.{n}", *pair) for n, pairs in HINTED.items() for pair in pairs]
 

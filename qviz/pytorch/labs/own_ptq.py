@@ -10,6 +10,8 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from qviz.networks.topology import LAYERS
+
 from .. import engines
 from ..digits_model import DigitsCNN, digits_cnn, digits_tensors
 from ..failures.trial import NO_ENGINE, NOTHING, RepairResult, workbench
@@ -19,7 +21,6 @@ from ..ptq_config import PTQConfig
 from ..sub8bit import weighted
 
 NAME = "own PTQ"
-LAYERS = ("conv1", "conv2", "fc1", "fc2")
 BRIGHT, DIM, SAMPLES, DIMMED = 20.0, 1 / 8, 256, 224
 NARROW, WIDE = 0.25, 1.5  # input scales, over ours. Right: 0.5 (all 255 steps) to 1, a histogram clips a little of it
 

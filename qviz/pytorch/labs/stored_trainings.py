@@ -41,7 +41,7 @@ def stored_trainings() -> tuple[QATResult, ...]:
     ('W2A2', 10, 'stored')
     """
     columns = load_shipped(FILE)
-    return tuple(_result(config, {name: columns[name][row] for name in _ARRAYS}, columns) for row, config in _rows())
+    return tuple(_result(config, row, columns) for row, config in enumerate(settings()))
 
 
 def trained_anew(config: QATConfig) -> QATResult:
@@ -55,11 +55,8 @@ def packed(results) -> dict[str, np.ndarray]:
     return {**columns, "weights": np.int64(results[0].weights)}
 
 
-def _rows():
-    return enumerate(settings())
-
-
-def _result(config: QATConfig, row: dict, columns: dict) -> QATResult:
-    curves = {name: row[name] for name in _ARRAYS[:3]}
-    figures = {name: float(row[name]) for name in _ARRAYS[3:]}
+def _result(config: QATConfig, row: int, columns: dict) -> QATResult:
+    """Return one row of the file."""
+    curves = {name: columns[name][row] for name in _ARRAYS[:3]}
+    figures = {name: float(columns[name][row]) for name in _ARRAYS[3:]}
     return QATResult(config, **curves, **figures, weights=int(columns["weights"]), engine="stored", complete=True)
