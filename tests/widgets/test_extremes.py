@@ -1,5 +1,7 @@
 """Every control of every explorer at each end and at each option, on the real data."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -27,15 +29,36 @@ def ends(values):
     return values[:: max(len(values) - 1, 1)]
 
 
-def test_two_extremes_at_a_time(explorer_type, shown, extremes_of, is_expected, small_data):
+def corners(controls):
+    """Yield settings of all controls, at random ends, until each two ends have come together."""
+    rng = np.random.default_rng(0)
+    missing = {
+        ((first, one), (second, other))
+        for first, second in itertools.combinations(sorted(controls), 2)
+        for one in controls[first]
+        for other in controls[second]
+    }
+    while missing:
+        # One pair that has not come yet, and of the rest what chance brings: most of it is new at first.
+        corner = {name: values[int(rng.integers(len(values)))] for name, values in sorted(controls.items())}
+        corner |= dict(min(missing, key=repr))
+        missing -= set(itertools.combinations(corner.items(), 2))
+        yield corner
+
+
+def test_every_two_extremes_together(explorer_type, shown, extremes_of, is_expected, small_data):
     explorer = shown(explorer_type)
-    controls = {name: control for name, (control, _) in explorer._controls.items() if name != "data"}
-    for first, second in ((a, b) for a in controls for b in controls if a < b):
-        for one in ends(extremes_of(controls[first])):
-            for other in ends(extremes_of(controls[second])):
-                explorer.set(**{first: one, second: other})
-                assert explorer.last_error is None or is_expected(explorer.last_error), explorer.code
-        explorer.reset()
+    for corner in corners(
+        {name: ends(extremes_of(control)) for name, (control, _) in explorer._controls.items() if name != "data"}
+    ):
+        explorer.set(**corner)
+        assert explorer.last_error is None or is_expected(explorer.last_error), explorer.code
+
+
+def test_corners_hold_every_pair():
+    controls = {"a": [1, 2], "b": [3, 4], "c": [5], "d": [6, 7]}
+    seen = {pair for corner in corners(controls) for pair in itertools.permutations(corner.items(), 2)}
+    assert len(seen) == 2 * (3 * 2 * 2 + 3 * 2)  # in both orders: of a, b, d two by two, and each of their ends with c
 
 
 @pytest.mark.parametrize("error", [ValueError("x must be finite"), RuntimeWarning("no data of your own yet.")])

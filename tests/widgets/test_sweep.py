@@ -13,8 +13,7 @@ from qviz.widgets import QuantizeExplorer
 
 
 def test_random_states(explorer_type, sweep):
-    """The first ones warm the caches, the last 100 are traced; a lab remembers more than the others."""
-    sweep(explorer_type, states=int(os.environ.get("QVIZ_STATES", 300 if explorer_type.source else 200)), seed=1)
+    sweep(explorer_type, states=int(os.environ.get("QVIZ_STATES", 100)), seed=1)
 
 
 def test_explorers_do_without_pyplot():
@@ -70,7 +69,7 @@ class Failing(QuantizeExplorer):
 @pytest.mark.parametrize("kind", [FigureLeak, WidgetLeak, MemoryLeak, Failing])
 def test_the_sweep_can_fail(kind, sweep):
     with pytest.raises(AssertionError):
-        sweep(kind, states=200, seed=0)
+        sweep(kind, states=40, seed=0)
     for thing in KEPT:
         if isinstance(thing, ipywidgets.Widget):
             thing.close()
