@@ -6,7 +6,7 @@ from .explorers import NOT_YET, CheckBox, DropDown, Explorer, Prediction, Slider
 from .lab import OUTPUT, LabPage
 
 YOURS, HOW_TO = "your own", "In a cell: "
-MOST = 12  # options of a list that are gone through; each is a move, and a list of formats has forty
+MOST = 6  # options of a list that are gone through in the browser; the sweeps of tests/widgets choose every one
 
 # A control that shows only when others stand right. Its label: value by label of those.
 NEEDS = {

@@ -272,6 +272,8 @@ def test_no_control_is_dead(explorer_type, shown, extremes_of):
             explorer.set(**{name: value})
             seen.add((explorer.readout, explorer.png))
             explorer.set(**{name: start})
+            if enabled and len(seen) > 1:
+                break
         if enabled:
             assert len(seen) > 1, name
         elif name != "percentile":  # the words name it, and say that it is not used
