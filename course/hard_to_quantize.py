@@ -1,5 +1,5 @@
 # %% [markdown]
-# On [page](page:ptq_with_fbgemm) you met a network that is hard to quantize: it computes the same function as the original network, but with 8 bits it loses most of its correct answers. Real networks can have the same problem. In MobileNets, some channels of a layer have much larger values than others, and in large language models, a few inputs of a layer are about a hundred times as large as the rest. If you have to deploy such a network, you can train it further ([page](page:qat_with_fbgemm)). But first try the cheaper methods on this page. They can be applied to a trained network, and they need no labels.
+# On [page](page:ptq_with_fbgemm) you met a network that loses most of its correct answers with 8 bits, although it computes the same function as the original one. Real networks can have the same problem: in MobileNets, some channels have much larger values than others, and in large language models, a few inputs of a layer are about a hundred times as large as the rest. You can train such a network further ([page](page:qat_with_fbgemm)), but first try the methods on this page, which need neither training nor labels.
 
 # %%
 import numpy as np
@@ -13,7 +13,7 @@ from qviz.widgets import HardToQuantizeExplorer
 # %% [markdown]
 # ## The same function with unequal channels
 #
-# In this network, each channel before a ReLU was multiplied by a power of two between 1/16 and 16, and the weights of the next layer were divided by the same number. So the network still computes the same outputs. But with one scale per tensor, channels of very different sizes now have to share a scale:
+# In this network, each channel before a ReLU was multiplied by a power of two between 1/16 and 16, and the weights that read it in the next layer were divided by the same number. The outputs stay the same, but channels of very different sizes now share a scale:
 
 # %%
 for name, w in (("as trained", networks.cnn_weights()), ("channels rescaled", networks.rescaled_weights())):
@@ -21,19 +21,19 @@ for name, w in (("as trained", networks.cnn_weights()), ("channels rescaled", ne
     print(f"{name:18}{networks.cnn_accuracy(w):.1%} right; largest / smallest channel of conv2: {sizes.max() / sizes.min():.1f}")
 
 # %% [markdown]
-# This is the result with 8 bits for weights and activations (W8A8), one scale per tensor and min-max ranges:
+# The result with 8 bits for weights and activations (W8A8), one scale per tensor and min-max ranges:
 
 # %%
 print(hard.measure(hard.Remedies()))
 
 # %% [markdown]
-# The numbers in brackets are a 95 % confidence interval, because 359 images determine the accuracy only to within a few percentage points. Two other measures are more precise: the SQNR of the **logits** (the ten outputs), and the **divergence**, which measures how much the predicted probabilities have changed.
+# The brackets contain a 95 % confidence interval. Two other measures are more precise: the SQNR of the **logits** (the ten outputs), and the **divergence**, which tells how much the predicted probabilities have changed.
 #
-# Here are three remedies that need no training:
+# Here are three remedies:
 #
 # * *Scales per channel*: each output channel of the weights gets its own scale.
-# * *Better ranges*: choose the ranges of weights and activations that have the smallest mean squared error.
-# * **Cross-layer equalization**: rescale the channels so that they have similar sizes. This does not require the factors by which they were multiplied.
+# * *Better ranges*: weights and activations get the ranges with the smallest mean squared error.
+# * **Cross-layer equalization**: the channels are rescaled to similar sizes. You do not need to know the factors by which they were multiplied.
 
 # %%
 guess_first = Prediction("You apply each remedy on its own to the rescaled network with 8 bits. With which one is the accuracy highest?", ["scales per channel", "better ranges", "equalization"])
@@ -51,11 +51,11 @@ guess_first.reveal(max(alone, key=lambda name: alone[name].accuracy), "Scales pe
 print("scales per channel, float32 activations:", hard.measure(hard.Remedies(per_channel=True), float_activations=True))
 
 # %% [markdown]
-# This line tests the explanation. With activations in float32, more of the answers are correct, but not all of them. The remaining loss must come from the weights that read the channels.
+# This tests the explanation: with float32 activations, more answers are right, but not all. The remaining loss must come from the weights that read the channels.
 #
 # ## Equalization
 #
-# If you multiply the input of a ReLU by a positive factor, its output is multiplied by the same factor. So you can divide the weights and the bias that produce a channel by $s$ and multiply the weights that read it by $s$, without changing the output of the network. Which $s$ should you choose? Let $r_1$ be the largest absolute weight of the channel in the first layer, and $r_2$ the largest absolute weight that reads it in the second layer. With $s = \sqrt{r_1 / r_2}$, both become $\sqrt{r_1 r_2}$. This takes four lines of code:
+# If you multiply the input of a ReLU by a positive factor, its output is multiplied by the same factor. So you can divide the weights and the bias that produce a channel by $s$ and multiply the weights that read it by $s$, without changing the output of the network. Let $r_1$ be the largest absolute weight that produces the channel, and $r_2$ the largest that reads it. With $s = \sqrt{r_1 / r_2}$, both become $\sqrt{r_1 r_2}$:
 
 # %% tags=["build-it"]
 def equalized(w1, b1, w2):
@@ -72,11 +72,11 @@ for name, weight in (("before", pair[0]), ("after", equalized(*pair)[0])):
     print(f"{name:7} largest / smallest channel of fc1: {sizes.max() / sizes.min():.1f}")
 
 # %% [markdown]
-# Equalization needs no images and no labels, and it takes almost no time. The network still has one scale per tensor, which every kernel supports. `qviz.methods.equalize` applies it to all pairs of neighbouring layers, and repeats this until nothing changes any more.
+# Afterwards, one scale per tensor is enough, which every kernel supports. `qviz.methods.equalize` does this for all pairs of neighbouring layers, again and again until nothing changes.
 #
 # ## Fewer bits
 #
-# With 8 bits, the problem is solved. Now we quantize the weights of the network to only 2 bits, and apply all three remedies:
+# At 8 bits, the problem is solved. Now we quantize the weights to only 2 bits, and apply all three remedies:
 
 # %%
 three = {"per_channel": True, "better_ranges": True, "equalized": True}
@@ -84,7 +84,7 @@ before = hard.measure(hard.Remedies(weight_bits=2, **three))
 print(before)
 
 # %% [markdown]
-# The next remedy, **bias correction**, does not change any weights. It runs some inputs through the float network and the quantized one, and subtracts the mean error of each output from its bias. The inputs need no labels.
+# The next remedy, **bias correction**, does not change any weights. It runs some inputs through the float network and the quantized one, and subtracts the mean error of each output from its bias.
 
 # %%
 guess_bias = Prediction("Only the biases change. They are 122 numbers, compared with 38,160 weights. How accurate is the network now?", {"79 %, as before": 0.79, "86 %": 0.86, "96 %": 0.96})
@@ -98,15 +98,13 @@ print(after)
 guess_bias.reveal(after.accuracy, "Rounding the weights shifts the mean of each output, and changing the bias removes this shift.")
 
 # %% [markdown]
-# Could this gain be due to chance? To find out, we resample the 359 images 10,000 times, and count the difference between the two networks on each sample:
+# Could this be due to chance? We resample the 359 images 10,000 times, and compare the two networks on each sample:
 
 # %%
 print("{} more right, 95 % interval {} to {}".format(*hard.difference(before.right, after.right)))
 
 # %% [markdown]
-# In this explorer, each remedy is applied in addition to those above it. The bars on the right show the SQNR of each layer's weights and outputs.
-#
-# Switch the remedies on and off, one at a time. Which one can you do without at 2 bits? And at 4 bits?
+# In this explorer, each remedy is added to those above it. Switch them off, one at a time. Which one can you do without at 2 bits? And at 4 bits?
 
 # %%
 explorer = HardToQuantizeExplorer()
@@ -115,12 +113,12 @@ explorer
 # %% [markdown]
 # ## Rounding that depends on the inputs
 #
-# So far, we have rounded each weight to its nearest level, without considering the other weights. But the output of a layer is a sum of many products, and the errors in a sum can cancel. Two methods make use of this:
+# So far, we have rounded each weight to its nearest level. But the output of a layer is a sum of many products, and the errors in a sum can cancel. Two methods use this. Both need some inputs of the layer:
 #
 # * **Adaptive rounding** (AdaRound) learns for each weight whether to round it up or down.
-# * **GPTQ** rounds the weights one input at a time. After each step, it adjusts the weights that have not been rounded yet, so that they compensate for the error.
+# * **GPTQ** rounds the weights one input at a time. After each step, it adjusts the remaining weights to compensate for the error.
 #
-# Both methods need some inputs of the layer. We apply GPTQ to the largest layer, `fc1`, of the network as it was trained, with 2 bits, one scale per channel and min-max ranges. All the other layers stay in float32.
+# We apply GPTQ to the largest layer, `fc1`, of the network as it was trained, with 2 bits, one scale per channel and min-max ranges. All the other layers stay in float32.
 
 # %%
 weights, inputs = networks.cnn_weights(), networks.training_activations()["pool"].reshape(-1, 512).astype(float)
@@ -143,9 +141,9 @@ farther = sqnr_db(fc1, ours) < sqnr_db(fc1, nearest)
 guess_weights.reveal("farther away" if farther else "closer than with rounding to nearest", "No level is closer to a weight than its nearest level. GPTQ accepts larger errors in the weights, because they partly cancel in the outputs.")
 
 # %% [markdown]
-# A negative SQNR means that the error of the weights is larger than the weights themselves. Why are the answers still correct? A possible explanation is that the inputs are correlated: neighbouring pixels, for example, often have similar values. Then the errors of different weights can cancel for almost all inputs.
+# A negative SQNR means that the error is larger than the weights themselves. Why are the answers still right? Perhaps because the inputs are correlated: if two neighbouring pixels have similar values, the errors of their weights can cancel.
 #
-# We can test this. If we remove the correlations, the advantage of GPTQ should disappear. To do so, we give each input value a random sign and keep its absolute value:
+# In that case, GPTQ should lose its advantage when we remove the correlations by giving each input value a random sign:
 
 # %%
 scrambled = inputs * np.random.default_rng(0).choice([-1, 1], inputs.shape)
@@ -154,9 +152,9 @@ for name, x in (("real inputs", inputs), ("random signs", scrambled)):
     print(f"{name:13} outputs of fc1: to nearest {left[0]:4.1f} dB, GPTQ {left[1]:4.1f} dB")
 
 # %% [markdown]
-# The advantage has disappeared. For inputs that are very different from those used by GPTQ, its result is even worse than rounding to nearest. So use calibration inputs that are similar to the inputs that the network will process later.
+# The advantage has disappeared. For inputs this different, GPTQ is even worse than rounding to nearest. So calibrate with inputs like those that the network will process later.
 #
-# But is GPTQ the simplest solution? Weight ranges with the smallest squared error ("mse") need no inputs at all. The next cell compares the two:
+# Is there a simpler solution? Ranges with the smallest squared error ("mse") need no inputs at all. The next cell tries both kinds of ranges with all three kinds of rounding:
 
 # %%
 print("fc1 in 2 bits         right   weights dB   outputs dB")
@@ -169,11 +167,11 @@ for ranges in ("min-max", "mse"):
         print(f"{ranges:9}{name:13}{right:5}{decibels[0]:13.1f}{decibels[1]:13.1f}")
 
 # %% [markdown]
-# **Notice:** better ranges alone recover nearly all of the correct answers, and they need no data. A difference of three images out of 359 can be due to chance. The SQNR of the outputs shows more clearly that GPTQ and adaptive rounding are still better.
+# **Notice:** better ranges alone recover nearly all of the correct answers. A difference of three images out of 359 can be due to chance, but the SQNR of the outputs shows that GPTQ and adaptive rounding are still better.
 #
-# ## What does each remedy need, and how much does it help?
+# ## What each remedy needs, and how much it helps
 #
-# The next cell shows all the remedies at 4 bits. From equalization on, the confidence intervals of the accuracy overlap, so the accuracy cannot tell the remedies apart. The SQNR of the logits shows that each of them still helps:
+# At 4 bits, the confidence intervals overlap from equalization on, so the accuracy cannot tell the remedies apart. The SQNR of the logits shows that each of them still helps:
 
 # %%
 explorer.reset(weight_bits=4)
@@ -186,7 +184,7 @@ LocalResult("How many seconds does each remedy take for the whole network?", har
 # %% [markdown]
 # ## Outliers in the inputs
 #
-# In large language models, it is the activations that are hard to quantize, because they contain **outliers**. We can imitate this in our network: we multiply four inputs of `fc1` by 64 and divide the corresponding weights by 64, so that the outputs stay the same. Then we quantize weights and inputs to 8 bits, with one scale for all the inputs:
+# In large language models, it is the activations that are hard to quantize, because they contain **outliers**. To imitate this, we multiply four inputs of `fc1` by 64 and divide the weights that read them by 64, so that the outputs stay the same. Then we quantize weights and inputs to 8 bits, with one scale for all the inputs:
 
 # %%
 (x, v), y = hard.planted_outliers(), inputs @ fc1.T
@@ -201,7 +199,7 @@ for name, (values, weight) in cases.items():
     print(f"{name:18} outputs {sqnr_db(y, values_hat @ weight_hat.T):.1f} dB")
 
 # %% [markdown]
-# **SmoothQuant** divides each input by a factor and multiplies the corresponding weights by it. This is the idea of equalization again, but the factors are computed from measured inputs instead of the weights of the previous layer. **AWQ** uses such factors when only the weights are quantized, so that the weights for large inputs are rounded more finely. A **Hadamard rotation** mixes all the inputs, so that the outliers are spread over all of them. It needs no data. All three methods are available in `qviz.methods`.
+# **SmoothQuant** divides each input by a factor and multiplies the weights that read it by the same factor. This is equalization again, but the factors come from measured inputs instead of the previous layer's weights. **AWQ** uses such factors when only the weights are quantized, so that the weights for large inputs are rounded more finely. A **Hadamard rotation** needs no data: it mixes all the inputs, so that the outliers are spread over all of them.
 #
 # ## Your guesses and the results
 
@@ -212,9 +210,9 @@ record(guess_first, guess_bias, guess_weights)
 # ## In five lines
 #
 # 1. Try the cheap remedies first. Equalization needs neither data nor training, and it restored the accuracy of our network at 8 bits.
-# 2. Equalization, SmoothQuant and AWQ rescale channels in two places such that the factors cancel and the outputs do not change.
+# 2. Equalization, SmoothQuant and AWQ rescale channels in two places, and the factors cancel.
 # 3. Bias correction removes the mean error of each output. It needs some inputs, but no labels.
-# 4. Compared with rounding to nearest, AdaRound and GPTQ reduce the error of the outputs, although the error of the weights becomes larger.
+# 4. AdaRound and GPTQ reduce the error of the outputs, although they increase the error of the weights.
 # 5. When the accuracies are too similar to tell methods apart, use a finer measure such as the SQNR of the logits, and state the uncertainty.
 
 # %% [markdown]
@@ -223,7 +221,7 @@ record(guess_first, guess_bias, guess_weights)
 # Each check gives you immediate feedback, and a hint if your answer is wrong. You can leave an exercise empty and come back to it later.
 
 # %% [markdown]
-# **1.** Take the rescaled network with 3-bit weights. With which remedies is the SQNR of the logits at least 20 dB? Give a list with as few remedies as possible, and use the names in the explorer. For the last row, write `"adaptive rounding"` or `"GPTQ"`.
+# **1.** Take the rescaled network with 3-bit weights. With which remedies is the SQNR of the logits at least 20 dB? Give a list with as few remedies as possible, and use the names in the explorer. For the row *better rounding*, write `"adaptive rounding"` or `"GPTQ"`.
 
 # %%
 enough = None

@@ -1,5 +1,5 @@
 # %% [markdown]
-# So far, we have quantized numbers and then computed with the resulting real numbers. An integer processor computes with the codes themselves. On this page you follow one value from the pixels to the answer of the network, and you can change every integer on the way. If you know this arithmetic, you can check what a kernel or a chip does with your model.
+# So far, we have quantized numbers and then computed with the resulting real numbers. An integer processor computes with the codes themselves. On this page you follow one value from the pixels to the answer of the network, and you can change every integer on the way. Then you can check what a kernel or a chip does with your model.
 
 # %%
 import numpy as np
@@ -16,11 +16,11 @@ from qviz.widgets import IntegerWalkExplorer
 # %% [markdown]
 # ## The scales can be factored out
 #
-# A code $q$ represents the real number $s\,(q - z)$. If you insert this into a sum of products, you can factor out both scales:
+# A code $q$ represents the real number $s\,(q - z)$. If you substitute this into a sum of products, you can factor out both scales:
 #
 # $$\sum x\,w \;=\; s_x s_w \sum (q_x - z_x)(q_w - z_w)$$
 #
-# The remaining sum contains only integers. In the next cell, we load our network with 8-bit codes and print the first test image, as it is given to the network:
+# The remaining sum contains only integers. The next cell loads our network with 8-bit codes and prints the first test image as the network receives it:
 
 # %%
 net, digits = networks.integer_cnn(), data.digits()
@@ -43,9 +43,9 @@ print("sum     ", (q_x * q_w).sum())
 # %% [markdown]
 # ## Follow the sum step by step
 #
-# The explorer shows the same sum, and each step of the line adds one product. At first, the activation in product 4 is lowered by 150: the dashed line shows the sum without this change. The plots below show the terms of the sum and the resulting code, and the text gives the arithmetic line by line.
+# In the explorer, each step of the line adds one of these products. The activation in product 4 has been lowered by 150; the dashed line shows the sum without this change.
 #
-# Select a product with **Pick product**, and change it with **Activation +/-** and **Weight +/-**. The last lines of the text show the effect on the rest of the network.
+# Select a product with **Pick product**, and change it with **Activation +/-** and **Weight +/-**. The text gives the arithmetic line by line, and its last lines show the effect on the rest of the network.
 
 # %%
 explorer = IntegerWalkExplorer(channel=7, place=11, pick=4)
@@ -97,7 +97,7 @@ guess_forgotten = Prediction("A kernel ignores the zero points of the weights in
 guess_forgotten
 
 # %% [markdown]
-# Change **Zero point z_w** and **Zero point z_x** in the explorer above, and watch the bars. With a different zero point, the same codes represent different real numbers.
+# Change **Zero point z_w** and **Zero point z_x** in the explorer above, and watch the bars.
 
 # %%
 explorer.reset(w_zero=5)
@@ -112,18 +112,18 @@ guess_forgotten.reveal(int(right), "The error is the zero point times the sum of
 # %% [markdown]
 # ## The bias is added to the sum
 #
-# The bias is a real number. If you divide it by $s_x s_w$, it has the same units as the integer sum, and you can round it to an int32 and add it:
+# If you divide the bias by $s_x s_w$, it has the same units as the integer sum. Then you can round it to an int32 and add it:
 
 # %%
 print(f"bias of channel 7: {layer.bias[7]:.6f}, which is {layer.bias_steps[7]:.2f} units, rounded to {layer.bias_int32[7]}")
 print(f"one unit of the sum is {layer.scale[7]:.8f}")
 
 # %% [markdown]
-# Many papers and kernels for phones do this. fbgemm does not: it stores the bias as a float, because the scale of the input is not yet known when a layer is converted. It adds the bias without rounding it.
+# Many kernels for phones do this. fbgemm adds the bias without rounding it ([page](page:weights_activations_biases)).
 #
 # ## Back to 8 bits
 #
-# The next layer expects an 8-bit code. So the sum is multiplied by $M = s_x s_w / s_y$, rounded, added to $z_y$, and clipped. $M$ is a real number, and fbgemm does this multiplication in float32. A chip without floating-point arithmetic represents $M$ by an int32 and a shift:
+# The next layer expects an 8-bit code. So the sum is multiplied by $M = s_x s_w / s_y$, rounded, added to $z_y$, and clipped. fbgemm multiplies by $M$ in float32. A chip without floating-point arithmetic represents $M$ by an int32 and a shift, as the library gemmlowp does:
 
 # %%
 m, total = layer.fixed_multiplier, int((q_x * q_w).sum()) + int(layer.bias_int32[7])
@@ -135,7 +135,7 @@ print(f"{high} / 2**{shift}, rounded: {np.sign(high) * ((abs(high) + 2 ** (shift
 print(f"in float: {total * float(layer.multiplier[7]):.4f}; in the network: {codes['conv1'][0, 7, 1, 3]}")
 
 # %% [markdown]
-# Here the result is rounded twice instead of once, and the bias was rounded before. (When a number lies exactly halfway between two integers, gemmlowp rounds it up in the first division and away from zero in the second, which is why the code needs `np.sign`.) To see these steps in the explorer, choose *gemmlowp* for **Arithmetic**, and change the integers with **Mantissa +/-** and **Shift +/-**. Does the additional rounding change the results?
+# This rounds twice instead of once, and the bias was rounded before. (gemmlowp rounds halves up in the first division, and away from zero in the second, which is why the code needs `np.sign`.) To see these steps in the explorer, choose *gemmlowp* for **Arithmetic**, and change the integers with **Mantissa +/-** and **Shift +/-**. Does the additional rounding change the results?
 
 # %%
 guess_ways = Prediction("For all the test images together, the layer conv2 computes 735,232 codes. How many of them change if the bias is rounded and the multiplier is represented by an int32 and a shift?", {"none": 0, "about 300": 300, "about 30,000": 30_000})
@@ -152,7 +152,7 @@ guess_ways.reveal(int((difference != 0).sum()), "Only values that lie very close
 # %% [markdown]
 # ## The ReLU needs no extra step
 #
-# Unsigned codes cannot be negative, so the kernel has to clip the result at 0. If $z_y = 0$, this clipping is exactly a ReLU. Lower the **Bias**, and watch the marker move into the hatched area. With **z_y +/-** you shift the whole curve, and the ReLU then clips at $z_y$.
+# Unsigned codes cannot be negative, so the kernel has to clip the result at 0 anyway. If $z_y = 0$, this clipping is exactly a ReLU. Lower the **Bias**, and watch the marker move into the hatched area. With **z_y +/-** you shift the whole curve, and the ReLU then clips at $z_y$.
 
 # %%
 explorer.reset(bias=-100_000)
@@ -161,17 +161,15 @@ explorer.reset()
 print(f"{(codes['conv2'] == 0).mean():.1%} of the codes of conv2 are 0")
 
 # %% [markdown]
-# In one case, fbgemm gives an unexpected result. A float of $2^{31}$ or more cannot be converted to an int32, and the processor then returns the *smallest* int32, which is clipped to 0. qviz reproduces this behaviour. (Below, the first number times 2 is just below the limit, and the second one reaches it.)
+# In one case, fbgemm gives an unexpected result: a float of $2^{31}$ or more does not fit into an int32, so the processor returns the *smallest* int32, which is then clipped to 0. This happens only if the output scale is far too small. (Below, twice the first number is just below the limit, and twice the second reaches it.)
 
 # %%
 print(requantize_float(np.array([2**30 - 64, 2**30]), 2.0))
 
 # %% [markdown]
-# This happens only if the output scale is far too small. Then the largest sums become 0.
-#
 # ## From pixels to the answer
 #
-# The code that we have computed is one of 144 inputs of conv2. The output of conv2 is the largest value in its max pool, which makes it one of 512 inputs of fc1, and the output of fc1 is one of 64 inputs of the logit "5". Each layer receives codes and returns codes, and none of them is converted back to a real number. (fbgemm still uses two floats inside each layer, the bias and the multiplier. The arithmetic of gemmlowp uses integers only.)
+# The code that we have computed is one of 144 inputs of conv2. The output of conv2 is the largest value in its pooling window, so it becomes one of 512 inputs of fc1, and the output of fc1 is one of 64 inputs of the logit "5". No code is converted back to a real number on the way.
 
 # %%
 path = [("conv1", 7, 4), ("conv2", 6, 68), ("fc1", 3, 98), ("fc2", 5, 4)]
@@ -182,7 +180,7 @@ for name, channel, pick in path:
 explorer.reset()
 
 # %% [markdown]
-# If you change a code, the change is passed on in the same way. Test image 310 is a 5 that looks almost like an 8. We change one pixel from 239 to 0, but only in the computation of a single one of the 1,024 outputs of conv1:
+# If you change a code, the change is passed on from layer to layer. Test image 310 is a 5 that looks almost like an 8. We change one pixel from 239 to 0, but only in the computation of a single one of the 1,024 outputs of conv1:
 
 # %%
 explorer.reset(image=310, channel=11, place=41, pick=3, activation=-255)
@@ -199,7 +197,7 @@ print("floats  ", np.round(floats, 1), "answer:", floats.argmax())
 # %% [markdown]
 # ## Compare NumPy with fbgemm
 #
-# Finally, we run the whole network on all 359 images, once with fbgemm, which is compiled and uses special processor instructions, and once with NumPy, which uses the integers of the same converted model. (Activations have 7 bits here, a setting called *reduce range*. [](page:when_it_goes_wrong) explains why.)
+# Finally, we run the whole network on all 359 images twice: with fbgemm, which is compiled and uses special processor instructions, and with NumPy, which uses the integers of the same converted model. (Activations have 7 bits here, a setting called *reduce range*. [](page:when_it_goes_wrong) explains why.)
 
 # %%
 guess_equal = Prediction("Each of them computes more than a million codes. How many of these codes differ?", {"none": 0, "a few hundred": 300, "one in a hundred": 15_000})
@@ -219,13 +217,9 @@ for way in ROUNDINGS:
 guess_equal.reveal(differ, "Sums of integers are exact, and qviz carries out the two floating-point steps in the same order as fbgemm.")
 
 # %% [markdown]
-# The order matters because two steps use floating point: the bias is added to the sum, and then the sum is multiplied. You saw above that rounding the bias first changes a few codes.
+# The order matters, because floating-point results are rounded: you saw above that rounding the bias first changes a few codes. But no answer of our network changes, not even with the arithmetic of gemmlowp. That arithmetic needs no floating point between the pixels and the logits, so it also runs on a processor that computes only with integers. (fbgemm uses two floats in each layer, the bias and the multiplier.)
 #
-# There is one more detail. If each channel has its own scale, fbgemm divides the bias by the scale and adds it to the sum, and rounds after both operations. If all the channels share one scale, it multiplies the bias by the reciprocal of the scale and adds it in a single instruction, which rounds only once. The two can give different codes only if a sum lies almost exactly halfway between two codes.
-#
-# Neither a rounded bias nor the arithmetic of gemmlowp changes an answer of our network. gemmlowp needs no floating point between the pixels and the logits, so it also runs on a processor that computes only with integers.
-#
-# The result for 8-bit activations depends on your processor, and is shown below the table. A processor without VNNI first adds two products in 16 bits, and large sums do not fit into 16 bits. [](page:when_it_goes_wrong) covers this problem.
+# With 8-bit activations, the result depends on your processor. Without VNNI, it first adds two products in 16 bits, where large sums do not fit ([](page:when_it_goes_wrong)).
 
 # %% [markdown]
 # ## Your guesses and the results
@@ -248,7 +242,7 @@ record(guess_bits, guess_forgotten, guess_ways, guess_equal)
 # Each check gives you immediate feedback, and a hint if your answer is wrong. You can leave an exercise empty and come back to it later.
 
 # %% [markdown]
-# **1.** If the zero points can have any value, a product $(q_x - z_x)(q_w - z_w)$ can be as large as 255 times 255. How many such products can you add in an int32 without the risk of an overflow? Its largest number is 2,147,483,647.
+# **1.** If the zero points can have any value, a product $(q_x - z_x)(q_w - z_w)$ can be as large as 255 times 255. How many such products can you add in an int32 without the risk of an overflow? The largest int32 is 2,147,483,647.
 
 # %%
 products = None

@@ -1,5 +1,5 @@
 # %% [markdown]
-# **Post-training quantization** (PTQ) rounds a network after training. **Quantization-aware training** (QAT) trains it a little longer, with the rounding included.
+# **Post-training quantization** (PTQ) rounds a network after training. **Quantization-aware training** (QAT) continues the training with the rounding included. This takes labels and time, so use it when a model has to run with so few bits that PTQ costs too much accuracy.
 
 # %%
 import tempfile
@@ -14,9 +14,9 @@ from qviz.pytorch.labs.qat_lab import QATLab
 from qviz.widgets import QATExplorer, STEExplorer
 
 # %% [markdown]
-# ## Why rounding afterwards fails
+# ## Why rounding after training fails
 #
-# Our network gets 98.89 % of the digits right. Here we round it after training. **W4A8** means 4 bits for weights and 8 bits for activations. (Each channel of the weights has its own scale here, so some figures differ from those in the explorer on [page](page:ptq_with_fbgemm).)
+# Our network gets 98.89 % of the digits right. **W4A8** means 4 bits for weights and 8 bits for activations. (Unlike in the explorer on [page](page:ptq_with_fbgemm), each channel of the weights has its own scale here.)
 
 # %%
 lab = QATLab()
@@ -26,20 +26,20 @@ for name, result in ptq.items():
     print(f"{name}: {result.accuracies[0]:.2%} right")
 
 # %% [markdown]
-# With 2 bits there are only four codes, -2 to 1, and the lowest is hardly ever used: nearly every weight becomes minus one step, zero or one step. Rounding moves a weight by up to half a step, and half a step is now a lot.
+# With 2 bits there are only four codes, -2 to 1, and the lowest is hardly ever used. So nearly every weight becomes minus one step, zero or one step, and the rounding errors are large.
 #
-# So let us continue the training. In each step the network is rounded, the loss shows what the rounding costs, and the weights are adjusted.
+# What if we continue the training, and round the network in every step?
 
 # %%
 guess_learn = Prediction("W2A4, after ten epochs of training with the rounding in it: how many digits are right?", {"60 %": 60, "80 %": 80, "97 %": 97})
 guess_learn
 
 # %% [markdown]
-# ## Fake-quantize, and its problem
+# ## Fake-quantize
 #
-# During training the numbers must stay real, because gradients need real numbers. So each weight and each activation passes through a **fake-quantize**, which quantizes and immediately dequantizes it. The results are real numbers, but only numbers that have a code.
+# Each step of training changes a weight by far less than the distance between two levels, so the weights must stay real numbers. But each weight and each activation passes through a **fake-quantize**, which quantizes and immediately dequantizes it. The result is always one of the levels.
 #
-# Training follows slopes. What is the slope of this staircase? We move each input a little, and see how much the output changes:
+# Training also needs gradients. What is the slope of this staircase? We shift each input a little, and see how much the output changes:
 
 # %%
 grid, x = choose_qparams(-1.0, 1.0, IntFormat(3), "symmetric"), np.array([-0.9, -0.2, 0.1, 0.3, 0.8])
@@ -47,11 +47,9 @@ slopes = (fake_quantize(x + 0.001, grid) - fake_quantize(x, grid)) / 0.001
 print(f"{x} become {fake_quantize(x, grid).round(3)}, with the slopes {slopes}")
 
 # %% [markdown]
-# The steps are flat. With a slope of 0, no weight would ever move.
+# The steps are flat. The **straight-through estimator** uses a different slope. The forward pass uses the staircase, but the backward pass pretends that nothing was rounded: the slope is taken as 1 where a value has a code, and as 0 where it was clipped. That is the slope of the **clipped identity**.
 #
-# The **straight-through estimator** gets around this. The forward pass uses the staircase. The backward pass pretends that nothing was rounded: the slope is taken as 1 where a value has a code, and as 0 where it was clipped. That is the slope of the **clipped identity**.
-#
-# Here is a single weight. Its rounded value, the output, should reach the target. Move **Steps** slowly. The weight (dots) changes a little in every step. The output (thick line) stays the same, and then jumps when the weight crosses the edge of a bin.
+# Here is a single weight. Its rounded value, the output, should reach the target. Move **Steps** slowly: the weight changes a little in every step, but the output jumps only when the weight crosses the edge of a bin.
 
 # %%
 ste = STEExplorer()
@@ -67,7 +65,7 @@ print(ste.readout)
 guess_slope.reveal("nowhere" if np.ptp(ste.result.descent.weights) == 0 else "to the target", "The true slope is 0, and so is every step.")
 
 # %% [markdown]
-# Two more things to try. A weight that starts more than half a step beyond the last level is clipped, so its slope is 0 and it never moves. A target between two levels is never reached: the weight keeps swinging back and forth across the edge.
+# A weight that starts more than half a step beyond the last level is clipped, so its slope is 0 and it never moves. And a target between two levels is never reached, because the weight keeps crossing the edge, back and forth. The next cell shows both:
 
 # %%
 ste.reset(bits=2, weight=1.6, target=0.0)
@@ -79,9 +77,9 @@ ste.reset()
 # %% [markdown]
 # ## The three steps
 #
-# **Step 1: put quantization into the network.** `prepare` puts a fake-quantize behind each weight and each activation.
+# **Step 1: add quantization to the network.** `prepare` adds a fake-quantize after each weight and each activation.
 #
-# **Step 2: train with it.** Epoch 0 is the network before training, which is PTQ. A **crossing** is a weight whose code has changed since the epoch before.
+# **Step 2: train.** Epoch 0 is the network before training, that is, PTQ. A **crossing** is a weight whose code has changed since the previous epoch.
 
 # %%
 model, config = digits_model.digits_cnn(), qat.QATConfig(weight_bits=2, activation_bits=4)
@@ -92,7 +90,7 @@ print(run)
 guess_learn.reveal(100 * run.history[-1].accuracy, "The number of bits is the same as before, but now the weights were trained with the rounding.")
 
 # %% [markdown]
-# Towards the end the learning rate falls to 0, and there are fewer and fewer crossings. Before that, the ranges are **frozen**: the observers stop updating them. If the network has batch norm, that is frozen too. Otherwise the grid would shift under weights that have just settled on it. Even a prediction would shift it:
+# Towards the end, the learning rate falls to 0, and the ranges are **frozen** (as batch norm would be): the observers no longer update them. Otherwise the grid would shift under weights that have just settled on it. Even a prediction would shift it:
 
 # %%
 _, _, images, labels = digits_model.digits_tensors()
@@ -104,7 +102,7 @@ for name, network in (("not frozen", prepared.eval()), ("frozen", run.model)):
     print(f"{name}: the scale of the input is {before:.4f}, and {after:.4f} after brighter images")
 
 # %% [markdown]
-# **Step 3: convert.** The fake-quantized network still computes with real numbers. `convert` turns it into a network of integers, which runs on the engine's kernels. Both must give the same answers. The table compares them layer by layer: how many weights and outputs differ, by how many steps, and how many outputs fell outside their range.
+# **Step 3: convert.** The fake-quantized network still computes with real numbers. `convert` turns it into an integer network, which runs on the engine's kernels. The table compares the two, layer by layer: how many weights and outputs differ, by how many steps, and how many outputs are out of range.
 
 # %%
 converted = convert(run.model)
@@ -112,9 +110,9 @@ print(agreement(run.model, converted, images))
 print(f"converted: {digits_model.accuracy(converted, images, labels):.2%} right")
 
 # %% [markdown]
-# Nothing differs. (With W8A8, the sums can become too large for a processor without VNNI. With `QATConfig(reduce_range=True)` the activations give up one bit, and then nothing differs there either; [page](page:when_it_goes_wrong) shows why. To get the same numbers on every machine, we train in double precision here, and NumPy computes an integer layer wherever your own kernel would not be exact.)
+# Nothing differs. (For W8A8 on a processor without VNNI, you also need `QATConfig(reduce_range=True)`; see [page](page:when_it_goes_wrong).)
 #
-# ## How many weights does it take?
+# ## How many codes change?
 
 # %%
 guess_share = Prediction("What share of the weights has a different code after training?", {"about 3 %": 3, "about 25 %": 25, "about 70 %": 70})
@@ -126,7 +124,7 @@ for name, layer in run.snapshots[-1].items():
 guess_share.reveal(100 * run.changed(), "Most weights stay in their bins.")
 
 # %% [markdown]
-# Do these few codes bring the accuracy back? Training also changed scales, biases and the ranges of activations, so we separate the two. First, we give the network from *before* training the new codes and nothing else. Then we give the trained network its old codes back. And would any further training have helped? As a control, we train the float network for the same ten epochs without rounding, and round it afterwards.
+# Are these few codes enough to bring the accuracy back? Training also changed the scales, the biases and the ranges of the activations. So we give the network from *before* training the new codes and nothing else, and the trained network its old codes. As a control, we also train the float network for ten epochs without rounding, and round it afterwards.
 
 # %%
 mixed = trained_codes.codes_alone(model, run), trained_codes.all_but_codes(run)
@@ -138,9 +136,9 @@ later = qat.train_qat(longer, qat.QATConfig(2, 4, epochs=0)).history[0].accuracy
 print(f"ten more epochs in float, then rounded: {later:.1%} right (float: {digits_model.accuracy(longer, images, labels):.1%})")
 
 # %% [markdown]
-# **Notice:** changing one code in forty, and nothing else, recovers most of the accuracy. Everything else that training changed, without these codes, recovers almost nothing, and neither does further training without rounding. So what helps is the rounding during training, and it helps through the codes that change.
+# **Notice:** changing one code in forty, and nothing else, recovers most of the accuracy. Everything else that training changed recovers almost nothing, and neither does training without rounding. So what helps is rounding during training, because it changes a few important codes.
 #
-# Here are two weights of the last layer, measured in steps of their grid. The edge lies at 0.5. The weight on the left swings across it near the end, because both levels are slightly wrong. The one on the right crosses it once and stays there.
+# Here are two weights of the last layer, measured in steps. The edge lies at 0.5. The weight on the left keeps crossing it near the end, because neither level is quite right. The one on the right crosses it once.
 
 # %%
 for number, fc2 in enumerate(layers["fc2"] for layers in run.snapshots):
@@ -148,9 +146,9 @@ for number, fc2 in enumerate(layers["fc2"] for layers in run.snapshots):
     print(f"epoch {number:2}:", "   ".join(f"{steps[at]:.4f} is code {fc2.codes[at]}" for at in ((5, 26), (8, 50))))
 
 # %% [markdown]
-# ## PTQ against QAT
+# ## PTQ and QAT compared
 #
-# Now all five formats, with three seeds each; the seed decides the order of the images. These 15 training runs take two or three seconds each, so they were done beforehand and are stored with qviz. (`tools/make_trainings.py` makes the file, and the tests repeat some of the runs.) One of them is the training that you saw above, so the first line compares the two. Set `again` to `True` to train all 15 once more.
+# Now all five settings, with three seeds each; the seed decides the order of the images. These 15 training runs take two or three seconds each, so their results are stored with qviz. The first line compares one of them with the training above. Set `again` to `True` to repeat all 15.
 
 # %%
 again, lab = False, QATLab(stored_trainings.stored_trainings())
@@ -167,11 +165,7 @@ plots.accuracy_by_bits(list(bits), found, ptq["W8A8"].float_accuracy, images=len
 # %% [markdown]
 # At 8 bits there is nothing to gain. The fewer bits there are, the more training helps.
 #
-# Now train a network yourself. Choose other settings, and press **Train**. The curves grow epoch by epoch, and **Stop** ends the training. Stored results are shown at once, and **Train** repeats them.
-#
-# Two things to try: one scale per layer instead of one per channel, and three epochs with a learning rate of 0.02. Watch how many weights get a different code. With one scale per layer, training reaches a lower accuracy. With large steps, the codes have not settled when the training ends.
-#
-# In code, `explorer.train()` does what the button does. The cell below shows 2 bits for the activations too, which is also stored: training helps a lot, but does not recover everything.
+# Now train a network yourself: choose other settings, and press **Train** (in code, `explorer.train()`). Try one scale per layer instead of one per channel, which lowers the accuracy. Then try three epochs with a learning rate of 0.02: with such large steps, the codes have not settled at the end. The next cell shows 2 bits for the activations, too. There, training helps a lot, but does not recover everything.
 
 # %%
 explorer = QATExplorer(lab, seed=1)
@@ -182,9 +176,9 @@ two = lab(weight_bits=2, activation_bits=2, seed=1)
 print(f"W2A2: PTQ {two.accuracies[0]:.2%}, QAT {two.accuracies[-1]:.2%}, converted {two.converted_accuracy:.2%}")
 
 # %% [markdown]
-# ## Where PyTorch's own conversion differs
+# ## PyTorch's own conversion
 #
-# By default, PyTorch trains with a *fused* fake-quantize, which `get_default_qat_qconfig` chooses. Here we train with it for three epochs at W2A4, and then convert the network as PyTorch does.
+# By default, PyTorch trains with a *fused* fake-quantize, which `get_default_qat_qconfig` chooses. We train with it for three epochs at W2A4, and then convert the network as PyTorch does.
 
 # %%
 guess_torch = Prediction("Fake-quantized, it gets 91 % right. What does the integer network get?", {"91 %": 91, "75 %": 75, "below 50 %": 25})
@@ -202,11 +196,11 @@ for b, network in fused.items():
 guess_torch.reveal(100 * right["torch"], "It was trained on one grid, and converted to a different one.")
 
 # %% [markdown]
-# During training, the fused module computes the scale by one rule. At conversion, its observer uses a different rule. At 8 bits the two hardly differ, so few people notice. (A change to PyTorch in August 2026, pull request 194816, makes the conversion use the scale that was trained; all earlier releases are affected.) `qviz.pytorch.convert` keeps the grid that was trained. **Always measure the converted network, never only the fake-quantized one.**
+# The fused module computes the scale by one rule, and the observer that sets the scale at conversion uses another. At 8 bits the two hardly differ, so few people notice. `qviz.pytorch.convert` keeps the scale that was trained. A change to PyTorch in August 2026 (pull request 194816) does the same; all earlier releases are affected. **Always measure the converted network, never only the fake-quantized one.**
 #
 # ## The example that everyone starts from
 #
-# This is how QAT is commonly shown. It runs without an error, until you give the network some numbers:
+# This is how QAT is commonly shown. It runs without an error until you give the network some numbers:
 #
 # ```python
 # model = SimpleModel()                    # one layer: self.fc = nn.Linear(10, 5)
@@ -230,9 +224,9 @@ with engines.needed():
 # %% [markdown]
 # Three mistakes, and how to fix them:
 #
-# 1. *No kernel for a float input.* A `QuantStub` at the input turns real numbers into codes, and a `DeQuantStub` at the output turns them back.
-# 2. *Scale 1 and zero point 0.* Nothing was trained, so no observer saw anything, as the message says. Train between `prepare_qat` and `convert`.
-# 3. *Train mode.* Until `convert`, every prediction moves the ranges, so freeze them. Also call `eval()`. In this small model it changes only a flag, but with batch norm or dropout the answers would be wrong ([page](page:when_it_goes_wrong), failure 3).
+# 1. *No kernel for a float input.* Add a `QuantStub`, which turns real numbers into codes, and a `DeQuantStub`, which turns them back.
+# 2. *Scale 1 and zero point 0.* Nothing was trained, so the observers have not seen anything, as the message says. Train between `prepare_qat` and `convert`.
+# 3. *Train mode.* Until `convert`, every prediction changes the ranges, so freeze them. Also call `eval()`: here it changes only a flag, but with batch norm or dropout the answers would be wrong ([page](page:when_it_goes_wrong), failure 3).
 #
 # ```python
 # model = MendedModel()                                        # 1: SimpleModel with stubs, as in the PTQ example
@@ -243,7 +237,7 @@ with engines.needed():
 # model_quantized = convert(model_prepared)
 # ```
 #
-# Watch the mistakes disappear one after the other. Then we save the model. The example ends with `torch.save(model_quantized.state_dict(), ...)`, and no float `SimpleModel` can load that file ([page](page:ptq_with_fbgemm)). A file written by `saved_model.save` holds codes, scales, zero points and the engine, and loading it runs no code.
+# Watch the mistakes disappear one by one. Then we save the model with `saved_model.save`, because no float `SimpleModel` can load the state dict of the example ([page](page:ptq_with_fbgemm)). The file holds codes, scales, zero points and the engine, and loading it runs no code.
 
 # %%
 steps = {"1. stubs": (False, False), "2. trained": (True, False), "3. frozen, eval()": (True, True)}
@@ -263,7 +257,7 @@ with engines.needed(), tempfile.TemporaryDirectory() as folder:
     print("bit for bit the same:", simple(x).equal(mended(x)), digits(images).equal(converted(images)))
 
 # %% [markdown]
-# ## What you expected
+# ## Your guesses and the results
 
 # %%
 record(guess_learn, guess_slope, guess_share, guess_torch)
@@ -272,18 +266,18 @@ record(guess_learn, guess_slope, guess_share, guess_torch)
 # ## In five lines
 #
 # 1. PTQ rounds a network after training. With few bits, that costs too much accuracy.
-# 2. QAT puts a fake-quantize behind each weight and activation, and continues the training.
+# 2. QAT adds a fake-quantize after each weight and activation, and continues the training.
 # 3. The straight-through estimator uses a slope of 1 for a staircase whose slope is 0.
-# 4. Weights move slowly, and the few codes that change recover most of the accuracy.
+# 4. The weights move slowly, and the few codes that change recover most of the accuracy.
 # 5. Prepare, train, freeze, `eval()`, convert; then measure the converted network.
 
 # %% [markdown]
 # ## Exercises
 #
-# Each check answers at once, and a wrong answer gets a hint. You can leave an exercise empty.
+# Each check gives you immediate feedback, and a hint if your answer is wrong. You can leave an exercise empty and come back to it later.
 
 # %% [markdown]
-# **1.** A weight starts at 0.15. Its levels are the whole numbers, its target is 1, and the learning rate is 0.1. After how many steps does its output jump? Work it out by hand: each step moves the weight by the learning rate times (target - output).
+# **1.** A weight starts at 0.15. Its levels are the whole numbers, its target is 1, and the learning rate is 0.1. After how many steps does its output jump? Work it out by hand: each step changes the weight by the learning rate times (target - output).
 
 # %%
 steps_to_the_jump = None
@@ -295,7 +289,7 @@ steps_to_the_jump = 4
 check("qat_with_fbgemm.1", steps_to_the_jump)
 
 # %% [markdown]
-# **2.** In the first explorer, with 3 bits and 60 steps, find a weight, a target and a learning rate with which the output jumps at least 40 times.
+# **2.** In the first explorer, with 3 bits and 60 steps, find a weight, a target and a learning rate for which the output jumps at least 40 times.
 
 # %%
 weight_target_rate = None  # three numbers, such as (0.1, 0.7, 0.05)
@@ -307,7 +301,7 @@ weight_target_rate = (0.15, 0.15, 0.3)
 check("qat_with_fbgemm.2", weight_target_rate)
 
 # %% [markdown]
-# **3. Spot the bug.** This is the slope that training uses for the rounding of `x`. With it, weights drift far beyond the last level, and take too long to come back. Fix it: the slope must be 0 for values that are clipped, that is, for values more than half a step beyond the last level.
+# **3. Spot the bug.** This function returns the slope that the backward pass uses for the rounding of `x`. With this slope, weights drift far beyond the last level, and take too long to come back. Fix it: the slope must be 0 for values that are clipped, that is, for values more than half a step beyond the last level.
 
 # %%
 def slope(x, scale, zero_point, qmin, qmax):
@@ -322,7 +316,7 @@ def slope(x, scale, zero_point, qmin, qmax):
 check("qat_with_fbgemm.3", slope)
 
 # %% [markdown]
-# **4.** Write one step of QAT yourself, for a linear layer with one output. The inputs `x` have a row for each example, the targets `y` a number for each, and the weights `w` are floats. Forward: fake-quantize `w` (zero point 0), and compute `x @ w_hat`. The loss is half of the squared error, averaged over the rows, so its gradient for `w_hat` is `x.T @ (output - y) / len(y)`. Backward: straight through. Then update `w` with the learning rate `lr`, and return it.
+# **4.** Write one step of QAT yourself, for a linear layer with one output. `x` has one row for each example, `y` has one target for each example, and the weights `w` are floats. Forward: fake-quantize `w` (zero point 0), and compute `x @ w_hat`. The loss is half of the squared error, averaged over the rows, so its gradient with respect to `w_hat` is `x.T @ (output - y) / len(y)`. Backward: use the straight-through estimator. Then update `w` with the learning rate `lr`, and return it.
 
 # %%
 def qat_step(w, x, y, scale, qmin, qmax, lr):

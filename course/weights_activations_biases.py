@@ -1,5 +1,5 @@
 # %% [markdown]
-# A network contains three kinds of numbers, and you can quantize each kind separately. On this page you find out how many bits each kind needs, and why. This helps you decide where to save bits in your own model.
+# A network contains three kinds of numbers, and you can quantize each kind separately. How many bits does each kind need, and why? The answer tells you where to save bits in your own model.
 
 # %%
 import numpy as np
@@ -16,11 +16,9 @@ from qviz.widgets import SwitchesExplorer
 # %% [markdown]
 # ## Three kinds of numbers
 #
-# * **Weights** are multiplied by the inputs of a layer. They are known once the network has been trained.
-# * **Activations** are the values that one layer passes on to the next. They are different for each image.
-# * **Biases** are added to the outputs of a layer, one for each output channel. They are known in advance, too.
-#
-# How many of each kind are there in our network?
+# * **Weights** multiply the inputs of a layer. They are fixed once the network has been trained.
+# * **Activations** are the values that one layer passes on to the next. They differ from image to image.
+# * **Biases** are added to the outputs of a layer, one for each output channel. They are fixed as well.
 
 # %%
 cnn = SwitchedCNN()
@@ -38,9 +36,7 @@ guess_part = Prediction("One of the three parts is quantized to 3 bits, and the 
 guess_part
 
 # %% [markdown]
-# The bars on the left show the SQNR of each layer's output. The markers show the SQNR if only one of the three parts is quantized. The plot on the right compares all eight combinations, and the star marks the one that you have chosen.
-#
-# At first, all three parts have 3 bits. Move one slider at a time, up to 8 bits and down to 2.
+# All three sliders start at 3 bits. Move one at a time, up to 8 bits and down to 2. The star on the right marks your setting.
 
 # %%
 explorer = SwitchesExplorer(bias_scale="its own", weight_bits=3, activation_bits=3, bias_bits=3)
@@ -59,13 +55,13 @@ explorer.reset()
 guess_part.reveal(min(right[3], key=right[3].get), "All the activations of a layer share one scale, whereas the weights have a scale for each channel. At 2 bits, however, the weights lose more.")
 
 # %% [markdown]
-# **Notice:** with 2 bits for the weights, the network loses nearly all of its correct answers. (On [page](page:what_is_quantization), where all the weights of a layer shared one scale, it lost more at 3 bits as well.) If you choose the **Calibration** *mse*, much of the accuracy comes back. As on [page](page:calibration), a narrower range is better with few bits, even though it clips the largest values.
+# **Notice:** with 2-bit weights, the network loses most of its correct answers. Choose the **Calibration** *mse*, and many of them come back: as on [page](page:calibration), a narrower range is better with few bits, even though it clips the largest values.
 #
-# The bits of the biases hardly matter here, because the biases have a scale of their own. You will see below that this is not how integer layers store them.
+# The biases need few bits here because they have a scale of their own. Integer layers store them differently, as you will see below.
 #
 # ## Weights can be quantized without data
 #
-# You can compute the scales of the weights from the weights alone, without any images. If only the weights are quantized, this is called **weight-only quantization**. It makes the file smaller, while the arithmetic can stay in float32. In the output below, "in flight" is the size of the activations of one image:
+# You can compute the scales of the weights without any images. If only the weights are quantized, this is called **weight-only quantization**. It makes the file smaller, while the arithmetic can stay in float32. (Below, "in flight" is the size of the activations of one image.)
 
 # %%
 print("float32:", cnn.outcome(Switches().with_on()))
@@ -75,7 +71,7 @@ for bits in (8, 4):
 # %% [markdown]
 # ## Activations need a calibration sample
 #
-# The range of the activations has to be chosen before the network sees a new image, so it is measured on a sample (**calibration**). A small sample is likely to miss the largest values. The next cell shows the range after 1, 10, 100 and all 1,438 training images:
+# The range of the activations has to be chosen before the network sees a new image, so you measure it on a sample (**calibration**). A small sample is likely to miss the largest values:
 
 # %%
 seen = networks.training_activations()["conv2"]
@@ -86,11 +82,11 @@ for n in (1, 10, 100, len(seen)):
 print("8 bits:", cnn.outcome(Switches().with_on("activations")))
 
 # %% [markdown]
-# **Notice:** quantizing the activations does not make the file smaller. It even grows a little, because a scale and a zero point are stored for the output of each layer. However, less data has to be passed from layer to layer.
+# **Notice:** quantizing the activations does not make the file smaller. It even grows a little, because a scale and a zero point are stored for the output of each layer. But there is less data to pass from layer to layer.
 #
 # ## Weights and activations together
 #
-# Now we quantize both to 3 bits. How do the two errors combine? Counting correct answers is too coarse to tell, because with 359 images a difference of ten can be due to chance. The SQNR of the logits is a finer measure, because every logit contributes to it.
+# Now we quantize both to 3 bits. How do the two errors combine? The number of correct answers is too coarse a measure: with 359 images, a difference of ten can be due to chance. We use the SQNR of the logits, to which every logit contributes.
 
 # %%
 three, pair = Switches(weight_bits=3, activation_bits=3), ("weights", "activations")
@@ -104,7 +100,7 @@ guess_sum
 guess_sum.reveal(left[pair], "The two errors are almost uncorrelated, so their mean squares add up.")
 
 # %% [markdown]
-# So you can predict the SQNR for both from the SQNR of each part alone. The next cell tests this for other numbers of bits:
+# If so, you can calculate the SQNR of both together from the SQNR of each part. Does this work with other numbers of bits, too?
 
 # %%
 print("bits  weights  activations  both predicted  both measured  answers lost: weights, activations, both")
@@ -115,11 +111,11 @@ for bits in (8, 6, 4, 3):
     print(f"{bits:4}{w:9.1f}{a:13.1f}{expected:16.1f}{wa:15.1f}", *(f"{most - run.right:10}" for run in runs))
 
 # %% [markdown]
-# **Notice:** the prediction is accurate to a few tenths of a decibel. The numbers of lost answers do not add up in this way. They depend on the margins that you met on [page](page:what_is_quantization), and with 359 images, differences of a few answers can be due to chance.
+# **Notice:** the predictions are accurate to a few tenths of a decibel. The lost answers do not add up in this way, because they depend on the margins that you met on [page](page:what_is_quantization).
 #
-# ## A bias joins a sum
+# ## The bias has the scale of the sum
 #
-# An integer layer multiplies the codes of inputs and weights and adds up the products. One unit of this sum represents `scale_x * scale_w`, the scale of the input times the scale of the weights. The bias is added to this sum, so it has to be quantized with *the same scale*, and with zero point 0. The next cell quantizes one bias of the last layer, and then shows how many bits the largest bias of each layer needs:
+# An integer layer multiplies the codes of its inputs and weights and adds up the products. One unit of this sum represents `scale_x * scale_w`, the product of their scales. The bias is added to the sum, so it needs *the same scale*, and zero point 0. The next cell quantizes one bias, and shows how many bits the largest bias of each layer needs:
 
 # %%
 scale_x, scale_w = activation_qparams("fc1", Switches()).scale, weight_qparams("fc2", Switches()).scale[0, 0]
@@ -131,7 +127,7 @@ for layer in LAYERS:
     print(f"{layer}: the largest code is {abs(quantize_bias(b, step)).max():6,}; that needs {bias_bits(b, step)} bits")
 
 # %% [markdown]
-# This scale is very small, so the codes of the biases are large. The largest code with 8 bits is 127, and larger codes are *clipped* to it. To see how much the biases matter, we first set all of them to 0:
+# This scale is very small, so the codes of the biases are large. With 8 bits, codes above 127 are *clipped* to 127. To see how much the biases matter, we first set all of them to 0:
 
 # %%
 without = {name: array * (not name.endswith("bias")) for name, array in weights.items()}
@@ -142,7 +138,7 @@ guess_int8 = Prediction("Weights and activations have 8 bits. The biases get 8 b
 guess_int8
 
 # %% [markdown]
-# In this explorer, the **Bias scale** is `scale_x * scale_w`, and the biases start with 8 bits. Move **Bias bits** up to 32. The accuracy increases, and from 16 bits on nothing is lost.
+# In this explorer, the **Bias scale** is `scale_x * scale_w`, and the biases start with 8 bits. Move **Bias bits** up to 32, and watch the accuracy.
 
 # %%
 bias_explorer = SwitchesExplorer(bias_bits=8)
@@ -178,7 +174,7 @@ guess_fewer.reveal(cost[4], "With fewer bits, scale_x and scale_w are larger, so
 # %% [markdown]
 # ## Why not give the biases their own scale?
 #
-# If you choose a scale that fits the largest bias, 8 bits are enough. But then the bias and the sum have different scales, so the layer has to convert each bias before it can add it. 32-bit biases with the scale of the sum avoid this conversion, and they need little memory:
+# With a scale that fits the largest bias, 8 bits are enough. But then the layer has to convert each bias before it can add it to the sum. 32-bit biases with the scale of the sum need no conversion, and little memory:
 
 # %%
 for bits, scale in ((8, "scale_x * scale_w"), (8, "its own"), (32, "scale_x * scale_w")):
@@ -188,9 +184,9 @@ print(f"int32 biases are {cnn.outcome(Switches()).bias_share:.1%} of the bytes s
 # %% [markdown]
 # ## Bias errors shift the outputs
 #
-# The rounding error of an activation is sometimes positive and sometimes negative. The error of a bias is *the same for every image*, because the bias adds the same amount to each sum. The error of a weight has such a constant part as well, because the inputs of the layer are never negative.
+# The rounding error of an activation is sometimes positive and sometimes negative. The error of a bias is *the same for every image*. The error of a weight has a constant part as well: the inputs of the layer are never negative, so its effect does not average out.
 #
-# The next picture shows the errors of the ten outputs if only one part is quantized: the weights to 4 bits, the activations to 4 bits, or the biases to 8 bits with the scale of the sum, as above.
+# In the picture, one part at a time is quantized: the weights or the activations to 4 bits, or the biases to 8 bits with the scale of the sum.
 
 # %%
 four, clipped = Switches(weight_bits=4, activation_bits=4), Switches(bias_bits=8)
@@ -201,15 +197,11 @@ for part, switches in parts.items():
 shifts({part: cnn.activations(switches)["logits"] - real for part, switches in parts.items()})
 
 # %% [markdown]
-# In the layer where the bias is added, its error is a pure shift. A ReLU in a later layer passes it on for some images and not for others, so at the outputs of the network, part of the error differs from image to image.
-#
-# You can measure such a shift and subtract it from the bias. This is called **bias correction**, and you write it in exercise 4.
+# (For the biases it is less than 100 %, because a later ReLU passes the shift on only for some of the images.) You can measure such a shift and subtract it from the bias. This is called **bias correction** (exercise 4).
 #
 # ## What fbgemm does
 #
-# **fbgemm** is the library that PyTorch uses for integer layers on x86 processors. You use it for the whole network on [page](page:ptq_with_fbgemm). PyTorch calls such a library an **engine**, and the routine that computes a layer a **kernel**. fbgemm stores the bias in *float32*, because it knows `scale_x` only when the input arrives. Then the kernel divides the bias by `scale_x * scale_w` and adds it to the sum.
-#
-# It is often said that the kernel rounds the result to int32 at this point. We can test this with a layer in which the sum is 0, the bias is a fraction of one unit of the sum, and the output scale is a quarter of that unit:
+# **fbgemm** is the library, or **engine**, that PyTorch uses for integer layers on x86 processors. The routine that computes a layer is called a **kernel**. fbgemm's kernels get the bias in *float32*, because `scale_x` is known only when the input arrives. They divide it by `scale_x * scale_w` and add it to the sum. Do they round it first? In this test, the sum is 0, and the output scale is a quarter of a unit, so that fractions are visible:
 
 # %%
 from qviz.pytorch import engines
@@ -220,7 +212,7 @@ from qviz.pytorch.digits_model import accuracy, digits_cnn, digits_tensors
 LocalResult("Outputs for a bias of 0.25, 0.5 and 0.75 units:", lambda: f"{[bias_in_kernel(n / 4) for n in (1, 2, 3)]} on {engines.preferred()}")
 
 # %% [markdown]
-# fbgemm gives the same three numbers, so it does not round the bias. (qnnpack, the engine for phones and Macs, does round it.) Finally, we compare our simulation in NumPy, which uses int32 biases, with the network that `quantize_model` produces for fbgemm:
+# fbgemm returns 0.25, 0.5 and 0.75, so it does not round the bias. (qnnpack, the engine for phones and Macs, does.) Our simulation, with int32 biases, is as accurate as the network that `quantize_model` makes for fbgemm:
 
 # %%
 train_x, _, test_x, test_y = digits_tensors()
@@ -238,10 +230,10 @@ record(guess_part, guess_sum, guess_int8, guess_fewer)
 # ## In five lines
 #
 # 1. Weights can be quantized without data, activations need a sample, and biases need the scales of both.
-# 2. With min-max and a scale per channel, our network loses most through its activations at 3 bits, and through its weights at 2 bits.
+# 2. With min-max and a scale per channel, 3 bits do the most damage in the activations of our network, and 2 bits in its weights.
 # 3. The mean squared errors caused by weights and by activations add up.
-# 4. A bias has the scale `scale_x * scale_w`. With this scale, 8 bits are far too few, so biases get 32 bits.
-# 5. The error of a bias shifts the output for every image in the same way. int32 biases take about one percent of the memory.
+# 4. A bias has the scale `scale_x * scale_w`. With this scale, 8 bits are far too few, so biases get 32 bits, which take about one percent of the memory.
+# 5. The error of a bias shifts the outputs in the same way for every image.
 
 # %% [markdown]
 # ## Exercises
@@ -273,7 +265,7 @@ fewest = max(bias_bits(networks.cnn_weights()[f"{layer}.bias"], bias_scale(layer
 check("weights_activations_biases.2", fewest)
 
 # %% [markdown]
-# **3. Spot the bug.** This function quantizes the biases, but the network that uses it gives wrong answers. Which scale should it use? Fix it.
+# **3. Spot the bug.** This function quantizes the biases, but the network that uses it gives wrong answers. Which scale should the function use? Fix it.
 
 # %%
 def bias_codes(bias, scale_x, scale_w):
@@ -287,7 +279,7 @@ def bias_codes(bias, scale_x, scale_w):
 check("weights_activations_biases.3", bias_codes)
 
 # %% [markdown]
-# **4.** Write the bias correction. A layer computes `x @ w.T + bias`. Its weights `w` were rounded to `w_hat`, and the mean of its inputs is `mean_x`. Return a bias with which the mean error of each output is 0.
+# **4.** Write the bias correction. A layer computes `x @ w.T + bias`. Its weights `w` were rounded to `w_hat`, and the mean of its inputs is `mean_x`. Return a new bias such that the mean error of each output is 0.
 
 # %%
 def corrected(bias, w, w_hat, mean_x):

@@ -38,14 +38,14 @@ def gptq_not_rounded(w, u, step):
 
 GPTQ = [
     (gptq_view, "That changes nothing yet"),
-    (gptq_late, "another level"),
+    (gptq_late, "a different level"),
     (from_the_last_column, "change in the right direction"),
     (gptq_not_rounded, "between two levels"),
-    (next_column_alone, "another level"),
+    (next_column_alone, "a different level"),
     (handed_on(rounding=np.floor), "change in the right direction"),
     (handed_on(-1.0), "change in the right direction"),
-    (handed_on(0.5), "another level"),
-    (handed_on(divide=lambda u, j: 1.0), "another level"),
+    (handed_on(0.5), "a different level"),
+    (handed_on(divide=lambda u, j: 1.0), "a different level"),
     (handed_on(row=lambda u, j: u[j + 1 :, j]), "That changes nothing yet"),
     (lambda w, u, step: handed_on()(w, u.T, step), "That changes nothing yet"),
     (handed_on(row=lambda u, j: np.append(0, u[j, j + 2 :])[: len(u) - j - 1]), "change in the right direction"),

@@ -78,17 +78,17 @@ HINTS = {  # what looked right, and was taken until there were inputs that tell 
 
 
 STEPS = [  # what is wrong with a training step: a part of the hint
-    (step(inside=lambda w, s, a, b: 0 * w), "No weight has moved"),
-    (step(start=lambda w, w_hat: w_hat), "This is the rounded weight, moved"),
-    (step(after=lambda w, s, a, b: s * np.clip(np.rint(w / s), a, b)), "come back rounded"),
+    (step(inside=lambda w, s, a, b: 0 * w), "No weight has changed"),
+    (step(start=lambda w, w_hat: w_hat), "You have updated the rounded weight"),
+    (step(after=lambda w, s, a, b: s * np.clip(np.rint(w / s), a, b)), "The new weights are rounded"),
     (step(factor=-1.0), "up the slope"),
-    (step(inside=lambda w, s, a, b: np.ones_like(w)), "A clipped weight has moved"),
+    (step(inside=lambda w, s, a, b: np.ones_like(w)), "A clipped weight has changed"),
     (step(forward=lambda w, s, a, b: w), "computed with the float weights"),
     (step(rows=lambda y: 1), "the loss is a mean"),
     (step(factor=2.0), "half of the squared error"),
     (step(forward=lambda w, s, a, b: s * np.rint(w / s)), "must be clipped to it"),
     (step(inside=lambda w, s, a, b: (w >= a * s) & (w <= b * s)), "still has a code"),
-    (step(forward=lambda w, s, a, b: s * np.clip(half_away(w / s), a, b)), "goes to the even code"),
+    (step(forward=lambda w, s, a, b: s * np.clip(half_away(w / s), a, b)), "gets the even code"),
     (step(forward=lambda w, s, a, b: s * np.clip(np.trunc(w / s), a, b)), "a cast to int cuts off"),
     (step(forward=lambda w, s, a, b: s * np.clip(np.floor(w / s), a, b)), "not down"),
     (one_weight, "With scale 0.1, codes -8 to 7 and learning rate 0.05, a weight of"),

@@ -41,14 +41,17 @@ def fewest_remedies(answer) -> None:
     found = looked_up(Remedies(weight_bits=BITS, **fields, rounding=rounding)).sqnr_db
     if found < ENOUGH:
         raise Hint(
-            f"With these the logits keep {found:.1f} dB, at {BITS} bits on the rescaled network. What is missing?"
+            f"With these remedies, the SQNR of the logits is only {found:.1f} dB at {BITS} bits. What is missing?"
         )
     fewest = min(
         len(s.on) for s in all_settings()
         if s.network == Remedies().network and s.weight_bits == BITS and looked_up(s).sqnr_db >= ENOUGH
     )  # fmt: skip
     if len(names) > fewest:
-        raise Hint(f"That is enough, the logits keep {found:.1f} dB. But fewer than {len(names)} remedies are enough.")
+        raise Hint(
+            f"These remedies are enough: the SQNR of the logits is {found:.1f} dB. "
+            f"But you can do it with fewer than {len(names)}."
+        )
 
 
 @exercise(
@@ -68,12 +71,13 @@ def shared_ranges(answer) -> None:
         wanted = np.maximum(x @ w1.T + b1, 0) @ w2.T
         off = np.abs(np.maximum(x @ v1.T + c1, 0) @ v2.T - wanted).max()
         if not off <= 1e-5 * np.abs(wanted).max():  # float32 is enough, and NaN is not
-            same_bias = " The bias is a part of its channel." if np.array_equal(c1, b1) else ""
-            raise Hint(f"The two layers compute something else: an output is off by {off:.2f}.{same_bias}")
+            same_bias = " The bias belongs to its channel, too." if np.array_equal(c1, b1) else ""
+            raise Hint(f"The two layers no longer compute the same: an output is off by {off:.2f}.{same_bias}")
         ratio = np.abs(v1).max(axis=1) / np.abs(v2).max(axis=0)
         if not np.allclose(ratio, RATIO):
             raise Hint(
-                f"The first channel reaches {ratio[0]:.2f} times as far in w1 as in w2, and the last {ratio[-1]:.2f}."
+                f"In the first channel, the largest absolute weight in w1 is {ratio[0]:.2f} times as large "
+                f"as in w2, and in the last channel {ratio[-1]:.2f} times."
             )
 
 
@@ -86,17 +90,18 @@ def loop_of_gptq(answer) -> None:
         if found.shape != w.shape:
             raise Hint(f"The weights must keep their shape, {w.shape}: got {found.shape}.")
         if not np.allclose(found, STEP * np.rint(found / STEP)):
-            raise Hint("Some weights lie between two levels: each column must end up rounded.")
+            raise Hint("Some weights lie between two levels. At the end, every column must be rounded.")
         wanted = gptq(w, x, QParams(STEP, 0, INT16), damping=0.0)
         if np.allclose(found, wanted):
             continue
         ours, theirs = (np.square((q - w) @ x.T).sum() for q in (found, STEP * np.rint(w / STEP)))
         if ours > theirs:
             raise Hint(
-                "The outputs are farther off than by rounding to nearest. Do the columns change in the right direction?"
+                "The errors of the outputs are larger than with rounding to nearest. Do the columns change in the "
+                "right direction?"
             )
         raise Hint(
-            f"{np.sum(~np.isclose(found, wanted))} of {w.size} weights are on another level than GPTQ's. "
+            f"{np.sum(~np.isclose(found, wanted))} of {w.size} weights have a different level than with GPTQ. "
             "Compute the error of a column before you overwrite it, and divide it by u[j, j]."
         )
 

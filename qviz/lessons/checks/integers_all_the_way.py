@@ -12,14 +12,14 @@ RNG = np.random.default_rng(0)
 SUMS = [(RNG.integers(-40_000, 40_000, 300).astype(np.int32), m, z) for m, z in ((0.004, 0), (0.0021, 7), (0.01, 200))]
 
 
-@exercise(1, "A layer with more inputs than that needs a bound on its weights, or a second accumulator.")
+@exercise(1, "If a layer has more inputs, its weights must be limited, or it needs a second accumulator.")
 def room_in_int32(answer) -> None:
     """Ask for how many products of 255 times 255 fit an int32."""
     n = number_of(answer, "a number of products")
     if n != round(n):
         raise Hint("The answer must be an integer, rounded down.")
     if n == INT32_MAX // (255 * 128):
-        raise Hint("That is so with symmetric weights, 255 times 128. Here a product can be 255 times 255.")
+        raise Hint("This is right for symmetric weights, up to 255 times 128. Here a product can be 255 times 255.")
     if n * 255**2 > INT32_MAX:
         raise Hint(f"{n:,.0f} products of 65,025 are {n * 255**2:,.0f}, more than 2,147,483,647.")
     if (n + 1) * 255**2 <= INT32_MAX:
@@ -42,12 +42,12 @@ def four_terms(answer) -> None:
 def _why(mine: float, arguments: tuple[int, ...]) -> str:
     products, sum_x, sum_w, n, z_x, z_w = arguments
     if mine == products - z_x * sum_x - z_w * sum_w + n * z_x * z_w:
-        return "Each zero point goes with the sum of the other one's codes."
+        return "Each zero point is multiplied by the sum of the other codes: z_x by sum_w, and z_w by sum_x."
     if mine == products - z_x * sum_w - z_w * sum_x:
-        return "If both are nonzero, their product was subtracted twice."
+        return "If both zero points are nonzero, their product has been subtracted twice."
     if mine == products - z_x * sum_w - z_w * sum_x + z_x * z_w:
         return "The last term has to be added once for each product."
-    return "Multiply (q_x - z_x) * (q_w - z_w) out on paper, and sum each term."
+    return "Expand (q_x - z_x) * (q_w - z_w) on paper, and sum each term."
 
 
 @exercise(3, "Clip before you convert to the narrow type. If you convert first, 300 wraps around to 44.")
@@ -66,7 +66,7 @@ def cast_too_early(answer) -> None:
         if wrong.any():
             at = int(np.argmax(wrong))
             steps = f"{total[at] * multiplier:.2f} + {zero_point}"
-            raise Hint(f"A sum that comes to {steps} gets the code {codes[at]}. Which step causes this?")
+            raise Hint(f"A sum that should become {steps} gets the code {codes[at]}. Which step causes this?")
 
 
 def _tied(codes, total, multiplier, zero_point):
@@ -110,9 +110,9 @@ def _right(total: int, mantissa: int, shift: int) -> set[int]:
 
 
 SLIPS = {
-    "It rounds down, both times.": lambda total, mantissa, shift: total * mantissa >> (31 + shift),
+    "Both divisions round down.": lambda total, mantissa, shift: total * mantissa >> (31 + shift),
     "The second division rounds down.": lambda total, mantissa, shift: _first(total, mantissa) >> shift,
-    "It is rounded once: the first quotient must become the nearest whole number, too.": (
+    "The result is rounded only once: the first quotient must be rounded to the nearest integer, too.": (
         lambda total, mantissa, shift: (total * mantissa + 2 ** (30 + shift)) >> (31 + shift)
     ),  # to cut off the first quotient comes to the same
 }
@@ -126,9 +126,9 @@ WIDE = [(2**k + 1, 2**30 + 2**k - 1, 1) for k in range(24, 30)]  # 1 / 2**31 bel
 def no_float(answer) -> None:
     """Ask for a function from three whole numbers to one."""
     _compare(answer, _drawn(1) + ROUNDED_UP, "")
-    _compare(answer, _drawn(-1), "Negative totals alone go wrong: int() cuts towards 0; >> rounds down.")
-    _compare(answer, HALFWAY, "What lies exactly halfway goes away from zero: 2.5 to 3, and -2.5 to -3.")
-    _compare(answer, WIDE, "A float has 53 bits, and this product needs more: it is off.")
+    _compare(answer, _drawn(-1), "Only negative totals go wrong: int() rounds towards 0, and >> rounds down.")
+    _compare(answer, HALFWAY, "Numbers exactly halfway are rounded away from zero: 2.5 to 3, and -2.5 to -3.")
+    _compare(answer, WIDE, "The mantissa of a float has 53 bits, and this product needs more, so it is rounded.")
 
 
 def _compare(answer, cases: list[tuple[int, int, int]], why: str) -> None:

@@ -12,7 +12,7 @@ MOST_STEPS, JUMPS = 60, 40
 GRIDS = [QParams(0.25, 0, INT4), QParams(0.1, 5, UINT4), QParams(2.0, -1, INT2)]
 
 
-@exercise(1, "The first three steps do not change the loss, but the weight needs them to reach the edge.")
+@exercise(1, "The first three steps do not change the loss, but without them the weight would not reach the edge.")
 def steps_to_the_jump(answer) -> None:
     """Ask for the step after which a weight's output jumps."""
     steps = number_of(answer, "a number of steps")
@@ -25,26 +25,26 @@ def steps_to_the_jump(answer) -> None:
     where = f"After {int(steps)} steps the weight is at {way.weights[int(steps)]:.2f}"
     if steps < right:
         raise Hint(f"{where}, which still rounds to 0: the edge lies at 0.50.")
-    raise Hint(f"{where}, and its output jumped before. While the output is 0, each step moves the weight by 0.1.")
+    raise Hint(f"{where}, but its output jumped earlier. While the output is 0, each step changes the weight by 0.1.")
 
 
-@exercise(2, "If the target lies between two levels, both are wrong, and each pushes the weight back to the other.")
+@exercise(2, "If the target lies between two levels, neither is right, and each pushes the weight back to the other.")
 def never_rests(answer) -> None:
     """Ask for a weight, a target and a learning rate with which the output keeps jumping at 3 bits."""
     weight, target, lr = numbers_of(answer, 3, "three numbers: a weight, a target and a learning rate")
     if not (abs(weight) <= 2 and abs(target) <= 2 and 0 < lr <= 0.5):
-        raise Hint("Weight and target must lie within -2 and 2, and the learning rate within 0 and 0.5.")
+        raise Hint("Weight and target must lie between -2 and 2, and the learning rate between 0 and 0.5.")
     grid = choose_qparams(-1.0, 1.0, IntFormat(3), "symmetric")
     way = descend(weight, target, grid, lr, MOST_STEPS)
     if way.crossings.size >= JUMPS:
         return
     if way.slopes[-1] == 0:
-        raise Hint("The weight is clipped and no longer moves. Choose both numbers between the outermost levels.")
+        raise Hint("The weight is clipped and no longer moves. Keep it and the target within the range of the levels.")
     if np.abs(grid.levels - target).min() < 0.02:
         raise Hint("The target is a level, so the output can rest on it. Choose one between two levels.")
     raise Hint(
-        f"It jumps {way.crossings.size} times. A target halfway between two levels pulls as hard up as down, and a "
-        "weight that starts near the edge between them does not have to travel first."
+        f"It jumps only {way.crossings.size} times. Choose a target halfway between two levels, so that both are "
+        "equally wrong, and start near the edge between them, so that the weight does not have to travel first."
     )
 
 
@@ -132,37 +132,37 @@ def _no_clipping(w, x, y, scale, qmin, qmax, lr):
 
 
 SLIPS = {  # what a step came to: what is wrong
-    "No weight has moved. Take 1 for the slope of the rounding, or nothing is ever learned.": lambda w, *rest: w,
-    "This is the rounded weight, moved. The float weight must move, or small steps are rounded away again.": (
+    "No weight has changed. Take 1 for the slope of the rounding, or the network learns nothing.": lambda w, *rest: w,
+    "You have updated the rounded weight. Update the float weight, or small steps are rounded away again.": (
         lambda w, x, y, s, a, b, lr: _rounded(w, s, a, b) + _moved(w, x, y, s, a, b, lr)
     ),
-    "The new weights come back rounded. Keep them as floats; only the forward pass rounds.": (
+    "The new weights are rounded. Keep them as floats; only the forward pass rounds.": (
         lambda w, x, y, s, a, b, lr: _rounded(_stepped(w, x, y, s, a, b, lr), s, a, b)
     ),
     "The weights go up the slope: subtract the gradient.": (
         lambda w, *rest: w - _moved(w, *rest)
     ),
-    "A clipped weight has moved. Its slope is 0.": (
+    "A clipped weight has changed, although its slope is 0.": (
         lambda w, x, y, s, a, b, lr: w - lr * _gradient(_rounded(w, s, a, b), x, y)
     ),
     "The output was computed with the float weights: the forward pass must use the rounded ones.": (
         lambda w, x, y, s, a, b, lr: w - lr * _gradient(w, x, y) * _has_code(w, s, a, b)
     ),
-    "The steps are as many times too long as there are rows in x: the loss is a mean.": (
+    "The steps are too large, by a factor equal to the number of rows in x: the loss is a mean.": (
         lambda w, x, y, *rest: w + len(y) * _moved(w, x, y, *rest)
     ),
-    "The steps are twice as long: the loss is half of the squared error.": lambda w, *rest: w + 2 * _moved(w, *rest),
+    "The steps are twice as large: the loss is half of the squared error.": lambda w, *rest: w + 2 * _moved(w, *rest),
     "In the forward pass a weight beyond the last level must be clipped to it.": _no_clipping,
     "A weight within half a step beyond the last level still has a code, so its slope is 1.": _past_the_last_level,
-    "A weight exactly between two levels goes to the even code, as np.rint rounds.": (
+    "A weight exactly halfway between two levels gets the even code, as with np.rint.": (
         lambda *case: _stepped(*case, rounding=_half_away)
     ),
-    "Round to the nearest level; a cast to int cuts off.": lambda *case: _stepped(*case, rounding=np.trunc),
+    "Round to the nearest level; a cast to int cuts off decimals.": lambda *case: _stepped(*case, rounding=np.trunc),
     "Round to the nearest level, not down.": lambda *case: _stepped(*case, rounding=np.floor),
 }  # fmt: skip
 
 
-@exercise(4, "That is all of QAT: round on the way forward, pretend on the way back, and keep the weight in float.")
+@exercise(4, "That is the core of QAT: round in the forward pass, not in the backward pass, and keep float weights.")
 def own_step(answer) -> None:
     """Ask for a function that takes one training step of a linear layer whose weights are fake-quantized."""
     what = "a function that returns the new weights, one for each of w"

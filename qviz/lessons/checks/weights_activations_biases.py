@@ -16,7 +16,7 @@ RNG = np.random.default_rng(7)
 BIASES = [(RNG.normal(0, 0.3, 8), 0.02, 0.005), (RNG.normal(0, 0.3, 8), 0.01, RNG.uniform(0.001, 0.1, 8))]
 
 
-@exercise(1, "Half a byte per weight is enough for nearly all digits, and you needed no data for it.")
+@exercise(1, "Half a byte per weight is enough for nearly all digits, and you needed no data to find the scales.")
 def fewest_weight_bits(answer) -> None:
     """Ask for the fewest bits of the weights alone with at least 350 right."""
     bits = number_of(answer, "a number of bits")
@@ -25,7 +25,7 @@ def fewest_weight_bits(answer) -> None:
     cnn = SwitchedCNN()
     mine, less = (cnn.outcome(Switches(weight_bits=max(int(b), 2)).with_on("weights")).right for b in (bits, bits - 1))
     if mine < ENOUGH:
-        raise Hint(f"With {bits:g} bits only {mine} are right. Is only the switch of the weights on?")
+        raise Hint(f"With {bits:g} bits only {mine} are right. Are the activations and biases switched off?")
     if bits > 2 and less >= ENOUGH:
         raise Hint(f"That is enough, but with {bits - 1:g} bits {less} are right as well.")
 
@@ -41,7 +41,7 @@ def fewest_bias_bits(answer) -> None:
     needs = {layer: bias_bits(weights[f"{layer}.bias"], bias_scale(layer, Switches())) for layer in LAYERS}
     short = [layer for layer, need in needs.items() if bits < need]
     if short:
-        raise Hint(f"With {bits:g} bits a bias of {short[0]} is clipped: watch its bar while you move the slider.")
+        raise Hint(f"With {bits:g} bits a bias of {short[0]} is clipped: watch the bar of that layer.")
     if bits > max(needs.values()):
         raise Hint(
             f"Nothing is clipped with {bits:g} bits, but fewer are enough. Reduce the bits until the SQNR drops."
@@ -55,9 +55,9 @@ def bias_to_codes(answer) -> None:
     for bias, scale_x, scale_w in BIASES:
         codes = np.asarray(result_of(answer, bias, scale_x, scale_w))
         if codes.dtype.kind != "i":
-            raise Hint(f"The sum holds integers, so the codes must be integers too: got {codes.dtype}.")
+            raise Hint(f"The sum consists of integers, so the codes must be integers too: got {codes.dtype}.")
         if codes.dtype.itemsize < 4:
-            raise Hint(f"{codes.dtype} cannot hold them: use int32, as the sum does.")
+            raise Hint(f"{codes.dtype} is too small for these codes: use int32, as the sum does.")
         wanted = quantize_bias(bias, scale_x * scale_w)
         if codes.shape != wanted.shape:
             raise Hint(f"There must be one code for each bias, {wanted.shape}: got shape {codes.shape}.")
@@ -65,7 +65,7 @@ def bias_to_codes(answer) -> None:
             raise Hint("The decimals are cut off. Round to the nearest integer.")
         worst = int(np.abs(codes - wanted).argmax())
         if abs(codes[worst] - wanted[worst]) > 0:
-            raise Hint(f"The bias {bias[worst]:.4f} becomes {codes[worst]}: how many steps of the sum is it?")
+            raise Hint(f"The bias {bias[worst]:.4f} becomes {codes[worst]}: how many units of the sum is that?")
 
 
 @exercise(4, "Rounded weights shift the outputs, and changing the bias removes the shift at no cost.")
@@ -85,4 +85,5 @@ def corrected_bias(answer) -> None:
         if np.allclose(after, 2 * before):
             raise Hint("The shift is now twice as large: the sign is wrong.")
         if not np.abs(after).max() <= 1e-5 * np.abs(before).max():  # float32 is enough, and NaN is not
-            raise Hint(f"The largest mean error was {np.abs(before).max():.3f} and is now {np.abs(after).max():.3f}.")
+            now = np.abs(after).max()
+            raise Hint(f"The largest mean error was {np.abs(before).max():.3f}. It is now {now:.3f}, but should be 0.")
