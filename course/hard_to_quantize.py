@@ -36,7 +36,7 @@ print(hard.measure(hard.Remedies()))
 # * **Cross-layer equalization**: the channels are rescaled to similar sizes. You do not need to know the factors by which they were multiplied.
 
 # %%
-guess_first = Prediction("You apply each remedy on its own to the rescaled network with 8 bits. With which one is the accuracy highest?", ["scales per channel", "better ranges", "equalization"])
+guess_first = Prediction("You apply one remedy at a time to the rescaled network, with 8 bits. Which one gives the highest accuracy?", ["scales per channel", "better ranges", "equalization"])
 guess_first
 
 # %%
@@ -45,7 +45,7 @@ for name, outcome in alone.items():
     print(f"{name:20}", outcome)
 
 # %%
-guess_first.reveal(max(alone, key=lambda name: alone[name].accuracy), "Scales per channel help only with the weights that produce a channel. The activations of the channel, and the weights of the next layer that read it, still share a scale with all the other channels.")
+guess_first.reveal(max(alone, key=lambda name: alone[name].accuracy), "A scale per channel helps only the weights that produce a channel. The activations of the channel, and the weights that read it in the next layer, still share a scale with all the other channels.")
 
 # %%
 print("scales per channel, float32 activations:", hard.measure(hard.Remedies(per_channel=True), float_activations=True))
@@ -87,7 +87,7 @@ print(before)
 # The next remedy, **bias correction**, does not change any weights. It runs some inputs through the float network and the quantized one, and subtracts the mean error of each output from its bias.
 
 # %%
-guess_bias = Prediction("Only the biases change. They are 122 numbers, compared with 38,160 weights. How accurate is the network now?", {"79 %, as before": 0.79, "86 %": 0.86, "96 %": 0.96})
+guess_bias = Prediction("Only the 122 biases change, and none of the 38,160 weights. How accurate is the network now?", {"79 %, as before": 0.79, "86 %": 0.86, "96 %": 0.96})
 guess_bias
 
 # %%
@@ -130,7 +130,7 @@ for name, rounded in (("to nearest", nearest), ("GPTQ", ours)):
     print(f"{name:11}{right} of 359 right, outputs of fc1 {sqnr_db(inputs @ fc1.T, inputs @ rounded.T):.1f} dB")
 
 # %%
-guess_weights = Prediction("With GPTQ, the outputs of the layer are much closer to those of the float network. How close are the weights to the original weights?", ["closer than with rounding to nearest", "equally close", "farther away"])
+guess_weights = Prediction("With GPTQ, the outputs of the layer are much closer to those of the float network. How close are its weights to the original ones?", ["closer than with rounding to nearest", "equally close", "farther away"])
 guess_weights
 
 # %%

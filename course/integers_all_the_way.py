@@ -70,7 +70,7 @@ guess_bits
 # %%
 most = 512 * 255 * 128
 print(f"largest absolute value {most:,}: {most.bit_length()} bits and a sign")
-guess_bits.reveal(most.bit_length() + 1, "16 bits for a product, and nine more to add 512 of them. The accumulator has 32, so it cannot overflow.")
+guess_bits.reveal(most.bit_length() + 1, "A product needs 16 bits, and a sum of 512 products needs nine more. The accumulator has 32, so it cannot overflow.")
 
 # %% [markdown]
 # ## The cost of zero points
@@ -107,7 +107,7 @@ explorer.reset()
 # %%
 right = (affine.without_weight_zero_points().predict(images) == labels).sum()
 print(f"with zero points {(affine.predict(images) == labels).sum()} of {labels.size} right, without {right}")
-guess_forgotten.reveal(int(right), "The error is the zero point times the sum of the inputs, and no input is negative after a ReLU.")
+guess_forgotten.reveal(int(right), "The error is the zero point times the sum of the inputs. This sum is large, because no input is negative after a ReLU.")
 
 # %% [markdown]
 # ## The bias is added to the sum
@@ -138,7 +138,7 @@ print(f"in float: {total * float(layer.multiplier[7]):.4f}; in the network: {cod
 # This rounds twice instead of once, and the bias was rounded before. (gemmlowp rounds halves up in the first division, and away from zero in the second, which is why the code needs `np.sign`.) To see these steps in the explorer, choose *gemmlowp* for **Arithmetic**, and change the integers with **Mantissa +/-** and **Shift +/-**. Does the additional rounding change the results?
 
 # %%
-guess_ways = Prediction("For all the test images together, the layer conv2 computes 735,232 codes. How many of them change if the bias is rounded and the multiplier is represented by an int32 and a shift?", {"none": 0, "about 300": 300, "about 30,000": 30_000})
+guess_ways = Prediction("Over all the test images, the layer conv2 computes 735,232 codes. How many of them change if the bias is rounded and the multiplier is represented by an int32 and a shift?", {"none": 0, "about 300": 300, "about 30,000": 30_000})
 guess_ways
 
 # %%
@@ -147,7 +147,7 @@ for way in ROUNDINGS:
     print(f"{way:10} {(difference != 0).sum():4} of {difference.size:,} codes differ, by at most {np.abs(difference).max()}")
 
 # %%
-guess_ways.reveal(int((difference != 0).sum()), "Only values that lie very close to the middle between two codes are rounded differently, and the codes then differ by 1.")
+guess_ways.reveal(int((difference != 0).sum()), "Only values very close to halfway between two codes are rounded differently, and the codes then differ by 1.")
 
 # %% [markdown]
 # ## The ReLU needs no extra step

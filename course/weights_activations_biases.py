@@ -32,7 +32,7 @@ print(f"activation {cnn.outcome(Switches().with_on()).activation_bytes // 4:7,} 
 # ## Quantize one part at a time
 
 # %%
-guess_part = Prediction("One of the three parts is quantized to 3 bits, and the other two stay in float32. With which part does the network lose the most correct answers?", ["weights", "activations", "biases"])
+guess_part = Prediction("You quantize one of the three parts to 3 bits, and leave the other two in float32. Which part costs the network the most correct answers?", ["weights", "activations", "biases"])
 guess_part
 
 # %% [markdown]
@@ -52,7 +52,7 @@ for bits in (8, 5, 4, 3, 2):
 explorer.reset()
 
 # %%
-guess_part.reveal(min(right[3], key=right[3].get), "All the activations of a layer share one scale, whereas the weights have a scale for each channel. At 2 bits, however, the weights lose more.")
+guess_part.reveal(min(right[3], key=right[3].get), "All the activations of a layer share one scale, whereas each channel of the weights has its own. At 2 bits, however, the weights cost more.")
 
 # %% [markdown]
 # **Notice:** with 2-bit weights, the network loses most of its correct answers. Choose the **Calibration** *mse*, and many of them come back: as on [page](page:calibration), a narrower range is better with few bits, even though it clips the largest values.
