@@ -72,7 +72,7 @@ for name, weight in (("before", pair[0]), ("after", equalized(*pair)[0])):
     print(f"{name:7} largest / smallest channel of fc1: {sizes.max() / sizes.min():.1f}")
 
 # %% [markdown]
-# Afterwards, one scale per tensor is enough, which every kernel supports. `qviz.methods.equalize` does this for all pairs of neighbouring layers, again and again until nothing changes.
+# Afterwards, one scale per tensor is enough, which every kernel supports. `qviz.methods.equalize` rescales all pairs of neighbouring layers in turn until nothing changes any more.
 #
 # ## Fewer bits
 #
@@ -141,7 +141,7 @@ farther = sqnr_db(fc1, ours) < sqnr_db(fc1, nearest)
 guess_weights.reveal("farther away" if farther else "closer than with rounding to nearest", "No level is closer to a weight than its nearest level. GPTQ accepts larger errors in the weights, because they partly cancel in the outputs.")
 
 # %% [markdown]
-# A negative SQNR means that the error is larger than the weights themselves. Why are the answers still right? Perhaps because the inputs are correlated: if two neighbouring pixels have similar values, the errors of their weights can cancel.
+# A negative SQNR means that the error is larger than the weights themselves. Why are the answers still right? Perhaps because the inputs are correlated: if two inputs usually have similar values, the errors of their weights can cancel.
 #
 # In that case, GPTQ should lose its advantage when we remove the correlations by giving each input value a random sign:
 
@@ -171,7 +171,7 @@ for ranges in ("min-max", "mse"):
 #
 # ## What each remedy needs, and how much it helps
 #
-# At 4 bits, the confidence intervals overlap from equalization on, so the accuracy cannot tell the remedies apart. The SQNR of the logits shows that each of them still helps:
+# At 4 bits, the confidence intervals overlap from equalization onwards, so the accuracy cannot tell the remedies apart. The SQNR of the logits shows that each of them still helps:
 
 # %%
 explorer.reset(weight_bits=4)

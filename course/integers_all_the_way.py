@@ -123,7 +123,7 @@ print(f"one unit of the sum is {layer.scale[7]:.8f}")
 #
 # ## Back to 8 bits
 #
-# The next layer expects an 8-bit code. So the sum is multiplied by $M = s_x s_w / s_y$, rounded, added to $z_y$, and clipped. fbgemm multiplies by $M$ in float32. A chip without floating-point arithmetic represents $M$ by an int32 and a shift, as the library gemmlowp does:
+# The next layer expects an 8-bit code. So the sum is multiplied by $M = s_x s_w / s_y$, rounded, added to $z_y$, and clipped, which is called **requantization**. fbgemm multiplies by $M$ in float32. A chip without floating-point arithmetic represents $M$ by an int32 and a shift, as the library gemmlowp does:
 
 # %%
 m, total = layer.fixed_multiplier, int((q_x * q_w).sum()) + int(layer.bias_int32[7])
@@ -217,7 +217,7 @@ for way in ROUNDINGS:
 guess_equal.reveal(differ, "Sums of integers are exact, and qviz carries out the two floating-point steps in the same order as fbgemm.")
 
 # %% [markdown]
-# The order matters, because floating-point results are rounded: you saw above that rounding the bias first changes a few codes. But no answer of our network changes, not even with the arithmetic of gemmlowp. That arithmetic needs no floating point between the pixels and the logits, so it also runs on a processor that computes only with integers. (fbgemm uses two floats in each layer, the bias and the multiplier.)
+# The order matters, because each of these steps rounds its result. (As you saw above, rounding the bias first changes a few codes.) But no answer of our network changes, not even with the arithmetic of gemmlowp. Since gemmlowp needs no floating point between the pixels and the logits, it also runs on a processor that computes only with integers. (fbgemm uses two floats in each layer, the bias and the multiplier.)
 #
 # With 8-bit activations, the result depends on your processor. Without VNNI, it first adds two products in 16 bits, where large sums do not fit ([](page:when_it_goes_wrong)).
 

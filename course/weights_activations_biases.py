@@ -55,7 +55,7 @@ explorer.reset()
 guess_part.reveal(min(right[3], key=right[3].get), "All the activations of a layer share one scale, whereas each channel of the weights has its own. At 2 bits, however, the weights cost more.")
 
 # %% [markdown]
-# **Notice:** with 2-bit weights, the network loses most of its correct answers. Choose the **Calibration** *mse*, and many of them come back: as on [page](page:calibration), a narrower range is better with few bits, even though it clips the largest values.
+# **Notice:** with 2-bit weights, the network loses most of its correct answers. Set **Calibration**, behind **More**, to *mse*, and many of them come back: as on [page](page:calibration), a narrower range is better with few bits, even though it clips the largest values.
 #
 # The biases need few bits here because they have a scale of their own. Integer layers store them differently, as you will see below.
 #
@@ -174,7 +174,7 @@ guess_fewer.reveal(cost[4], "With fewer bits, scale_x and scale_w are larger, so
 # %% [markdown]
 # ## Why not give the biases their own scale?
 #
-# With a scale that fits the largest bias, 8 bits are enough. But then the layer has to convert each bias before it can add it to the sum. 32-bit biases with the scale of the sum need no conversion, and little memory:
+# With a scale that fits the largest bias, 8 bits are enough. But then each bias has to be converted before it is added to the sum. 32-bit biases with the scale of the sum need no conversion, and little memory:
 
 # %%
 for bits, scale in ((8, "scale_x * scale_w"), (8, "its own"), (32, "scale_x * scale_w")):
@@ -197,7 +197,7 @@ for part, switches in parts.items():
 shifts({part: cnn.activations(switches)["logits"] - real for part, switches in parts.items()})
 
 # %% [markdown]
-# (For the biases it is less than 100 %, because a later ReLU passes the shift on only for some of the images.) You can measure such a shift and subtract it from the bias. This is called **bias correction** (exercise 4).
+# (For the biases, this share is less than 100 %, because a later ReLU passes the shift on for only some of the images.) You can measure such a shift and subtract it from the bias. This is called **bias correction** (exercise 4).
 #
 # ## What fbgemm does
 #
@@ -230,7 +230,7 @@ record(guess_part, guess_sum, guess_int8, guess_fewer)
 # ## In five lines
 #
 # 1. Weights can be quantized without data, activations need a sample, and biases need the scales of both.
-# 2. With min-max and a scale per channel, 3 bits do the most damage in the activations of our network, and 2 bits in its weights.
+# 2. With min-max and a scale per channel, our network suffers most from its activations at 3 bits, and from its weights at 2 bits.
 # 3. The mean squared errors caused by weights and by activations add up.
 # 4. A bias has the scale `scale_x * scale_w`. With this scale, 8 bits are far too few, so biases get 32 bits, which take about one percent of the memory.
 # 5. The error of a bias shifts the outputs in the same way for every image.

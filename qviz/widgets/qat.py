@@ -110,10 +110,10 @@ class QATExplorer(Working, Explorer):
         if known.done:
             lines += [
                 f"after epoch {known.done}: {known.accuracies[-1]:.2%} fake-quantized, loss {known.losses[-1]:.4f}, "
-                f"{known.crossings[-1]:,} of {known.weights:,} codes of weights changed in this epoch"
+                f"{known.crossings[-1]:,} of {known.weights:,} weight codes changed in this epoch"
             ]
         if known.engine:
-            same = f"same answer in {known.agreement:.2%} of the images"
+            same = f"same answer for {known.agreement:.2%} of the images"
             simulated = ", simulated because this build of torch has no engine"
             how = f"converted{simulated if known.engine == 'simulated' else ''}"
             lines += [f"{how}: {known.converted_accuracy:.2%}; {same}"]
