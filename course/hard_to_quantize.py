@@ -1,5 +1,5 @@
 # %% [markdown]
-# On [page](page:ptq_with_fbgemm) you met a network that loses most of its correct answers with 8 bits, although it computes the same function as the original one. Real networks can have the same problem: in MobileNets, some channels have much larger values than others, and in large language models, a few inputs of a layer are about a hundred times as large as the rest. You can train such a network further ([page](page:qat_with_fbgemm)), but first try the methods on this page, which need neither training nor labels.
+# On [page](page:ptq_with_fbgemm) you met a network that loses most of its correct answers with 8 bits, although it computes the same function as the original one. Real networks have this problem, too: in MobileNets, some channels have much larger values than others, and in large language models, a few inputs of a layer are about a hundred times as large as the rest. You can train such a network further ([page](page:qat_with_fbgemm)), but first try the methods on this page, which need neither training nor labels.
 
 # %%
 import numpy as np
@@ -113,12 +113,12 @@ explorer
 # %% [markdown]
 # ## Rounding that depends on the inputs
 #
-# So far, we have rounded each weight to its nearest level. But the output of a layer is a sum of many products, and the errors in a sum can cancel. Two methods use this. Both need some inputs of the layer:
+# So far, we have rounded each weight to its nearest level. But the output of a layer is a sum, and the errors in a sum can cancel. Two methods use this, and both need some inputs of the layer:
 #
 # * **Adaptive rounding** (AdaRound) learns for each weight whether to round it up or down.
 # * **GPTQ** rounds the weights one input at a time. After each step, it adjusts the remaining weights to compensate for the error.
 #
-# We apply GPTQ to the largest layer, `fc1`, of the network as it was trained, with 2 bits, one scale per channel and min-max ranges. All the other layers stay in float32.
+# We apply GPTQ to `fc1`, the largest layer of the network as it was trained, with 2 bits, one scale per channel and min-max ranges. The other layers stay in float32.
 
 # %%
 weights, inputs = networks.cnn_weights(), networks.training_activations()["pool"].reshape(-1, 512).astype(float)
@@ -130,7 +130,7 @@ for name, rounded in (("to nearest", nearest), ("GPTQ", ours)):
     print(f"{name:11}{right} of 359 right, outputs of fc1 {sqnr_db(inputs @ fc1.T, inputs @ rounded.T):.1f} dB")
 
 # %%
-guess_weights = Prediction("With GPTQ, the outputs of the layer are much closer to those of the float network. How close are its weights to the original ones?", ["closer than with rounding to nearest", "equally close", "farther away"])
+guess_weights = Prediction("With GPTQ, the outputs of the layer are much closer to those of the float network. How close are the layer's weights to the original ones?", ["closer than with rounding to nearest", "equally close", "farther away"])
 guess_weights
 
 # %%

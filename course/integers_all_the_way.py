@@ -45,7 +45,7 @@ print("sum     ", (q_x * q_w).sum())
 #
 # In the explorer, each step of the line adds one of these products. The activation in product 4 has been lowered by 150; the dashed line shows the sum without this change.
 #
-# Select a product with **Pick product**, and change it with **Activation +/-** and **Weight +/-**. The text gives the arithmetic line by line, and its last lines show the effect on the rest of the network.
+# Select a product with **Pick product**, and change it with **Activation +/-** and **Weight +/-**. The last lines of the text show the effect on the rest of the network.
 
 # %%
 explorer = IntegerWalkExplorer(channel=7, place=11, pick=4)
@@ -75,7 +75,7 @@ guess_bits.reveal(most.bit_length() + 1, "A product needs 16 bits, and a sum of 
 # %% [markdown]
 # ## The cost of zero points
 #
-# In the example above, both zero points are 0, because the pixels start at 0 and the weights are symmetric. In general, neither has to be 0. If you expand the product, the sum has **four terms**:
+# In the example above, both zero points are 0, because the pixels start at 0 and the weights are symmetric. In general, the sum has **four terms**:
 #
 # $$\sum q_x q_w \;-\; z_x \sum q_w \;-\; z_w \sum q_x \;+\; n\, z_x z_w$$
 #
@@ -135,7 +135,7 @@ print(f"{high} / 2**{shift}, rounded: {np.sign(high) * ((abs(high) + 2 ** (shift
 print(f"in float: {total * float(layer.multiplier[7]):.4f}; in the network: {codes['conv1'][0, 7, 1, 3]}")
 
 # %% [markdown]
-# This rounds twice instead of once, and the bias was rounded before. (gemmlowp rounds halves up in the first division, and away from zero in the second, which is why the code needs `np.sign`.) To see these steps in the explorer, choose *gemmlowp* for **Arithmetic**, and change the integers with **Mantissa +/-** and **Shift +/-**. Does the additional rounding change the results?
+# This rounds twice instead of once, and the bias was rounded before. (In the second division, gemmlowp rounds halves away from zero, hence `np.sign`.) To see these steps in the explorer, choose *gemmlowp* for **Arithmetic**, and change the integers with **Mantissa +/-** and **Shift +/-**. Does the additional rounding change the results?
 
 # %%
 guess_ways = Prediction("Over all the test images, the layer conv2 computes 735,232 codes. How many of them change if the bias is rounded and the multiplier is represented by an int32 and a shift?", {"none": 0, "about 300": 300, "about 30,000": 30_000})
@@ -161,7 +161,7 @@ explorer.reset()
 print(f"{(codes['conv2'] == 0).mean():.1%} of the codes of conv2 are 0")
 
 # %% [markdown]
-# In one case, fbgemm gives an unexpected result: a float of $2^{31}$ or more does not fit into an int32, so the processor returns the *smallest* int32, which is then clipped to 0. This happens only if the output scale is far too small. (Below, twice the first number is just below the limit, and twice the second reaches it.)
+# If the output scale is far too small, fbgemm gives an unexpected result: a float of $2^{31}$ or more does not fit into an int32, so the processor returns the *smallest* int32, which is then clipped to 0. (Below, twice the second number reaches this limit.)
 
 # %%
 print(requantize_float(np.array([2**30 - 64, 2**30]), 2.0))
@@ -217,7 +217,7 @@ for way in ROUNDINGS:
 guess_equal.reveal(differ, "Sums of integers are exact, and qviz carries out the two floating-point steps in the same order as fbgemm.")
 
 # %% [markdown]
-# The order matters, because each of these steps rounds its result. (As you saw above, rounding the bias first changes a few codes.) But no answer of our network changes, not even with the arithmetic of gemmlowp. Since gemmlowp needs no floating point between the pixels and the logits, it also runs on a processor that computes only with integers. (fbgemm uses two floats in each layer, the bias and the multiplier.)
+# The order matters, because each of these steps rounds its result. (As you saw above, rounding the bias first changes a few codes.) But no answer of our network changes, not even with the arithmetic of gemmlowp. Since gemmlowp needs no floating point between the pixels and the logits, it also runs on a processor that computes only with integers.
 #
 # With 8-bit activations, the result depends on your processor. Without VNNI, it first adds two products in 16 bits, where large sums do not fit ([](page:when_it_goes_wrong)).
 

@@ -110,7 +110,7 @@ print(agreement(run.model, converted, images))
 print(f"converted: {digits_model.accuracy(converted, images, labels):.2%} right")
 
 # %% [markdown]
-# Nothing differs. (For W8A8 on a processor without VNNI, you also need `QATConfig(reduce_range=True)`; see [page](page:when_it_goes_wrong).)
+# Nothing differs. (With W8A8, a processor without VNNI also needs `QATConfig(reduce_range=True)`; see [page](page:when_it_goes_wrong).)
 #
 # ## How many codes change?
 
@@ -124,7 +124,7 @@ for name, layer in run.snapshots[-1].items():
 guess_share.reveal(100 * run.changed(), "Most weights stay in their bins.")
 
 # %% [markdown]
-# Are these few codes enough to bring the accuracy back? Training also changed the scales, the biases and the ranges of the activations. So we give the network from *before* training the new codes and nothing else, and the trained network its old codes. As a control, we also train the float network for ten epochs without rounding, and round it afterwards.
+# Are these few codes enough to bring the accuracy back? Training also changed the scales, the biases and the ranges of the activations. So we give the network as it was *before* training the new codes and nothing else, and the trained network its old codes. As a control, we also train the float network for ten epochs without rounding, and round it afterwards.
 
 # %%
 mixed = trained_codes.codes_alone(model, run), trained_codes.all_but_codes(run)
@@ -136,9 +136,9 @@ later = qat.train_qat(longer, qat.QATConfig(2, 4, epochs=0)).history[0].accuracy
 print(f"ten more epochs in float, then rounded: {later:.1%} right (float: {digits_model.accuracy(longer, images, labels):.1%})")
 
 # %% [markdown]
-# **Notice:** changing one code in forty, and nothing else, recovers most of the accuracy. Everything else that training changed recovers almost nothing, and neither does training without rounding. So what helps is rounding during training, because it changes a few important codes.
+# **Notice:** changing one code in forty, and nothing else, recovers most of the accuracy. Everything else that training changed recovers almost nothing, and neither does training without rounding. So it is the rounding during training that helps, by changing a few important codes.
 #
-# Here are two weights of the last layer, measured in steps. The edge lies at 0.5. The weight on the left keeps crossing it near the end, because neither level is quite right. The one on the right crosses it once.
+# Here are two weights of the last layer, measured in steps. Near the end, the left one keeps crossing the edge at 0.5, because neither level is quite right. The right one crosses it once.
 
 # %%
 for number, fc2 in enumerate(layers["fc2"] for layers in run.snapshots):
@@ -165,7 +165,7 @@ plots.accuracy_by_bits(list(bits), found, ptq["W8A8"].float_accuracy, images=len
 # %% [markdown]
 # At 8 bits there is nothing to gain. The fewer bits there are, the more training helps.
 #
-# Now train a network yourself: choose other settings, and press **Train** (in code, `explorer.train()`). Try one scale per layer instead of one per channel, which lowers the accuracy. Then try three epochs with a learning rate of 0.02: with such large steps, the codes have not settled at the end. The next cell shows 2 bits for the activations, too. There, training helps a lot, but does not recover everything.
+# Now train a network yourself: choose other settings, and press **Train** (in code, `explorer.train()`). Try one scale per layer instead of one per channel, which lowers the accuracy. Then try three epochs with a learning rate of 0.02: with such large steps, the codes have not settled at the end. With 2 bits for the activations, too (the next cell), training helps a lot, but does not recover everything.
 
 # %%
 explorer = QATExplorer(lab, seed=1)
@@ -196,7 +196,7 @@ for b, network in fused.items():
 guess_torch.reveal(100 * right["torch"], "It was trained on one grid, and converted to a different one.")
 
 # %% [markdown]
-# The fused module computes the scale by one rule, and the observer that sets the scale at conversion uses another. At 8 bits the two hardly differ, so few people notice. `qviz.pytorch.convert` keeps the scale that was trained. A change to PyTorch in August 2026 (pull request 194816) does the same; all earlier releases are affected. **Always measure the converted network, never only the fake-quantized one.**
+# During training, the fused module computes the scale by one rule. At conversion, its observer uses another. At 8 bits the two hardly differ, so few people notice. `qviz.pytorch.convert` keeps the scale that was trained. (A change to PyTorch in August 2026 does the same; see *Sources*.) **Always measure the converted network, never only the fake-quantized one.**
 #
 # ## The example that everyone starts from
 #
@@ -224,8 +224,8 @@ with engines.needed():
 # %% [markdown]
 # Three mistakes, and how to fix them:
 #
-# 1. *No kernel for a float input.* Add a `QuantStub`, which turns real numbers into codes, and a `DeQuantStub`, which turns them back.
-# 2. *Scale 1 and zero point 0.* Nothing was trained, so the observers have not seen anything, as the message says. Train between `prepare_qat` and `convert`.
+# 1. *No kernel for a float input.* Add a `QuantStub` at the input, and a `DeQuantStub` at the output ([page](page:ptq_with_fbgemm)).
+# 2. *Scale 1 and zero point 0.* As the message says, no observer has seen anything. Train between `prepare_qat` and `convert`.
 # 3. *Train mode.* Until `convert`, every prediction changes the ranges, so freeze them. Also call `eval()`: here it changes only a flag, but with batch norm or dropout the answers would be wrong ([page](page:when_it_goes_wrong), failure 3).
 #
 # ```python
@@ -237,7 +237,7 @@ with engines.needed():
 # model_quantized = convert(model_prepared)
 # ```
 #
-# Watch the mistakes disappear one by one. Then we save the model with `saved_model.save`, because no float `SimpleModel` can load the state dict of the example ([page](page:ptq_with_fbgemm)). The file holds codes, scales, zero points and the engine, and loading it runs no code.
+# Watch the mistakes disappear one by one. Then we save the model with `saved_model.save`, because no float `SimpleModel` can load the state dict of the example. The file holds codes, scales, zero points and the engine, and loading it runs no code.
 
 # %%
 steps = {"1. stubs": (False, False), "2. trained": (True, False), "3. frozen, eval()": (True, True)}
@@ -340,4 +340,4 @@ check("qat_with_fbgemm.4", qat_step)
 # * Y. Bengio, N. Léonard, A. Courville, [*Estimating or Propagating Gradients Through Stochastic Neurons for Conditional Computation*](https://arxiv.org/abs/1308.3432), 2013: the straight-through estimator.
 # * M. Nagel et al., [*Overcoming Oscillations in Quantization-Aware Training*](https://arxiv.org/abs/2203.11086), ICML 2022: weights that swing across an edge.
 # * R. Krishnamoorthi, [*Quantizing deep convolutional networks for efficient inference: A whitepaper*](https://arxiv.org/abs/1806.08342), 2018: freezing batch norm and ranges.
-# * PyTorch, pull requests [180990](https://github.com/pytorch/pytorch/pull/180990) and [194816](https://github.com/pytorch/pytorch/pull/194816): the two rules for a scale.
+# * PyTorch, pull requests [180990](https://github.com/pytorch/pytorch/pull/180990) and [194816](https://github.com/pytorch/pytorch/pull/194816): the two rules for a scale. The second one (August 2026) makes the conversion use the scale that was trained; all earlier releases are affected.
