@@ -86,14 +86,14 @@ print("8 bits:", cnn.outcome(Switches().with_on("activations")))
 #
 # ## Weights and activations together
 #
-# Now we quantize both to 3 bits. How do the two errors combine? The number of correct answers is too coarse a measure: with 359 images, a difference of ten can be due to chance. We use the SQNR of the logits, to which every logit contributes.
+# Now we quantize both to 4 bits. How do the two errors combine? The number of correct answers is too coarse a measure: with 359 images, a difference of ten can be due to chance. We use the SQNR of the logits, to which every logit contributes.
 
 # %%
-three, pair = Switches(weight_bits=3, activation_bits=3), ("weights", "activations")
+four, pair = Switches(weight_bits=4, activation_bits=4), ("weights", "activations")
 most = cnn.outcome(Switches().with_on()).right
-left = {parts: cnn.outcome(three.with_on(*parts)).sqnr_db for parts in (pair[:1], pair[1:], pair)}
+left = {parts: cnn.outcome(four.with_on(*parts)).sqnr_db for parts in (pair[:1], pair[1:], pair)}
 print(f"SQNR of the logits: weights alone {left[pair[:1]]:.1f} dB, activations alone {left[pair[1:]]:.1f} dB")
-guess_sum = Prediction("What is the SQNR of the logits when both are quantized?", {"1 dB": 1.0, "6 dB": 6.0, "8 dB": 8.0})
+guess_sum = Prediction("What is the SQNR of the logits when both are quantized?", {"8 dB": 8.0, "14 dB": 14.0, "17 dB": 17.0})
 guess_sum
 
 # %%
