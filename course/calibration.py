@@ -7,7 +7,7 @@ import numpy as np
 import qviz
 from qviz import networks
 from qviz.lessons import Prediction, check, record
-from qviz.numerics import CALIBRATORS, Entropy
+from qviz.numerics import CALIBRATORS
 from qviz.widgets import ArenaExplorer, CalibrationExplorer
 
 # %% [markdown]
@@ -15,7 +15,7 @@ from qviz.widgets import ArenaExplorer, CalibrationExplorer
 #
 # The weights of a network are known in advance. Its **activations** are not, because they are different for each image. So you run a sample of images through the network, and an **observer** records a histogram of the activations. A **calibrator** then decides which range to keep.
 #
-# Here are 100,000 activations of the second layer of our network for images of handwritten digits. Large values are rare:
+# Here are 100,000 activations from the second layer of our network. Large values are rare:
 
 # %%
 x = qviz.tensor("conv2 activations")
@@ -33,9 +33,7 @@ guess_clip = Prediction("With 4 bits, you choose the range with the smallest mea
 guess_clip
 
 # %% [markdown]
-# The largest value that is kept is called the **threshold**. The right-hand plot shows the error as a function of the threshold. As the threshold increases, the rounding error increases and the clipping error decreases, so their sum has a minimum (the circle).
-#
-# Move **Bits**, and watch how the minimum moves. Then choose other methods.
+# The largest value that is kept is called the **threshold**. On the right, you see the error for every possible threshold. As the threshold increases, the rounding error increases and the clipping error decreases, so their sum has a minimum (the circle). Move **Bits** and watch the minimum move. Then choose other methods.
 
 # %%
 explorer = CalibrationExplorer(data="conv2 activations", bits=4, method="min-max")
@@ -52,7 +50,7 @@ explorer.reset(method="mse")
 guess_clip.reveal(explorer.result.outcome.parts.total / keep_all, "Clipping a few values costs less than using coarse steps for all the others.")
 
 # %% [markdown]
-# **Notice:** the fewer bits you have, the narrower the best range becomes, because with few levels the rounding error is the larger problem. (A value counts as *clipped* if it lies more than half a step beyond the last level. Values closer to the last level are simply rounded to it.)
+# **Notice:** the fewer bits you have, the narrower the best range becomes, because with few levels the rounding error is the larger problem.
 
 # %%
 for bits in (8, 6, 4, 2):
@@ -69,16 +67,16 @@ explorer.reset()
 # * **Percentile** keeps a fixed percentage of the values, for example 99.99 %.
 # * **Entropy** chooses the range for which the histogram of the quantized values differs least from the original histogram, as measured by the Kullback-Leibler divergence.
 # * **MSE** searches for the range with the smallest mean squared error.
-# * **ACIQ** needs no search. It assumes that the values have a bell-shaped distribution and computes the best threshold for it from a formula.
+# * **ACIQ** assumes that the values have a bell-shaped distribution, and computes the best threshold for it from a formula.
 #
-# In this explorer, which we call the **arena**, all six methods are applied to the same tensor. The left-hand plot shows the range that each method keeps, and the right-hand plot shows the resulting error.
+# This explorer, which we call the **arena**, applies all six methods to the same tensor.
 
 # %%
 arena = ArenaExplorer(data="conv2 activations", bits=4)
 arena
 
 # %% [markdown]
-# Now we add **outliers**: one value in a thousand is replaced by a much larger one, as a faulty sensor might do. (Large language models have outliers too, but theirs always occur in the same few channels and are essential for the output, so they must not be clipped. They need methods of their own, such as the one by Dettmers et al. listed under *Sources*.)
+# Now we add **outliers**: one value in a thousand is replaced by a much larger one, as a faulty sensor might do. (The outliers in large language models are different: they always occur in the same few channels and are essential for the output, so they must not be clipped. See Dettmers et al. under *Sources*.)
 
 # %%
 guess_outliers = Prediction("One value in a thousand is now an outlier, up to ten times as large as the largest value before. How many times as large does the error of min-max become?", {"2 times": 2, "10 times": 10, "70 times": 70})
@@ -96,15 +94,15 @@ print(arena.readout)
 arena.reset()
 
 # %%
-guess_outliers.reveal(wild / clean, "The range becomes ten times as wide, and so do the steps. If the values were spread evenly, this would make the squared error 100 times as large. But most values are 0 and stay exact, and the error of a small value that is rounded to 0 is no larger than the value itself.")
+guess_outliers.reveal(wild / clean, "The range becomes ten times as wide, and so do the steps. If the values were spread evenly, this would make the squared error 100 times as large. But most values are 0 and stay exact, and when a small value is rounded to 0, the error is no larger than the value itself.")
 
 # %% [markdown]
 # ## Which method is best for the network?
 #
-# So far we have compared the errors of one tensor. In the end, however, you want an accurate network. Suppose that the outliers occur only in the *calibration sample* and never again. With which method does the network work best then?
+# So far we have compared the errors of a single tensor, but in the end you want an accurate network. Suppose that the outliers occur only in the *calibration sample* and never again.
 
 # %%
-guess_network = Prediction("The activations of conv2 get 3 bits. Their range is calibrated on the sample with outliers, and then the network is tested on normal images. With which of these methods are the most digits recognized correctly?", ["min-max", "mse", "entropy"])
+guess_network = Prediction("The activations of conv2 get 3 bits, and their range is calibrated on the sample with outliers. Then you test the network on normal images. Which of these methods gives the highest accuracy?", ["min-max", "mse", "entropy"])
 guess_network
 
 # %%
@@ -121,14 +119,14 @@ guess_network.reveal(max(guess_network.choices, key=accuracy.get), "MSE widened 
 # %% [markdown]
 # ## How large must the sample be?
 #
-# So far, the observer has seen 50 batches of 2,000 values. Each image produces 2,048 activations in this layer, so one batch is slightly less than *one image*, and 50 batches correspond to 49 images. With fewer batches, the observer misses some of the rare large values. The error is always measured on all the values.
+# So far, the observer has seen 50 batches of 2,000 values. Each image produces 2,048 activations in this layer, so one batch is slightly less than *one image*. If the observer sees fewer batches, it misses some of the rare large values. The error is always measured on all the values.
 
 # %%
 guess_batches = Prediction("With 8 bits and min-max, the observer sees only one batch instead of 50. How many times as large is the error?", {"the same": 1, "2 times": 2, "12 times": 12})
 guess_batches
 
 # %% [markdown]
-# Change **Batches seen** in this explorer, and watch the range and the error.
+# Change **Batches seen**, and watch the range and the error.
 
 # %%
 few = CalibrationExplorer(data="conv2 activations", bits=8, batches=1)
@@ -142,12 +140,12 @@ all_batches = few.result.outcome.parts.total
 few.reset()
 
 # %%
-guess_batches.reveal(one_batch / all_batches, "At 8 bits, the steps are so fine that the few clipped values account for most of the error.")
+guess_batches.reveal(one_batch / all_batches, "With 8 bits, the steps are so fine that most of the error comes from the few values that are clipped.")
 
 # %% [markdown]
 # ## When does each method perform badly?
 #
-# The following table shows the error of each method, divided by the error of the best method for that tensor. So 1.0 is the best value in each row, and the largest number in a column shows where that method performs worst.
+# The following table shows the error of each method, divided by the smallest error in that row.
 
 # %%
 print(" " * 26 + "".join(f"{name:>15}" for name in CALIBRATORS))
@@ -162,38 +160,13 @@ arena.reset()
 
 # %% [markdown]
 # * **Min-max** performs badly when the distribution has heavy tails and there are few bits.
-# * **Moving average** performs badly at 8 bits, because it clips the rare large values, and at 8 bits clipping is costly compared with rounding.
-# * **Percentile** keeps most of the outliers when they are more frequent than the percentage of values that it clips, as in the arena above.
+# * **Moving average** performs badly at 8 bits, because it clips the rare large values, and with such fine steps clipping is worse than rounding.
+# * **Percentile** keeps most of the outliers if there are more of them than it is allowed to clip, as in the arena above.
 # * **Entropy** performs badly on heavy tails at 8 bits. The divergence takes into account how many values are clipped, but not how far they lie outside the range.
-# * **MSE** is always best in this table, because it minimizes the error that the table shows. You saw above that this need not be best for the network.
-# * **ACIQ** is close to the best method for the weights of fc1, whose distribution is similar to the bell shape that its formula assumes. For heavy tails at 8 bits, and for the outliers in the arena, it clips far too much.
+# * **MSE** is always best here, because it minimizes the error that the table shows. You saw above that this need not be best for the network.
+# * **ACIQ** is close to the best method for the weights of fc1, which have nearly the bell shape that its formula assumes. For heavy tails at 8 bits, and for the outliers in the arena, it clips far too much.
 #
-# ## The same name can mean different algorithms
-#
-# Different libraries implement "entropy calibration" differently. More than half of the outputs of the ReLU are exactly zero, so their histogram has a large spike at zero. ONNX Runtime includes this spike in its search. NVIDIA's pytorch-quantization first replaces the count in the spike by the count of the next bin, and so does qviz. The first search gives a much larger error. If the spike is the reason, then ONNX Runtime's search should work well when we remove the zeros:
-
-# %%
-for name in ("conv2 activations", "fc1 activations"):
-    values = qviz.tensor(name)
-    least = qviz.mse(values, qviz.fake_quantize(values, qviz.calibrate(values, "mse", qviz.UINT8)))
-    print(f"{name}: {(values == 0).mean():.0%} zeros")
-    for variant, seen in (("onnxruntime", values), ("onnxruntime", values[values > 0]), ("nvidia", values)):
-        qparams = qviz.calibrate(seen, Entropy(variant=variant), qviz.UINT8)
-        error = qviz.mse(values, qviz.fake_quantize(values, qparams))
-        of_all = "all values" if seen is values else "nonzero values"
-        print(f"  {variant:11} on {of_all:14} keeps up to {float(qparams.hi):5.2f}: {error / least:6.0f} times the least error")
-
-# %% [markdown]
-# **Notice:** the two algorithms have the same name, but the error of one is more than a hundred or even a thousand times the smallest error. When the zeros are removed, it drops to at most three times the smallest error, so the spike was indeed the reason. Before you rely on a method, check what your library actually computes.
-#
-# No method is best in all cases, so try two or three of them and measure the accuracy of your network. In our network, even the large error hardly reduces the accuracy:
-
-# %%
-methods = {"min-max": "min-max", "mse": "mse", "entropy": "entropy", "as ONNX Runtime": Entropy(variant="onnxruntime")}
-for name, method in methods.items():
-    qparams = qviz.calibrate(x, method, qviz.UINT8, batches=50)
-    right = networks.cnn_accuracy(change={"conv2": lambda a: qviz.fake_quantize(a, qparams)})
-    print(f"8 bits, {name:15} {right:.0%} right")
+# No method is best in all cases, so try two or three of them and measure the accuracy of your network. Also check what your library computes, because different algorithms can have the same name. NVIDIA's pytorch-quantization and qviz flatten the large spike of zeros after a ReLU before they compute the divergence. ONNX Runtime keeps it, so its "entropy" chooses different ranges.
 
 # %% [markdown]
 # ## Your guesses and the results
@@ -208,7 +181,7 @@ record(guess_clip, guess_outliers, guess_network, guess_batches)
 # 2. Wide ranges increase the rounding error, and narrow ranges increase the clipping error. The sum of the two has a minimum.
 # 3. The fewer the bits, the narrower the best range.
 # 4. A few outliers widen the range of min-max, which makes the rounding error of all the other values larger.
-# 5. What counts is the accuracy of the network, not the error of a tensor.
+# 5. Judge a method by the accuracy of the network, not by the error of one tensor.
 
 # %% [markdown]
 # ## Exercises

@@ -1,5 +1,5 @@
 # %% [markdown]
-# Two numbers determine this mapping. The **scale** is the distance between neighbouring levels. The **zero point** is the integer that represents 0.0. On this page you derive both, test your formula on 100,000 numbers, and find out how many values should share one scale.
+# Two numbers determine how quantization maps real numbers to integers. The **scale** is the distance between neighbouring levels. The **zero point** is the integer that represents 0.0. On this page you derive both, and find out how many values should share one scale.
 
 # %%
 import numpy as np
@@ -11,7 +11,7 @@ from qviz.widgets import GranularityExplorer, MappingExplorer
 # %% [markdown]
 # ## Derive the scale and the zero point
 #
-# We want to store real numbers between -1 and 3 as **unsigned** 8-bit integers, so the codes go from 0 to 255. The lowest number, -1, gets the lowest code, and the highest number, 3, gets the highest code.
+# We want to store real numbers between -1 and 3 as **unsigned** 8-bit integers, so the codes go from 0 to 255. The number -1 gets the lowest code, and 3 gets the highest.
 
 # %%
 guess_zero = Prediction("Which code will represent 0.0?", {"0": 0, "64": 64, "128": 128})
@@ -21,13 +21,12 @@ guess_zero
 # **Scale.** There are 255 steps between 256 codes, so we divide the range into 255 equal steps.
 
 # %%
-lo, hi = -1.0, 3.0
-qmin, qmax = 0, 255
+lo, hi, qmin, qmax = -1.0, 3.0, 0, 255
 scale = (hi - lo) / (qmax - qmin)
 print(f"scale = {scale:.6f}")
 
 # %% [markdown]
-# **Zero point.** There are `-lo / scale` steps from `lo` up to 0.0. So the code of 0.0 lies that many steps above the lowest code. We round it, because a code has to be an integer.
+# **Zero point.** It takes `-lo / scale` steps to get from `lo` up to 0.0, so the code of 0.0 lies that many steps above the lowest code. We round it, because a code is an integer.
 
 # %%
 zero_point = qmin - round(lo / scale)
@@ -40,7 +39,7 @@ guess_zero.reveal(zero_point, "0.0 lies a quarter of the way from -1 to 3, so it
 #
 # $$q = \mathrm{clip}\!\left(\mathrm{round}\!\left(\frac{x}{\text{scale}}\right) + \text{zero point},\; q_\min,\; q_\max\right) \qquad\qquad \hat{x} = \text{scale}\,(q - \text{zero point})$$
 #
-# Here `clip` replaces codes below $q_\min$ by $q_\min$ and codes above $q_\max$ by $q_\max$. qviz computes the same scale and the same zero point:
+# Here `clip` limits the codes to the range from $q_\min$ to $q_\max$. qviz computes the same scale and zero point:
 
 # %%
 qparams = qviz.choose_qparams(lo, hi, qviz.UINT8)
@@ -49,34 +48,29 @@ print(f"scale = {float(qparams.scale):.6f}, zero point = {int(qparams.zero_point
 # %% [markdown]
 # ## Explore the mapping
 #
-# The staircase shows the output for each input. Try the following:
+# The staircase shows the output for each input.
 #
 # * Move **x**. When does the output change? What happens outside the range?
 # * Move **lo** and **hi**, and watch the scale and the zero point.
 # * Choose the scheme **symmetric**.
 #
-# Rounding the zero point shifts all the levels by up to half a step. So the last level may lie slightly below or above **hi**. With 3 bits, for example, it lies at 2.857 instead of 3. The grey range ends at the last level. A value that lies beyond it by less than half a step is simply rounded to the last level. Only values further out are *clipped*, and there the hatched area begins.
+# Because the zero point is rounded, the last level may lie slightly below or above **hi**. Here it lies at 2.857 instead of 3. A value up to half a step beyond the last level is simply rounded to it. Values further out are *clipped* (the hatched area).
 
 # %%
 mapping = MappingExplorer(lo=-1.0, hi=3.0, bits=3, x=3.6, fit=True)
 mapping
 
-# %%
-mapping.reset(x=1.2)
-print(mapping.readout)
-mapping.reset()
-
 # %% [markdown]
 # ## Zero must be exact
 #
-# Zeros are very common in neural networks. Images are padded with zeros, and **ReLU**, the function that sets negative values to 0, produces many more.
+# Zeros are very common in neural networks. Images are padded with zeros, and **ReLU**, which sets negative values to 0, produces many more.
 
 # %%
 activations = qviz.tensor("conv2 activations")
 print(f"{np.mean(activations == 0):.0%} of these activations are exactly 0")
 
 # %% [markdown]
-# If no code represented 0.0 exactly, all of these zeros would have the same error, and such errors do not cancel in a sum. So the range is always extended to include 0. If you ask for the range from 2 to 6, you get the range from 0 to 6. (Some formats that are used only for weights store the minimum of each group instead of a zero point, and cannot represent 0.0 exactly. This matters less for weights, because few of them are zero.)
+# If no code represented 0.0 exactly, all of these zeros would have the same error, and such errors do not cancel in a sum. Therefore the range is always extended to include 0. If you ask for 2 to 6, you get 0 to 6:
 
 # %%
 widened = qviz.choose_qparams(2.0, 6.0, qviz.UINT8)
@@ -86,7 +80,7 @@ print(f"from {float(widened.lo):.1f} to {float(widened.hi):.1f}; 0.0 becomes {fl
 # %% [markdown]
 # ## Build it
 #
-# Here is the formula in Python. `np.rint` rounds to the nearest integer. A number halfway between two integers is rounded to the even one.
+# Here is the formula in Python. `np.rint` rounds to the nearest integer, and a number halfway between two integers to the even one. `dequantize` first converts the codes to a signed type, because unsigned integers cannot represent a negative difference.
 
 # %% tags=["build-it"]
 def quantize(x, scale, zero_point, qmin, qmax):
@@ -99,7 +93,7 @@ def dequantize(q, scale, zero_point):
 
 
 # %% [markdown]
-# Is this correct? We check that it gives the same codes as qviz for 100,000 numbers, some inside the range and some outside.
+# Does it give the same codes as qviz, inside the range and outside?
 
 # %%
 x = qviz.tensor("Gaussian").astype(np.float64) * 2
@@ -108,19 +102,11 @@ assert np.array_equal(mine, qviz.quantize(x, qparams))
 print(f"{mine.size:,} codes, all equal; the first five: {mine[:5]}")
 
 # %% [markdown]
-# **A common mistake:** `dequantize` converts the codes to 32-bit integers *before* it subtracts the zero point. Unsigned integers cannot represent negative numbers, so without this conversion the result wraps around for codes below the zero point:
-
-# %%
-code = np.array([60], np.uint8)
-print("with the cast:   ", code.astype(np.int32) - 64)
-print("without the cast:", code - np.uint8(64))
-
-# %% [markdown]
 # ## Affine or symmetric?
 #
-# The scheme that you have just derived is called **affine**. The **symmetric** scheme uses signed codes and the range from $-m$ to $m$, where $m$ is the largest absolute value. Then the zero point is 0 and drops out of all later arithmetic, which makes the computation cheaper. (The lowest code, -128, lies one step below $-m$ and has no positive counterpart.)
+# The scheme that you have just derived is called **affine**. The **symmetric** scheme uses signed codes and the range from $-m$ to $m$, where $m$ is the largest absolute value. Its zero point is 0, which makes all later arithmetic cheaper.
 #
-# The disadvantage shows when the values are not distributed around zero. After a ReLU, for example, no value is negative.
+# The disadvantage becomes clear when the values are not centred on zero. After a ReLU, for example, no value is negative.
 
 # %%
 guess_scheme = Prediction("You quantize values after a ReLU with the symmetric scheme instead of the affine one. How many times as large is the mean squared error?", {"the same": 1, "2 times": 2, "4 times": 4, "16 times": 16})
@@ -133,14 +119,14 @@ for name, p in {"affine": affine, "symmetric": symmetric}.items():
     print(f"{name:10} {p.fmt!s:6} from {float(p.lo):6.3f} to {float(p.hi):.3f}, error {qviz.error_parts(activations, p).total:.2e}")
 
 # %%
-guess_scheme.reveal(qviz.error_parts(activations, symmetric).total / qviz.error_parts(activations, affine).total, "Half of the codes represent negative values, which do not occur. The effect is the same as using one bit less.")
+guess_scheme.reveal(qviz.error_parts(activations, symmetric).total / qviz.error_parts(activations, affine).total, "Half of the codes represent negative values, which do not occur. That is the same as having one bit less.")
 
 # %% [markdown]
-# Therefore the usual choice is **symmetric for weights**, which are distributed around zero, and **affine for activations**.
+# Therefore the usual choice is **symmetric for weights**, which lie on both sides of zero, and **affine for activations**.
 #
 # ## How many values share a scale?
 #
-# The weights of a layer belong to different output **channels**, and some channels may have much larger weights than others. A single scale must be large enough for the largest channel, and is then too coarse for the smaller ones. There are three common choices:
+# The weights of a layer belong to different output **channels**. A single scale must be large enough for the channel with the largest weights, and is then too coarse for the others. There are three common choices:
 #
 # * **Per tensor:** one scale for all the weights of the layer.
 # * **Per channel:** one scale for each output channel.
@@ -151,7 +137,7 @@ guess_channel = Prediction("The weights of conv2 are quantized to 4 bits. By how
 guess_channel
 
 # %% [markdown]
-# Change the setting **One scale**, and see how well the ranges fit the values in each channel.
+# Change **One scale**, and see how well the ranges fit each channel.
 
 # %%
 granularity = GranularityExplorer(bits=4)
@@ -165,10 +151,10 @@ print(granularity.readout)
 
 # %%
 granularity.reset(granularity="per channel")
-guess_channel.reveal(granularity.result.sqnr_db - per_tensor, "How large the gain is depends on how much the channels differ. The cost is one additional number per channel.")
+guess_channel.reveal(granularity.result.sqnr_db - per_tensor, "How much you gain depends on how much the channels differ. The cost is one additional number per channel.")
 
 # %% [markdown]
-# **Notice** the number of bytes in the text below the picture. Two 4-bit codes are **packed** into one byte, and each scale takes 16 bits, as is common in formats for weights. 32 scales need little memory compared with thousands of weights, but with small groups there are many more scales. Are they worth it? You could instead use the same memory to give every code more bits. The next cell compares the two for the largest layer, *fc1*: groups of different sizes, and a scale per channel with the same total number of bits per weight (interpolated between 4, 5, 6 ... bits):
+# Two 4-bit codes are **packed** into one byte, and each scale takes 16 bits. Would that memory be better spent on more bits for every code? We compare groups of different sizes in the largest layer, *fc1*, with a scale per channel and the same total number of bits per weight:
 
 # %%
 channels = [granularity.reset(data="fc1 weights", granularity="per channel", bits=b) or granularity.result for b in range(4, 9)]
@@ -179,24 +165,12 @@ for size in (128, 64, 32, 16, 8):
     r = granularity.result
     same = np.interp(r.bits_per_weight, costs, decibels)
     print(f"groups of {size:3}: {r.bits_per_weight:.2f} bits per weight, {r.sqnr_db:.2f} dB; per channel with as many bits {same:.2f} dB")
-
-# %% [markdown]
-# **Notice:** groups of 32 to 128 weights are worth their cost. Their SQNR is 0.6 to 1 dB higher than with a scale per channel and the same total number of bits. Groups of 16 or fewer are not worth it, because their scales take one bit per weight or more. Most 4-bit formats for language models use groups of 32 to 128 weights, too.
-#
-# In some networks, the channels of a layer differ much more than they do here. Then a single scale rounds most of the weights in the small channels to 0. As an example, we multiply the channels of conv2 by different factors. (An SQNR of 0 dB means that all the weights of that channel have become 0.)
-
-# %%
-for choice in ("per tensor", "per channel"):
-    granularity.reset(data="conv2 weights, channels rescaled", granularity=choice)
-    print(f"{choice:12} SQNR {granularity.result.sqnr_db:5.2f} dB, the worst channel {granularity.result.channels_db.min():6.2f} dB")
-
-# %% [markdown]
-# In qviz, the number of weights in a row must be a multiple of the group size. (Some libraries allow the last group of a row to be shorter, or pad it.) Otherwise, the explorer keeps the last picture and tells you what to change:
-
-# %%
-granularity.reset(granularity="per group", group_size=128)
-print(granularity.readout)
 granularity.reset()
+
+# %% [markdown]
+# **Notice:** groups of 32 to 128 weights are worth their cost: their SQNR is 0.6 to 1 dB higher. Most 4-bit formats for language models use such groups. Smaller groups are not worth it, because their scales take one bit per weight or more.
+#
+# In some networks, the channels differ much more than they do here. To see what a single scale does then, choose *conv2 weights, channels rescaled* in the explorer. Where the SQNR is 0 dB, all the weights of a channel have become 0.
 
 # %% [markdown]
 # ## Your guesses and the results
@@ -208,10 +182,10 @@ record(guess_zero, guess_scheme, guess_channel)
 # ## In five lines
 #
 # 1. The scale is the range divided by the number of steps, and the zero point is the code of 0.0.
-# 2. Activations contain many zeros because of padding and ReLU, so 0.0 must be represented exactly, and the range has to include it.
-# 3. The affine scheme suits values that are mostly positive, and the symmetric scheme makes the arithmetic cheaper.
+# 2. Because zeros are so common, the range always includes 0.0, and 0.0 is represented exactly.
+# 3. The affine scheme suits values that are mostly positive. The symmetric scheme makes the arithmetic cheaper.
 # 4. A scale per channel costs almost nothing, and helps most when the channels differ a lot.
-# 5. With 16-bit scales, groups of 32 to 128 weights are worth their cost, but smaller groups are not.
+# 5. With 16-bit scales, groups of 32 to 128 weights are worth their cost; smaller ones are not.
 
 # %% [markdown]
 # ## Exercises

@@ -1,10 +1,10 @@
 # %% [markdown]
-# A trained neural network consists mostly of numbers, often millions or billions of them. **Quantization** means storing these numbers, and computing with them, with fewer bits. The network becomes smaller and often faster, but it may also become less accurate. In this course you try every step yourself, on real images and a real network, and see what happens.
+# A trained neural network consists mostly of numbers, often millions or billions of them. **Quantization** means storing these numbers, and computing with them, with fewer bits. The network becomes smaller and often faster, but it may also become less accurate. In this course you try every step yourself, on real images and a real network.
 
 # %% [markdown]
 # ## 1. How to read a page
 #
-# Work through each page cell by cell: press Shift+Enter to run a cell and move on to the next, starting with the one below. When you come to a question, answer it before you continue. The course works without an internet connection.
+# Work through each page cell by cell: press Shift+Enter to run a cell and move on to the next one. When you come to a question, answer it before you continue.
 
 # %%
 import qviz.widgets
@@ -16,7 +16,7 @@ from qviz.numerics.roofline import Roof, Work
 # %% [markdown]
 # ## 2. Why fewer bits?
 #
-# A language model with 7 billion weights uses every one of them for each word that it writes (more precisely, for each token, which is a piece of a word). So for each word, all the weights have to be read from memory, and each one takes part in one multiplication and one addition. Suppose that a laptop can read 89.6 gigabytes per second from memory (two channels of `DDR5-5600`) and perform 768 billion operations per second (8 cores at 3 GHz with 32 operations per cycle). The next cell computes lower bounds on the time and the energy that one word takes on such a laptop, with weights of 16, 8 and 4 bits:
+# To write one word (more precisely, one token, which is a piece of a word), a language model with 7 billion weights reads every one of them from memory, and uses each in one multiplication and one addition. Suppose that a laptop can read 89.6 gigabytes per second from memory (two channels of `DDR5-5600`) and perform 768 billion operations per second (8 cores at 3 GHz with 32 operations per cycle). The next cell computes how much time and energy one word takes, at the very least, with weights of 16, 8 and 4 bits:
 
 # %%
 model, laptop = linear("7 billion weights", 70_000, 100_000), Roof(peak=768, bandwidth=89.6, call_ms=0)
@@ -29,9 +29,9 @@ for numbers in (FLOAT16, integers(8), integers(4)):
     print(f"{spent.total_pj / 1e12:7.2f} J {1 - spent.arithmetic_pj / spent.total_pj:15.1%}")
 
 # %% [markdown]
-# **Notice:** moving the weights takes much longer than computing with them, and nearly all of the energy goes into it. So if you halve the number of bits, you halve both the energy and the time for moving the weights. Memory matters too: with 4 bits per weight, the model fits into the memory of many phones, whereas with 16 bits it would fill a laptop with 16 gigabytes almost completely. (The energy is an estimate based on figures published in 2014. Today's chips need less, but reading a number from memory still costs far more than computing with it. [](page:benefits_and_trade_offs) gives the details and measures your own machine.)
+# **Notice:** moving the weights takes much longer than computing with them, and uses nearly all of the energy. If you halve the number of bits, you halve both the time and the energy for moving them, and the memory that they need. With 4 bits per weight, the model fits into the memory of many phones. With 16 bits, it would almost fill a laptop with 16 gigabytes. (The energy is an estimate from figures published in 2014. [](page:benefits_and_trade_offs) gives the details.)
 #
-# The price is accuracy. The rest of the course is about how much accuracy you lose and how to lose as little as possible.
+# In return, you may lose some accuracy. The rest of the course is about how much you lose, and how to lose as little as possible.
 #
 # ## 3. Check your installation
 #
@@ -43,19 +43,19 @@ check_environment()
 # %% [markdown]
 # ## 4. Try an explorer
 #
-# An **explorer** is a picture with controls. This one takes 100,000 numbers and rounds each of them to one of a small number of values, called **levels**.
+# An **explorer** is a picture with controls. This one takes 100,000 numbers and rounds each of them to one of a few values, called **levels**.
 #
-# * Drag the slider **Bits**. You can also click on its handle and use the arrow keys, or type a number into the box next to it.
+# * Drag the slider **Bits**, click on its handle and use the arrow keys, or type a number into the box next to it.
 # * Choose a different set of numbers under **Data**.
-# * The most important figures are shown above the picture, and the text below it describes the picture in words. **More** shows additional controls. Some of the terms will be new to you; pages [#](page:what_is_quantization) to [#](page:calibration) explain them.
-# * **Reset** restores the initial settings.
+# * The most important figures are above the picture, and more details are below it. Pages [#](page:what_is_quantization) to [#](page:calibration) explain the terms.
+# * **More** shows additional controls, and **Reset** restores the initial settings.
 
 # %%
 explorer = qviz.widgets.QuantizeExplorer(bits=4)
 explorer
 
 # %% [markdown]
-# You can also control an explorer from Python: each control has a name, and the picture above changes with it. Run the next two cells one after the other. The first one goes down to 2 bits, which leaves 4 levels, and the second one restores the initial settings and prints the code for them.
+# You can also control an explorer from Python. Run the next two cells one after the other, and watch the picture above. The first goes down to 2 bits, which leaves 4 levels. The second restores the initial settings, and prints the code that creates this explorer.
 
 # %%
 explorer.reset(bits=2)
@@ -68,10 +68,10 @@ print(explorer.code)
 # %% [markdown]
 # ## 5. Guess before you look
 #
-# Before each important result, the course asks you to guess it, because you remember a result better when you have committed to a guess first. The results and the answer stay hidden until you have made your guess. Nobody else sees your guesses. They are stored in a small file next to this page, `my_guesses.json`, so that the last page can show you how they changed during the course. Delete the file if you want to start again.
+# Before each important result, the course asks you to guess it, because you remember a result better if you have committed to a guess. The result stays hidden until then. Nobody else sees your guesses. They are stored next to this page in `my_guesses.json`, so that the last page can show you how they changed. Delete this file if you want to start again.
 
 # %%
-guess = Prediction("If you add one bit, by which factor does the number of levels grow?", {"1.5 times": 1.5, "2 times": 2, "4 times": 4})
+guess = Prediction("If you add one bit, by what factor does the number of levels grow?", {"1.5 times": 1.5, "2 times": 2, "4 times": 4})
 guess
 
 # %%
@@ -81,7 +81,7 @@ guess.reveal(levels[1] / levels[0], "Each additional bit doubles the number of l
 # %% [markdown]
 # ## 6. Use your own numbers
 #
-# An explorer accepts any array. It also reads files that end in `.npy`, `.npz` or `.safetensors`: give it the path instead of the list.
+# You can pass any array to an explorer. To use a file that ends in `.npy`, `.npz` or `.safetensors`, pass its path.
 
 # %%
 explorer.reset(data=[0.1, 0.2, 0.4, 0.8, 1.6, 3.2], bits=3)
@@ -93,7 +93,7 @@ explorer.reset()
 # %% [markdown]
 # ## 7. What do you expect?
 #
-# Here are nine questions about the course. You are not expected to know the answers yet, so just guess. The last page asks about the same ideas again, so that you can see what you have learned.
+# Here are nine questions about what the course covers. You are not expected to know the answers yet, so just guess. The last page asks about the same ideas again, so that you can see what you have learned.
 
 # %%
 before_the_course()
@@ -105,6 +105,6 @@ before_the_course()
 #
 # You can read the pages in order, or read the core path first and then choose what you need.
 #
-# **When something goes wrong:** open the menu **Kernel** and choose **Restart Kernel and Run All Cells**. This helps, for instance, when an explorer no longer responds because the page has lost its connection to Python. Your guesses are not lost.
+# **When something goes wrong,** for instance when an explorer no longer responds, open the menu **Kernel** and choose **Restart Kernel and Run All Cells**. Your guesses are not lost.
 #
 # **Sources.** The course uses images of handwritten digits (Optical Recognition of Handwritten Digits, UCI), a photograph (Rachel Michetti, CC0), and a small network that was trained on the digits for this course. For details, see `qviz/data/SOURCES.md`.

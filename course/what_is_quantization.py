@@ -1,5 +1,5 @@
 # %% [markdown]
-# Quantization maps a large set of possible values to a small one. In a neural network, it replaces **FP32** numbers (floating point, 32 bits) by small integers, such as **INT8** (8 bits). On this page you quantize a photograph, five numbers, and the weights of a trained network, and see how many bits each of them needs.
+# Quantization maps a large set of possible values to a small one. In a neural network, it replaces **FP32** numbers (floating point, 32 bits) with small integers, such as **INT8** (8 bits). On this page you quantize a photograph, five numbers, and the weights of a trained network, and see how many bits each of them needs.
 
 # %%
 import numpy as np
@@ -13,14 +13,11 @@ from qviz.widgets import MisreadExplorer, PhotoExplorer, QuantizeExplorer
 # %% [markdown]
 # ## A photograph
 #
-# A black-and-white photograph is an array of numbers from 0 (black) to 1 (white). In this array, each number is stored in 32 bits.
+# A black-and-white photograph is an array of numbers from 0 (black) to 1 (white). Here, each number is stored in 32 bits, which can represent more than four billion different values.
 
 # %%
 photo = data.photograph()
 photo.shape, photo.dtype, photo.nbytes
-
-# %% [markdown]
-# With 32 bits, a number can take more than four billion different values. How many of them does the photograph use?
 
 # %%
 guess_greys = Prediction("How many different grey values occur in this photograph?", {"256": 256, "about 20,000": 20_000, "98,304, one for each pixel": 98_304})
@@ -30,35 +27,21 @@ guess_greys
 guess_greys.reveal(np.unique(photo).size, "The camera stored 8 bits per pixel, and 8 bits can distinguish 256 values.")
 
 # %% [markdown]
-# So 8 bits are enough for this photograph. What happens with fewer? Here it is at 3 bits: smooth surfaces have turned into bands. Move **Bits** up to 8, and then slowly down. At which number of bits do you first see a difference?
+# So 8 bits are enough for this photograph. Here it is at 3 bits. Move **Bits** up to 8, and then slowly down. When do you first see a difference?
 
 # %%
 photo_explorer = PhotoExplorer(bits=3)
 photo_explorer
 
-# %%
-photo_explorer.reset()
-print(photo_explorer.readout)
-
 # %% [markdown]
-# **Notice:** $b$ bits can represent $2^b$ different values, so 3 bits leave 8 grey values. At 8 bits, the picture is the same as the original and needs a quarter of the memory. With 6 or 5 bits, you have to look closely to see a difference. So the first few bits matter a lot, and the last few hardly at all. (NumPy needs at least one byte per number. For fewer than 8 bits, the explorer gives the size of **packed** numbers, which are stored without gaps.)
-
-# %%
-eight_bits = qviz.quantize(photo, qviz.calibrate(photo, fmt=qviz.UINT8))
-print(f"{photo.nbytes:,} bytes as {photo.dtype}, {eight_bits.nbytes:,} bytes as {eight_bits.dtype}")
-
-# %% [markdown]
+# **Notice:** $b$ bits can represent $2^b$ different values, so 3 bits leave 8 grey values, and smooth surfaces turn into bands. At 8 bits, the picture is the same as the original and needs a quarter of the memory. With 6 or 5 bits, you have to look closely to see a difference.
+#
 # ## Five numbers, step by step
 #
-# Now quantize five real numbers to 4 bits. With 4 bits you can represent the integers from -8 to 7.
+# Now we quantize five real numbers to 4 bits, that is, to integers from -8 to 7. First choose a step size, called the **scale**, such that the largest absolute value becomes 7.
 
 # %%
 x = np.array([-0.95, -0.42, 0.0, 0.37, 0.91])
-
-# %% [markdown]
-# First choose a step size, called the **scale**, such that the largest absolute value becomes 7. (The integer -8 remains unused here.)
-
-# %%
 scale = np.abs(x).max() / 7
 print(f"scale = {scale:.6f}")
 
@@ -70,38 +53,33 @@ q = np.round(x / scale).astype(np.int8)
 print(q)
 
 # %% [markdown]
-# To get real numbers back, multiply the codes by the scale. The results are close to the original numbers but not equal to them: each number has been replaced by the nearest **level**.
+# To get real numbers back, multiply the codes by the scale. The results are not quite the original numbers: each number has been replaced by the nearest **level**.
 
 # %%
 x_hat = q * scale
 print("before:", np.round(x, 3))
 print("after: ", np.round(x_hat, 3))
-
-# %% [markdown]
-# The next picture shows this: each arrow leads from a number to its level.
-
-# %%
 plots.number_line(x, qviz.calibrate(x, "min-max", qviz.INT4, "symmetric"))
 
 # %% [markdown]
-# The difference between the two is the **quantization error**. Rounding changes a number by at most half a step.
+# The difference between a number and its level is the **quantization error**. Rounding changes a number by at most half a step.
 
 # %%
 print(f"largest error {np.abs(x - x_hat).max():.4f}, half a step {scale / 2:.4f}")
 
 # %% [markdown]
-# These are the main steps of quantization: **divide, round, clip, store, multiply**. *Clipping* means that a number beyond the last level gets the last code. Here no number lies beyond it. The rest of the course is about how to choose the scale, and about the effects of the errors.
+# These are the main steps of quantization: **divide, round, clip, store, multiply**. *Clipping* means that a number beyond the last level gets the last code. None of our five numbers had to be clipped.
 #
 # ## A tensor
 #
-# Each layer of a network stores its **weights** in an array, also called a tensor. In this section we quantize the 4,608 weights in the second layer of a small network that recognizes handwritten digits.
+# Each layer of a network stores its **weights** in an array, also called a tensor. Here are the 4,608 weights in the second layer of a small network that recognizes handwritten digits.
 
 # %%
-guess_error = Prediction("You use one bit less. How many times as large does the mean squared error become?", {"1.4 times": 1.4, "2 times": 2, "4 times": 4})
+guess_error = Prediction("You remove one bit. How many times as large does the mean squared error become?", {"1.4 times": 1.4, "2 times": 2, "4 times": 4})
 guess_error
 
 # %% [markdown]
-# Move **Bits** and watch the **mean squared error**, which is the average of the squared errors of all the weights.
+# Move **Bits** and watch the **mean squared error**, the average of the squared errors of all the weights.
 
 # %%
 tensor_explorer = QuantizeExplorer(data="conv2 weights", bits=6, scheme="symmetric")
@@ -117,13 +95,13 @@ for bits in range(8, 2, -1):
 tensor_explorer.reset()
 
 # %% [markdown]
-# The **SQNR** (signal-to-quantization-noise ratio) expresses the error relative to the size of the values, in decibels (dB): it is $10 \log_{10}$ of the mean square of the values divided by the mean squared error. Higher is better.
+# The **SQNR** (signal-to-quantization-noise ratio) compares the values with their errors: it is the mean square of the values divided by the mean squared error, in decibels ($10 \log_{10}$ of the ratio, dB for short). Higher is better.
 
 # %%
-guess_error.reveal(errors[6] / errors[7], "The step becomes about twice as large, so its square becomes about four times as large. That is a loss of about 6 dB for each bit.")
+guess_error.reveal(errors[6] / errors[7], "The steps become about twice as large, so the squared errors become about four times as large. Each bit that you remove costs about 6 dB.")
 
 # %% [markdown]
-# **Notice** the histogram of the errors on the right: all errors up to half a step are about equally frequent. At 2 bits this is no longer true, because most of the weights are close to zero and are rounded to the same level.
+# **Notice** the histogram of the errors on the right: errors of every size up to half a step are about equally frequent.
 #
 # ## A network
 #
@@ -152,16 +130,19 @@ for bits in range(8, 1, -1):
     print(f"{bits} bits: {accuracy[bits]:7.2%} right")
 
 # %%
-guess_bits.reveal(max(bits for bits in accuracy if accuracy[bits] < 0.95), "At first the accuracy hardly changes, although the error grows with every bit that is removed. At 3 bits the accuracy drops, and at 2 bits the network only guesses.")
+guess_bits.reveal(max(bits for bits in accuracy if accuracy[bits] < 0.95), "Down to 4 bits the accuracy hardly changes, although the error grows with every bit that is removed. At 3 bits the accuracy drops, and at 2 bits the network does no better than guessing.")
 
 # %% [markdown]
-# Why does the accuracy hardly change down to 4 bits? The network computes a score, called a **logit**, for each of the ten digits, and the digit with the largest logit is its answer. The difference between the largest and the second largest logit is called the **margin**. The answer can change only if the errors of the logits are large enough to exceed the margin.
+# Why does the accuracy hardly change down to 4 bits? The network computes a score, called a **logit**, for each of the ten digits, and its answer is the digit with the largest logit. The gap between the largest and the second largest logit is called the **margin**. The answer can change only if the errors of the logits are large enough to close this gap.
 #
-# Move **Bits** down, one bit at a time. On the left are 70 of the digits; a digit that the network misreads turns red. On the right are the margins of all 359 digits, which shrink as the weights get coarser. Below 0, the right digit is no longer the answer. The cell after the explorer compares the margins with the errors of the logits.
+# Move **Bits** down, one bit at a time. On the left, digits turn red when the network misreads them. On the right is the logit of the right digit minus the largest other logit, for all 359 images: the answer is wrong where this is below 0.
 
 # %%
 network_explorer = MisreadExplorer(bits=3)
 network_explorer
+
+# %% [markdown]
+# If this explanation is correct, *random* noise of the same size, added to the logits of the float network, should lower the accuracy as much as quantization does:
 
 # %%
 test = data.digits().test
@@ -176,9 +157,9 @@ for bits in (4, 3, 2):
 plots.margins(answer_margins(real), noise)
 
 # %% [markdown]
-# **Notice:** at 4 bits, the error of the logits is smaller than almost all of the margins. At 3 bits, it is as large as the smaller margins, and some of these answers change. At 2 bits, it is about as large as the logits themselves (the SQNR is close to 0 dB). To test this explanation, we added *random* noise of the same size to the logits of the float network. With 4 and 3 bits, random noise lowers the accuracy about as much as quantization does. With 2 bits, the quantized network does much worse than the one with random noise, so there the size of the error alone does not explain the loss.
+# **Notice:** at 4 bits, the errors of the logits are smaller than almost all of the margins. At 3 bits, they are larger than some of the margins. In both cases, random noise does about as much harm as quantization. At 2 bits, quantization does much more harm, so there the size of the errors alone does not explain the loss.
 #
-# So the number of bits that you need depends on the margins of the network. It also depends on how well you choose the scale, which is the topic of the next page.
+# How many bits you need therefore depends on the margins of the network. It also depends on the scale, which is the topic of the next page.
 #
 # ## What can be quantized, and when
 #
@@ -186,7 +167,7 @@ plots.margins(answer_margins(real), noise)
 # * **Activations**, the values that flow between layers, depend on the input. Their range has to be estimated, as you will see on [page](page:calibration).
 # * **Biases** are few in number, so they are usually stored in 32 bits.
 #
-# If you quantize a network after it has been trained, this is called **post-training quantization** (PTQ). If you simulate the rounding during training, so that the network can adapt to it, this is called **quantization-aware training** (QAT). PTQ is quick. QAT takes longer, but it can recover much of the accuracy that is lost with few bits.
+# **Post-training quantization** (PTQ) quantizes a network after it has been trained. **Quantization-aware training** (QAT) simulates the rounding during training, so that the network can adapt to it. PTQ is quick. QAT takes longer, but it can recover much of the accuracy that is lost with few bits.
 
 # %% [markdown]
 # ## Your guesses and the results
@@ -201,7 +182,7 @@ record(guess_greys, guess_error, guess_bits)
 # 2. To quantize, divide by the scale, round, and clip. To dequantize, multiply by the scale.
 # 3. Rounding changes a value by at most half a step.
 # 4. Each bit that you remove makes the mean squared error about four times as large (6 dB).
-# 5. Answers do not change as long as the errors of the logits are small compared with the margin. With too few bits, the accuracy drops sharply.
+# 5. An answer can change only if the errors of the logits exceed its margin. With too few bits, the accuracy drops sharply.
 
 # %% [markdown]
 # ## Exercises

@@ -74,7 +74,7 @@ class RightMarginPanel(Panel):
             ),
         )
         empty = np.zeros(len(self.edges) - 1)
-        looks = ((FLOAT, "", "read right"), (QUANTIZED, "///", "misread"))
+        looks = ((FLOAT, "", "read correctly"), (QUANTIZED, "///", "misread"))
         self.parts = [
             self.moving(ax.stairs(empty, self.edges, fill=True, color=color, alpha=0.8, hatch=hatch, label=name))
             for color, hatch, name in looks

@@ -77,7 +77,7 @@ class ArenaExplorer(Sampled, Explorer):
 
     def figures(self, state: State, result: Result) -> dict[str, str]:
         """Say which method leaves the least error."""
-        return {"least error": result.best, "SQNR": f"{result.outcomes[result.best].sqnr_db:.2f} dB"}
+        return {"smallest error": result.best, "SQNR": f"{result.outcomes[result.best].sqnr_db:.2f} dB"}
 
     def describe(self, state: State, result: Result) -> str:
         """Say it as a table, with a star at the best."""

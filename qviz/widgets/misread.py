@@ -72,8 +72,8 @@ class MisreadExplorer(Explorer):
     --------
     >>> explorer = MisreadExplorer(bits=3)
     >>> print(explorer.readout)
-    3 bits for each weight: 315 of 359 digits are read right
-    median margin 8.0, with 8 bits 10.3; the answer is wrong where the margin is below 0
+    3 bits for each weight: 315 of 359 digits are read correctly
+    median margin 8.0 (10.3 with 8 bits); the answer is wrong where the margin is below 0
     >>> explorer.close()
     """
 
@@ -109,6 +109,6 @@ class MisreadExplorer(Explorer):
         median, most = np.median(result.margins), np.median(read_at(8).margins)
         right = len(result.labels) - result.wrong
         return (
-            f"{state.bits} bits for each weight: {right} of {len(result.labels)} digits are read right\n"
-            f"median margin {median:.1f}, with 8 bits {most:.1f}; the answer is wrong where the margin is below 0"
+            f"{state.bits} bits for each weight: {right} of {len(result.labels)} digits are read correctly\n"
+            f"median margin {median:.1f} ({most:.1f} with 8 bits); the answer is wrong where the margin is below 0"
         )

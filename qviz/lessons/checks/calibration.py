@@ -22,7 +22,7 @@ SAMPLES = [
 SLACK = 0.0015  # of the values: three of them, whichever way a percentile is interpolated
 
 
-@exercise(1, "With 4 bits, it is best to clip a few values in a thousand, so 99.99 and 100 are too much.")
+@exercise(1, "With 4 bits, it is best to clip a few values in a thousand, so 99.99 and 100 are too high.")
 def best_percentile(answer) -> None:
     """Ask for the percentile whose error at 4 bits is about the least."""
     percentile = number_of(answer, "a percentile")
@@ -34,7 +34,7 @@ def best_percentile(answer) -> None:
     mine = calibration_result(x, seen, Percentile(percentile), FMT).parts.total
     if mine > 1.05 * min(errors):  # the curve is flat at its lowest point
         side = "Too much is clipped" if percentile < CANDIDATES[np.argmin(errors)] else "The steps are still too wide"
-        raise Hint(f"{percentile:g} has {mine / min(errors):.2f} times the least error. {side}.")
+        raise Hint(f"{percentile:g} gives {mine / min(errors):.2f} times the smallest error. {side}.")
 
 
 @exercise(2, "Only entropy ignored them. Whether that is good depends on whether outliers will occur again.")
@@ -44,14 +44,14 @@ def who_follows_outliers(answer) -> None:
     clean, wild = tensor(NAME), tensor(NAME, outliers=0.01)
     follow = {name for name in CALIBRATORS if float(calibrate(wild, name, FMT, batches=50).hi) > clean.max()}
     if extra := sorted(names - follow):
-        raise Hint(f"{extra[0]} keeps less than the largest clean value, {clean.max():.1f}: look at its hi.")
+        raise Hint(f"{extra[0]} keeps less than the largest value without outliers, {clean.max():.1f}: look at its hi.")
     if missing := sorted(follow - names):
-        raise Hint(f"{len(missing)} more: look for every hi above {clean.max():.1f}, the largest clean value.")
+        raise Hint(f"{len(missing)} more extend the range: look for every hi above {clean.max():.1f}.")
 
 
 @exercise(
     3,
-    "Whatever chooses the ends, the range must include 0. (Some programs clip half of the percentage at each end.)",
+    "However you choose the ends, the range must include 0. (Some programs clip half of the percentage at each end.)",
 )
 def range_without_zero(answer) -> None:
     """Ask for a function from an array and a percentile to lo and hi."""
@@ -65,7 +65,7 @@ def range_without_zero(answer) -> None:
         for end, beyond, no_values in ((lo, np.mean(x < lo), x.min() > 0), (hi, np.mean(x > hi), x.max() < 0)):
             right = end == 0 if no_values else min(abs(beyond - share) for share in shares) <= SLACK
             if not right:
-                raise Hint(f"{told}, which is no longer what the percentile says.")
+                raise Hint(f"{told}, which does not match the percentile.")
 
 
 def _spread() -> list[tuple[np.ndarray, int]]:
@@ -76,7 +76,7 @@ def _spread() -> list[tuple[np.ndarray, int]]:
     return [(rng.exponential(1.0, 4000), 2), (bell, 2), (real, 2), (real, 4), (rng.exponential(0.1, 4000), 8)]
 
 
-@exercise(4, "This is the method MSE. qviz only computes it faster.")
+@exercise(4, "You have written the method MSE. qviz only computes it faster.")
 def own_search(answer) -> None:
     """Ask for a function from an array >= 0 and bits to the largest value to keep."""
     for x, bits in _spread():
@@ -88,6 +88,6 @@ def own_search(answer) -> None:
         least = error_parts(x, calibrate(x, "mse", fmt)).total
         if mine > ENOUGH * least:
             raise Hint(
-                f"For {bits} bits, {hi:.3f} has {mine / least:.2f} times the least error. Compute the error for many "
-                f"thresholds, and return the one with the least; {2**bits} codes have {2**bits - 1} steps."
+                f"For {bits} bits, {hi:.3f} gives {mine / least:.2f} times the smallest error. Compute the error "
+                f"for many thresholds, and return the best one; {2**bits} codes have {2**bits - 1} steps."
             )

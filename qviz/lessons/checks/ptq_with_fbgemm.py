@@ -14,7 +14,7 @@ WEIGHTS = [RNG.standard_normal(50), np.array([-4.0, 1.0]), np.array([-1.0, 4.0])
 JOINTS = [(*map(RNG.standard_normal, ((5, 4), (5,), (3, 5))), 2.0 ** RNG.integers(-4, 5, 5)) for _ in range(3)]
 
 
-@exercise(1, "All these scales take only a few hundred bytes: they are the cheapest remedy on this page.")
+@exercise(1, "All these scales together take only a few hundred bytes, so they are the cheapest improvement on this page.")
 def scales_of_the_network(answer) -> None:
     """Ask how many weight scales the digits network has, one for each output channel."""
     count = number_of(answer, "a number of scales")
@@ -22,13 +22,13 @@ def scales_of_the_network(answer) -> None:
     if count == sum(shape[0] for shape in shapes):
         return
     if count == len(LAYERS):
-        raise Hint("That is one scale per tensor. Per channel, each output of a layer has its own.")
+        raise Hint("That is one scale per tensor. With one scale per channel, each output of a layer has its own.")
     if count == sum(shape[1] for shape in shapes):
-        raise Hint("These are the input channels. A scale belongs to an output channel: the first axis of the weights.")
+        raise Hint("These are the input channels. A scale belongs to an output channel, the first axis of the weights.")
     raise Hint("Add up the output channels of the four layers: the first axis of each weight tensor.")
 
 
-@exercise(2, "At 8 bits the two rules differ by 0.4 %, at 2 bits by a third.")
+@exercise(2, "The two rules differ by 0.4 % at 8 bits, and by a third at 2 bits.")
 def pytorchs_scale(answer) -> None:
     """Ask for a function from an array of weights and bits to PyTorch's symmetric scale."""
     for x in WEIGHTS:
@@ -42,10 +42,10 @@ def pytorchs_scale(answer) -> None:
                 raise Hint(f"{told}: that is the rule of the page 'Scale and zero point', which divides by qmax.")
             if np.isclose(scale * (fmt.qmax - fmt.qmin) / 2, abs(x.max())):
                 raise Hint(f"{told}: the largest magnitude may be that of a negative weight.")
-            raise Hint(f"{told}. It is the largest magnitude, divided by half of the distance from qmin to qmax.")
+            raise Hint(f"{told}. It should be the largest magnitude divided by half of the distance from qmin to qmax.")
 
 
-@exercise(3, "A bias is added before the ReLU, so it belongs to the channel, and grows with it.")
+@exercise(3, "The bias is added before the ReLU, so it has to be multiplied by the factor of its channel as well.")
 def rescaled(answer) -> None:
     """Ask for a function that rescales the channels between two layers, and leaves what they compute."""
     refuse_unchanged(answer, lambda w1, b1, w2, s: (w1 * s[:, None], b1, w2 / s), JOINTS)
@@ -59,13 +59,13 @@ def rescaled(answer) -> None:
         if np.array_equal(parts[0], w1):
             raise Hint("w1 was returned without its factors: channel i should get the factor s[i].")
         if not np.allclose(parts[0], w1 * s[:, None]):
-            raise Hint("Each row of w1 makes one channel, and is multiplied by the factor of that channel.")
+            raise Hint("Each row of w1 produces one channel, so it is multiplied by the factor of that channel.")
         x = np.random.default_rng(1).standard_normal((20, 4))
         wanted = _two_layers(x, w1, b1, w2)
         off = np.abs(_two_layers(x, *parts) - wanted).max()
         if not off <= 1e-5 * np.abs(wanted).max():  # float32 is enough, and NaN is not
             raise Hint(
-                f"The two layers compute something else: an output is off by {off:.2f}. {_why(parts, b1, w2, s)}"
+                f"The output of the two layers has changed: one value is off by {off:.2f}. {_why(parts, b1, w2, s)}"
             )
 
 
@@ -82,15 +82,15 @@ def _why(parts, b1, w2, s) -> str:
     if not np.allclose(parts[2], w2 / s):
         return "Each column of w2 reads one channel, and must be divided by its factor."
     if np.allclose(parts[1], b1 / s):
-        return "The bias is divided, where its row of w1 is multiplied."
-    return "What else is added?"
+        return "The bias is divided by the factor, but its row of w1 is multiplied by it."
+    return "What else is added before the ReLU?"
 
 
 def _two_layers(x, w1, b1, w2):
     return np.maximum(x @ w1.T + b1, 0) @ w2.T
 
 
-@exercise(4, "Of the three steps, people most often forget to run the images through, and there is no error message.")
+@exercise(4, "People most often forget to run the images through the network, and there is no error message.")
 def own_ptq(answer) -> None:
     """Ask for the verdict of own_ptq.judge, which compares the reader's network with that of qviz's own PTQ."""
     refuse_verdict(answer, "own PTQ", "own_ptq.judge(quantize_network)")

@@ -30,7 +30,7 @@ RANGES = [
 
 @exercise(
     1,
-    "The zero point depends only on which share of the range lies below zero.",
+    "The zero point depends only on what share of the range lies below zero.",
 )
 def range_for_a_zero_point(answer) -> None:
     """Ask for a range in which 0.0 has the code 3 at 3 bits."""
@@ -73,18 +73,18 @@ def symmetric_scale(answer) -> None:
             raise Hint(f"{x[np.abs(x).argmax()]:.3f} lies beyond the range, which ends at {reach:.3f}, and is clipped.")
         if reach > np.abs(x).max() * 1.000001:
             raise Hint(
-                f"The range ends at {reach:.3f}, but no magnitude exceeds {np.abs(x).max():.3f}: steps too wide."
+                f"The range ends at {reach:.3f}, but no magnitude exceeds {np.abs(x).max():.3f}, so the steps are too wide."
             )
 
 
-@exercise(4, "Convert to a wider type first, then subtract: unsigned integers cannot be negative.")
+@exercise(4, "Convert to a wider type first, and then subtract, because unsigned integers cannot be negative.")
 def wrapped_dequantize(answer) -> None:
     """Ask for a function from uint8 codes, scale and zero point to floats."""
     refuse_unchanged(answer, lambda q, scale, zero_point: scale * (q - zero_point), CODES)
     for q, scale, zero_point in CODES:
         x = np.asarray(result_of(answer, q, scale, zero_point), np.float64)
         if x.shape != q.shape:
-            raise Hint(f"One number for each code: got shape {x.shape} for {q.shape}.")
+            raise Hint(f"There must be one number for each code: got shape {x.shape} for {q.shape}.")
         below = q < zero_point
         if (x[below] >= 0).any():
             raise Hint(f"Codes below the zero point are negative numbers, but {q[below][0]} becomes {x[below][0]:g}.")
@@ -113,4 +113,4 @@ def own_qparams(answer) -> None:
         if ends[0] > lo + scale * 0.51 or ends[1] < hi - scale * 0.51:
             raise Hint(f"{asked} the levels go from {ends[0]:.3f} to {ends[1]:.3f}: they do not cover the range.")
         if not np.isclose(scale * (qmax - qmin), max(hi, 0) - min(lo, 0)):
-            raise Hint(f"{asked} the scale is {scale:.5f}: finer or coarser than the range, widened to 0, needs.")
+            raise Hint(f"{asked} the scale is {scale:.5f}: finer or coarser than the range requires once it includes 0.")
