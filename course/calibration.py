@@ -43,23 +43,16 @@ explorer
 explorer.reset()
 keep_all = explorer.result.outcome.parts.total
 explorer.method = "mse"
+least = explorer.result.outcome.parts.total
 print(explorer.readout)
 
 # %%
-explorer.reset(method="mse")
-guess_clip.reveal(explorer.result.outcome.parts.total / keep_all, "Clipping a few values costs less than using coarse steps for all the others.")
+explorer.reset()
+guess_clip.reveal(least / keep_all, "Clipping a few values costs less than using coarse steps for all the others.")
 
 # %% [markdown]
 # **Notice:** the fewer bits you have, the narrower the best range becomes, because with few levels the rounding error is the larger problem.
-
-# %%
-for bits in (8, 6, 4, 2):
-    explorer.reset(method="mse", bits=bits)
-    best = explorer.result.outcome
-    print(f"{bits} bits: keep up to {best.threshold:.2f}, {best.parts.clipped_fraction:.2%} of values clipped")
-explorer.reset()
-
-# %% [markdown]
+#
 # ## Six methods
 #
 # * **Min-max** keeps the whole range of the observed values.
@@ -76,7 +69,7 @@ arena = ArenaExplorer(data="conv2 activations", bits=4)
 arena
 
 # %% [markdown]
-# Now we add **outliers**: one value in a thousand is replaced by a much larger one, as a faulty sensor might do. (The outliers in large language models are different: they always occur in the same few channels and are essential for the output, so they must not be clipped. See Dettmers et al. under *Sources*.)
+# Now we add **outliers**: one value in a thousand is replaced by a much larger one, as might happen with a faulty sensor. (The outliers in large language models are different: they always occur in the same few channels and are essential for the output, so they must not be clipped. See Dettmers et al. under *Sources*.)
 
 # %%
 guess_outliers = Prediction("One value in a thousand is now an outlier, up to ten times as large as the largest value before. How many times as large does the error of min-max become?", {"2 times": 2, "10 times": 10, "70 times": 70})
@@ -145,7 +138,7 @@ guess_batches.reveal(one_batch / all_batches, "With 8 bits, the steps are so fin
 # %% [markdown]
 # ## When does each method perform badly?
 #
-# The following table shows the error of each method, divided by the smallest error in that row.
+# The table shows the error of each method, divided by the smallest error in its row.
 
 # %%
 print(" " * 26 + "".join(f"{name:>15}" for name in CALIBRATORS))
@@ -159,12 +152,12 @@ for bits, name in cases:
 arena.reset()
 
 # %% [markdown]
-# * **Min-max** performs badly when the distribution has heavy tails and there are few bits.
+# * **Min-max** performs badly on heavy tails with few bits.
 # * **Moving average** performs badly at 8 bits, because it clips the rare large values, and with such fine steps clipping is worse than rounding.
-# * **Percentile** keeps most of the outliers if there are more of them than it is allowed to clip, as in the arena above.
-# * **Entropy** performs badly on heavy tails at 8 bits. The divergence takes into account how many values are clipped, but not how far they lie outside the range.
-# * **MSE** is always best here, because it minimizes the error that the table shows. You saw above that this need not be best for the network.
-# * **ACIQ** is close to the best method for the weights of fc1, which have nearly the bell shape that its formula assumes. For heavy tails at 8 bits, and for the outliers in the arena, it clips far too much.
+# * **Percentile** keeps most of the outliers if there are more of them than it may clip, as in the arena.
+# * **Entropy** performs badly on heavy tails at 8 bits, because the divergence counts how many values are clipped, but not how far they lie outside the range.
+# * **MSE** is always best here, because it minimizes the error that the table shows. As you saw, this need not be best for the network.
+# * **ACIQ** suits the weights of fc1, which have nearly the bell shape that its formula assumes. On heavy tails at 8 bits, and on outliers, it clips far too much.
 #
 # No method is best in all cases, so try two or three of them and measure the accuracy of your network. Also check what your library computes, because different algorithms can have the same name. NVIDIA's pytorch-quantization and qviz flatten the large spike of zeros after a ReLU before they compute the divergence. ONNX Runtime keeps it, so its "entropy" chooses different ranges.
 

@@ -16,7 +16,7 @@ from qviz.widgets import PTQExplorer
 # %% [markdown]
 # ## A whole network, in integers
 #
-# So far we have rounded numbers and then computed with floats. Now PyTorch replaces each of the four layers of our network with one that computes with integers. In the explorer below, every change quantizes the network again and tests it on 359 images. The ranges of the activations are taken from 256 training images. Make your guess, and then set **Samples** to 1 (under **More**). After that, lower **Weight bits** and **Activation bits**. Where does the network break? (The figures on this page are the same on every machine; [page](page:when_it_goes_wrong) explains how.)
+# So far we have rounded numbers and then computed with floats. Now PyTorch replaces each of the four layers of our network with one that computes with integers. In the explorer below, every change quantizes the network again and tests it on 359 images. The ranges of the activations are taken from 256 training images. Make your guess, and then set **Samples** to 1 (under **More**). After that, lower **Weight bits** and **Activation bits**. Where does the network break? (The figures on this page are the same on every machine. [Page](page:when_it_goes_wrong) shows what yours computes, and explains **Reduce range**.)
 
 # %%
 guess_image = Prediction("In float32, the network reads 355 of the 359 digits correctly. All weights and activations get 8 bits, and the ranges are taken from a single image. How many does it read correctly now?", {"about 355": 355, "about 300": 300, "about 200": 200})
@@ -36,13 +36,13 @@ guess_image.reveal(round(359 * varied.accuracies[1]), "With one image, about a t
 # %% [markdown]
 # ## The three steps
 #
-# PTQ is often described like this: convert the weights to INT8, compute scale and zero point, apply them. But you cannot convert a weight before you have its scale, so the order has to be:
+# PTQ is often described like this: convert the weights to INT8, compute scale and zero point, apply them. But without a scale you cannot convert a weight, so the order has to be:
 #
 # 1. *Compute scale and zero point* for each weight tensor and for the output of each layer.
 # 2. *Convert the weights* from float32 to int8.
 # 3. *Apply* the scales: replace each layer with one that computes with integers.
 #
-# The scales of the weights depend only on the weights, but activations have to be observed first. So in PyTorch, you call *prepare, calibrate, convert*. `prepare` puts an **observer** after each layer, calibrating means running the network on some images, and `convert` then does all three steps. (**Fused** means that a convolution and its ReLU have become one layer, so that nothing is rounded between them.)
+# The scales of the weights depend only on the weights, but activations have to be observed first. So in PyTorch, you call *prepare, calibrate, convert*. `prepare` puts an **observer** after each layer, calibrating means running the network on some images, and `convert` then does all three steps. (**Fused** means that a convolution and its ReLU have become one layer, with no rounding in between.)
 
 # %%
 train_x, _, x, y = digits_model.digits_tensors()
@@ -131,9 +131,9 @@ with engines.needed():
     print(f"scale {mended.quantized.fc.scale:.2f}, off by {(mended.quantized(new) - mended.model(new)).abs().mean():.3f} on average")
 
 # %% [markdown]
-# Fourth, save and load it. A float `SimpleModel` cannot load the state dict of the example, because its entries belong to integer layers (see the error below). A model that was prepared and converted in the same way can.
+# Fourth, save and load it. The state dict of the example belongs to integer layers, so a float `SimpleModel` cannot load it (see the error below). A model that was prepared and converted in the same way can.
 #
-# With `weights_only=False`, `torch.load` can run code that someone has put into the file, so use `True`, the default since PyTorch 2.6. `saved_model.save` writes a safetensors file, which cannot contain code at all.
+# With `weights_only=False`, `torch.load` can run code that someone has put into the file, so keep the default, which is `True` since PyTorch 2.6. `saved_model.save` writes a safetensors file, which cannot contain code at all.
 
 # %%
 with engines.needed(), engines.quiet(), TemporaryDirectory() as folder:
@@ -179,7 +179,7 @@ explorer.reset(network="channels rescaled", weight_bits=8, activation_bits=8)
 print(explorer.readout)
 steps = {"float32": explorer.result.float_accuracy, "per tensor, min-max": explorer.result.accuracy}
 explorer.reset()
-guess_hard.reveal(steps["per tensor, min-max"], "Channels of very different sizes have to share one scale. In the smallest ones, all the weights become 0.")
+guess_hard.reveal(steps["per tensor, min-max"], "Channels of very different sizes share one scale. In the smallest, all weights become 0.")
 
 # %% [markdown]
 # It helps to give each channel of the weights its own scale. Do more images help as well?
@@ -191,12 +191,12 @@ guess_samples
 # %%
 print(varied := lab.vary("samples", (1, 32, 256, 1000), network="channels rescaled"))
 fewer = varied.accuracies[1000] < varied.accuracies[1]
-guess_samples.reveal("it falls" if fewer else "it rises", "With more images, the largest value grows, and the steps become coarser.")
+guess_samples.reveal("it falls" if fewer else "it rises", "More images widen the range. Here, coarse steps do more harm than clipped values.")
 
 # %% [markdown]
 # ## The staircase
 #
-# Now we try all the methods, each with a scale per channel. The last three are PyTorch's own observers. The last bar of the picture is **quantization-aware training** (QAT): six epochs of training with the rounding included ([page](page:qat_with_fbgemm)).
+# Now we try all the methods, each with a scale per channel. The last three are PyTorch's own observers. The last bar of the picture is **quantization-aware training** (QAT): six epochs of training that include the rounding ([page](page:qat_with_fbgemm)).
 
 # %%
 print(varied := lab.vary("method", ptq_config.METHODS, network="channels rescaled"))

@@ -104,7 +104,7 @@ print(f"{mine.size:,} codes, all equal; the first five: {mine[:5]}")
 # %% [markdown]
 # ## Affine or symmetric?
 #
-# The scheme that you have just derived is called **affine**. The **symmetric** scheme uses signed codes and the range from $-m$ to $m$, where $m$ is the largest absolute value. Its zero point is 0, which makes all later arithmetic cheaper.
+# The scheme that you have just derived is called **affine**. The **symmetric** scheme uses signed codes and the range from $-m$ to $m$, where $m$ is the largest absolute value. Its zero point is 0, which makes all later arithmetic cheaper. (The lowest code, -128, lies one step below $-m$.)
 #
 # The disadvantage becomes clear when the values are not centred on zero. After a ReLU, for example, no value is negative.
 

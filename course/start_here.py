@@ -105,6 +105,6 @@ before_the_course()
 #
 # You can read the pages in order, or read the core path first and then choose what you need.
 #
-# **When something goes wrong,** for instance when an explorer no longer responds, open the menu **Kernel** and choose **Restart Kernel and Run All Cells**. Your guesses are not lost.
+# **When something goes wrong:** if an explorer no longer responds, for instance, open the menu **Kernel** and choose **Restart Kernel and Run All Cells**. Your guesses are not lost.
 #
 # **Sources.** The course uses images of handwritten digits (Optical Recognition of Handwritten Digits, UCI), a photograph (Rachel Michetti, CC0), and a small network that was trained on the digits for this course. For details, see `qviz/data/SOURCES.md`.

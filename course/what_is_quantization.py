@@ -182,7 +182,7 @@ record(guess_greys, guess_error, guess_bits)
 # 2. To quantize, divide by the scale, round, and clip. To dequantize, multiply by the scale.
 # 3. Rounding changes a value by at most half a step.
 # 4. Each bit that you remove makes the mean squared error about four times as large (6 dB).
-# 5. An answer can change only if the errors of the logits exceed its margin. With too few bits, the accuracy drops sharply.
+# 5. An answer does not change as long as the errors of the logits are small compared with its margin. With too few bits, the accuracy drops sharply.
 
 # %% [markdown]
 # ## Exercises

@@ -114,7 +114,7 @@ MISTAKES = {  # number, answer: a part of the hint
     ("ptq_with_fbgemm.2", lambda x, bits: x.max() / ((2**bits - 1) / 2)): "a negative weight",
     ("ptq_with_fbgemm.2", lambda x, bits: 1.0): "half of the distance",
     ("ptq_with_fbgemm.3", lambda w1, b1, w2, s: (w1 * s[:, None], b1 / s, w2 / s)): "bias is divided by the factor",
-    ("ptq_with_fbgemm.3", lambda w1, b1, w2, s: (w1 * s[:, None], b1 + s, w2 / s)): "What else is added before the ReLU?",
+    ("ptq_with_fbgemm.3", lambda w1, b1, w2, s: (w1 * s[:, None], b1 + s, w2 / s)): "What else is added?",
     (
         "ptq_with_fbgemm.3",
         lambda w1, b1, w2, s: (w1 * s[:, None], b1 * s, w2 * s),

@@ -14,7 +14,7 @@ WEIGHTS = [RNG.standard_normal(50), np.array([-4.0, 1.0]), np.array([-1.0, 4.0])
 JOINTS = [(*map(RNG.standard_normal, ((5, 4), (5,), (3, 5))), 2.0 ** RNG.integers(-4, 5, 5)) for _ in range(3)]
 
 
-@exercise(1, "All these scales together take only a few hundred bytes, so they are the cheapest improvement on this page.")
+@exercise(1, "Together, these scales take only a few hundred bytes: they are the cheapest improvement on this page.")
 def scales_of_the_network(answer) -> None:
     """Ask how many weight scales the digits network has, one for each output channel."""
     count = number_of(answer, "a number of scales")
@@ -83,7 +83,7 @@ def _why(parts, b1, w2, s) -> str:
         return "Each column of w2 reads one channel, and must be divided by its factor."
     if np.allclose(parts[1], b1 / s):
         return "The bias is divided by the factor, but its row of w1 is multiplied by it."
-    return "What else is added before the ReLU?"
+    return "What else is added?"
 
 
 def _two_layers(x, w1, b1, w2):

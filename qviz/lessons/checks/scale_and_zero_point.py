@@ -73,7 +73,8 @@ def symmetric_scale(answer) -> None:
             raise Hint(f"{x[np.abs(x).argmax()]:.3f} lies beyond the range, which ends at {reach:.3f}, and is clipped.")
         if reach > np.abs(x).max() * 1.000001:
             raise Hint(
-                f"The range ends at {reach:.3f}, but no magnitude exceeds {np.abs(x).max():.3f}, so the steps are too wide."
+                f"The range ends at {reach:.3f}, but no magnitude exceeds {np.abs(x).max():.3f}. "
+                "So the steps are too wide."
             )
 
 
@@ -113,4 +114,4 @@ def own_qparams(answer) -> None:
         if ends[0] > lo + scale * 0.51 or ends[1] < hi - scale * 0.51:
             raise Hint(f"{asked} the levels go from {ends[0]:.3f} to {ends[1]:.3f}: they do not cover the range.")
         if not np.isclose(scale * (qmax - qmin), max(hi, 0) - min(lo, 0)):
-            raise Hint(f"{asked} the scale is {scale:.5f}: finer or coarser than the range requires once it includes 0.")
+            raise Hint(f"{asked} the scale is {scale:.5f}: finer or coarser than needed for a range with 0 in it.")

@@ -33,7 +33,7 @@ def codes_by_hand(answer) -> None:
 
 @exercise(
     2,
-    "One of the eight bits is spent on the sign, although no value is negative. A zero point avoids this, as the next page shows.",
+    "One of the eight bits is spent on a sign that is always positive. The next page shows how to avoid this.",
 )
 def codes_never_used(answer) -> None:
     """Ask for how many of 256 codes values have that are never negative."""
@@ -48,7 +48,7 @@ def codes_never_used(answer) -> None:
         raise Hint("The picture called After shows the number of levels used.")
 
 
-@exercise(3, "Round to the nearest integer, and clip before the cast, because a number that does not fit into int8 wraps around.")
+@exercise(3, "Round to the nearest integer, and clip before the cast: a number too large for int8 wraps around.")
 def broken_quantizer(answer) -> None:
     """Ask for a function from floats and a scale to int8 codes: nearest level, saturated at the ends."""
     refuse_unchanged(answer, lambda x, scale: (x / scale).astype(np.int8), CASES)
@@ -61,6 +61,6 @@ def broken_quantizer(answer) -> None:
         wide = codes.astype(np.float64)
         inside = np.abs(x) <= 127 * scale
         if (np.abs(wide * scale - x)[inside] > scale * 0.5000001).any():
-            raise Hint("A number changes by more than half a step, because a cast to an integer type cuts off the decimals.")
+            raise Hint("A number changes by more than half a step: a cast to an integer type cuts off the decimals.")
         if ((x > 127.5 * scale) & (codes != 127)).any() or ((x < -128.5 * scale) & (codes != -128)).any():
             raise Hint("A number beyond the range must get the last code, -128 or 127. Try -9.0 and 9.0, scale 0.05.")
