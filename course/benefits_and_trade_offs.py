@@ -1,5 +1,5 @@
 # %% [markdown]
-# Quantization promises three benefits: a smaller model, faster answers and lower power consumption. The price is some accuracy and a more complex workflow. On this page you do not have to take any of this on trust: you count or measure each of them, or see where the figures come from.
+# Quantization promises smaller models, faster answers and lower power consumption. The price is some accuracy and a more complex workflow. Here you count or measure each of them, or see where the figures come from.
 
 # %%
 from qviz.experiments import measured_speed
@@ -9,9 +9,9 @@ from qviz.widgets import EnergyExplorer, SizeExplorer, SpeedExplorer
 # %% [markdown]
 # ## Size: count the bytes
 #
-# A weight takes 4 bytes in float32 and one byte in int8. So a network shrinks to about a quarter of its size. It is slightly more than a quarter, because the scales, zero points and **biases** have to be stored as well.
+# Codes in int8 take a quarter of the bytes of float32, but scales, zero points and **biases** have to be stored as well.
 #
-# Each bar below represents one layer. Change **Bits**, and then choose more scales under **One scale**. What happens to conv1, the smallest layer?
+# Each bar is one layer. Change **Bits**, and then choose more scales under **One scale**. What happens to conv1, the smallest layer?
 
 # %%
 sizes = SizeExplorer()
@@ -25,11 +25,11 @@ for granularity in ("per tensor", "per channel", "per 32 weights", "per 8 weight
 sizes.reset()
 
 # %% [markdown]
-# **Notice:** the smaller the groups of weights that share a scale, the more bytes the scales take. Here each scale has 16 bits. With groups of 32 weights, this is half a bit per weight. With groups of 8 weights, it is two bits per weight, which is half as much as the codes themselves.
+# **Notice:** the fewer weights share a scale, the more the scales cost. In groups of 8 weights, a 16-bit scale takes two bits per weight, half as much as the 4-bit codes.
 #
 # ## What a file really holds
 #
-# The explorer assumes that codes are packed, so that one byte contains two 4-bit codes. Now we quantize the real network with torch, to 8, 4 and 2 bits, and save it each time.
+# The explorer assumes that one byte contains two 4-bit codes. Now we save the network with torch, quantized to 8, 4 and 2 bits.
 
 # %%
 guess_file = Prediction("You save the 4-bit and the 8-bit network with torch.save. How large is the file of the 4-bit network, compared with the other?", {"half the size": 0.5, "three quarters of the size": 0.75, "the same size": 1.0})
@@ -48,9 +48,9 @@ for bits in (8, 4, 2):
 guess_file.reveal(size[4] / size[8], "torch stores each code in a whole byte. Fewer bits make the file smaller only if the codes are packed.")
 
 # %% [markdown]
-# `saved_model.save(network, "digits.safetensors", packed=True)` writes a packed file, and `saved_model.load` restores exactly the same network from it.
+# `saved_model.save(network, "digits.safetensors", packed=True)` writes a packed file, and `saved_model.load` restores exactly the same network.
 #
-# Because our network is small, names, shapes and 8-byte scales make up a large part of the file. In a network with a million weights, they hardly matter:
+# In our small network, names, shapes and 8-byte scales take up much of the file. With a million weights, they hardly matter:
 
 # %%
 from qviz.pytorch.labs import speed
@@ -64,7 +64,7 @@ print(f"{state_dict_bytes(wide).file_bytes / found.file_bytes:.2f} times smaller
 # %% [markdown]
 # ## Speed: measure it here
 #
-# You often read that integer arithmetic is faster. The following times were measured on one machine:
+# You often read that integer arithmetic is faster. Here is one machine:
 
 # %%
 from qviz.plots import accuracy_by_bits, latency_bubbles, speed_ratios
@@ -72,18 +72,18 @@ print("Measured on:", measured_speed.MACHINE)
 speed_ratios({f"{e.width} wide, batch {e.batch}": e.times_as_fast for e in measured_speed.EXAMPLE}, "How many times as fast is int8?")
 
 # %% [markdown]
-# To measure your own machine, press *Measure speed*. This takes a second or two and uses one thread. Each case is run a few times as a warm-up and then 30 more times. The bars show the median and the short lines the spread. These times are not stored with the page, because they are different on each machine.
+# Press *Measure speed* to measure yours. The bars show the median of 30 runs with one thread, and the short lines the spread.
 #
-# The plot on the right is the **roofline** for the case marked with a star. A processor can perform only a certain number of operations per second. This limit is the horizontal part of the line. The memory can deliver only a certain number of bytes per second. This limit is the sloping part, and a computation can exceed it only if its data are in a cache. The **arithmetic intensity**, which is the number of operations per byte, determines which of the two limits applies. The short bar is a third limit: the time that it takes to call the layers.
+# On the right, the **roofline** shows two limits for the case marked with a star: how many operations the processor can perform per second (horizontal), and how many bytes the memory can deliver (sloping). The **arithmetic intensity**, the number of operations per byte, determines which one applies. The short bar is a third limit, the time for calling the layers.
 
 # %%
 timing = SpeedExplorer(speed.SpeedLab())
 timing
 
 # %% [markdown]
-# **Notice:** in some cases int8 is slower, as in the picture above. With narrow layers and single inputs there is so little to compute that the time for the calls dominates, and int8 needs additional calls to quantize the input and dequantize the output. Tick **Convert around every layer** and measure again to see the cost of these conversions. With wide layers and large batches, int8 is several times as fast.
+# **Notice:** with narrow layers and single inputs, int8 is slower. The calls take most of the time, and int8 needs more of them, to quantize the input and dequantize the output. Tick **Convert around every layer** and measure again to see what they cost. With wide layers and large batches, int8 is several times as fast.
 #
-# The number of operations and of bytes can be computed without measuring a time:
+# The operations and bytes can be computed:
 
 # %%
 for width, batch in ((16, 1), (256, 1), (1024, 256)):
@@ -96,11 +96,9 @@ timing.reset()
 # %% [markdown]
 # ## Power: an estimate and its source
 #
-# Both arithmetic and moving data consume energy. In 2014, Mark Horowitz published the energy of each operation for a 45 nm chip. In float32, a multiplication takes 3.7 pJ and an addition 0.9 pJ. In int8, the multiplication takes 0.2 pJ, and the addition in int32 takes 0.1 pJ, so the two together need about 15 times less energy. Reading 64 bits takes 10 pJ from a small cache, and 1,300 to 2,600 pJ from the main memory (**DRAM**).
+# Arithmetic and moving data both consume energy. According to Mark Horowitz (2014, for 45 nm), a multiplication and an addition take 3.7 + 0.9 pJ in float32, and 0.2 + 0.1 pJ with int8 products and int32 sums. Reading 64 bits takes 10 pJ from a small cache, and 1,300 to 2,600 pJ from the main memory (**DRAM**).
 #
-# The following *estimate* is based on these figures. It does not include energy that is the same for float32 and int8, such as the energy for reading instructions, so the true saving is smaller.
-#
-# In the explorer, change **Data live in** from DRAM to one of the caches. Then reduce **Weight bits**.
+# Our *estimate* uses these figures. It leaves out what is the same for float32 and int8, such as reading instructions, so the true saving is smaller.
 
 # %%
 guess_power = Prediction("All data are read from DRAM. By which factor does int8 reduce the total energy, compared with float32?", {"4 times": 4, "8 times": 8, "15 times": 15})
@@ -120,7 +118,9 @@ power.reset()
 guess_power.reveal(saved, "Most of the energy is used for moving data, and int8 moves a quarter of the bytes.")
 
 # %% [markdown]
-# Some processors have an energy counter called **RAPL**. If the counter can be read on your machine, the next cell uses it to measure the wide network.
+# In the explorer, change **Data live in** from DRAM to one of the caches, and then reduce **Weight bits**.
+#
+# Some processors have an energy counter, **RAPL**. If yours can be read, the next cell uses it:
 
 # %%
 from qviz.pytorch.labs.power import Counter
@@ -131,7 +131,7 @@ LocalResult("How much energy does the wide network need, according to the energy
 # %% [markdown]
 # ## Accuracy: the cost of fewer bits
 #
-# **W3A4** means 3 bits for the weights and 4 bits for the activations. The next cell compares our network rounded after training (PTQ) with the same network trained further with simulated rounding (QAT), for ten epochs and with three random seeds. The trainings are the stored ones of [page](page:qat_with_fbgemm), where you can repeat them.
+# **W3A4** means 3 bits for weights and 4 for activations. Here we compare rounding after training (PTQ) with ten more epochs of training with simulated rounding (QAT), using the stored runs of [page](page:qat_with_fbgemm):
 
 # %%
 from qviz.pytorch.labs.qat_lab import QATLab
@@ -143,13 +143,11 @@ found = {"PTQ": [run.accuracies[0] for run in runs[::3]], "QAT": [run.accuracies
 accuracy_by_bits([run.config.name for run in runs[::3]], found, runs[0].float_accuracy, images=359)
 
 # %% [markdown]
-# With few bits, the accuracy of PTQ drops sharply, and QAT recovers most of it. [Page](page:qat_with_fbgemm) explains how. Each marker is one run, and the line connects the medians of the three runs. The thin lines are 95 % confidence intervals. With 359 images you cannot distinguish 97 % from 98 %, so the differences between W4A4 and W3A4 are not significant. The drop of PTQ at W2A4 is.
+# Each marker is one run, and the thin lines are 95 % confidence intervals. With 359 images you cannot distinguish 97 % from 98 %, so the differences between W4A4 and W3A4 are not significant. But the drop of PTQ at W2A4 is significant, and QAT recovers most of it.
 #
 # ## Which layers need more bits?
 #
-# So far, all layers had the same number of bits. Now each layer can have a different one. With 2 to 8 bits or float32 for each of the four layers, there are 4,096 different networks. Only their weights are quantized, with the ranges that have the smallest mean squared error (mse). How many training images each network gets right is stored with qviz. (`tools/make_networks.py` makes the file, and its tests measure it again.) The next cell measures an eighth of the networks here, those with 2 bits in *conv1*, and compares. Set `again` to `True` to measure all of them. Such a series of measurements is called a **sweep**: it uses all the cores of your computer and shows its progress, and if you interrupt it, the results so far are kept.
-#
-# The results do not depend on the number of cores. The sweep uses joblib, so you can also run it on a Dask cluster: call `dask.distributed.Client()` first, and put the line into `with joblib.parallel_config("dask"):`.
+# If each of the four layers has 2 to 8 bits or stays in float32, there are 4,096 different networks. Only weights are quantized, with the ranges that have the smallest mean squared error (mse). Their results on the training images are stored with qviz. To compare, the next cell measures an eighth of them again, those with 2 bits in *conv1*. (Set `again` to `True` to measure them all.) Such a **sweep** can use all your cores, and keeps its results if you interrupt it.
 
 # %%
 from functools import partial
@@ -163,7 +161,7 @@ same = [(part.right[0] == right).all() for part, right in zip(done.results, trai
 print(done, "- equal to the stored ones:", all(same), "-", training.right.size, "networks,", training.images, "images")
 
 # %% [markdown]
-# The **sensitivity** of a layer is the loss of accuracy when you quantize only this layer and leave the others in float32. The first layer is the smallest one, and fc1 is by far the largest.
+# The **sensitivity** of a layer is the loss of accuracy when only this layer is quantized and the others stay in float32.
 
 # %%
 guess_layer = Prediction("Only one layer is quantized, to 2 bits. With which layer is the loss of accuracy largest?", ["conv1, the first", "conv2", "fc1, the largest", "fc2, the last"])
@@ -180,13 +178,9 @@ worst = min(LAYERS, key=lambda layer: alone(test.right, layer)[0])
 guess_layer.reveal(next(c for c in guess_layer.choices if c.startswith(worst)), "It is neither the first layer nor the largest one.")
 
 # %% [markdown]
-# Now you can trade size against accuracy. Each dot below is a network with 2 to 8 bits in each layer. Its quality is measured by the SQNR of the logits, because the accuracy on 359 images is too coarse. A network is on the **Pareto front** if no other network is both smaller and better. The networks in the shaded box are smaller and better than yours.
+# Each dot is a network with 2 to 8 bits per layer, and the star is yours. We use the SQNR of the logits, because the accuracy on 359 images is too coarse. A network is on the **Pareto front** if no other network is both smaller and better. The networks in the shaded box are smaller and better than yours.
 #
-# Move the four sliders so that the star, which marks your network, lies on the front. Then choose a different **Weight range**.
-#
-# Press *Measure speed* to add the time as a third criterion. The kernels that we use exist only for float32 and 8 bits, so networks with fewer bits run on the 8-bit kernels. So using fewer than 8 bits makes our network smaller, but not faster.
-#
-# The front is chosen and evaluated with the same 359 test images, so it looks slightly better than it really is.
+# Move the four sliders until the star lies on the front. Then press *Measure speed*. There are kernels only for float32 and 8 bits, so fewer bits make our network smaller, but not faster.
 
 # %%
 pareto = ParetoExplorer(speed.DigitsSpeed(), method="mse", score="SQNR")
@@ -209,9 +203,9 @@ speeds = {"float32": (r.float_latency.median_ms, r.float_latency.spread_ms, r.fl
 LocalResult("Which of these networks is fast, and which is accurate?", lambda: latency_bubbles(speeds))
 
 # %% [markdown]
-# This picture compares time, accuracy and size for three ways to quantize the network to 8 bits. It is measured on *your* machine, with one thread and batches of 32 images. The area of each bubble is proportional to the size of the file.
+# This picture compares three 8-bit networks on *your* machine. The area of a bubble shows the size of the file.
 #
-# With **mixed precision**, sensitive layers get more bits than the others. How do you choose the bits for a given size? The *greedy* method starts with 8 bits everywhere. In each step, it removes one bit from the layer in which this causes the smallest loss per byte saved. The *exact* method compares all networks that are small enough. Both use the training images, and the loss is the Kullback-Leibler divergence between the outputs of the quantized and the float network. The chosen networks are then evaluated on the test images.
+# With **mixed precision**, sensitive layers get more bits. The *greedy* method starts with 8 bits everywhere, and keeps removing one bit where this causes the smallest loss per byte saved. The *exact* method compares all networks that are small enough. Both use the training images, and the loss is the Kullback-Leibler divergence from the float network. We then evaluate the chosen networks on the test images.
 
 # %%
 guess_percent = Prediction("You start from 3 bits everywhere and may use one percent more bytes, in the layers where they help most. How large is the divergence on the test images, compared with 3 bits everywhere?", {"about 95 %": 0.95, "about 80 %": 0.8, "about 40 %": 0.4})
@@ -230,15 +224,15 @@ for bits in (4, 3):
 guess_percent.reveal(test.divergence[at] / test.divergence[place(3)], "Small layers can be sensitive, and more bits for them cost few bytes.")
 
 # %% [markdown]
-# **Notice:** the network found by *exact* is smaller than the one with 4 bits everywhere, and has a smaller divergence and a higher SQNR. (A difference of a few images can be due to chance, so look at these two measures, which use all ten logits of every image.) With one percent more bytes, the improvement is much larger. At 3 bits, *exact* finds no better network of the same size, so the additional percent is needed.
+# **Notice:** *exact* finds a network that is smaller and better than 4 bits everywhere. (Compare the divergence or the SQNR, because a few images can be due to chance.) At 3 bits, it finds a better one only with one percent more bytes.
 #
-# *Greedy* does worse. With the size of 4 bits everywhere as the limit, it ends at a network that is smaller, but has a larger divergence than the uniform one. The reason is that it removed a bit from fc1, the largest layer, and cannot undo this step. At 3 bits, its divergence is smaller than that of the uniform network, but so is its SQNR.
+# *Greedy* does worse at 4 bits, because it removed a bit from fc1, the largest layer, and cannot undo this step.
 #
-# The network that is best on one set of images need not be the best on another. So use different images for choosing and for evaluating, as we did here.
+# The best network on one set of images may not be the best on another, so choose and evaluate with different images. (The front above uses the same ones for both, so it looks slightly too good.)
 #
 # ## Complexity: three methods compared
 #
-# **Dynamic** quantization needs only one line of code. **Static** post-training quantization also needs a calibration sample, and **quantization-aware training** (QAT) needs labels and a training loop. The next cell applies all three to our network, using only torch. It counts the lines of code, the steps, and the images that were processed. Each step is another opportunity to make a mistake, as you saw on [page](page:when_it_goes_wrong). `print(ways.ways[2].code)` prints the code of the last one.
+# **Dynamic** quantization needs one line of code. **Static** quantization also needs a calibration sample, and **quantization-aware training** (QAT) needs labels and a training loop. The next cell applies all three to our network, and counts lines, steps and images. Each step is another opportunity to make a mistake, as you saw on [page](page:when_it_goes_wrong). `print(ways.ways[2].code)` prints the code for QAT.
 
 # %%
 from qviz.pytorch.labs import pipelines
@@ -248,7 +242,7 @@ LocalResult("How many seconds did each method take?", ways.times)
 # %% [markdown]
 # ## Which method should you choose?
 #
-# Answer the questions in this explorer, and it compares eight methods for you. A cross means that a method is ruled out. The frame marks the method that has the fewest disadvantages among the remaining ones. The text below the picture gives the reasons with their sources, and the code. The bars were measured on *our* network, so measure your own before you decide.
+# Answer the questions, and the explorer compares eight methods. A cross rules a method out, and the frame marks the remaining one with the fewest disadvantages. The bars were measured on *our* network, so measure yours before you decide.
 
 # %%
 decision = DecisionExplorer(bits=3, inputs="labelled training set", retrain=True)
@@ -263,10 +257,10 @@ record(guess_file, guess_power, guess_layer, guess_percent)
 # %% [markdown]
 # ## In five lines
 #
-# 1. Size can be computed. int8 codes take a quarter of the bytes, plus scales, biases and headers. Fewer than 8 bits make a file smaller only if the codes are packed.
-# 2. Speed has to be measured. Wide layers with large batches become faster, whereas small layers can become slower.
-# 3. Energy depends more on the number of bytes moved than on the arithmetic.
-# 4. With 8 bits, our network loses no accuracy beyond chance. Measure yours, and if you need fewer bits, give the sensitive layers more bits than the others.
+# 1. Size can be computed: a quarter of the bytes with int8, plus scales, biases and headers. Fewer bits help only if they are packed.
+# 2. Speed has to be measured. Wide layers with large batches become faster, but small layers can become slower.
+# 3. Energy depends more on the bytes moved than on the arithmetic.
+# 4. With 8 bits, our network loses no accuracy beyond chance. With fewer, give the sensitive layers more bits than the others.
 # 5. Complexity increases from dynamic to static quantization to QAT. Choose the simplest method that is accurate enough.
 
 # %% [markdown]
@@ -275,7 +269,7 @@ record(guess_file, guess_power, guess_layer, guess_percent)
 # Each check gives you immediate feedback, and a hint if your answer is wrong. You can leave an exercise empty and come back to it later.
 
 # %% [markdown]
-# **1.** In the first explorer, choose the network *wide* and find its size with 5 bits and one scale per channel. For which settings of **One scale** is it *larger* than that with 4 bits?
+# **1.** In the first explorer, choose the network *wide*, and find its size with 5 bits and one scale per channel. Now reduce it to 4 bits. For which settings of **One scale** is the 4-bit network *larger* than the 5-bit network was?
 
 # %%
 larger = None  # names, such as ["per tensor", "per channel"]
@@ -299,7 +293,7 @@ inputs_at_once = next(b for b in range(1, 100) if 2e6 * b / 100e6 > 4 * (1e6 + 2
 check("benefits_and_trade_offs.2", inputs_at_once)
 
 # %% [markdown]
-# **3. Spot the bug.** A report claims that 4-bit weights make a model 8 times smaller, and computes the size with this function. But the weights of each output are divided into groups with a 16-bit scale each, and the size of a file is a whole number of bytes. Fix the function. You can ignore the biases.
+# **3. Spot the bug.** A report claims that 4-bit weights make a model 8 times smaller, and computes the size with this function. But the weights of each output are divided into groups, each group has a 16-bit scale, and the size of a file is a whole number of bytes. Fix the function. You can ignore the biases.
 
 # %%
 def size_in_bytes(outputs, inputs, bits, group):

@@ -52,7 +52,7 @@ failures.check_repair("uncalibrated", bench)
 guess_default.reveal(failures.right(bench.model), "Each activation is rounded to an integer. The accuracy drops, but not so far that you would notice it immediately, and this makes the mistake dangerous.")
 
 # %% [markdown]
-# **Cause.** The observers have not seen any data, so each returns the default scale and zero point. Torch only prints a warning.
+# **Cause.** The observers have not seen any data, so each returns the default scale and zero point.
 #
 # **Fix.** Run typical inputs through the model: add `prepared(failures.images())` before `convert`. *Then try `100 * failures.images()`. The warning is gone, but how accurate is the network?*
 #
@@ -146,7 +146,7 @@ guess_zero.reveal(int(symmetric.calculate_qparams()[1]), "torch places 0.0 in th
 # %% [markdown]
 # **Cause.** The codes below 128 represent negative values. After a ReLU there are none, so half of the codes are wasted, which is the same as losing one bit.
 #
-# **Fix.** Use the affine scheme for activations: omit `qscheme`, or write `torch.per_tensor_affine`. The symmetric scheme is meant for weights.
+# **Fix.** Use the affine scheme for activations: omit `qscheme`, or write `torch.per_tensor_affine`.
 #
 # ## 8. A percentile that clips too much
 #
@@ -179,7 +179,7 @@ failures.check_repair("slower", layer)
 #
 # ## 10. Different answers on a different computer
 #
-# The last problem is the hardest to notice: there is no message, and it occurs only on some computers. In 2020, a user reported this sum (pytorch issue 44939):
+# The last problem is the hardest to notice: there is no message, and it occurs only on some computers. In 2020, a user reported this sum:
 
 # %%
 guess_sum = Prediction("The correct sum is 211 * 71 + 171 * 107 = 33,278. The processor adds the two products in 16 bits, signed. Which result does it give?", {"33,278": 33278, "32,767": 32767, "-32,258": -32258})
