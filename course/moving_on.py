@@ -1,5 +1,5 @@
 # %% [markdown]
-# You know how to quantize the digits network with `prepare` and `convert`. Here we quantize the same network with the library that replaces them, and measure every claim. Are the answers the same? Are the integers the same? Which layers really multiply integers? (The whole page takes about half a minute to run.)
+# You know how to quantize the digits network with `prepare` and `convert`. Here we quantize the same network with the library that replaces them, and test every claim by measuring. Are the answers the same? Are the integers the same? Which layers really multiply integers? (The whole page takes about half a minute to run.)
 
 # %%
 import numpy as np
@@ -15,20 +15,20 @@ from qviz.pytorch.migration.backends import BACKENDS
 # %% [markdown]
 # ## What is going away
 #
-# PyTorch says so itself, at nearly every call of its old quantization functions. The other pages suppress this warning. Here it is:
+# Nearly all of PyTorch's old quantization functions print a warning when you call them. The other pages suppress it. Here it is:
 
 # %%
 print(migration_lab.deprecation_notice())
 
 # %% [markdown]
-# Release 2.10 is out, and the code still runs: PyTorch's documentation now says "in 2.10 if there are no blockers", or later. The types `quint8` and `qint8` are deprecated too. So old code works today, but a later release will break it.
+# Release 2.10 is out, and the old code still runs. PyTorch's documentation now says "in 2.10 if there are no blockers", or later. The types `quint8` and `qint8` are deprecated too. So old code works today, but a later release will break it.
 #
 # The replacement is a separate library, **torchao**. It has two parts:
 #
-# * The function `quantize_` changes the weights of a model in place. It is made for linear layers, as in language models.
-# * **PT2E** exports the network as a graph, and quantizes the graph. It is made for weights *and* activations, as in our network.
+# * The function `quantize_` changes the weights of a model in place. It is made mainly for language models.
+# * **PT2E** exports the network as a graph and quantizes this graph. It is made for weights *and* activations, as in our network.
 #
-# Some of its features need a C++ compiler or a **GPU**. The next cell shows what your machine has; no other cell depends on either of them. If torchao itself is missing, the lines that need it say how to install it, and the others still run.
+# Some features need a C++ compiler or a **GPU**, but no cell on this page does. The next cell shows what your machine has. If torchao is missing, the lines that need it tell you how to install it, and the others still run.
 
 # %%
 LocalResult("What does your machine have?", torchao_env.describe)
@@ -36,7 +36,7 @@ LocalResult("What does your machine have?", torchao_env.describe)
 # %% [markdown]
 # ## The old method, once more
 #
-# This is the calibrated network from [page](page:ptq_with_fbgemm), with PyTorch's own min-max observers. The lab builds it, runs it on the 359 test images, and records every product that PyTorch really computes.
+# This is the calibrated network from [page](page:ptq_with_fbgemm), with PyTorch's own min-max observers. The lab builds it, runs it on the 359 test images, and records all the products that PyTorch really computes.
 
 # %%
 lab = MigrationLab()
@@ -48,7 +48,7 @@ print(lab.table(["float", "torch.ao static"]))
 #
 # ## First part: `quantize_`
 #
-# It takes one call, and needs no stubs, no observers and no data. Our network has two convolutions and two linear layers.
+# It takes a single call, without stubs, observers or data. Our network has two convolutions and two linear layers.
 
 # %%
 print(BACKENDS["quantize_ int8 weights"].code)
@@ -66,39 +66,39 @@ print("quantized:", ", ".join(int8.layers))
 guess_layers.reveal(len(int8.layers) or float("nan"), "Only the linear layers. The convolutions stay float, and there is no warning.")
 
 # %% [markdown]
-# **Notice** the end of that line. The weights are integers on disk, but no layer multiplies integers: each weight is turned back into a float first. This is **weight-only quantization**. It saves memory, but no arithmetic.
+# **Notice** the end of the first line: no layer multiplies integers. The weights are integers on disk, but each of them is converted back to a float before it is used. This is **weight-only quantization**. It saves memory, but it does not make the arithmetic cheaper.
 #
-# Are the integers the same as before?
+# Are the integers the same as with the old method?
 
 # %%
 print(lab.compare_weights("quantize_ int8 weights"))
 
 # %% [markdown]
-# No weight differs from the old method. The rule is the same: scale = max|w| / 127.5. On the same grid, qviz differs in a handful of weights, which lie so close to the middle between two codes that float32 and float64 round them differently. qviz's own rule divides by 127, and that changes many codes by one step.
+# They are all the same, because the rule is the same: scale = max|w| / 127.5. With this scale, qviz differs in a handful of weights that are so close to the middle between two codes that float32 and float64 round them differently. Its own rule divides by 127, which changes many codes by one step.
 #
 # ## Integers in the arithmetic
 #
-# Two more configurations quantize the inputs as well. **Dynamic** quantization finds the range of each input when it arrives. **Static** quantization is given the ranges beforehand.
+# Two more configurations quantize the inputs as well. **Dynamic** quantization determines the range of each input when it arrives. **Static** quantization uses ranges that were measured in advance.
 
 # %%
 dynamic = ["torch.ao dynamic", "quantize_ dynamic"]
 print(lab.table([*dynamic, "quantize_ static"]))
 
 # %% [markdown]
-# Now the two linear layers multiply integers, as in the old dynamic method. But `quantize_` has no calibration step: for *static* quantization you have to put an observer before each layer by hand, and pass its scale on.
+# Now the two linear layers multiply integers, as with the old dynamic method. But `quantize_` has no calibration step: for *static* quantization, you have to put an observer before each layer by hand and pass on its scale.
 #
-# The two dynamic methods are not the same. Take 32 images, first one at a time, and then all in one batch. How many get different logits?
+# Are the two dynamic methods the same? To find out, we run 32 images one at a time, and then all of them in one batch. How many get different logits?
 
 # %%
 for name in dynamic:
     print(f"{name:18} {lab.batch_sensitivity(name):2.0f} of 32 images")
 
 # %% [markdown]
-# The old method finds one range for the whole batch, so an answer depends on the other images in the batch. The new method finds a range for each image.
+# The old method uses one range for the whole batch, so an answer depends on the other images in the batch. The new method determines a range for each image.
 #
 # ## Fewer bits
 #
-# Weights may have 1 to 8 bits.
+# With `quantize_`, weights can have 1 to 8 bits.
 
 # %%
 guess_bits = Prediction("4 bits instead of 8 for both linear layers. How large is the saved file, compared with the one with 8 bits?", {"half": 0.5, "three quarters": 0.75, "the same": 1.0})
@@ -114,17 +114,17 @@ print(int4)
 guess_bits.reveal(int4.size_bytes / int8.size_bytes, "This configuration gives each 4-bit code a byte of its own.")
 
 # %% [markdown]
-# The file is as large as before, and the accuracy is lower, so this configuration is useful only for experiments. torchao packs two codes into a byte in its formats for GPUs, and in a prototype for CPUs. That prototype needs a multiple of 16 outputs in a layer, and our last layer has 10.
+# The file is as large as before, and some answers have changed, so this configuration is useful only for experiments. torchao does pack two codes into a byte in its formats for GPUs, and in a prototype for CPUs. But in that prototype, the number of outputs of a layer has to be a multiple of 16, and our last layer has 10.
 #
 # ## Second part: PT2E
 #
-# For our network, this replaces `prepare` and `convert`. (The warning at the top of the page recommends `quantize_` to users of eager mode, but `quantize_` does not change convolutions.) There are four steps: export the graph, prepare it with a quantizer, run data through it, and **convert** it.
+# For our network, PT2E replaces `prepare` and `convert`. (The warning at the top of the page recommends `quantize_` to users of eager mode, but `quantize_` does not change convolutions.) There are four steps: export the graph, prepare it with a quantizer, run data through it, and **convert** it.
 
 # %%
 print(BACKENDS["PT2E histogram"].code)
 
 # %% [markdown]
-# There are no stubs, and nothing has to be fused, because the graph shows where each layer begins and ends. The quantizer for x86 uses histogram observers. To compare the integers with those of the old method, the lab gives it the same min-max observers.
+# You need no stubs and do not have to fuse anything, because the graph shows where each layer begins and ends. The quantizer for x86 uses histogram observers. To compare the integers with those of the old method, the lab gives it the same min-max observers.
 
 # %%
 guess_codes = Prediction("Same observers, same images. Put all 3,590 logits on the old grid: how many get a different code?", {"none": 0, "about 100": 100, "about 1,000": 1000})
@@ -141,13 +141,13 @@ guess_codes.reveal(same_observers, "It is the old network, bit for bit. Histogra
 # %% [markdown]
 # ## What runs
 #
-# Look at the table again: *integers in 0 of 4 layers*. Here is what ran, one operation after the other:
+# Look at the table again: *integers in 0 of 4 layers*. These are the operations that ran, in order:
 
 # %%
 print(lab.steps("PT2E"))
 
 # %% [markdown]
-# The graph quantizes each activation, and immediately turns it back into floats. The products are computed in float, from numbers on a grid. This is a **reference model**: it runs on every machine, and defines what integer kernels have to compute.
+# The graph quantizes each activation and immediately converts it back to floats. The products are computed in floating point, from values that lie on the levels. This is a **reference model**: it runs on every machine, and defines what integer kernels have to compute.
 
 # %%
 guess_size = Prediction("The converted graph is saved. How large is it, compared with the float network?", {"a quarter": 0.25, "the same": 1.0, "a quarter larger": 1.25})
@@ -162,7 +162,7 @@ guess_size.reveal(lab.measure("PT2E").size_bytes / lab.measure("float").size_byt
 # %% [markdown]
 # ## Real integer kernels
 #
-# The step from the reference to integer arithmetic is called **lowering**. There are two ways to do it. `torch.compile` generates C++ code, so it needs a compiler. `lower_pt2e_quantized_to_x86` uses oneDNN's ready-made kernels, and needs no compiler:
+# The step from the reference model to integer arithmetic is called **lowering**. There are two ways to do it. `torch.compile` generates C++ code, so it needs a compiler. `lower_pt2e_quantized_to_x86` uses oneDNN's ready-made kernels and needs no compiler:
 
 # %%
 print(lab.measure("PT2E lowered"))
@@ -170,9 +170,9 @@ print(f"different codes among 3,590 logits: {lab.different_codes('PT2E lowered')
 print(lab.steps("PT2E lowered"))
 
 # %% [markdown]
-# All four layers compute with integers again, and the answers are the same. A few logits differ by one step, because somewhere in the network a value very close to the middle between two codes was rounded the other way.
+# All four layers compute with integers again, and the answers are the same. A few logits differ by one step, because a value in the network was very close to the middle between two codes and was rounded the other way.
 #
-# There are three catches. The lowered network takes batches of one size only. It cannot be saved, so save the reference model, and lower it after loading. And PyTorch 2.13 writes a `view` after the second convolution, which the memory layout of the kernel does not allow; qviz replaces it with a `reshape`.
+# There are three catches. The lowered network accepts only one batch size. It cannot be saved, so you have to save the reference model and lower it after loading. And PyTorch 2.13 inserts a `view` after the second convolution, which the kernel's memory layout does not allow; qviz replaces it with a `reshape`.
 #
 # ## Old call, new call
 #
@@ -184,12 +184,12 @@ print(migration_table.table(lab))
 # %% [markdown]
 # Three lines do not match completely:
 #
-# * Dynamic: there is a range for each image instead of one for the batch, as above.
-# * `torch.quantize_per_tensor` adds the zero point before it rounds; `quantize_affine` rounds first. To show the difference, this line uses a grid that produces ties: the step is an eighth of full ink, and the zero point is odd. A pixel with an odd number of sixteenths lies halfway between two codes, and the two calls choose different ones.
-# * oneDNN: some values are rounded the other way, as above.
+# * `quantize_dynamic`: the new method uses a range for each image instead of one for the batch, as you saw above.
+# * `torch.quantize_per_tensor` adds the zero point before it rounds, whereas `quantize_affine` rounds first. To show the difference, this line uses a grid that produces ties: the step is an eighth of the largest pixel value, and the zero point is odd. A pixel with an odd number of sixteenths lies exactly halfway between two codes, and the two calls choose different ones.
+# * `lower_pt2e_quantized_to_x86`: oneDNN rounds some values the other way, as you saw above.
 
 # %% [markdown]
-# ## What you expected
+# ## Your guesses and the results
 
 # %%
 record(guess_layers, guess_bits, guess_codes, guess_size)
@@ -197,19 +197,19 @@ record(guess_layers, guess_bits, guess_codes, guess_size)
 # %% [markdown]
 # ## In five lines
 #
-# 1. `torch.ao.quantization` still runs, but it will be removed; torchao replaces it.
-# 2. By default, `quantize_` changes only linear layers, so count which layers multiply integers.
-# 3. PT2E replaces `prepare` and `convert`; with the same observers it gives the same integers.
-# 4. Its converted graph is a reference model in floats. Lowering, or `torch.compile`, gives you integer kernels.
-# 5. A network that is called quantized may be large on disk and compute in floats. Count its bytes and its products.
+# 1. `torch.ao.quantization` still runs, but it will be removed. torchao replaces it.
+# 2. By default, `quantize_` changes only linear layers, so check which layers multiply integers.
+# 3. PT2E replaces `prepare` and `convert`. With the same observers, it gives the same integers.
+# 4. Its converted graph is a reference model in floating point. Lowering it, or `torch.compile`, gives you integer kernels.
+# 5. A network that is called quantized may still be large on disk and compute in floating point. Count its bytes and its integer products.
 
 # %% [markdown]
 # ## Exercises
 #
-# Each check answers at once, and a wrong answer gets a hint. You can leave an exercise empty.
+# Each check gives you immediate feedback, and a hint if your answer is wrong. You can leave an exercise empty and come back to it later.
 
 # %% [markdown]
-# **1.** Write torchao's rule for the scale of symmetric weights with `bits` bits. It is the largest magnitude, divided by half of the distance between the lowest and the highest code.
+# **1.** Write torchao's rule for the scale of symmetric weights with `bits` bits. It is the largest absolute weight, divided by half of the distance between the lowest and the highest code.
 
 # %%
 def torchao_scale(w, bits):
@@ -223,7 +223,7 @@ def torchao_scale(w, bits):
 check("moving_on.1", torchao_scale)
 
 # %% [markdown]
-# **2.** The weights of *fc1* are 64 x 512, with 4 bits each. How many bytes do their codes take in the file that torchao saved here, and how many would they take if two codes shared a byte?
+# **2.** The weights of *fc1* are 64 x 512, with 4 bits each. How many bytes do their codes take in the file that torchao saved above, and how many would they take if two codes shared a byte?
 
 # %%
 fc1_bytes = None  # a pair, such as (100, 50)
@@ -235,7 +235,7 @@ fc1_bytes = (64 * 512, 64 * 512 // 2)
 check("moving_on.2", fc1_bytes)
 
 # %% [markdown]
-# **3. Spot the bug.** This function should count the layers that multiply integers, from the names of the operations that ran. For the converted graph above it counts many, although no layer multiplies integers. Fix it. The integer products above were `qconv_pointwise`, `qlinear_pointwise` and, with dynamic quantization, `_int_mm`.
+# **3. Spot the bug.** This function should count the layers that multiply integers, given the names of the operations that ran. For the converted graph above, it counts many, although no layer there multiplies integers. Fix it. The integer products above were `qconv_pointwise`, `qlinear_pointwise` and, with dynamic quantization, `_int_mm`.
 
 # %%
 def integer_layers(operations):
@@ -249,7 +249,7 @@ def integer_layers(operations):
 check("moving_on.3", integer_layers)
 
 # %% [markdown]
-# **4.** If you tell `quantize_` with `IntxWeightOnlyConfig` to quantize a convolution too, it uses one scale for each output channel *and* each position in the kernel. The weights of *conv2* are 32 x 16 x 3 x 3. How many scales is that, and how many would there be with one per channel?
+# **4.** With `IntxWeightOnlyConfig`, you can tell `quantize_` to quantize convolutions too. It then uses one scale for each output channel *and* each position in the kernel. The weights of *conv2* are 32 x 16 x 3 x 3. How many scales is that, and how many would there be with one per channel?
 
 # %%
 conv2_scales = None  # a pair
@@ -261,21 +261,21 @@ conv2_scales = (32 * 3 * 3, 32)
 check("moving_on.4", conv2_scales)
 
 # %% [markdown]
-# **5. The last exercise: a report on a model.** Quantize one network in two ways. W8A8 has 8 bits for weights and activations. W4 has 4 bits for the weights, with one scale per channel, and 8 for the activations. Then report the size, the accuracy and the speed of both, which of them failed (it lost more than two points), and why. `capstone.example()` trains a small network that you have not seen yet. If you have a model of your own, use that instead: you need a float network with stubs, inputs to calibrate on, test inputs and their labels.
+# **5. The last exercise: a report on a model.** Quantize one network in two ways. W8A8 has 8 bits for weights and activations. W4 has 4 bits for the weights, with one scale per channel, and 8 bits for the activations. Then report the size, the accuracy and the speed of both. Which of them failed, that is, lost more than two points of accuracy, and why? `capstone.example()` trains a small network that you have not seen yet. If you have a model of your own, use that instead: you need a float network with stubs, inputs for the calibration, and test inputs with their labels.
 #
-# 1. `ptq.quantize_model(model, ptq.PTQConfig(...), calibration_x)` makes each network, and `evaluate(model, quantized, x, y, repeats=30)` measures it. Print what it returns.
+# 1. `ptq.quantize_model(model, ptq.PTQConfig(...), calibration_x)` quantizes a network, and `evaluate(model, quantized, x, y, repeats=30)` measures it. Print what it returns.
 # 2. Fill in the report. The sizes are bytes on disk, and `times_as_fast` is the time of the float network divided by the time of the quantized one.
 # 3. `why` is a sentence or two. Name the layer that loses most, and give the figure that shows it.
 #
-# The check compares the figures. Whether the reasons are good, a person has to judge. Give each line 0, 1 or 2 points:
+# The check compares the figures, but only a person can judge the reasons. Give each line 0, 1 or 2 points:
 #
 # | | 0 points | 1 point | 2 points |
 # |---|---|---|---|
-# | *fair* | calibrated on the test data | separate data, one run | separate data, and says how much is chance |
+# | *fair* | calibrated on the test data | separate data, one run | separate data, and says how much may be due to chance |
 # | *size* | repeats "4 bits are an eighth" | measured | explains why W4 is no smaller than W8A8 here |
-# | *speed* | claimed | measured | says for which batch, machine and engine |
+# | *speed* | claimed | measured | states the batch size, the machine and the engine |
 # | *why* | "fewer bits" | names the weakest layer with its figure | changes one thing (scales, bits of one layer, calibrator) and shows the effect |
-# | *advice* | none | picks one of the two | says what to ship, and what would change that decision |
+# | *advice* | none | recommends one of the two | says what to ship, and what would change that decision |
 
 # %%
 model, calibration_x, x, y = capstone.example()  # or your own four
@@ -299,13 +299,13 @@ report = dict(measured=measured, size_bytes=size_bytes, accuracy=accuracy, times
 check("moving_on.5", report)
 
 # %% [markdown]
-# **And the whole course?** Nine questions about the same ideas as on the first page, with different numbers. For each wrong answer you are told which page to read again.
+# **And the whole course?** Here are nine questions about the same ideas as on the first page, with different numbers. For each wrong answer, you will see which page to read again.
 
 # %%
 after_the_course()
 
 # %% [markdown]
-# **How did your guesses change?** Here are the guesses of every page that you have read, and both sets of nine questions. (Score the questions above first, and then run the cell below.)
+# **How did your guesses change?** The next cell shows your guesses on every page that you have read, and your answers to both sets of nine questions. (Score the questions above first, and then run the cell.)
 
 # %%
 guesses_over_the_course()

@@ -1,5 +1,5 @@
 # %% [markdown]
-# If you download a model today, its name often ends in `Q4_K_M`, `NF4`, `FP8` or `NVFP4`. So far we have used only one kind of number format: integers, with equal steps between the levels. This page takes the other kinds apart, and compares all of them on the same weights and on the same network. You need that whenever you choose a file, a library or a chip.
+# If you download a model today, its name often ends in `Q4_K_M`, `NF4`, `FP8` or `NVFP4`. So far we have used only one kind of number format: integers, whose levels are equally spaced. This page explains the other kinds and compares them on the same weights and the same network, so that you can choose a file, a library or a chip.
 
 # %%
 import numpy as np
@@ -13,15 +13,15 @@ from qviz.widgets import FloatBitsExplorer, FormatNameExplorer, NumberFormatsExp
 # %% [markdown]
 # ## The bits of a float
 #
-# A floating-point number has three fields. One bit is the sign. The **exponent** chooses a power of two. The **mantissa** says how far the number lies on the way to the next power of two. **FP8** comes in two kinds, and their names tell you how the bits are divided: E4M3 has 4 exponent bits and 3 mantissa bits.
+# A floating-point number has three fields. One bit is the sign. The **exponent** chooses a power of two. The **mantissa** says how far the number lies between this power of two and the next. The names of the two kinds of **FP8** tell you how the bits are divided: E4M3 has 4 exponent bits and 3 mantissa bits.
 #
-# Flip the bits. Set the four exponent bits to 0: the leading 1 is gone, and the number is **subnormal**. Then set all bits except the sign: that code is **NaN**, "not a number". E4M3 has no infinity, but E5M2 has one. Can you find it?
+# Flip the bits. If you set the four exponent bits to 0, the number loses its leading 1 and is called **subnormal**. If you set all the bits except the sign, the code means **NaN**, "not a number".
 
 # %%
 FloatBitsExplorer()
 
 # %% [markdown]
-# **Notice:** between two powers of two there are always 8 steps. Small numbers have small steps, so the error is always about the same *percentage* of the number. With integers, the step is the same everywhere.
+# **Notice:** between two neighbouring powers of two, there are always 8 steps. Small numbers have small steps, so the error is always about the same *percentage* of the number. With integers, the step is the same everywhere.
 
 # %%
 guess_range = Prediction("E4M3 goes up to 448. E5M2 has one more exponent bit and one less mantissa bit. How many times as far does it go?", {"2 times": 2, "16 times": 16, "128 times": 128})
@@ -35,16 +35,18 @@ for fmt in (FP8_E4M3, FP8_E5M2):
 guess_range.reveal(FP8_E5M2.max / FP8_E4M3.max, "One more exponent bit doubles the number of powers of two. The price is half of the steps between them. E4M3 is meant for weights and activations, and E5M2 for gradients, whose sizes differ more.")
 
 # %% [markdown]
+# E4M3 has no infinity, but E5M2 has one. Can you find it in the explorer above?
+#
 # ## Blocks share a scale
 #
-# With 4 bits (E2M1) only 0, 0.5, 1, 1.5, 2, 3, 4, 6 and their negatives are left. So a scale is needed. The fewer weights share one, the better it fits, which is why modern formats cut the weights into small groups, called **blocks**. But scales have to be stored too, and a fair comparison counts their bits:
+# With 4 bits (E2M1), only 0, 0.5, 1, 1.5, 2, 3, 4, 6 and their negatives are left. To fit these levels, weights need a scale. The fewer weights share a scale, the better it fits, so modern formats divide the weights into small groups, called **blocks**. But scales take bits too, and a fair comparison counts them:
 #
-# * **MXFP4**: 32 weights in E2M1 share a power of two of 8 bits. That is 4 + 8/32 = 4.25 bits per weight.
+# * **MXFP4**: 32 weights in E2M1 share an 8-bit power of two. That makes 4 + 8/32 = 4.25 bits per weight.
 # * **NVFP4**: 16 weights in E2M1 share a scale in E4M3: 4.5 bits.
-# * **NF4**: 64 weights share a float32: 4.5 bits. Its 16 levels are taken from the bell curve, so that each of them is used about equally often.
-# * `Q4_K`, in the **GGUF** files of llama.cpp: 4-bit integers in small blocks, each with a scale and a minimum. Exercise 1 asks how many bits that is.
+# * **NF4**: 64 weights share a float32 scale: 4.5 bits. The 16 levels are quantiles of a bell curve, so that each is used about equally often.
+# * `Q4_K`, in the **GGUF** files of llama.cpp: 4-bit integers in small blocks, each with a scale and a minimum. Exercise 1 asks how many bits that makes.
 #
-# Move **Format** through all of them. The line at the top shows the levels of one block. In the picture at the lower right, each format has a mark that shows its bits and its error.
+# Step through all of them with **Format**. The line at the top shows the levels of one block. At the lower right, each mark shows the bits and the error of one format.
 
 # %%
 explorer = NumberFormatsExplorer(format="NVFP4")
@@ -58,11 +60,11 @@ for name in ("int4", "MXFP4", "NVFP4", "NF4", "Q4_0"):
 explorer.reset()
 
 # %% [markdown]
-# **Notice:** half a bit more for scales gives about 10 dB. Is that thanks to the blocks, or to the levels? Set **Values per scale** to *whole tensor*, and look at all formats again. At 4.0 bits, only k-means, whose levels are fitted to the weights, is still above 15 dB. (The formats of llama.cpp keep their blocks.)
+# **Notice:** half a bit more for scales gains about 10 dB. Is this due to the blocks, or to the levels? Set **Values per scale** to *whole tensor*, and look at all the formats again. At 4.0 bits, only k-means, whose levels are fitted to the weights, is still above 15 dB. So most of the gain is due to the blocks. (The formats of llama.cpp always keep their blocks.)
 #
 # ## Is NF4 better than integers?
 #
-# The histogram of trained weights looks like a bell curve, and NF4 is made for that. Its rival is affine int4: 16 levels at equal steps, from the smallest weight of a block to the largest. Which of them is better is disputed (bitsandbytes 2086, see the sources). Let us try it on the weights of `fc1`:
+# The histogram of trained weights looks like a bell curve, and NF4 was designed for this shape. Its rival is affine int4, which has 16 equally spaced levels from the smallest weight of a block to the largest. Which of them is better is disputed. Let us compare them on the weights of `fc1`:
 
 # %%
 guess_nf4 = Prediction("Blocks of 32 weights. Which has the smaller error?", ["NF4", "affine int4", "they differ by less than 0.2 dB"])
@@ -80,13 +82,13 @@ for block in (32, 64, 128, 256):
 guess_nf4.reveal("affine int4" if winner[32][1] > 0.2 else "NF4" if winner[32][2] < -0.2 else "they differ by less than 0.2 dB", "In such a small block, the smallest and the largest weight are rarely equally far from zero. Affine int4 makes use of that, and NF4 cannot.")
 
 # %% [markdown]
-# Is that really the reason? The last column tests it: the same equal steps without a zero point lose for every block size. So what helps is not the equal steps, but a range that fits both ends of the block. (The zero point costs 4/32 of a bit per weight.) In large blocks, a few large weights set the ends, and then it pays to have the levels where most of the weights are.
+# Is that really the reason? The last column tests it: equally spaced levels without a zero point are worse than NF4 for every block size. So what helps is not the spacing, but a range that fits both ends of the block. (The zero point costs 4/32 of a bit per weight.) In large blocks, a few large weights determine the ends, and then it is better to have more levels where most of the weights are.
 #
-# The brackets hold 95 % intervals, from drawing the blocks again (bootstrap). At 64 nobody wins. In the report, on three language models, the order changes at the same block size.
+# The brackets show 95 % intervals, obtained by drawing the blocks again at random (bootstrap). With blocks of 64, the difference may be due to chance. In a report on three language models, the order changes at the same size (bitsandbytes 2086, see the sources).
 #
 # ## Which power of two?
 #
-# The scale of an MX format is a power of two, so it hardly ever fits exactly. The specification rounds it down (`floor`), and weights between 6 and 8 times the scale are clipped to 6. Another rule, `rceil`, takes the smallest power of two that clips nothing.
+# The scale of an MX format is a power of two, so it hardly ever fits exactly. The specification rounds it down (`floor`), so that weights between 6 and 8 times the scale are clipped to 6. Another rule, `rceil`, takes the smallest power of two with which no weight is clipped.
 
 # %%
 guess_rule = Prediction("MXFP4 on the weights of fc1. What happens to the error when nothing is clipped any more?", ["it becomes smaller", "it changes by less than 0.1 dB", "it becomes larger"])
@@ -105,11 +107,11 @@ for element in (FP4_E2M1, FP8_E4M3):
 guess_rule.reveal("it becomes larger" if found["E2M1", "fc1 weights"][2] < -0.1 else "it becomes smaller" if found["E2M1", "fc1 weights"][1] > 0.1 else "it changes by less than 0.1 dB", "Clipping moves only the largest weights of a block. A scale twice as large makes the steps coarser for all 32.")
 
 # %% [markdown]
-# But look at the other lines. E4M3 has 8 steps between powers of two whatever the scale is, so a larger scale costs nothing there, and clipping does. And where large values are common ("uniform"), many of them are clipped. So the answer depends on the data: on one language model, the rule of the specification was the worst of three (trinity 694, see the sources). Try the rules in the explorer: **Scale of MX formats** is behind **More**.
+# But look at the other lines. E4M3 has 8 steps between powers of two whatever the scale is, so a larger scale costs nothing there, whereas clipping does. And if large values are common ("uniform"), many of them are clipped. So the answer depends on the data. On one language model, the rule of the specification was the worst of three (trinity 694, see the sources). To try the rules in the explorer, click **More** and change **Scale of MX formats**.
 #
 # ## The whole network
 #
-# Now we put all weights of the digits network into a format, and measure the SQNR of the logits. How certain is such a result? We can number the channels of each layer in a different order. The network computes the same, but different weights share a scale.
+# Now we convert all the weights of the digits network to one format and measure the SQNR of the logits. How reliable is the result? To find out, we number the channels of each layer in a different order. The network computes the same function, but different weights share a scale.
 
 # %%
 guess_order = Prediction("The network in NVFP4, its channels in six different orders. How far apart are the best and the worst SQNR of the logits?", {"about 0.1 dB": 0.1, "about 0.5 dB": 0.5, "about 3 dB": 3})
@@ -125,19 +127,19 @@ for name, block in (("int4", 64), ("MXFP4", None), ("NVFP4", None), ("NF4", None
 guess_order.reveal(found["NVFP4"].sqnr_db.max() - found["NVFP4"].sqnr_db.min(), "A layer with few weights has few blocks, and it is a matter of luck how well they fit. One measurement on one network is not a ranking.")
 
 # %% [markdown]
-# **Notice:** all formats get about the same number of digits right, so the right answers do not tell them apart. The logits do, within limits: in every order, `Q4_0` and `Q4_K` are ahead of MXFP4, NVFP4 and NF4, while the ranges of NVFP4 and NF4 overlap. And int4, here in blocks of 64, is not behind NF4, although the error of its weights is 2 dB larger. A smaller error of the weights does not promise better answers.
+# **Notice:** the accuracy is about the same with every format, so it cannot tell them apart. The logits can, up to a point: in every order, `Q4_0` and `Q4_K` are ahead of MXFP4, NVFP4 and NF4, whereas the ranges of NVFP4 and NF4 overlap. And int4, here in blocks of 64, is no worse than NF4, although the error of its weights is 2 dB larger. A smaller error in the weights does not guarantee better answers.
 #
 # ## Take a name apart
 #
-# Type a name, and press Enter. Try `Q4_K_M`: it is not a format, but a mixture, in which the most sensitive tensors get more bits.
+# Type a name and press Enter. Try `Q4_K_M`: it is not a single format but a mixture, in which the most sensitive tensors get more bits.
 
 # %%
 FormatNameExplorer()
 
 # %% [markdown]
-# None of this says how fast a format is. That depends on whether your chip can multiply it, or your library unpacks it quickly. [](page:benefits_and_trade_offs) measures speed, for integers.
+# None of this tells you how fast a format is. That depends on whether your chip can compute with it, or how quickly your library can unpack it. [](page:benefits_and_trade_offs) measures the speed of integers.
 #
-# ## What you expected
+# ## Your guesses and the results
 
 # %%
 record(guess_range, guess_nf4, guess_rule, guess_order)
@@ -145,19 +147,19 @@ record(guess_range, guess_nf4, guess_rule, guess_order)
 # %% [markdown]
 # ## In five lines
 #
-# 1. Exponent bits give a float its range, mantissa bits its precision.
-# 2. With few bits, weights share a scale in small blocks, so that a large weight coarsens only its neighbours.
-# 3. Scales take bits too. Count them before you compare two formats.
+# 1. The exponent bits of a float determine its range, and the mantissa bits its precision.
+# 2. With few bits, weights share a scale in small blocks, so that a large weight makes the steps coarser only for its neighbours.
+# 3. Scales take bits too. Count them when you compare two formats.
 # 4. Which format or rule is best depends on the block size and on the data.
-# 5. One network is one sample. Compare the logits, and find out how large chance is.
+# 5. A result on one network may be due to chance. Compare the logits, and measure how much they vary.
 
 # %% [markdown]
 # ## Exercises
 #
-# Each check answers at once. A wrong answer gets a hint; an empty one stops nothing.
+# Each check gives you immediate feedback, and a hint if your answer is wrong. You can leave an exercise empty and come back to it later.
 
 # %% [markdown]
-# **1.** `Q4_K` stores 256 weights as codes of 4 bits, in 8 groups of 32. Each group has a scale and a minimum of 6 bits each. Two float16 numbers multiply them: one all the scales, one all the minima. How many bits per weight is that in total?
+# **1.** `Q4_K` stores 256 weights as 4-bit codes, in 8 groups of 32. Each group has a scale and a minimum, with 6 bits each. All the scales are multiplied by one float16 number, and all the minima by another. How many bits per weight is that in total?
 
 # %%
 bits_per_weight = None
@@ -169,7 +171,7 @@ bits_per_weight = (256 * 4 + 8 * (6 + 6) + 2 * 16) / 256  # 144 bytes for 256 we
 check("number_formats.1", bits_per_weight)
 
 # %% [markdown]
-# **2.** Write E4M3. `x` is a float32 array. Return the code, 0 to 255, of the nearest value: the sign is bit 7, then come 4 bits of exponent with a bias of 7, and 3 bits of mantissa. Where two values are equally near, take the even code. Numbers beyond 448 become 448.
+# **2.** Write the encoder for E4M3. `x` is a float32 array. For each number, return the code (0 to 255) of the nearest value. Bit 7 is the sign, followed by 4 exponent bits with a bias of 7 and by 3 mantissa bits. If two values are equally near, choose the one with the even code. Numbers beyond 448 become 448, and those below -448 become -448.
 
 # %%
 def encode_e4m3(x):
@@ -186,7 +188,7 @@ def encode_e4m3(x):
 check("number_formats.2", encode_e4m3)
 
 # %% [markdown]
-# **3. Spot the bug.** This function should return the scale of a block in MXFP4 by the rule of the specification: the largest power of two with which the largest value reaches at least 4. The scale is a power of two, and yet the error is far too large. Fix it.
+# **3. Spot the bug.** This function should return the scale of a block in MXFP4 according to the specification: the largest power of two for which the largest absolute value is at least 4 times the scale. It does return a power of two, but the error is far too large. Fix it.
 
 # %%
 def mxfp4_scale(block):
