@@ -47,14 +47,14 @@ def refuse_report(answer) -> None:
     if (mine := _failed(answer["failed"])) != failed:
         name = sorted(mine ^ failed)[0]
         lost = 100 * (results[name].float_accuracy - results[name].accuracy)
-        raise Hint(f"{name} loses {lost:.1f} points. It has failed where it loses more than {100 * LOSS:g}.")
+        raise Hint(f"{name} loses {lost:.1f} points. A network has failed if it loses more than {100 * LOSS:g}.")
     _read(answer["why"], int8 if failed == {"W8A8"} else int4)
 
 
 def _measured(results) -> dict:
     """Return both results, or say what is wrong with how they were measured."""
     if not isinstance(results, dict) or set(results) != set(NAMES):
-        raise Hint('measured must be a dict of what evaluate returned, with the names "W8A8" and "W4".')
+        raise Hint('measured must be a dict of what evaluate returned, with the keys "W8A8" and "W4".')
     for name, result in results.items():
         if not all(hasattr(result, field) for field in ("layers", "latency", "float_accuracy", "size_bytes")):
             raise Hint(f"measured[{name!r}] must be what evaluate returned: got {type(result).__name__}.")
@@ -100,17 +100,17 @@ def _compare(answer, entry: str, wanted: dict, rtol: float, atol: float = 0.0) -
             continue
         why = ""
         if np.isclose(mine * measured, 1, rtol=0.05) and entry == "times_as_fast":
-            why = " It is the time of the float network, divided by that of this one."
+            why = " It is the time of the float network divided by the time of this one."
         if np.isclose(mine, 8 * measured, rtol=0.01):
             why = " That is a number of bits."
         told = f"{measured:,}" if isinstance(measured, int) else f"{measured:.4g}"
-        raise Hint(f"{entry} of {name} was measured as {told}, and the report has {mine:,.10g}.{why}")
+        raise Hint(f"{entry} of {name} was measured as {told}, but the report says {mine:,.10g}.{why}")
 
 
 def _failed(given) -> set[str]:
     """Return the names of what failed; an empty list, "none" or "neither" for nothing."""
     if given is None:
-        raise Hint('Say in failed which of them failed: a list of "W8A8" and "W4", or [] where neither did.')
+        raise Hint('Say in failed which of them failed: a list of "W8A8" and "W4", or [] if neither did.')
     if isinstance(given, str) and given.lower() in ("none", "neither", ""):
         return set()
     return set() if given in ([], ()) else names_of(given, NAMES, "names of what failed")
@@ -119,7 +119,7 @@ def _failed(given) -> set[str]:
 def _read(why, result) -> None:
     """Raise a Hint for a reason that names no layer, or one that is not among the weakest, or no figure."""
     if not isinstance(why, str) or len(why.split()) < WORDS:
-        raise Hint(f"why must be a sentence or two, of {WORDS} words or more: which layer loses most, and from what?")
+        raise Hint(f"why must be a sentence or two, with at least {WORDS} words: which layer loses most, and why?")
     layers = [layer for layer in result.layers if layer.weights]
     named = {
         each.name for each in layers if re.search(rf"(?<![\w.]){re.escape(each.name)}(?![\w])", why, re.IGNORECASE)
@@ -131,9 +131,11 @@ def _read(why, result) -> None:
         min(layers, key=lambda each: each.sqnr_db).name,
     }
     if not named & weakest:
-        raise Hint(f"{sorted(named)[0]} is not where most is lost. Print the result, and look for the fewest dB.")
+        raise Hint(
+            f"{sorted(named)[0]} is not the layer that loses most. Print the result, and look for the lowest SQNR."
+        )
     rest = why
     for name in named:
         rest = rest.replace(name, "")
     if not re.search(r"\d", re.sub(r"W\d+(A\d+)?|\d+[ -]?bit", "", rest)):
-        raise Hint("Give a figure that you measured, such as how many dB the weights of that layer keep.")
+        raise Hint("Give a figure that you measured, such as the SQNR of that layer's weights.")

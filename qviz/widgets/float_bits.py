@@ -32,7 +32,7 @@ MEANING = {
     "subnormal": "the exponent field is 0: no leading 1, and the same power as for field 1",
     "normal": "a leading 1, which is not stored",
     "infinity": "the exponent field is all ones, the mantissa zero",
-    "NaN": "not a number: this code is kept for results that have no value",
+    "NaN": "not a number: this code is reserved for undefined results",
 }
 
 
@@ -75,7 +75,7 @@ class FloatBitsExplorer(Explorer):
     >>> explorer = FloatBitsExplorer(bit7=True)
     >>> print(explorer.readout)
     FP8 E4M3: 1 0111 101, code 189 of 0 to 255
-    sign 1, exponent field 7 (less the bias, 7: 0), mantissa 5 of 8
+    sign 1, exponent field 7 (minus the bias, 7: 0), mantissa 5 of 8
     normal: a leading 1, which is not stored
     -1 x 2^(7 - 7) x (1 + 5/8) = -1.625
     >>> explorer.close()
@@ -108,7 +108,7 @@ class FloatBitsExplorer(Explorer):
         idle = f"; bits {fmt.bits} to {MOST_BITS - 1} are not used" if fmt.bits < MOST_BITS else ""
         return (
             f"{state.format}: {split}, code {result.code} of 0 to {2**fmt.bits - 1}{idle}\n"
-            f"sign {parts.sign}, exponent field {parts.exponent} (less the bias, {fmt.bias}: "
+            f"sign {parts.sign}, exponent field {parts.exponent} (minus the bias, {fmt.bias}: "
             f"{parts.exponent - fmt.bias}), mantissa {parts.mantissa} of {2**fmt.mantissa_bits}\n"
             f"{parts.kind}: {MEANING[parts.kind]}\n{formula(fmt, result.code)}"
         )

@@ -79,9 +79,7 @@ class DecisionExplorer(Explorer):
         what = METHODS[result.way].what
         names = list(METHODS)
         rows = [(way, _told(result, way)) for way in names]
-        code = (
-            f"Code, where model is a torch model, and images and labels are training data. {result.elsewhere}".rstrip()
-        )
+        code = f"Code; model is a torch model, and images and labels are training data. {result.elsewhere}".rstrip()
         return Readout.of(
             f"Recommended: {result.way}. {what[0].upper()}{what[1:]}.\n{_loss_told(result)}",
             Table(("method", "disadvantages"), rows, (-19, -1), names.index(result.way), "*"),
@@ -96,7 +94,7 @@ def _points(lost: float) -> str:
 def _loss_told(result: Decision) -> str:
     lost, bits = result.lost[result.way], result.answers["bits"]
     if np.isnan(lost):
-        page = 'You find its loss of accuracy on the page "Quantization-aware training with fbgemm".'
+        page = 'Its loss of accuracy is measured on the page "Quantization-aware training with fbgemm".'
         return f"{page} You allow a loss of {result.tolerated:.1f} points."
     return (
         f"On the digits network, with {bits}-bit weights, it loses {lost:.2f} points of accuracy; "

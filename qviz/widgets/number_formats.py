@@ -218,12 +218,12 @@ def _better(name: str, result: Result) -> str:
     if result.found[best].sqnr_db <= result.measured.sqnr_db:
         return f"no format with at most {limit:.4g} bits loses less than {name}"
     other = result.found[best]
-    return f"with no more bits, {best} has {other.sqnr_db:.2f} dB at {other.bits_per_value:.4g}"
+    return f"with no more bits, {best} has {other.sqnr_db:.2f} dB ({other.bits_per_value:.4g} bits)"
 
 
 def _marked(result: Result) -> str:
     """Follow one value into its code and back."""
     value, value_hat = (float(x[result.marked]) for x in (result.values, result.values_hat))
     product = f" = {result.product}" if result.product else ""
-    coded = f"{value:.4g} gets the code {result.code}, which stands for {value_hat:.4g}{product}"
-    return f"value {result.marked + 1}: {coded}; off by {abs(value_hat - value):.2g}"
+    coded = f"{value:.4g} gets the code {result.code}, which represents {value_hat:.4g}{product}"
+    return f"value {result.marked + 1}: {coded}; error {abs(value_hat - value):.2g}"

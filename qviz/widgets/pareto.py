@@ -193,7 +193,7 @@ class ParetoExplorer(Working, Explorer):
             f"accuracy {result.right / result.images:.2%} ({result.right} of {result.images} test images; "
             f"float32: {result.float_right}), SQNR {result.sqnr_db:.1f} dB",
             f"by {state.score}: {_beaten(result)}",
-            f"best with equal bits and no more bytes: {result.fits} bits, {result.fits_right} right",
+            f"best network with equal bits and at most this size: {result.fits} bits, {result.fits_right} right",
             "time: there are kernels only for float32 and 8 bits, so fewer bits do not save time",
         ]
         if self._source:
@@ -210,7 +210,7 @@ def _timed(times) -> list[str]:
     if times is None:
         return ["not measured yet: press Measure speed"]
     told = (
-        f"{name} {time.median_ms:.3f} ms (middle half within {time.spread_ms:.3f})"
+        f"{name} {time.median_ms:.3f} ms (interquartile range {time.spread_ms:.3f})"
         for name, time in (("float32", times.real), ("int8", times.integer))
     )
     ratio = times.real.median_ms / times.integer.median_ms

@@ -75,7 +75,7 @@ class SaturationExplorer(Explorer):
     --------
     >>> explorer = SaturationExplorer()
     >>> print(explorer.readout.splitlines()[1])
-    16 bits hold -32,768 to 32,767: 32,767 is kept, 511 is lost
+    16 bits can hold -32,768 to 32,767: the result is 32,767, and 511 is lost
     >>> explorer.close()
     """
 
@@ -112,7 +112,7 @@ class SaturationExplorer(Explorer):
             (
                 f"{a} * {_signed(state.w1)} + {b} * {_signed(state.w2)} = {total:,}",
                 _kept(state, result, total),
-                f"error, in products of 8-bit codes: {error:,} "
+                f"error, in units of 8-bit products: {error:,} "
                 f"(rounding {result.rounding:,}, saturation {result.saturation:,})",
                 f"{layer.replace('a layer', f'a layer with {state.spread} codes')}",
             )
@@ -121,10 +121,10 @@ class SaturationExplorer(Explorer):
 
 def _kept(state: State, result: Result, total: int) -> str:
     if state.adder == "32 bits":
-        return "32 bits hold every such sum: nothing is lost"
+        return "32 bits can hold every such sum, so nothing is lost"
     lost = abs(total - result.kept)
-    said = f"{result.kept:,} is kept, {lost:,} is lost" if lost else "this sum fits, nothing is lost"
-    return f"16 bits hold -32,768 to 32,767: {said}"
+    said = f"the result is {result.kept:,}, and {lost:,} is lost" if lost else "this sum fits, so nothing is lost"
+    return f"16 bits can hold -32,768 to 32,767: {said}"
 
 
 def _signed(number: int) -> str:

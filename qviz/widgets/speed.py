@@ -152,11 +152,11 @@ def _times(case, result: Result) -> list[str]:
     kinds += (("int8", case.integer, result.machine.integer, result.integer),)
     roofs = result.machine.real, result.machine.integer
     lines = [
-        f"{name:<7} takes {time.median_ms * 1e3:>9.1f} \N{MICRO SIGN}s (middle half within "
+        f"{name:<7} takes {time.median_ms * 1e3:>9.1f} \N{MICRO SIGN}s (interquartile range "
         f"{time.spread_ms * 1e3:.1f}); limited mainly by {roof.limit(work)}"
         for name, time, roof, work in kinds
     ]
     lines.append(f"int8 is {ratio(case).median:.2f} times as fast, with one thread, on {result.machine.engine}.")
     peaks = " and ".join(f"{roof.peak:.0f}" for roof in roofs)
-    lines.append(f"Measured here and now: at most {peaks} Gop/s; memory {roofs[0].bandwidth:.0f} GB/s.")
+    lines.append(f"Limits measured on this machine: {peaks} Gop/s; memory {roofs[0].bandwidth:.0f} GB/s.")
     return lines

@@ -88,7 +88,7 @@ def test_few_bits_for_size_must_be_packed_and_the_way_that_is_left_says_so():
         d = decide(answers, 3.0)
         few = answers["goal"] == "size" and answers["bits"] < 8 and d.way != "stay float"
         costs = [rule.reason for rule in d.against[d.way]]
-        assert any("packed saving is needed" in reason for reason in costs) == (few or d.way == "mixed precision")
+        assert any("save it packed" in reason for reason in costs) == (few or d.way == "mixed precision")
         assert ("model.safetensors" in d.code) == (few or d.way == "mixed precision")
 
 

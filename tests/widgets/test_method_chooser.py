@@ -47,7 +47,7 @@ def test_readout(shown):
     assert rows["static"].startswith("out: without inputs, you cannot calibrate")
     assert rows["static"].endswith('(page "Calibration") +2')
     assert rows["weight-only"].endswith(" +1") and rows["QAT"].endswith(" +2")
-    assert lines[11] == "Code, where model is a torch model, and images and labels are training data."
+    assert lines[11] == "Code; model is a torch model, and images and labels are training data."
     assert lines[-1] == '    save_file(state | packed | scales, "model.safetensors")'
     explorer.bits = 8
     assert explorer.readout.splitlines()[-1] == "    quantized = model"
@@ -59,7 +59,7 @@ def test_the_code_is_that_of_the_way(shown):
     explorer = shown(DecisionExplorer, bits=2, inputs="labelled training set", retrain=True)
     assert explorer.result.way == "QAT"
     assert "QATConfig(weight_bits=2, activation_bits=8)" in explorer.readout
-    assert 'You find its loss of accuracy on the page "Quantization-aware training with fbgemm".' in explorer.readout
+    assert 'Its loss of accuracy is measured on the page "Quantization-aware training with fbgemm".' in explorer.readout
 
 
 @pytest.mark.parametrize("loss", [0.0, 1.0, 3.0, 20.0])

@@ -150,7 +150,7 @@ def test_every_network_takes_as_long_as_int8(timed):
     lines = explorer.readout.splitlines()
     assert lines[-2] == (
         "measured here, 32 images per batch, one thread, made up: "
-        "float32 1.500 ms (middle half within 0.100), int8 1.200 ms (middle half within 0.100)"
+        "float32 1.500 ms (interquartile range 0.100), int8 1.200 ms (interquartile range 0.100)"
     )
     assert lines[-1] == "this network takes as long as int8: 1.25 times as fast as float32"
     pareto, latency = explorer._canvas.panels.values()

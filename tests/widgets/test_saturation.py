@@ -21,13 +21,13 @@ def test_reduce_range_trades_saturation_for_rounding(explorer):
     result = explorer.result
     assert result.codes == (106, 86)  # 105.5 and 85.5, rounded half to even
     assert (result.saturation, result.rounding) == (0, 2 * (106 * 71 + 86 * 107) - 33_278)
-    assert "this sum fits, nothing is lost" in explorer.readout
+    assert "this sum fits, so nothing is lost" in explorer.readout
 
 
 def test_32_bits_lose_nothing(explorer):
     explorer.adder = "32 bits"
     assert (explorer.result.kept, explorer.result.saturation) == (33_278, 0)
-    assert "32 bits hold every such sum" in explorer.readout
+    assert "32 bits can hold every such sum" in explorer.readout
 
 
 @pytest.mark.parametrize("reduce_range", [False, True])

@@ -88,7 +88,7 @@ def test_what_is_said_by_hand(explorer):
     press(explorer)
     lines = explorer.readout.splitlines()
     assert lines[0].endswith("1,024 operations")
-    assert "10.0 \N{MICRO SIGN}s (middle half within 2.0); limited mainly by calls" in lines[3]
+    assert "10.0 \N{MICRO SIGN}s (interquartile range 2.0); limited mainly by calls" in lines[3]
     assert lines[5] == "int8 is 0.25 times as fast, with one thread, on made up."
     explorer.set(width=1024, batch=256)  # 10.75 ms against 2.19
     assert explorer.readout.splitlines()[3].endswith("limited mainly by arithmetic")

@@ -22,7 +22,7 @@ def scales_outgrow_a_bit(answer) -> None:
     larger = {n for n in ONE_SCALE if compute(State("wide", 4, n)).whole.stored.total > limit}
     if extra := sorted(names - larger):
         size = compute(State("wide", 4, extra[0])).whole.stored.total
-        raise Hint(f"{extra[0]}, 4 bits take {size:,} bytes; 5 bits with a scale for each channel take {limit:,}.")
+        raise Hint(f"{extra[0]}, 4 bits take {size:,} bytes, but 5 bits with a scale per channel take {limit:,}.")
 
 
 @exercise(
@@ -36,9 +36,8 @@ def enough_inputs(answer) -> None:
         raise Hint(f"The answer must be a whole number of inputs, at least 1: got {batch:g}.")
     work = linear_work(WIDTH, 1, int(batch), quantized=False)
     times = MACHINE.least_ms(work)
-    told = (
-        f"With a batch of {batch:.0f}, memory takes {times['memory']:.3f} ms, arithmetic {times['arithmetic']:.3f} ms"
-    )
+    memory, arithmetic = (f"{times[limit]:.3f} ms" for limit in ("memory", "arithmetic"))
+    told = f"With a batch of {batch:.0f}, memory takes {memory} and arithmetic {arithmetic}"
     if MACHINE.limit(work) != "arithmetic":
         raise Hint(f"{told}: memory is still the limit.")
     if MACHINE.limit(linear_work(WIDTH, 1, int(batch) - 1, quantized=False)) == "arithmetic":
@@ -66,11 +65,11 @@ def _why(mine: float, stored, arguments) -> str:
     if mine == stored.codes + 2 * -(-outputs * inputs // group) or mine == stored.codes + 2 * (
         outputs * inputs // group
     ):
-        return "No group runs over the end of an output: the last one of each output may be shorter."
+        return "No group continues in the next output, so the last group of each output may be shorter."
     if mine == stored.codes + 2 * outputs * (inputs // group):
         return "The last, shorter group of each output needs a scale too."
     if mine in (stored.codes + stored.scales // 2, stored.codes + 2 * stored.scales):
         return "A scale of 16 bits takes 2 bytes."
     if np.ceil(mine) == stored.codes + stored.scales:
-        return "A file holds whole bytes."
-    return f"{stored.codes} bytes are codes; count how many scales there are."
+        return "The size of a file is a whole number of bytes."
+    return f"The codes take {stored.codes} bytes. Now count how many scales there are."

@@ -29,21 +29,19 @@ def torchao_scale(answer) -> None:
         largest, half = np.abs(w).max(), (2**bits - 1) / 2
         if np.isclose(scale, largest / (2 ** (bits - 1) - 1), rtol=1e-9):
             raise Hint(
-                f"That is qviz's rule. The codes of {bits} bits lie {2**bits - 1} apart; torchao takes half of that."
+                f"That is qviz's rule. With {bits} bits, codes span {2**bits - 1} steps; torchao divides by half of it."
             )
         if not np.isclose(scale, largest / half, rtol=1e-5):
-            raise Hint(
-                f"For {bits} bits and a largest weight of {largest:.3f} in magnitude the scale is {scale:.4f}: not yet."
-            )
+            raise Hint(f"For {bits} bits and weights up to {largest:.3f}, the scale should not be {scale:.4f}.")
 
 
-@exercise(2, "Half of the file is unused. Packed formats store two codes in a byte.")
+@exercise(2, "Half of each byte is unused. Packed formats store two codes in a byte.")
 def bytes_of_codes(answer) -> None:
     """Ask for the bytes of the 4-bit codes of fc1: one a byte, two a byte."""
     one, two = numbers_of(answer, 2, "two numbers of bytes")
     codes = cnn_weights()["fc1.weight"].size
     if one != codes:
-        raise Hint("Here each code of 4 bits fills a byte of its own. How many codes are there?")
+        raise Hint("Here each 4-bit code takes a byte of its own. How many codes are there?")
     if two != codes / 2:
         raise Hint("A byte has 8 bits, so two codes of 4 bits fit.")
 
@@ -66,14 +64,16 @@ def scales_of_a_convolution(answer) -> None:
     places, channels = numbers_of(answer, 2, "two numbers of scales")
     outputs, inputs, rows, columns = cnn_weights()["conv2.weight"].shape
     if places == outputs * inputs:
-        raise Hint("The input channels share a scale; the nine places of the kernel do not.")
+        raise Hint("The input channels share a scale, but the nine positions of the kernel do not.")
     if places != outputs * rows * columns:
-        raise Hint(f"{outputs} output channels, each with {rows} x {columns} places: how many pairs?")
+        raise Hint(f"{outputs} output channels, each with {rows} x {columns} positions: how many scales is that?")
     if channels != outputs:
-        raise Hint("Per channel is one scale for each output.")
+        raise Hint("Per channel means one scale for each output channel.")
 
 
-@exercise(5, "Size, accuracy, speed, what failed and why, all measured: that is the report a model is shipped with.")
+@exercise(
+    5, "Write such a report for every model that you ship: size, accuracy, speed, what failed and why, all measured."
+)
 def report_of_a_model(answer) -> None:
     """Ask for a report on one network in W8A8 and in W4, whose figures are those that were measured."""
     refuse_report(answer)

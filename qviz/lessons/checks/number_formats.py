@@ -22,15 +22,15 @@ CASES = (  # what a function has to do, from what most answers do to what few do
 ABOUT = {
     "positive": "",
     "negative": " The highest of the 8 bits is the sign; the others are those of the magnitude.",
-    "subnormal": " It lies below 2^-6, the smallest number with a leading 1: there the steps are 2^-9, all alike.",
-    "tie": " It lies halfway between two values, and goes to the one whose code is even.",
-    "beyond": " Values beyond 448 become 448: the code after it is NaN.",
+    "subnormal": " It lies below 2^-6, the smallest number with a leading 1: there, all steps are 2^-9.",
+    "tie": " It lies halfway between two values, and is rounded to the one whose code is even.",
+    "beyond": " Values beyond 448 become 448, because the next code is NaN.",
 }
 BLOCKS = [(block,) for block in np.concatenate([RNG.standard_normal((6, 32)), 3e-3 * RNG.standard_normal((3, 32))])]
 BLOCKS += [(np.array([0.3, -5.9, 2.0]),), (np.array([4.0, 1.0]),), (np.array([-0.125, 0.1]),), (np.array([7.9]),)]
 
 
-@exercise(1, "Half a bit for each weight: 8 small scales and minima in 12 bytes, and two float16 that scale them.")
+@exercise(1, "The 12 bytes of small scales and minima, and the two float16 numbers, cost half a bit per weight.")
 def bits_of_q4_k(answer) -> None:
     """Ask for the bits per weight of Q4_K, with everything that a block stores."""
     bits = number_of(answer, "a number of bits")
@@ -39,19 +39,23 @@ def bits_of_q4_k(answer) -> None:
     if np.isclose(bits, 4):
         raise Hint("The codes alone take 4 bits. What else does a block store?")
     if np.isclose(bits, 144 / 256):
-        raise Hint("That is bytes for each weight.")
+        raise Hint("That is the number of bytes per weight.")
     if np.isclose(bits, 144) or np.isclose(bits, 144 * 8):
-        raise Hint("That is what the whole block takes: how many weights share it?")
+        raise Hint("That is the size of the whole block. How many weights share it?")
     if np.isclose(bits, 144 * 8 / 32):
-        raise Hint("The bytes are those of all 256 weights, not of 32 of them.")
+        raise Hint("These are the bytes of all 256 weights, not of 32 of them.")
     if np.isclose(bits, 4.375):
-        raise Hint("Scales and minima of 6 bits are counted. The two float16 are missing.")
+        raise Hint("You have counted the 6-bit scales and minima. The two float16 numbers are missing.")
     if any(np.isclose(bits, part) for part in (4.1875, 4.25, 4.3125, 4.4375)):
-        raise Hint("Each small group has a scale and a minimum, and the block has two float16 for them.")
-    raise Hint("Count the bytes of a block: codes, scales, minima, and two float16. Then divide its bits by 256.")
+        raise Hint(
+            "Each small group has a scale and a minimum, and the block has two float16 numbers that multiply them."
+        )
+    raise Hint("Count the bytes of a block: codes, scales, minima, two float16 numbers. Then divide its bits by 256.")
 
 
-@exercise(2, "A float is a power of two and an even ruler between two powers: round on that ruler, and let it carry.")
+@exercise(
+    2, "Between two powers of two, all steps are equal. Rounding up to the next power increases the exponent by one."
+)
 def encode_e4m3(answer) -> None:
     """Ask for a function from numbers to the codes of E4M3."""
     for kind, x in CASES:
@@ -76,7 +80,9 @@ def encode_e4m3(answer) -> None:
             )
 
 
-@exercise(3, "The largest value must reach the largest levels: 6 is 1.5 x 2^2, hence the 2.")
+@exercise(
+    3, "The largest level, 6, is 1.5 x 2^2. So the exponent of the scale is 2 less than that of the largest value."
+)
 def scale_of_mxfp4(answer) -> None:
     """Ask for the scale of a block in MXFP4, by the rule of the specification."""
     refuse_unchanged(answer, lambda block: 2.0 ** np.floor(np.log2(np.abs(block).max())), BLOCKS)
@@ -92,9 +98,11 @@ def scale_of_mxfp4(answer) -> None:
         if not np.isfinite(scale) or scale <= 0 or not np.isclose(np.log2(scale), np.rint(np.log2(scale))):
             raise Hint(f"A scale in E8M0 is a power of two, with a whole exponent: got {scale:.6g}.")
         if reach < 4:
-            raise Hint(f"For {_block(block)} the largest value becomes {reach:.3g} scales: levels up to 6 stay unused.")
-        raise Hint(f"For {_block(block)} the largest value becomes {reach:.3g} scales. The rule keeps it below 8.")
+            raise Hint(
+                f"For {_block(block)} the largest is {reach:.3g} times the scale: the largest levels are not used."
+            )
+        raise Hint(f"For {_block(block)} the largest is {reach:.3g} times the scale. It must be less than 8 times.")
 
 
 def _block(block: np.ndarray) -> str:
-    return f"a block that reaches {np.abs(block).max():.4g}"
+    return f"a block with values up to {np.abs(block).max():.4g}"

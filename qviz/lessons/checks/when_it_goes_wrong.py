@@ -18,7 +18,7 @@ def _pairs(k: int) -> tuple[np.ndarray, np.ndarray]:
     return rng.integers(0, 256, k), rng.integers(-128, 128, k)
 
 
-@exercise(1, "So 7 bits for the weights solve the problem, too. This is what reduce_range does in ONNX Runtime.")
+@exercise(1, "So using 7 bits for the weights solves the problem too. This is what reduce_range does in ONNX Runtime.")
 def weights_that_fit(answer) -> None:
     """Ask for the largest weight that fits twice beside activations of 255."""
     weight = number_of(answer, "a weight")
@@ -36,14 +36,16 @@ def weights_that_fit(answer) -> None:
 
 
 @exercise(
-    2, "A result that is computed by no layer needs a module of its own, so that an observer can measure its range."
+    2, "An addition outside all layers needs a module of its own, so that an observer can measure the range of the sum."
 )
 def mended_skip_connection(answer) -> None:
     """Ask for the verdict of the gallery on the skip connection; what torch says is judged there."""
     refuse_verdict(answer, "skip-connection", 'failures.check_repair("skip-connection", bench)')
 
 
-@exercise(3, "With fewer codes, the step has to be larger. Clipping the codes clips the values.")
+@exercise(
+    3, "With fewer codes, the step has to be larger. If you only clip the codes, the large values are clipped too."
+)
 def reduced_range(answer) -> None:
     """Ask for a function from values and the largest of them to codes of 7 bits and their scale."""
     refuse_unchanged(answer, lambda x, hi: (np.clip(np.rint(x / (hi / 255)), 0, 127), hi / 255), RANGES)
@@ -54,14 +56,14 @@ def reduced_range(answer) -> None:
         codes = numbers_of(result[0], x.size, f"{x.size} codes")
         scale = number_of(result[1], "a scale")
         if codes.max() > 127 or codes.min() < 0 or (codes != np.rint(codes)).any():
-            raise Hint(f"Codes of 7 bits are whole, from 0 to 127: got {codes.min():g} to {codes.max():g}.")
+            raise Hint(f"7-bit codes are whole numbers from 0 to 127: got {codes.min():g} to {codes.max():g}.")
         if hint := _hint_for_scale(scale, hi):
             raise Hint(hint)
         back = codes * scale
         at = int(np.argmax(np.abs(back - x)))
         off = abs(back[at] - x[at]) / scale
         if off > 1.001:
-            raise Hint(f"{x[at]:.4g} comes back as {back[at]:.4g}: were its code and the scale made alike?")
+            raise Hint(f"{x[at]:.4g} comes back as {back[at]:.4g}: did you use the same scale for its code?")
         if off > 0.501:
             raise Hint(f"The scale is right, but {x[at]:.4g} comes back as {back[at]:.4g}: round to the nearest code.")
 
@@ -74,7 +76,7 @@ def _hint_for_scale(scale: float, hi: float) -> str:
         return f"127 steps of {scale:.4g} reach {127 * scale:.4g}, not {hi:g}: the largest value is cut off."
     if scale > hi:
         return f"One step of {scale:.4g} is longer than the whole range, 0 to {hi:g}: is the scale upside down?"
-    return f"{hi:g} is {hi / scale:.4g} steps of {scale:.4g}, and 7 bits have 127: the scale is coarser than need be."
+    return f"{hi:g} is {hi / scale:.4g} steps of {scale:.4g}, but 7 bits have 127: the scale is larger than necessary."
 
 
 @exercise(4, "This is exactly what the kernel of fbgemm computes without VNNI.")
@@ -87,10 +89,14 @@ def saturating_dot(answer) -> None:
         pairs, total = pair_sums(x, w, saturate=False), int(x @ w)
         half = x.size // 2
         other = {
-            total: f"nothing saturates at {-32768 if total < 0 else 32767:,} in it",
-            int(np.clip(total, -32768, 32767)): "each pair saturates, not the sum of all",
-            int(np.sum((pairs + 32768) % 65536 - 32768)): "a pair that does not fit stops at the end, it does not wrap",
-            int(np.clip(x[:half] * w[:half] + x[half:] * w[half:], -32768, 32767).sum()): "neighbours are a pair",
-            -32767: "16 bits reach one further down than up",
+            total: f"nothing saturates at {-32768 if total < 0 else 32767:,}",
+            int(np.clip(total, -32768, 32767)): "each pair saturates, not the whole sum",
+            int(
+                np.sum((pairs + 32768) % 65536 - 32768)
+            ): "a pair that does not fit is clipped, it does not wrap around",
+            int(
+                np.clip(x[:half] * w[:half] + x[half:] * w[half:], -32768, 32767).sum()
+            ): "each pair consists of neighbours",
+            -32767: "the lowest number is -32,768",
         }
-        raise Hint(f"For x = {x[:8]} ... the sum is {got:,.0f}: {other.get(int(got), 'another number is right')}.")
+        raise Hint(f"For x = {x[:8]} ... the sum is {got:,.0f}: {other.get(int(got), 'this is not the right number')}.")

@@ -127,10 +127,10 @@ def _read(text: str) -> tuple[list[tuple[str, str]], dict]:
 def _k_quant(bits: str, mix: str | None) -> tuple[str, dict]:
     name = f"Q{bits}_K"
     if name not in CODECS:
-        return "a k-quant of llama.cpp, blocks of blocks; this one is not among those of files", {}
+        return "a k-quant of llama.cpp (blocks of blocks), but none that is used in files", {}
     codec = CODECS[name]
     scales = 256 // codec.layout.sub_blocks
-    what = f"{bits} bits in a GGUF file of llama.cpp; K: blocks of 256 values, in which each {scales} have a scale in "
+    what = f"{bits} bits in a GGUF file of llama.cpp; K: blocks of 256 values, in which every {scales} have a scale in "
     what += f"{codec.layout.scale_bits} bits, {codec.bits_per_value(_SHAPE):.4g} bits per weight in all"
     if mix is None:
         return what, {"codec": name}
@@ -153,7 +153,7 @@ def _mixture(name: str, mix: str) -> str:
 def _block(bits: str, kind: str) -> tuple[str, dict]:
     name = f"Q{bits}_{kind}"
     minimum = "a float16 scale and a float16 minimum" if kind == "1" else "a float16 scale"
-    what = f"{bits} bits in a GGUF file of llama.cpp; each 32 values have {minimum}"
+    what = f"{bits} bits in a GGUF file of llama.cpp; every 32 values have {minimum}"
     return what, {"codec": name} if name in CODECS else {}
 
 
@@ -161,7 +161,7 @@ def _importance(bits: str, size: str) -> tuple[str, dict]:
     table = (
         "the levels are a table of 16" if size == "NL" or bits == "4" else "several values share a code from a table"
     )
-    what = f"about {bits} bits in a GGUF file of llama.cpp, to be made with an importance matrix: {table}"
+    what = f"about {bits} bits in a GGUF file of llama.cpp, made with an importance matrix: {table}"
     stored = _STORED.get(f"IQ{bits}_{size}")
     return (what, {"stored": stored}) if stored else (f"{what}; a mixture of several of them", {})
 
@@ -192,9 +192,9 @@ def _float(brain: str | None, bits: str) -> tuple[str, dict]:
     known = {
         ("B", "16"): ("bfloat16: the upper half of a float32, 8 bits of exponent and 7 of mantissa", "BF16"),
         ("", "16"): ("float16: 5 bits of exponent and 10 of mantissa, up to 65504", "FP16"),
-        ("", "32"): ("float32: what networks are usually trained in", None),
+        ("", "32"): ("float32, in which networks are usually trained", None),
         ("", "64"): ("float64", None),
-        ("", "8"): ("8-bit float, E4M3 where nothing else is said (E5M2 for gradients), with a scale", "FP8 E4M3"),
+        ("", "8"): ("8-bit float, usually E4M3 (E5M2 for gradients), with a scale", "FP8 E4M3"),
         ("", "6"): ("6-bit float, E3M2 or E2M3, with a scale", "FP6 E3M2"),
         ("", "4"): ("4-bit float E2M1, with a scale: 0, 0.5, 1, 1.5, 2, 3, 4, 6 and their negatives", "FP4 E2M1"),
     }
@@ -205,7 +205,7 @@ def _float(brain: str | None, bits: str) -> tuple[str, dict]:
 def _mx(bits: str) -> tuple[str, dict]:
     elements = {"8": ("E4M3 or E5M2", "MXFP8 E4M3"), "6": ("E3M2 or E2M3", "MXFP6 E2M3"), "4": ("E2M1", "MXFP4")}
     element, codec = elements.get(bits, (f"{bits} bits", None))
-    what = f"a Microscaling format: floats {element}, and for each 32 of them a power of two in 8 bits as the scale"
+    what = f"a Microscaling format: floats in {element}, and for every 32 of them an 8-bit power of two as the scale"
     return what, {"codec": codec} if codec else {}
 
 
@@ -213,7 +213,7 @@ def _integer(unsigned: str | None, bits: str) -> tuple[str, dict]:
     n = int(bits)
     low, high = (0, 2**n - 1) if unsigned else (-(2 ** (n - 1)), 2 ** (n - 1) - 1)
     name = f"{'u' if unsigned else ''}int{n}"
-    what = f"integers of {n} bits, {low} to {high}, times a scale" + (", less a zero point" if unsigned else "")
+    what = f"integers of {n} bits, {low} to {high}, times a scale" + (", with a zero point" if unsigned else "")
     return what, {"weights": n} | ({"codec": name} if name in CODECS else {})
 
 
@@ -246,33 +246,36 @@ _RULES: tuple[tuple[str, Callable], ...] = (
     (r"TQ(\d)_0", _ternary_file),
     (
         r"NVFP4",
-        _says("NVIDIA's 4-bit floats E2M1: a scale in E4M3 for each 16 values, a float32 for the tensor", "NVFP4"),
+        _says(
+            "NVIDIA's 4-bit floats E2M1: a scale in E4M3 for every 16 values, and one in float32 for the tensor",
+            "NVFP4",
+        ),
     ),
     (r"MX_?FP(\d)(?=\b|_|-|$)", _mx),
     (
         r"NF4",
-        _says("4-bit NormalFloat: 16 levels at the quantiles of a Gaussian, a scale for each 64 values", "NF4"),
+        _says("4-bit NormalFloat: 16 levels at the quantiles of a Gaussian, a scale for every 64 values", "NF4"),
     ),
     (r"E(\d)M(\d{1,2})(FNUZ|FN)?", _split),
     (r"(B)?(?:FP|F|float)_?(\d{1,2})(?!\d)", _float),
     (r"(U)?INT_?([2-8]|16)(?!\d)", _integer),
     (r"W(\d{1,2})(?=A\d|KV|\W|_|$)", _weights),
     (r"A(\d{1,2})(?=KV|C\d|\W|_|$)", _activations),
-    (r"(?:KV|C)(\d{1,2})", lambda bits: (f"keys and values of attention cached in {bits} bits", {})),
+    (r"(?:KV|C)(\d{1,2})", lambda bits: (f"keys and values of the attention are cached in {bits} bits", {})),
     (r"(?:group_?size|group|gs|g)[_=]?(-1|\d{1,6})", _group),
     (r"(\d)[ -]?bits?", lambda bits: (f"codes of {bits} bits", {"weights": int(bits)})),
-    (r"GPTQ", _says("a method: columns are rounded in turn, and the later ones make up for the error")),
+    (r"GPTQ", _says("a method: columns are rounded in turn, and the later ones compensate for the error")),
     (r"AWQ", _says("a method: input channels with large activations are scaled up before rounding")),
-    (r"SmoothQuant", _says("a method: the range of activations is moved into the weights")),
-    (r"AutoRound", _says("a method: which way to round is learned")),
+    (r"SmoothQuant", _says("a method: part of the range of the activations is moved into the weights")),
+    (r"AutoRound", _says("a method that learns whether to round up or down")),
     (r"HQQ", _says("a method: scale and zero point are fitted to the weights alone, without data")),
-    (r"imat(?:rix)?", _says("made with an importance matrix, measured on text: whose error counts more")),
+    (r"imat(?:rix)?", _says("made with an importance matrix, measured on text, which says whose errors count more")),
     (r"ternary|b1\.58|1\.58[ -]?bit", _says("weights -1, 0 or 1 times a scale: log2(3) = 1.58 bits", "ternary")),
     (r"binary|1[ -]?bit", _says("the sign times a scale", "binary")),
     (r"asym(?:metric)?", _says("with a zero point, so that the range need not be centred at zero")),
     (r"sym(?:metric)?", _says("without a zero point")),
-    (r"dynamic", _says("the scales of activations are computed anew for each input")),
-    (r"static", _says("the scales of activations were fixed before, on calibration data")),
+    (r"dynamic", _says("the scales of activations are computed for each input")),
+    (r"static", _says("the scales of activations are fixed in advance, on calibration data")),
     (r"(?:double|DQ)(?:[ _-]?quant(?:ization)?)?", lambda: ("the scales are quantized as well", {"double": True})),
     (r"GGUF", _says("a file of llama.cpp")),
 )

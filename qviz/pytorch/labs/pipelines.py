@@ -15,7 +15,7 @@ from ..size_and_latency import size_bytes
 from . import recipes
 
 RISKS = {
-    "dynamic": "convolutions stay float32; each input is searched for its range, which takes time",
+    "dynamic": "convolutions stay float32; finding the range of each input takes time",
     "static": "the sample is unlike the real data; a stub or an observer is forgotten",
     "qat": "too few epochs, or too many; ranges that are not frozen; convert in train mode",
 }
