@@ -65,8 +65,8 @@ class Counter:
             try:
                 joules, runs = self.joules(act, seconds)
             except Unavailable as error:
-                return f"Not measured: {error}. The estimate stands alone."
-            lines.append(f"{name}: {joules / runs / inputs * 1e6:.3g} \N{MICRO SIGN}J for each input, measured (RAPL)")
+                return f"Not measured: {error}. So there is only the estimate."
+            lines.append(f"{name}: {joules / runs / inputs * 1e6:.3g} \N{MICRO SIGN}J per input, measured with RAPL")
         return "\n".join([*lines, "The counter is that of the whole processor, at rest and at work."])
 
     def _read(self) -> list[int]:

@@ -92,17 +92,17 @@ def report() -> str:
     True
     """
     if "fbgemm" not in engines.supported():
-        return f"There is no fbgemm here: the emulation alone shows what it does elsewhere. {engines.describe()}"
+        return f"There is no fbgemm on this machine, so the page shows only the emulation. {engines.describe()}"
     mine, other = measure(), without_vnni()
     habit = {True: "has VNNI", False: "has no VNNI", None: "does not say whether it has VNNI"}[engines.has_vnni()]
     return (
-        f"Your processor {habit}. 211 * 71 + 171 * 107 = {mine.issue:,} on it; "
-        f"{mine.exact:,} of {mine.compared:,} random sums are exact.\n"
-        f"The same kernel told to use AVX2 alone: {other.issue:,}; {other.exact:,} of {other.compared:,} are exact, "
-        f"{other.emulated:,} are those of the emulation.\n"
-        f"With activations of 7 bits {other.reduced_exact:,} of {other.compared:,} are exact there.\n"
-        f"Digits right: here {mine.accuracy:.1%} with 8 bits, {mine.reduced_accuracy:.1%} with 7; "
-        f"there {other.accuracy:.1%} and {other.reduced_accuracy:.1%}."
+        f"Your processor {habit}. It returns 211 * 71 + 171 * 107 = {mine.issue:,}, and {mine.exact:,} of "
+        f"{mine.compared:,} random sums are exact.\n"
+        f"With AVX2 alone, the same kernel returns {other.issue:,}. {other.exact:,} of {other.compared:,} sums are "
+        f"exact, and {other.emulated:,} equal those of the emulation.\n"
+        f"With AVX2 and 7-bit activations, {other.reduced_exact:,} of {other.compared:,} sums are exact.\n"
+        f"Accuracy on your processor: {mine.accuracy:.1%} with 8 bits, {mine.reduced_accuracy:.1%} with 7. "
+        f"With AVX2 alone: {other.accuracy:.1%} and {other.reduced_accuracy:.1%}."
     )
 
 

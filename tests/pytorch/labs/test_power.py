@@ -49,7 +49,7 @@ def test_the_energy_of_one_input(powercap, tmp_path):
     zone = powercap("intel-rapl:0", 0, 10**12)
     named = {"float32": lambda: spend(zone, 1200), "int8": lambda: spend(zone, 300)}
     lines = Counter(tmp_path).compare(named, inputs=4, seconds=0).splitlines()
-    assert lines[0] == "float32: 300 \N{MICRO SIGN}J for each input, measured (RAPL)"
+    assert lines[0] == "float32: 300 \N{MICRO SIGN}J per input, measured with RAPL"
     assert lines[1].startswith("int8: 75 ")
 
 

@@ -73,7 +73,7 @@ def test_a_convolution_with_avx2_alone_pairs_neighbouring_channels():
 def test_it_is_told():
     lines = saturation.report().splitlines()
     assert lines[0].startswith("Your processor ")
-    assert "The same kernel told to use AVX2 alone: 32,767" in lines[1]
+    assert "With AVX2 alone, the same kernel returns 32,767" in lines[1]
     assert len(lines) == 4
 
 
@@ -84,7 +84,7 @@ def test_without_fbgemm_the_emulation_is_left(monkeypatch):
         assert saturation.without_vnni() is None
     finally:
         saturation.without_vnni.cache_clear()
-    assert saturation.report().startswith("There is no fbgemm here: the emulation alone shows")
+    assert saturation.report().startswith("There is no fbgemm on this machine, so the page shows only the emulation")
     with pytest.raises(ValueError, match="engine must be one that this build of torch supports"):
         kernel_sums(np.zeros((1, 2), np.uint8), np.zeros((1, 2), np.int8))
 
