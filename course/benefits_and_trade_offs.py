@@ -9,9 +9,9 @@ from qviz.widgets import EnergyExplorer, SizeExplorer, SpeedExplorer
 # %% [markdown]
 # ## Size: count the bytes
 #
-# Codes in int8 take a quarter of the bytes of float32, but scales, zero points and **biases** have to be stored as well.
+# With int8, weights take a quarter of the bytes of float32, but scales, zero points and **biases** have to be stored as well.
 #
-# Each bar is one layer. Change **Bits**, and then choose more scales under **One scale**. What happens to conv1, the smallest layer?
+# Each bar is one layer. Change **Bits**, and then choose smaller groups under **One scale**. What happens to conv1, the smallest layer?
 
 # %%
 sizes = SizeExplorer()
@@ -72,7 +72,7 @@ print("Measured on:", measured_speed.MACHINE)
 speed_ratios({f"{e.width} wide, batch {e.batch}": e.times_as_fast for e in measured_speed.EXAMPLE}, "How many times as fast is int8?")
 
 # %% [markdown]
-# Press *Measure speed* to measure yours. The bars show the median of 30 runs with one thread, and the short lines the spread.
+# Press *Measure speed* to measure yours: the bars show the median of 30 runs with one thread.
 #
 # On the right, the **roofline** shows two limits for the case marked with a star: how many operations the processor can perform per second (horizontal), and how many bytes the memory can deliver (sloping). The **arithmetic intensity**, the number of operations per byte, determines which one applies. The short bar is a third limit, the time for calling the layers.
 
@@ -143,7 +143,7 @@ found = {"PTQ": [run.accuracies[0] for run in runs[::3]], "QAT": [run.accuracies
 accuracy_by_bits([run.config.name for run in runs[::3]], found, runs[0].float_accuracy, images=359)
 
 # %% [markdown]
-# Each marker is one run, and the thin lines are 95 % confidence intervals. With 359 images you cannot distinguish 97 % from 98 %, so the differences between W4A4 and W3A4 are not significant. But the drop of PTQ at W2A4 is significant, and QAT recovers most of it.
+# The thin lines are 95 % confidence intervals. With 359 images you cannot distinguish 97 % from 98 %, so the differences between W4A4 and W3A4 are not significant. But the drop of PTQ at W2A4 is significant, and QAT recovers most of it.
 #
 # ## Which layers need more bits?
 #
@@ -205,7 +205,7 @@ LocalResult("Which of these networks is fast, and which is accurate?", lambda: l
 # %% [markdown]
 # This picture compares three 8-bit networks on *your* machine. The area of a bubble shows the size of the file.
 #
-# With **mixed precision**, sensitive layers get more bits. The *greedy* method starts with 8 bits everywhere, and keeps removing one bit where this causes the smallest loss per byte saved. The *exact* method compares all networks that are small enough. Both use the training images, and the loss is the Kullback-Leibler divergence from the float network. We then evaluate the chosen networks on the test images.
+# With **mixed precision**, sensitive layers get more bits. The *greedy* method starts with 8 bits everywhere, and keeps removing one bit where this causes the smallest loss per byte saved. The *exact* method compares all networks that are small enough. The loss is the Kullback-Leibler divergence from the float network on the training images. The chosen networks are then evaluated on the test images.
 
 # %%
 guess_percent = Prediction("You start from 3 bits everywhere and may use one percent more bytes, in the layers where they help most. How large is the divergence on the test images, compared with 3 bits everywhere?", {"about 95 %": 0.95, "about 80 %": 0.8, "about 40 %": 0.4})
@@ -232,7 +232,7 @@ guess_percent.reveal(test.divergence[at] / test.divergence[place(3)], "Small lay
 #
 # ## Complexity: three methods compared
 #
-# **Dynamic** quantization needs one line of code. **Static** quantization also needs a calibration sample, and **quantization-aware training** (QAT) needs labels and a training loop. The next cell applies all three to our network, and counts lines, steps and images. Each step is another opportunity to make a mistake, as you saw on [page](page:when_it_goes_wrong). `print(ways.ways[2].code)` prints the code for QAT.
+# **Dynamic** quantization needs one line of code. **Static** quantization also needs a calibration sample, and **quantization-aware training** (QAT) needs labels and a training loop. The next cell applies all three. Each step is another opportunity to make a mistake, as you saw on [page](page:when_it_goes_wrong). `print(ways.ways[2].code)` prints the code for QAT.
 
 # %%
 from qviz.pytorch.labs import pipelines
