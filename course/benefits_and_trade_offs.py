@@ -96,7 +96,7 @@ timing.reset()
 # %% [markdown]
 # ## Power: an estimate and its source
 #
-# Arithmetic and moving data both consume energy. According to Mark Horowitz (2014, for 45 nm), a multiplication and an addition take 3.7 + 0.9 pJ in float32, and 0.2 + 0.1 pJ with int8 products and int32 sums. Reading 64 bits takes 10 pJ from a small cache, and 1,300 to 2,600 pJ from the main memory (**DRAM**).
+# Arithmetic and moving data both consume energy. According to Mark Horowitz (2014, for a 45 nm chip), a multiplication and an addition take 3.7 + 0.9 pJ in float32, and 0.2 + 0.1 pJ with int8 products and int32 sums. Reading 64 bits takes 10 pJ from a small cache, and 1,300 to 2,600 pJ from the main memory (**DRAM**).
 #
 # Our *estimate* uses these figures. It leaves out what is the same for float32 and int8, such as reading instructions, so the true saving is smaller.
 
@@ -131,7 +131,7 @@ LocalResult("How much energy does the wide network need, according to the energy
 # %% [markdown]
 # ## Accuracy: the cost of fewer bits
 #
-# **W3A4** means 3 bits for weights and 4 for activations. Here we compare rounding after training (PTQ) with ten more epochs of training with simulated rounding (QAT), using the stored runs of [page](page:qat_with_fbgemm):
+# **W3A4** means 3 bits for weights and 4 for activations. Here we compare rounding after training (PTQ) with ten more epochs of training with simulated rounding (QAT, three seeds), using the stored runs of [page](page:qat_with_fbgemm):
 
 # %%
 from qviz.pytorch.labs.qat_lab import QATLab
@@ -224,7 +224,7 @@ for bits in (4, 3):
 guess_percent.reveal(test.divergence[at] / test.divergence[place(3)], "Small layers can be sensitive, and more bits for them cost few bytes.")
 
 # %% [markdown]
-# **Notice:** *exact* finds a network that is smaller and better than 4 bits everywhere. (Compare the divergence or the SQNR, because a few images can be due to chance.) At 3 bits, it finds a better one only with one percent more bytes.
+# **Notice:** *exact* finds a network that is smaller and better than 4 bits everywhere. (Compare the divergence or the SQNR, because a difference of a few images can be due to chance.) At 3 bits, it finds a better one only with one percent more bytes.
 #
 # *Greedy* does worse at 4 bits, because it removed a bit from fc1, the largest layer, and cannot undo this step.
 #
