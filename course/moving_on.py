@@ -28,7 +28,7 @@ print(migration_lab.deprecation_notice())
 # * The function `quantize_` changes the weights of a model in place. It is made mainly for language models.
 # * **PT2E** exports the network as a graph and quantizes this graph. It is made for weights *and* activations, as in our network.
 #
-# Some features need a C++ compiler or a **GPU**, but no cell on this page does. The next cell shows what your machine has. If torchao is missing, the lines that need it tell you how to install it, and the others still run.
+# Some features need a C++ compiler or a **GPU**, but no cell on this page does. The next cell shows what your machine has. If torchao is missing, the output tells you how to install it.
 
 # %%
 LocalResult("What does your machine have?", torchao_env.describe)
@@ -78,14 +78,14 @@ print(lab.compare_weights("quantize_ int8 weights"))
 #
 # ## Integers in the arithmetic
 #
-# Two more configurations quantize the inputs as well. **Dynamic** quantization determines the range of each input when it arrives. **Static** quantization uses ranges that were measured in advance.
+# Two more configurations also quantize the inputs. **Dynamic** quantization determines the range of each input when it arrives. **Static** quantization uses ranges that were measured in advance.
 
 # %%
 dynamic = ["torch.ao dynamic", "quantize_ dynamic"]
 print(lab.table([*dynamic, "quantize_ static"]))
 
 # %% [markdown]
-# Now the two linear layers multiply integers, as with the old dynamic method. But `quantize_` has no calibration step: for *static* quantization, you have to put an observer before each layer by hand and pass on its scale.
+# Now the two linear layers multiply integers, as with the old dynamic method. But `quantize_` has no calibration step: for *static* quantization, you put an observer before each layer by hand and pass on its scale.
 #
 # Are the two dynamic methods the same? To find out, we run 32 images one at a time, and then all of them in one batch. How many get different logits?
 
@@ -114,7 +114,7 @@ print(int4)
 guess_bits.reveal(int4.size_bytes / int8.size_bytes, "This configuration gives each 4-bit code a byte of its own.")
 
 # %% [markdown]
-# The file is as large as before, and some answers have changed, so this configuration is useful only for experiments. torchao does pack two codes into a byte in its formats for GPUs, and in a prototype for CPUs. But in that prototype, the number of outputs of a layer has to be a multiple of 16, and our last layer has 10.
+# The file is as large as before, and some answers have changed, so this configuration is useful only for experiments. torchao packs two codes into a byte in its formats for GPUs, and in a prototype for CPUs. But the prototype needs layers whose number of outputs is a multiple of 16, and our last layer has 10.
 #
 # ## Second part: PT2E
 #
@@ -170,9 +170,9 @@ print(f"different codes among 3,590 logits: {lab.different_codes('PT2E lowered')
 print(lab.steps("PT2E lowered"))
 
 # %% [markdown]
-# All four layers compute with integers again, and the answers are the same. A few logits differ by one step, because a value in the network was very close to the middle between two codes and was rounded the other way.
+# All four layers compute with integers again, and the answers are the same. A few logits differ by one step, because a value very close to the middle between two codes was rounded the other way.
 #
-# There are three catches. The lowered network accepts only one batch size. It cannot be saved, so you have to save the reference model and lower it after loading. And PyTorch 2.13 inserts a `view` after the second convolution, which the kernel's memory layout does not allow; qviz replaces it with a `reshape`.
+# There are three catches. The lowered network accepts only one batch size. It cannot be saved, so save the reference model and lower it after loading. And PyTorch 2.13 inserts a `view` after the second convolution, which the kernel's memory layout does not allow; qviz replaces it with a `reshape`.
 #
 # ## Old call, new call
 #
@@ -184,9 +184,9 @@ print(migration_table.table(lab))
 # %% [markdown]
 # Three lines do not match completely:
 #
-# * `quantize_dynamic`: the new method uses a range for each image instead of one for the batch, as you saw above.
+# * `quantize_dynamic`: the new method uses a range for each image, as you saw above.
 # * `torch.quantize_per_tensor` adds the zero point before it rounds, whereas `quantize_affine` rounds first. To show the difference, this line uses a grid that produces ties: the step is an eighth of the largest pixel value, and the zero point is odd. A pixel with an odd number of sixteenths lies exactly halfway between two codes, and the two calls choose different ones.
-# * `lower_pt2e_quantized_to_x86`: oneDNN rounds some values the other way, as you saw above.
+# * `lower_pt2e_quantized_to_x86`: oneDNN rounds some values the other way.
 
 # %% [markdown]
 # ## Your guesses and the results

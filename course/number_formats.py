@@ -21,7 +21,7 @@ from qviz.widgets import FloatBitsExplorer, FormatNameExplorer, NumberFormatsExp
 FloatBitsExplorer()
 
 # %% [markdown]
-# **Notice:** between two neighbouring powers of two, there are always 8 steps. Small numbers have small steps, so the error is always about the same *percentage* of the number. With integers, the step is the same everywhere.
+# **Notice:** there are always 8 steps from one power of two to the next. Small numbers have small steps, so the error is always about the same *percentage* of the number. With integers, the step is the same everywhere.
 
 # %%
 guess_range = Prediction("E4M3 goes up to 448. E5M2 has one more exponent bit and one less mantissa bit. How many times as far does it go?", {"2 times": 2, "16 times": 16, "128 times": 128})
@@ -46,7 +46,7 @@ guess_range.reveal(FP8_E5M2.max / FP8_E4M3.max, "One more exponent bit doubles t
 # * **NF4**: 64 weights share a float32 scale: 4.5 bits. The 16 levels are quantiles of a bell curve, so that each is used about equally often.
 # * `Q4_K`, in the **GGUF** files of llama.cpp: 4-bit integers in small blocks, each with a scale and a minimum. Exercise 1 asks how many bits that makes.
 #
-# Step through all of them with **Format**. The line at the top shows the levels of one block. At the lower right, each mark shows the bits and the error of one format.
+# Step through all of them with **Format**. The line at the top shows the levels of one block. At the lower right, each mark shows the bits and the error of a format.
 
 # %%
 explorer = NumberFormatsExplorer(format="NVFP4")
@@ -82,7 +82,7 @@ for block in (32, 64, 128, 256):
 guess_nf4.reveal("affine int4" if winner[32][1] > 0.2 else "NF4" if winner[32][2] < -0.2 else "they differ by less than 0.2 dB", "In such a small block, the smallest and the largest weight are rarely equally far from zero. Affine int4 makes use of that, and NF4 cannot.")
 
 # %% [markdown]
-# Is that really the reason? The last column tests it: equally spaced levels without a zero point are worse than NF4 for every block size. So what helps is not the spacing, but a range that fits both ends of the block. (The zero point costs 4/32 of a bit per weight.) In large blocks, a few large weights determine the ends, and then it is better to have more levels where most of the weights are.
+# Is that really the reason? The last column tests it: equally spaced levels without a zero point are worse than NF4 for every block size. So what helps is not the spacing, but a range that fits both ends of the block. (The zero point costs 4/32 of a bit per weight.) In large blocks, a few large weights determine the ends, so it is better to have more levels where most of the weights are.
 #
 # The brackets show 95 % intervals, obtained by drawing the blocks again at random (bootstrap). With blocks of 64, the difference may be due to chance. In a report on three language models, the order changes at the same size (bitsandbytes 2086, see the sources).
 #
@@ -107,7 +107,7 @@ for element in (FP4_E2M1, FP8_E4M3):
 guess_rule.reveal("it becomes larger" if found["E2M1", "fc1 weights"][2] < -0.1 else "it becomes smaller" if found["E2M1", "fc1 weights"][1] > 0.1 else "it changes by less than 0.1 dB", "Clipping moves only the largest weights of a block. A scale twice as large makes the steps coarser for all 32.")
 
 # %% [markdown]
-# But look at the other lines. E4M3 has 8 steps between powers of two whatever the scale is, so a larger scale costs nothing there, whereas clipping does. And if large values are common ("uniform"), many of them are clipped. So the answer depends on the data. On one language model, the rule of the specification was the worst of three (trinity 694, see the sources). To try the rules in the explorer, click **More** and change **Scale of MX formats**.
+# But look at the other lines. E4M3 has 8 steps between powers of two whatever the scale is, so a larger scale costs nothing there, whereas clipping does. And if large values are common ("uniform"), many of them are clipped. So the answer depends on the data: on one language model, the rule of the specification was the worst of three (trinity 694, see the sources). To try the rules in the explorer, click **More** and change **Scale of MX formats**.
 #
 # ## The whole network
 #
