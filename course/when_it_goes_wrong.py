@@ -32,7 +32,7 @@ failures.check_repair("missing-stub", bench)
 # %% [markdown]
 # **Cause.** The converted layer expects integers, but nothing quantizes its input. `'CPU' backend` means that it received floating-point numbers.
 #
-# **Fix.** Two **stubs** mark the quantized part: `QuantStub()` before it, `DeQuantStub()` after it. `convert` replaces them with layers that quantize and dequantize. *Add both and run the cell again. What happens without the second one?*
+# **Fix.** Two **stubs** mark the quantized part: `QuantStub()` before it, `DeQuantStub()` after it. `convert` replaces them with layers that quantize and dequantize. *Add both to the list of layers and run the cell again. What happens without the second one?*
 #
 # ## 2. Scale 1 and zero point 0
 #
@@ -124,7 +124,7 @@ failures.check_repair("engine", engine)
 # %% [markdown]
 # **Cause.** The kernel for the weights is chosen during conversion, so the network without a ReLU6 is not affected. But the kernel for the clipping is chosen by the engine that is set *now*, and qnnpack's kernel assumes a different memory layout, so the channels get mixed up.
 #
-# **Fix.** Set the engine once, at the start of the program. *Choose the engine that the output names. Then choose `"none"`: this is what users report from machines without any engine (`NoQEngine`).*
+# **Fix.** Set the engine once, at the start of the program. *Choose the engine that the output names. Then choose `"none"` to see the message from machines without any engine (`NoQEngine`).*
 #
 # ## 7. The symmetric scheme for activations
 #

@@ -58,7 +58,7 @@ class Counter:
         Examples
         --------
         >>> print(Counter(Path("no such folder")).compare({"float32": int}, inputs=1))
-        Not measured: this machine has no energy counter that may be read here. The estimate stands alone.
+        Not measured: this machine has no energy counter that may be read here. So there is only the estimate.
         """
         lines = []
         for name, act in named.items():
