@@ -106,16 +106,18 @@ guess_power
 
 # %%
 power = EnergyExplorer()
-power
-
-# %%
 for place in ("nowhere", "8 KB cache", "1 MB cache", "DRAM"):
     power.reset(what="language model", place=place)
     real, saved = power.result.estimates["float32"], power.result.saved
     share = real.arithmetic_pj / real.total_pj
     print(f"{place:10}: float32 {real.total_pj / 1e6:8,.0f} \N{MICRO SIGN}J, {share:4.0%} of it arithmetic; int8 needs {saved:.1f} times less")
 power.reset()
+
+# %%
 guess_power.reveal(saved, "Most of the energy is used for moving data, and int8 moves a quarter of the bytes.")
+
+# %%
+power
 
 # %% [markdown]
 # In the explorer, change **Data live in** from DRAM to one of the caches, and then reduce **Weight bits**.

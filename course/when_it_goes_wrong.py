@@ -87,10 +87,10 @@ with failures.workbench() as bench:
     prepared = prepare(model)
     prepared(failures.images())
     bench.model = convert(prepared)
-failures.check_repair("unfused-batch-norm", bench)
+failures.check_repair("low-accuracy", bench)
 
 # %%
-guess_norm.reveal("between convolution and batch norm", failures.case("unfused-batch-norm").cause)
+guess_norm.reveal("between convolution and batch norm", failures.case("low-accuracy").cause)
 
 # %% [markdown]
 # **Cause.** Nothing was fused, so each convolution's output is rounded before the batch norm. At that point its channels differ widely, but share a single scale. Fusing multiplies the batch norm's factors into the weights, which have a scale per channel.
@@ -187,11 +187,10 @@ guess_sum
 
 # %%
 explorer = SaturationExplorer()
-explorer
+guess_sum.reveal(explorer.result.kept, "The largest signed number with 16 bits is 32,767. An ordinary addition would wrap around to -32,258, but this instruction saturates: it returns the largest number.")
 
 # %%
-explorer.reset()
-guess_sum.reveal(explorer.result.kept, "The largest signed number with 16 bits is 32,767. An ordinary addition would wrap around to -32,258, but this instruction saturates: it returns the largest number.")
+explorer
 
 # %% [markdown]
 # Change the codes. The error is largest if all four are large and both weights have the same sign. Then choose *32 bits*: processors with **VNNI** add in 32 bits, so nothing is lost.

@@ -26,7 +26,7 @@ class LocalResult(widgets.HTML):
     Examples
     --------
     >>> LocalResult("What is the time?", lambda: "half past two")
-    What is the time? Your own machine answers when you run this page.
+    What is the time? Run this page to see the answer for your machine.
     """
 
     def __init__(self, question: str, answer: Callable[[], str]):
@@ -40,7 +40,7 @@ class LocalResult(widgets.HTML):
         super().__init__(f'<pre style="{_STYLE}">{text}</pre>{_picture(self.answer)}')
 
     def __repr__(self) -> str:
-        return f"{self.question} Your own machine answers when you run this page."
+        return f"{self.question} Run this page to see the answer for your machine."
 
     def _ipython_display_(self) -> None:
         show(self, repr(self), AGAIN)

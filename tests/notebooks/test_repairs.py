@@ -23,7 +23,7 @@ REPAIRS = {  # case: what stands in the cell, what the reader writes
     "missing-stub": ("nn.Linear(10, 5)", "QuantStub(), nn.Linear(10, 5), DeQuantStub()"),
     "uncalibrated": ("    bench.model", "    prepared(failures.images())\n    bench.model"),
     "train-mode": (PREPARED, f"    model.eval()\n{PREPARED}"),
-    "unfused-batch-norm": (PREPARED, f"    model.fuse()\n{PREPARED}"),
+    "low-accuracy": (PREPARED, f"    model.fuse()\n{PREPARED}"),
     "wrong-dtype": (
         "torch.qint8),\n    weight=MinMaxObserver.with_args(dtype=torch.quint8)",
         "torch.quint8),\n    weight=MinMaxObserver.with_args(dtype=torch.qint8)",

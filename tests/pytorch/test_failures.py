@@ -40,7 +40,7 @@ SAYS = {
     "uncalibrated": "UserWarning: must run observer before calling calculate_qparams. "
     "Returning default scale and zero point",
     "train-mode": "RuntimeError: Input type (c10::quint8) and bias type (float) should be the same",
-    "unfused-batch-norm": "nothing",
+    "low-accuracy": "nothing",
     "skip-connection": f"{NO_KERNEL} 'aten::add.out' {ON_INTEGERS}",
     "engine": "nothing",
     "wrong-dtype": "AssertionError: Weight observer must have a dtype of qint8, got torch.quint8",
@@ -56,7 +56,7 @@ EFFECT = {
     "symmetric": "zero point 128; values after ReLU reach 128 of 256 codes",
     "percentile": "keeps 0.00 to 0.00",
 }
-CONVERTED = ("missing-stub", "uncalibrated", "train-mode", "unfused-batch-norm", "skip-connection")
+CONVERTED = ("missing-stub", "uncalibrated", "train-mode", "low-accuracy", "skip-connection")
 quint8, qint8 = torch.quint8, torch.qint8
 
 
@@ -163,7 +163,7 @@ MENDED = {
     "missing-stub": lambda: sequential(QuantStub(), linear(), DeQuantStub()),
     "uncalibrated": lambda: converted(failures.digits_network()),
     "train-mode": lambda: converted(failures.after_training().eval(), fuse=True),
-    "unfused-batch-norm": lambda: converted(failures.with_batch_norm(), fuse=True),
+    "low-accuracy": lambda: converted(failures.with_batch_norm(), fuse=True),
     "skip-connection": lambda: converted(failures.Residual(FloatFunctional()), failures.numbers()),
     "engine": lambda: engines.preferred(),
     "wrong-dtype": lambda: QConfig(activation=observer(quint8), weight=observer(qint8)),
@@ -203,17 +203,17 @@ WRONG = [
         lambda: converted(failures.after_training().eval(), fuse=True, with_samples=False),
         "its accuracy is low",
     ),
-    ("unfused-batch-norm", lambda: converted(half_fused()), "bn2 has not been fused"),
-    ("unfused-batch-norm", lambda: converted(without_norms()), "it is a different network"),
-    ("unfused-batch-norm", lambda: converted(failures.after_training(), fuse=True), "is it in eval mode"),
-    ("unfused-batch-norm", lambda: fused_late("after convert"), "fused too late"),
-    ("unfused-batch-norm", lambda: fused_late("on the original"), "fused too late"),
+    ("low-accuracy", lambda: converted(half_fused()), "bn2 has not been fused"),
+    ("low-accuracy", lambda: converted(without_norms()), "it is a different network"),
+    ("low-accuracy", lambda: converted(failures.after_training(), fuse=True), "is it in eval mode"),
+    ("low-accuracy", lambda: fused_late("after convert"), "fused too late"),
+    ("low-accuracy", lambda: fused_late("on the original"), "fused too late"),
     (
-        "unfused-batch-norm",
+        "low-accuracy",
         lambda: shown_in_vain(failures.with_batch_norm(), "after convert"),
         "when there were no observers",
     ),
-    ("unfused-batch-norm", lambda: converted(failures.with_batch_norm(), fuse=True, with_samples=False), "No image"),
+    ("low-accuracy", lambda: converted(failures.with_batch_norm(), fuse=True, with_samples=False), "No image"),
     ("skip-connection", lambda: skip(FloatFunctional().add), "the FloatFunctional itself, not its method"),
     ("skip-connection", lambda: skip(FloatFunctional(), with_samples=False), "Did the observers see numbers"),
     ("skip-connection", lambda: skip(lambda a, b: a), "Does it add both"),
@@ -303,7 +303,7 @@ def test_a_mistake_gets_a_hint(name, wrong, hint):
 
 
 @pytest.mark.parametrize("kind", NOT_STATIC)
-@pytest.mark.parametrize("name", ["uncalibrated", "train-mode", "unfused-batch-norm"])
+@pytest.mark.parametrize("name", ["uncalibrated", "train-mode", "low-accuracy"])
 def test_what_runs_because_it_is_in_float_does_not_work(name, kind):
     verdict = failures.check_repair(name, on_bench(NOT_STATIC[kind]))
     assert verdict.attempted and not verdict.works

@@ -249,7 +249,7 @@ FAILURES = (
         _judge_mode,
     ),
     Failure(
-        "unfused-batch-norm",
+        "low-accuracy",
         "Low accuracy and no message",
         "The convolution's output is rounded with a single scale before the batch norm normalizes its channels. After "
         "a linear layer, convert has no quantized batch norm at all.",
