@@ -101,11 +101,11 @@ timing.reset()
 # Our *estimate* uses these figures. It leaves out what is the same for float32 and int8, such as reading instructions, so the true saving is smaller.
 
 # %%
+power = EnergyExplorer()
 guess_power = Prediction("All data are read from DRAM. By which factor does int8 reduce the total energy, compared with float32?", {"4 times": 4, "8 times": 8, "15 times": 15})
 guess_power
 
 # %%
-power = EnergyExplorer()
 for place in ("nowhere", "8 KB cache", "1 MB cache", "DRAM"):
     power.reset(what="language model", place=place)
     real, saved = power.result.estimates["float32"], power.result.saved
