@@ -1,5 +1,5 @@
 # %% [markdown]
-# On [page](page:ptq_with_fbgemm) you met a network that loses most of its correct answers with 8 bits, although it computes the same function as the original one. Real networks have this problem, too: in MobileNets, some channels have much larger values than others, and in large language models, a few inputs of a layer are about a hundred times as large as the rest. You can train such a network further ([page](page:qat_with_fbgemm)), but first try the methods on this page, which need neither training nor labels.
+# On [page](page:ptq_with_fbgemm) you met a network that gives mostly wrong answers when it is quantized to 8 bits, although in float32 it computes the same function as the original one. Real networks have this problem, too: in MobileNets, some channels have much larger values than others, and in large language models, a few inputs of a layer are about a hundred times as large as the rest. You can train such a network further ([page](page:qat_with_fbgemm)), but first try the methods on this page, which need neither training nor labels.
 
 # %%
 import numpy as np
@@ -21,13 +21,13 @@ for name, w in (("as trained", networks.cnn_weights()), ("channels rescaled", ne
     print(f"{name:18}{networks.cnn_accuracy(w):.1%} right; largest / smallest channel of conv2: {sizes.max() / sizes.min():.1f}")
 
 # %% [markdown]
-# The result with 8 bits for weights and activations (W8A8), one scale per tensor and min-max ranges:
+# Now we quantize this network with 8 bits for weights and activations (W8A8), one scale per tensor and min-max ranges:
 
 # %%
 print(hard.measure(hard.Remedies()))
 
 # %% [markdown]
-# The brackets contain a 95 % confidence interval. Two other measures are more precise: the SQNR of the **logits** (the ten outputs), and the **divergence**, which tells how much the predicted probabilities have changed.
+# The range in brackets is a 95 % confidence interval. Two other measures are finer, because they also register changes that leave the answer the same: the SQNR of the **logits** (the ten outputs), and the **divergence**, which measures how much the predicted probabilities have changed.
 #
 # Here are three remedies:
 #
@@ -72,7 +72,7 @@ for name, weight in (("before", pair[0]), ("after", equalized(*pair)[0])):
     print(f"{name:7} largest / smallest channel of fc1: {sizes.max() / sizes.min():.1f}")
 
 # %% [markdown]
-# Afterwards, one scale per tensor is enough, which every kernel supports. `qviz.methods.equalize` rescales all pairs of neighbouring layers in turn until nothing changes any more.
+# Afterwards, one scale per tensor is enough, and every kernel supports that. `qviz.methods.equalize` rescales all pairs of neighbouring layers in turn until nothing changes any more.
 #
 # ## Fewer bits
 #
@@ -113,12 +113,12 @@ explorer
 # %% [markdown]
 # ## Rounding that depends on the inputs
 #
-# So far, we have rounded each weight to its nearest level. But the output of a layer is a sum, and the errors in a sum can cancel. Two methods use this, and both need some inputs of the layer:
+# So far, we have rounded each weight to its nearest level. But the output of a layer is a sum, and the errors in a sum can cancel. Two methods make use of this, and both need some inputs of the layer:
 #
 # * **Adaptive rounding** (AdaRound) learns for each weight whether to round it up or down.
 # * **GPTQ** rounds the weights one input at a time. After each step, it adjusts the remaining weights to compensate for the error.
 #
-# We apply GPTQ to `fc1`, the largest layer of the network as it was trained, with 2 bits, one scale per channel and min-max ranges. The other layers stay in float32.
+# For this, we return to the network as it was trained. We apply GPTQ to its largest layer, `fc1`, with 2 bits, one scale per channel and min-max ranges. The other layers stay in float32.
 
 # %%
 weights, inputs = networks.cnn_weights(), networks.training_activations()["pool"].reshape(-1, 512).astype(float)
@@ -167,7 +167,7 @@ for ranges in ("min-max", "mse"):
         print(f"{ranges:9}{name:13}{right:5}{decibels[0]:13.1f}{decibels[1]:13.1f}")
 
 # %% [markdown]
-# **Notice:** better ranges alone recover nearly all of the correct answers. A difference of three images out of 359 can be due to chance, but the SQNR of the outputs shows that GPTQ and adaptive rounding are still better.
+# **Notice:** better ranges alone recover nearly all of the lost answers. A difference of three images out of 359 can be due to chance, but the SQNR of the outputs shows that GPTQ and adaptive rounding are still better.
 #
 # ## What each remedy needs, and how much it helps
 #
@@ -233,7 +233,7 @@ enough = ["equalization", "GPTQ"]
 check("hard_to_quantize.1", enough)
 
 # %% [markdown]
-# **2.** Two layers compute `relu(x @ w1.T + b1) @ w2.T`. The first layer will have 8 bits and the second 4, so the second layer should have the smaller ranges. Rescale the channels such that the largest absolute weight of each channel is 4 times as large in `w1` as in `w2`, without changing the output. Return `w1`, `b1` and `w2`.
+# **2.** Two layers compute `relu(x @ w1.T + b1) @ w2.T`. The first layer will have 8 bits and the second 4. With 4 bits there are fewer levels, so the second layer should have the smaller ranges. Rescale the channels such that the largest absolute weight of each channel is 4 times as large in `w1` as in `w2`, without changing the output. Return `w1`, `b1` and `w2`.
 
 # %%
 def share(w1, b1, w2):

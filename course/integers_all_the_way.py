@@ -1,5 +1,5 @@
 # %% [markdown]
-# So far, we have quantized numbers and then computed with the resulting real numbers. An integer processor computes with the codes themselves. On this page you follow one value from the pixels to the answer of the network, and you can change every integer on the way. Then you can check what a kernel or a chip does with your model.
+# So far, we have quantized numbers and then computed with the resulting real numbers. An integer processor computes with the codes themselves. On this page you follow one value from the pixels to the answer of the network, and you can change every integer on the way. Afterwards, you will be able to check what a kernel or a chip does with your own model.
 
 # %%
 import numpy as np
@@ -29,7 +29,7 @@ codes = net.run(images)
 print(codes["input"][0, 0])
 
 # %% [markdown]
-# The first layer processes 3 x 3 pixels at a time. Here are the pixels around row 1 and column 3, and the weights of output channel 7:
+# The first layer processes 3 x 3 pixels at a time. Here are the pixels of the window centred on row 1 and column 3 (counted from 0), and the weights of output channel 7:
 
 # %%
 layer = net.layers["conv1"]
@@ -64,13 +64,13 @@ explorer.reset()
 # Each product fits into 16 bits, but the sum may need more.
 
 # %%
-guess_bits = Prediction("The layer fc1 adds 512 products of a code between 0 and 255 and a code between -128 and 127. How many bits, including the sign, are enough for every possible sum?", {"17": 17, "25": 25, "33": 33})
+guess_bits = Prediction("The layer fc1 adds 512 products. In each, a code between 0 and 255 is multiplied by a code between -128 and 127. How many bits, including the sign, does the largest possible sum need?", {"17": 17, "25": 25, "33": 33})
 guess_bits
 
 # %%
 most = 512 * 255 * 128
 print(f"largest absolute value {most:,}: {most.bit_length()} bits and a sign")
-guess_bits.reveal(most.bit_length() + 1, "A product needs 16 bits, and a sum of 512 products needs nine more. The accumulator has 32, so it cannot overflow.")
+guess_bits.reveal(most.bit_length() + 1, "A product needs 16 bits, and the sum needs nine more, because 512 is 2 to the power of 9. The accumulator has 32, so it cannot overflow.")
 
 # %% [markdown]
 # ## The cost of zero points
@@ -83,7 +83,7 @@ guess_bits.reveal(most.bit_length() + 1, "A product needs 16 bits, and a sum of 
 # * The second and the fourth term do not depend on the input, so they can be computed in advance.
 # * The third term has to be computed for each input. It vanishes if $z_w = 0$, which is why many kernels require **symmetric weights**.
 #
-# To see all the terms, we use the same network with affine weights:
+# To see the third term, we use the same network with affine weights. (The second and the fourth term are 0 here: the inputs of the layer come from a ReLU, so $z_x = 0$.)
 
 # %%
 affine = networks.integer_cnn(per_channel=False, scheme="affine")
@@ -93,7 +93,7 @@ for name in ("products", "weight_sums", "input_sums", "zero_points", "total"):
     print(f"{name:12} {np.broadcast_to(getattr(terms, name), terms.total.shape)[0, 6, 1, 3]:8}")
 
 # %%
-guess_forgotten = Prediction("A kernel ignores the zero points of the weights in these four layers. How many of the 359 digits does the network recognize correctly?", {"355, as before": 355, "about 285": 285, "36, as by guessing": 36})
+guess_forgotten = Prediction("A kernel ignores the zero points of the weights in these four layers. How many of the 359 digits does the network recognize correctly?", {"355, as before": 355, "about 285": 285, "36, no better than guessing": 36})
 guess_forgotten
 
 # %% [markdown]
@@ -123,7 +123,7 @@ print(f"one unit of the sum is {layer.scale[7]:.8f}")
 #
 # ## Back to 8 bits
 #
-# The next layer expects an 8-bit code. So the sum is multiplied by $M = s_x s_w / s_y$, rounded, added to $z_y$, and clipped, which is called **requantization**. fbgemm multiplies by $M$ in float32. A chip without floating-point arithmetic represents $M$ by an int32 and a shift, as the library gemmlowp does:
+# The next layer expects an 8-bit code. So the sum is multiplied by $M = s_x s_w / s_y$, rounded, added to $z_y$, and clipped, where $s_y$ and $z_y$ are the scale and the zero point of the output. This is called **requantization**. fbgemm multiplies by $M$ in float32. A chip without floating-point arithmetic represents $M$ by an int32 and a shift, as the library gemmlowp does:
 
 # %%
 m, total = layer.fixed_multiplier, int((q_x * q_w).sum()) + int(layer.bias_int32[7])
@@ -135,7 +135,7 @@ print(f"{high} / 2**{shift}, rounded: {np.sign(high) * ((abs(high) + 2 ** (shift
 print(f"in float: {total * float(layer.multiplier[7]):.4f}; in the network: {codes['conv1'][0, 7, 1, 3]}")
 
 # %% [markdown]
-# This rounds twice instead of once, and the bias was rounded before. (In the second division, gemmlowp rounds halves away from zero, hence `np.sign`.) To see these steps in the explorer, choose *gemmlowp* for **Arithmetic**, and change the integers with **Mantissa +/-** and **Shift +/-**. Does the additional rounding change the results?
+# This rounds twice instead of once, and the bias had already been rounded. (In the second division, gemmlowp rounds halves away from zero, hence `np.sign`.) To see these steps in the explorer, choose *gemmlowp* for **Arithmetic**, and change the integers with **Mantissa +/-** and **Shift +/-**. Does the additional rounding change the results?
 
 # %%
 guess_ways = Prediction("Over all the test images, the layer conv2 computes 735,232 codes. How many of them change if the bias is rounded and the multiplier is represented by an int32 and a shift?", {"none": 0, "about 300": 300, "about 30,000": 30_000})
@@ -147,7 +147,7 @@ for way in ROUNDINGS:
     print(f"{way:10} {(difference != 0).sum():4} of {difference.size:,} codes differ, by at most {np.abs(difference).max()}")
 
 # %%
-guess_ways.reveal(int((difference != 0).sum()), "Only values very close to halfway between two codes are rounded differently, and the codes then differ by 1.")
+guess_ways.reveal(int((difference != 0).sum()), "Only values very close to the midpoint between two codes are rounded differently, and the codes then differ by 1.")
 
 # %% [markdown]
 # ## The ReLU needs no extra step
@@ -161,7 +161,7 @@ explorer.reset()
 print(f"{(codes['conv2'] == 0).mean():.1%} of the codes of conv2 are 0")
 
 # %% [markdown]
-# If the output scale is far too small, fbgemm gives an unexpected result: a float of $2^{31}$ or more does not fit into an int32, so the processor returns the *smallest* int32, which is then clipped to 0. (Below, twice the second number reaches this limit.)
+# If the output scale is far too small, fbgemm gives an unexpected result: a float of $2^{31}$ or more does not fit into an int32, so the processor returns the *smallest* int32, which is then clipped to 0. (Below, both numbers are multiplied by 2. Only the second result reaches this limit.)
 
 # %%
 print(requantize_float(np.array([2**30 - 64, 2**30]), 2.0))
@@ -169,14 +169,14 @@ print(requantize_float(np.array([2**30 - 64, 2**30]), 2.0))
 # %% [markdown]
 # ## From pixels to the answer
 #
-# The code that we have computed is one of 144 inputs of conv2. The output of conv2 is the largest value in its pooling window, so it becomes one of 512 inputs of fc1, and the output of fc1 is one of 64 inputs of the logit "5". No code is converted back to a real number on the way.
+# Each output of conv2 is computed from 144 codes. We follow one to which the code above belongs. It is the largest value in its pooling window, so it becomes one of the 512 inputs of fc1, and one of the outputs of fc1 becomes one of the 64 inputs of the logit "5". No code is converted back to a real number on the way.
 
 # %%
 path = [("conv1", 7, 4), ("conv2", 6, 68), ("fc1", 3, 98), ("fc2", 5, 4)]
 for name, channel, pick in path:
     explorer.reset(layer=name, channel=channel, pick=pick)
     product, code = explorer.readout.splitlines()[1], explorer.result.code
-    print(f"{name}: {product.split(' = ', 1)[1]}, one of {explorer.result.now.q_x.size}; code {code}")
+    print(f"{name}: {product.split(' = ', 1)[1]}, one of {explorer.result.now.q_x.size} products; output code {code}")
 explorer.reset()
 
 # %% [markdown]
@@ -214,12 +214,12 @@ named = both.theirs.get("logits", both.mine["logits"]).argmax(1)
 print(f"{sum(mine.size for mine in both.mine.values()):,} codes, {differ} differ; {(named == labels).sum()} of {labels.size} answers right")
 for way in ROUNDINGS:
     print(f"NumPy, {way:10} gives the same answer as fbgemm for {(both.net.predict(images, way) == named).sum()} of {labels.size} digits")
-guess_equal.reveal(differ, "Sums of integers are exact, and qviz carries out the two floating-point steps in the same order as fbgemm.")
+guess_equal.reveal(differ, "Sums of integers are exact, and qviz carries out the two floating-point steps, adding the bias and multiplying by M, in the same order as fbgemm.")
 
 # %% [markdown]
 # The order matters, because each of these steps rounds its result. (As you saw above, rounding the bias first changes a few codes.) But no answer of our network changes, not even with the arithmetic of gemmlowp. Since gemmlowp needs no floating point between the pixels and the logits, it also runs on a processor that computes only with integers.
 #
-# With 8-bit activations, the result depends on your processor. Without VNNI, it first adds two products in 16 bits, where large sums do not fit ([](page:when_it_goes_wrong)).
+# With 8-bit activations, the result depends on your processor. A processor without VNNI first adds the products in pairs, in only 16 bits, where large sums do not fit ([](page:when_it_goes_wrong)).
 
 # %% [markdown]
 # ## Your guesses and the results

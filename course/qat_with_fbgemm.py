@@ -26,46 +26,48 @@ for name, result in ptq.items():
     print(f"{name}: {result.accuracies[0]:.2%} right")
 
 # %% [markdown]
-# With 2 bits there are only four codes, -2 to 1, and the lowest is hardly ever used. So nearly every weight becomes minus one step, zero or one step, and the rounding errors are large.
+# With 2 bits there are only four codes, -2 to 1, and the lowest is hardly ever used, because even the largest weights barely reach it. So nearly every weight becomes minus one step, zero or one step, and the rounding errors are large.
 #
-# What if we continue the training, and round the network in every step?
+# What if we continue the training with this rounding in every step?
 
 # %%
-guess_learn = Prediction("W2A4, after ten epochs of training with the rounding in it: how many digits are right?", {"60 %": 60, "80 %": 80, "97 %": 97})
+guess_learn = Prediction("We train at W2A4 for ten epochs, with rounding included. How many digits are right afterwards?", {"60 %": 60, "80 %": 80, "97 %": 97})
 guess_learn
 
 # %% [markdown]
 # ## Fake-quantize
 #
-# Each step of training changes a weight by far less than the distance between two levels, so the weights must stay real numbers. But each weight and each activation passes through a **fake-quantize**, which quantizes and immediately dequantizes it. The result is always one of the levels.
+# Each step of training changes a weight by far less than the distance between two levels, so the weights must stay real numbers, or the change would be rounded away. But each weight and each activation passes through a **fake-quantize** module, which quantizes and immediately dequantizes it. The result is always one of the levels, so its graph is a staircase.
 #
-# Training also needs gradients. What is the slope of this staircase? We shift each input a little, and see how much the output changes:
+# Training also needs gradients. Suppose a weight starts at -0.8, and its rounded value, the output, should reach 0.7. Each step changes the weight by the learning rate times (target - output) times the slope of the staircase.
 
 # %%
+guess_slope = Prediction("With the true slope of the staircase, how far does the weight get in 60 steps?", ["to the target", "to the point where the output jumps", "nowhere"])
+guess_slope
+
+# %% [markdown]
+# We measure the slope by shifting a few inputs a little, and then take the 60 steps:
+
+# %%
+from qviz.numerics.straight_through import descend
 grid, x = choose_qparams(-1.0, 1.0, IntFormat(3), "symmetric"), np.array([-0.9, -0.2, 0.1, 0.3, 0.8])
 slopes = (fake_quantize(x + 0.001, grid) - fake_quantize(x, grid)) / 0.001
 print(f"{x} become {fake_quantize(x, grid).round(3)}, with the slopes {slopes}")
+weights = descend(-0.8, 0.7, grid, lr=0.05, steps=60, slope="true derivative").weights
+print(f"the weight starts at {weights[0]} and ends at {weights[-1]}")
+guess_slope.reveal("nowhere" if np.ptp(weights) == 0 else "to the target", "The true slope is 0, so the weight never changes.")
 
 # %% [markdown]
-# The steps are flat. The **straight-through estimator** uses a different slope. The forward pass uses the staircase, but the backward pass pretends that nothing was rounded: the slope is taken as 1 where a value has a code, and as 0 where it was clipped. That is the slope of the **clipped identity**.
+# The **straight-through estimator** uses a different slope. The forward pass still uses the staircase, but the backward pass pretends that nothing was rounded: the slope is taken as 1, except for values that were clipped, where it is 0. That is the slope of the **clipped identity**.
 #
-# Here is a single weight. Its rounded value, the output, should reach the target. Move **Steps** slowly: the weight changes a little in every step, but the output jumps only when the weight crosses the edge of a bin.
+# Here is the same weight with this slope. Move **Steps** slowly: the weight changes a little in every step, but the output jumps only when the weight crosses an edge, halfway between two levels.
 
 # %%
 ste = STEExplorer()
 ste
 
-# %%
-guess_slope = Prediction("Now with the true slope of the staircase, and 60 steps: how far does it get?", ["to the target", "halfway", "nowhere"])
-guess_slope
-
-# %%
-ste.reset(slope="true derivative", steps=60)
-print(ste.readout)
-guess_slope.reveal("nowhere" if np.ptp(ste.result.descent.weights) == 0 else "to the target", "The true slope is 0, and so is every step.")
-
 # %% [markdown]
-# A weight that starts more than half a step beyond the last level is clipped, so its slope is 0 and it never moves. And a target between two levels is never reached, because the weight keeps crossing the edge, back and forth. The next cell shows both:
+# A weight that starts more than half a step beyond the last level is clipped, so its slope is 0 and it never moves. A target between two levels is never reached either: the output is always too high or too low, so the weight is pushed back and forth across the edge. The next cell shows both:
 
 # %%
 ste.reset(bits=2, weight=1.6, target=0.0)
@@ -77,20 +79,20 @@ ste.reset()
 # %% [markdown]
 # ## The three steps
 #
-# **Step 1: add quantization to the network.** `prepare` adds a fake-quantize after each weight and each activation.
+# **Step 1: add quantization to the network.** `prepare` adds a fake-quantize module after each weight and each activation.
 #
-# **Step 2: train.** Epoch 0 is the network before training, that is, PTQ. A **crossing** is a weight whose code has changed since the previous epoch.
+# **Step 2: train.** Epoch 0 is the result of PTQ. A **crossing** is a weight whose code has changed since the previous epoch.
 
 # %%
 model, config = digits_model.digits_cnn(), qat.QATConfig(weight_bits=2, activation_bits=4)
 prepared = qat.prepare(model, config)
-print(len(qat.fake_quantizes(prepared)), "fake-quantizes, such as", *list(qat.fake_quantizes(prepared))[1:3])
+print(len(qat.fake_quantizes(prepared)), "fake-quantize modules, such as", *list(qat.fake_quantizes(prepared))[1:3])
 run = qat.train_qat(model, config)
 print(run)
-guess_learn.reveal(100 * run.history[-1].accuracy, "The number of bits is the same as before, but now the weights were trained with the rounding.")
+guess_learn.reveal(100 * run.history[-1].accuracy, "The number of bits is the same as before, but this time the weights were trained with rounding included.")
 
 # %% [markdown]
-# Towards the end, the learning rate falls to 0, and the ranges are **frozen** (as batch norm would be): the observers no longer update them. Otherwise the grid would shift under weights that have just settled on it. Even a prediction would shift it:
+# Towards the end, the learning rate falls to 0, and the ranges are **frozen** (as batch norm statistics would be): the observers no longer update them. Otherwise the grid would shift under weights that have just settled on it. Even a prediction would shift it:
 
 # %%
 _, _, images, labels = digits_model.digits_tensors()
@@ -120,11 +122,11 @@ guess_share
 
 # %%
 for name, layer in run.snapshots[-1].items():
-    print(f"{name}: {run.changed(name):.2%} of the weights; {(layer.codes == -2).mean():.2%} have the lowest code, -2")
-guess_share.reveal(100 * run.changed(), "Most weights stay in their bins.")
+    print(f"{name}: {run.changed(name):.2%} of the codes changed; {(layer.codes == -2).mean():.2%} have the lowest code, -2")
+guess_share.reveal(100 * run.changed(), "Most weights move too little to cross an edge.")
 
 # %% [markdown]
-# Are these few codes enough to bring the accuracy back? Training also changed the scales, the biases and the ranges of the activations. So we give the network as it was *before* training the new codes and nothing else, and the trained network its old codes. As a control, we also train the float network for ten epochs without rounding, and round it afterwards.
+# Are these few codes enough to bring the accuracy back? Training also changed the scales, the biases and the ranges of the activations. So we build two mixtures: one takes only the codes from the trained network, the other takes everything except the codes. As a control, we also train the float network for ten more epochs without rounding, and round it afterwards.
 
 # %%
 mixed = trained_codes.codes_alone(model, run), trained_codes.all_but_codes(run)
@@ -136,19 +138,19 @@ later = qat.train_qat(longer, qat.QATConfig(2, 4, epochs=0)).history[0].accuracy
 print(f"ten more epochs in float, then rounded: {later:.1%} right (float: {digits_model.accuracy(longer, images, labels):.1%})")
 
 # %% [markdown]
-# **Notice:** changing one code in forty, and nothing else, recovers most of the accuracy. Everything else that training changed recovers almost nothing, and neither does training without rounding. So it is the rounding during training that helps, by changing a few important codes.
+# **Notice:** changing one code in forty, and nothing else, recovers most of the accuracy. Everything else that training changed recovers almost nothing, and training without rounding does not help at all. So it is the rounding during training that helps, by changing a few important codes.
 #
 # Here are two weights of the last layer, measured in steps. Near the end, the left one keeps crossing the edge at 0.5, because neither level is quite right. The right one crosses it once.
 
 # %%
 for number, fc2 in enumerate(layers["fc2"] for layers in run.snapshots):
     steps = fc2.values / fc2.qparams.scale
-    print(f"epoch {number:2}:", "   ".join(f"{steps[at]:.4f} is code {fc2.codes[at]}" for at in ((5, 26), (8, 50))))
+    print(f"epoch {number:2}:", "   ".join(f"{steps[at]:.4f} has code {fc2.codes[at]}" for at in ((5, 26), (8, 50))))
 
 # %% [markdown]
 # ## PTQ and QAT compared
 #
-# Now all five settings, with three seeds each; the seed decides the order of the images. These 15 training runs take two or three seconds each, so their results are stored with qviz. The first line compares one of them with the training above. Set `again` to `True` to repeat all 15.
+# Now we compare all five settings, with three seeds each. The seed decides the order of the images. These 15 training runs take two or three seconds each, so their results are stored with qviz. The first line checks one of them against the training above. Set `again` to `True` to repeat all 15.
 
 # %%
 again, lab = False, QATLab(stored_trainings.stored_trainings())
@@ -163,9 +165,9 @@ found["QAT"] = [[each.converted_accuracy for each in results] for results in don
 plots.accuracy_by_bits(list(bits), found, ptq["W8A8"].float_accuracy, images=len(images))
 
 # %% [markdown]
-# At 8 bits there is nothing to gain. The fewer bits there are, the more training helps.
+# At 8 bits, QAT gains nothing. The fewer bits there are, the more training helps.
 #
-# Now train a network yourself: choose other settings, and press **Train** (in code, `explorer.train()`). Try one scale per layer instead of one per channel, which lowers the accuracy. Then try three epochs with a learning rate of 0.02: with such large steps, the codes have not settled at the end. With 2 bits for the activations, too (the next cell), training helps a lot, but does not recover everything.
+# Now train a network yourself: choose other settings, and press **Train** (in code, `explorer.train()`). Try one scale per layer instead of one per channel, which lowers the accuracy. Then try three epochs with a learning rate of 0.02: with such large steps, the codes have not settled at the end. If the activations have only 2 bits, too, training helps a lot but does not recover everything:
 
 # %%
 explorer = QATExplorer(lab, seed=1)
@@ -178,15 +180,15 @@ print(f"W2A2: PTQ {two.accuracies[0]:.2%}, QAT {two.accuracies[-1]:.2%}, convert
 # %% [markdown]
 # ## PyTorch's own conversion
 #
-# By default, PyTorch trains with a *fused* fake-quantize, which `get_default_qat_qconfig` chooses. We train with it for three epochs at W2A4, and then convert the network as PyTorch does.
+# By default (`get_default_qat_qconfig`), PyTorch trains with a *fused* fake-quantize module, which observes and rounds in a single operation. We train with it for three epochs at W2A4, and then convert the network as PyTorch does.
 
 # %%
-guess_torch = Prediction("Fake-quantized, it gets 91 % right. What does the integer network get?", {"91 %": 91, "75 %": 75, "below 50 %": 25})
+guess_torch = Prediction("The fake-quantized network gets 91 % right. What does the integer network get?", {"91 %": 91, "75 %": 75, "below 50 %": 25})
 guess_torch
 
 # %%
 fused = {b: qat.train_qat(model, qat.QATConfig(b, 4, epochs=3, fake_quantize="torch_fused")).model for b in (2, 8)}
-networks = {"fake": fused[2], "torch": convert(fused[2], mends=()), "mended": convert(fused[2])}
+networks = {"fake": fused[2], "torch": convert(fused[2], mends=()), "fixed": convert(fused[2])}
 right = {name: digits_model.accuracy(network, images, labels) for name, network in networks.items()}
 print("  ".join(f"{name} {accuracy:.2%}" for name, accuracy in right.items()))
 for b, network in fused.items():
@@ -196,11 +198,11 @@ for b, network in fused.items():
 guess_torch.reveal(100 * right["torch"], "It was trained on one grid, and converted to a different one.")
 
 # %% [markdown]
-# During training, the fused module computes the scale by one rule. At conversion, its observer uses another. At 8 bits the two hardly differ, so few people notice. `qviz.pytorch.convert` keeps the scale that was trained. (A change to PyTorch in August 2026 does the same; see *Sources*.) **Always measure the converted network, never only the fake-quantized one.**
+# During training, the fused module computes the scale by one rule. At conversion, its observer uses another. At 8 bits the two hardly differ, so few people notice. `qviz.pytorch.convert` keeps the scale that was used in training. (A change to PyTorch in August 2026 does the same; see *Sources*.) **Always measure the converted network, never only the fake-quantized one.**
 #
 # ## The example that everyone starts from
 #
-# This is how QAT is commonly shown. It runs without an error until you give the network some numbers:
+# This is how QAT is commonly shown. It runs without an error until you give the converted network an input:
 #
 # ```python
 # model = SimpleModel()                    # one layer: self.fc = nn.Linear(10, 5)
@@ -225,8 +227,8 @@ with engines.needed():
 # Three mistakes, and how to fix them:
 #
 # 1. *No kernel for a float input.* Add a `QuantStub` at the input, and a `DeQuantStub` at the output ([page](page:ptq_with_fbgemm)).
-# 2. *Scale 1 and zero point 0.* As the message says, no observer has seen anything. Train between `prepare_qat` and `convert`.
-# 3. *Train mode.* Until `convert`, every prediction changes the ranges, so freeze them. Also call `eval()`: here it changes only a flag, but with batch norm or dropout the answers would be wrong ([page](page:when_it_goes_wrong), failure 3).
+# 2. *Scale 1 and zero point 0.* As the first message says, no observer has run. Train between `prepare_qat` and `convert`.
+# 3. *Train mode.* Until `convert`, every prediction changes the ranges, so freeze them. Also call `eval()`: here it changes only a flag, but with batch norm or dropout the answers would be wrong without it ([page](page:when_it_goes_wrong), failure 3).
 #
 # ```python
 # model = MendedModel()                                        # 1: SimpleModel with stubs, as in the PTQ example
@@ -237,7 +239,7 @@ with engines.needed():
 # model_quantized = convert(model_prepared)
 # ```
 #
-# Watch the mistakes disappear one by one. Then we save the model with `saved_model.save`, because no float `SimpleModel` can load the state dict of the example. The file holds codes, scales, zero points and the engine, and loading it runs no code.
+# Watch the mistakes disappear one by one. Then we save the model with `saved_model.save`, because a float `SimpleModel` cannot load the example's state dict. The file contains codes, scales, zero points and the name of the engine, and loading it runs no code.
 
 # %%
 steps = {"1. stubs": (False, False), "2. trained": (True, False), "3. frozen, eval()": (True, True)}
@@ -250,7 +252,7 @@ with engines.needed():
 # %%
 truth = examples.targets(x)
 with engines.needed(), tempfile.TemporaryDirectory() as folder:
-    print(f"mean error {(mended(x) - truth).abs().mean():.3f}; mean size of an answer {truth.abs().mean():.3f}")
+    print(f"mean absolute error {(mended(x) - truth).abs().mean():.3f}; mean absolute target {truth.abs().mean():.3f}")
     saved_model.save(mended, f"{folder}/simple.safetensors")
     saved_model.save(converted, f"{folder}/digits.safetensors")
     simple, digits = saved_model.load(f"{folder}/simple.safetensors", examples.MendedModel(), x), saved_model.load(f"{folder}/digits.safetensors")
@@ -266,7 +268,7 @@ record(guess_learn, guess_slope, guess_share, guess_torch)
 # ## In five lines
 #
 # 1. PTQ rounds a network after training. With few bits, that costs too much accuracy.
-# 2. QAT adds a fake-quantize after each weight and activation, and continues the training.
+# 2. QAT fake-quantizes each weight and each activation, and continues the training.
 # 3. The straight-through estimator uses a slope of 1 for a staircase whose slope is 0.
 # 4. The weights move slowly, and the few codes that change recover most of the accuracy.
 # 5. Prepare, train, freeze, `eval()`, convert; then measure the converted network.
@@ -338,6 +340,6 @@ check("qat_with_fbgemm.4", qat_step)
 #
 # * B. Jacob et al., [*Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference*](https://arxiv.org/abs/1712.05877), CVPR 2018: fake-quantize in training.
 # * Y. Bengio, N. Léonard, A. Courville, [*Estimating or Propagating Gradients Through Stochastic Neurons for Conditional Computation*](https://arxiv.org/abs/1308.3432), 2013: the straight-through estimator.
-# * M. Nagel et al., [*Overcoming Oscillations in Quantization-Aware Training*](https://arxiv.org/abs/2203.11086), ICML 2022: weights that swing across an edge.
+# * M. Nagel et al., [*Overcoming Oscillations in Quantization-Aware Training*](https://arxiv.org/abs/2203.11086), ICML 2022: weights that oscillate around an edge.
 # * R. Krishnamoorthi, [*Quantizing deep convolutional networks for efficient inference: A whitepaper*](https://arxiv.org/abs/1806.08342), 2018: freezing batch norm and ranges.
-# * PyTorch, pull requests [180990](https://github.com/pytorch/pytorch/pull/180990) and [194816](https://github.com/pytorch/pytorch/pull/194816): the two rules for a scale. The second one (August 2026) makes the conversion use the scale that was trained; all earlier releases are affected.
+# * PyTorch, pull requests [180990](https://github.com/pytorch/pytorch/pull/180990) and [194816](https://github.com/pytorch/pytorch/pull/194816): the two rules for a scale. The second one (August 2026) makes the conversion use the scale that was used in training; all earlier releases are affected.

@@ -32,7 +32,7 @@ print(f"activation {cnn.outcome(Switches().with_on()).activation_bytes // 4:7,} 
 # ## Quantize one part at a time
 
 # %%
-guess_part = Prediction("You quantize one of the three parts to 3 bits, and leave the other two in float32. Which part costs the network the most correct answers?", ["weights", "activations", "biases"])
+guess_part = Prediction("You quantize one of the three parts to 3 bits, and leave the other two in float32. Which one lowers the accuracy most?", ["weights", "activations", "biases"])
 guess_part
 
 # %% [markdown]
@@ -44,7 +44,7 @@ explorer
 
 # %%
 right = {}
-print("right of 359:       weights  activations       biases")
+print("right out of 359:   weights  activations       biases")
 for bits in (8, 5, 4, 3, 2):
     explorer.reset(weight_bits=bits, activation_bits=bits, bias_bits=bits)
     right[bits] = {part: explorer.result.combinations[part,].right for part in ("weights", "activations", "biases")}
@@ -52,16 +52,16 @@ for bits in (8, 5, 4, 3, 2):
 explorer.reset()
 
 # %%
-guess_part.reveal(min(right[3], key=right[3].get), "All the activations of a layer share one scale, whereas each channel of the weights has its own. At 2 bits, however, the weights cost more.")
+guess_part.reveal(min(right[3], key=right[3].get), "All the activations of a layer share one scale, whereas each channel of the weights has its own. At 2 bits, however, quantizing the weights lowers the accuracy more.")
 
 # %% [markdown]
-# **Notice:** with 2-bit weights, the network loses most of its correct answers. Set **Calibration**, behind **More**, to *mse*, and many of them come back: as on [page](page:calibration), a narrower range is better with few bits, even though it clips the largest values.
+# **Notice:** with 2-bit weights, the network loses most of its correct answers. Open **More** and set **Calibration** to *mse*, and many of them come back: as on [page](page:calibration), a narrower range is better with few bits, even though it clips the largest values.
 #
 # The biases need few bits here because they have a scale of their own. Integer layers store them differently, as you will see below.
 #
 # ## Weights can be quantized without data
 #
-# You can compute the scales of the weights without any images. If only the weights are quantized, this is called **weight-only quantization**. It makes the file smaller, while the arithmetic can stay in float32. (Below, "in flight" is the size of the activations of one image.)
+# You can compute the scales of the weights without any images. Quantizing only the weights is called **weight-only quantization**. It makes the file smaller, while the arithmetic can stay in float32. (Below, "in flight" is the size of the activations of one image, in bytes.)
 
 # %%
 print("float32:", cnn.outcome(Switches().with_on()))
@@ -71,14 +71,14 @@ for bits in (8, 4):
 # %% [markdown]
 # ## Activations need a calibration sample
 #
-# The range of the activations has to be chosen before the network sees a new image, so you measure it on a sample (**calibration**). A small sample is likely to miss the largest values:
+# The range of the activations has to be chosen before the network sees a new image, so you measure it on a sample (**calibration**). A small sample is likely to miss the largest values. Here are the activations of `conv2`:
 
 # %%
 seen = networks.training_activations()["conv2"]
 test = cnn.activations(Switches().with_on())["conv2"]
 for n in (1, 10, 100, len(seen)):
     hi = seen[:n].max()
-    print(f"sample size {n:5}: largest value {hi:.2f}; {np.mean(test > hi):.4%} of the values in the test images are larger")
+    print(f"sample size {n:5}: largest value {hi:.2f}; {np.mean(test > hi):.4%} of the test activations are larger")
 print("8 bits:", cnn.outcome(Switches().with_on("activations")))
 
 # %% [markdown]
@@ -86,7 +86,7 @@ print("8 bits:", cnn.outcome(Switches().with_on("activations")))
 #
 # ## Weights and activations together
 #
-# Now we quantize both to 4 bits. How do the two errors combine? The number of correct answers is too coarse a measure: with 359 images, a difference of ten can be due to chance. We use the SQNR of the logits, to which every logit contributes.
+# Now we quantize both to 4 bits. How do the two errors combine? The number of correct answers is too coarse a measure: with 359 images, a difference of ten can be due to chance. Instead, we use the SQNR of the logits, because it also registers errors that are too small to change an answer.
 
 # %%
 four, pair = Switches(weight_bits=4, activation_bits=4), ("weights", "activations")
@@ -115,7 +115,7 @@ for bits in (8, 6, 4, 3):
 #
 # ## The bias has the scale of the sum
 #
-# An integer layer multiplies the codes of its inputs and weights and adds up the products. One unit of this sum represents `scale_x * scale_w`, the product of their scales. The bias is added to the sum, so it needs *the same scale*, and zero point 0. The next cell quantizes one bias, and shows how many bits the largest bias of each layer needs:
+# An integer layer multiplies the codes of its inputs by the codes of its weights, and adds up the products. One unit of this sum represents `scale_x * scale_w`, the product of their scales. The bias is added to the sum, so it needs *the same scale*, and zero point 0. The next cell quantizes one bias, and shows how many bits the largest bias of each layer needs:
 
 # %%
 scale_x, scale_w = activation_qparams("fc1", Switches()).scale, weight_qparams("fc2", Switches()).scale[0, 0]
@@ -157,7 +157,7 @@ guess_int8.reveal(bias_explorer.result.this.accuracy, "127 times such a small sc
 # Now keep the biases at 8 bits, and give the weights and activations *fewer* bits.
 
 # %%
-guess_fewer = Prediction("You reduce the weights and activations from 8 to 4 bits, which changes the scale of the sum. How many answers do the 8-bit biases alone cost now?", {"nothing": 0, "as much as before": 8, "twice as much": 16})
+guess_fewer = Prediction("You reduce the weights and activations from 8 to 4 bits, which changes the scale of the sum. How many correct answers do the 8-bit biases alone cost now?", {"none": 0, "as many as before": 8, "twice as many": 16})
 guess_fewer
 
 # %%
@@ -165,11 +165,11 @@ cost = {}
 for bits in (8, 6, 4):
     bias_explorer.reset(weight_bits=bits, activation_bits=bits, bias_bits=8)
     cost[bits] = most - bias_explorer.result.combinations["biases",].right
-    print(f"W{bits} A{bits}: 8-bit biases alone lose {cost[bits]} answers; with all three quantized {bias_explorer.result.this.right} are right")
+    print(f"W{bits} A{bits}: 8-bit biases alone cost {cost[bits]} answers; with all three quantized, {bias_explorer.result.this.right} are right")
 bias_explorer.reset()
 
 # %%
-guess_fewer.reveal(cost[4], "With fewer bits, scale_x and scale_w are larger, so their product is larger too, and the code 127 represents a larger bias. So 8-bit biases cause larger errors when weights and activations get more bits.")
+guess_fewer.reveal(cost[4], "With fewer bits, scale_x and scale_w are larger, so their product is larger too, and the code 127 represents a larger bias. Conversely, the more bits the weights and activations have, the larger the errors of 8-bit biases.")
 
 # %% [markdown]
 # ## Why not give the biases their own scale?
@@ -178,8 +178,8 @@ guess_fewer.reveal(cost[4], "With fewer bits, scale_x and scale_w are larger, so
 
 # %%
 for bits, scale in ((8, "scale_x * scale_w"), (8, "its own"), (32, "scale_x * scale_w")):
-    print(f"int{bits:<2} on {scale:17}", cnn.outcome(Switches(bias_bits=bits, bias_scale=scale)))
-print(f"int32 biases are {cnn.outcome(Switches()).bias_share:.1%} of the bytes stored")
+    print(f"int{bits:<2} scale: {scale:17}", cnn.outcome(Switches(bias_bits=bits, bias_scale=scale)))
+print(f"int32 biases make up {cnn.outcome(Switches()).bias_share:.1%} of the bytes stored")
 
 # %% [markdown]
 # ## Bias errors shift the outputs
@@ -230,7 +230,7 @@ record(guess_part, guess_sum, guess_int8, guess_fewer)
 # ## In five lines
 #
 # 1. Weights can be quantized without data, activations need a sample, and biases need the scales of both.
-# 2. With min-max and a scale per channel, our network suffers most from its activations at 3 bits, and from its weights at 2 bits.
+# 2. With min-max ranges and a scale per channel, our network is most sensitive to quantized activations at 3 bits, and to quantized weights at 2 bits.
 # 3. The mean squared errors caused by weights and by activations add up.
 # 4. A bias has the scale `scale_x * scale_w`. With this scale, 8 bits are far too few, so biases get 32 bits, which take about one percent of the memory.
 # 5. The error of a bias shifts the outputs in the same way for every image.
@@ -297,4 +297,4 @@ check("weights_activations_biases.4", corrected)
 #
 # * B. Jacob et al., [*Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference*](https://arxiv.org/abs/1712.05877), CVPR 2018, section 2.4: int32 biases, their scale, and why the error of a bias is a shift.
 # * M. Nagel et al., [*Data-Free Quantization Through Weight Equalization and Bias Correction*](https://arxiv.org/abs/1906.04721), ICCV 2019: the shift caused by quantized weights, and its correction.
-# * PyTorch: [issue 28952](https://github.com/pytorch/pytorch/issues/28952) asks why a converted bias has no scale, [pull request 26057](https://github.com/pytorch/pytorch/pull/26057) stores it in float until the input arrives, and [pull request 24789](https://github.com/pytorch/pytorch/pull/24789) explains why.
+# * PyTorch: [issue 28952](https://github.com/pytorch/pytorch/issues/28952) asks why a converted bias has no scale, [pull request 26057](https://github.com/pytorch/pytorch/pull/26057) keeps the bias in float until the input arrives, and [pull request 24789](https://github.com/pytorch/pytorch/pull/24789) explains why.
