@@ -57,10 +57,10 @@ def scale_as(qparams, real) -> np.ndarray:
     return scale
 
 
-def _cuts(shape: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
-    """Cut `(n_groups, n)` into blocks of about BLOCK values: many short rows, or parts of a long one."""
+def _cuts(shape: tuple[int, int], size: int = BLOCK) -> Iterator[tuple[slice, slice]]:
+    """Cut `(n_groups, n)` into blocks of about `size` values: many short rows, or parts of a long one."""
     n_groups, n = shape
-    height = max(1, BLOCK // max(n, 1))
+    height = max(1, size // max(n, 1))
     for top in range(0, n_groups, height):
-        for left in range(0, n, BLOCK):
-            yield slice(top, top + height), slice(left, left + BLOCK)
+        for left in range(0, n, size):
+            yield slice(top, top + height), slice(left, left + size)

@@ -12,13 +12,15 @@ from functools import cached_property
 
 import numpy as np
 
+from ._blocks import _cuts
 from ._grid import bin_of, covering
 from .formats import INT8, IntFormat, as_format
 from .histogram import Histogram, value_at
 
 BINS = 4096
 _BLOCK, _MOST = 1 << 18, 1 << 12  # values and groups at a time: with fewer, threads wait for each other too often
-_SHORT = 64  # values
+PIECE = 1 << 20  # values, which the third-level cache holds while minimum and maximum are found
+_LONG = 128  # values of a row, from where on taking signs away takes longer than finding another end
 
 
 class Groups:
@@ -89,17 +91,59 @@ class Groups:
 
 
 def ends_of(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return minimum and maximum of each row of (n_groups, n) values, (n_groups, 1) float64."""
-    ends = np.empty((2, len(values), 1))
-    height = max(1, _BLOCK // values.shape[1])
-    for top in range(0, len(values), height):
-        block, axis = values[top : top + height], 1
-        if values.shape[1] <= _SHORT:
-            # NumPy takes as long to begin a short row as to go through it, so here it goes down the columns.
-            block, axis = np.ascontiguousarray(block.T), 0
-        for end, function in zip(ends, (np.min, np.max), strict=True):
-            end[top : top + height, 0] = function(block, axis=axis)
-    return ends[0], ends[1]
+    """Return minimum and maximum of each row of (n_groups, n) floats, (n_groups, 1) float64.
+
+    Where a row holds NaN, at least one of them is NaN.
+    """
+    low, high = np.empty((2, len(values), 1))
+    for rows, first, bits, starts in _rows_as_bits(values):
+        lows, highs = (ends.view(values.dtype) for ends in _ends_of_bits(bits, starts))
+        low[rows, 0] = lows if first else np.minimum(low[rows, 0], lows)
+        high[rows, 0] = highs if first else np.maximum(high[rows, 0], highs)
+    return low, high
+
+
+def largest_of(values: np.ndarray) -> np.ndarray:
+    """Return the largest magnitude in each row of (n_groups, n) floats, (n_groups, 1) float64; NaN beyond all."""
+    if values.shape[1] >= _LONG:
+        low, high = ends_of(values)
+        return np.maximum(-low, high)
+    largest = np.empty((len(values), 1))
+    for rows, first, bits, starts in _rows_as_bits(values):
+        bits = bits & bits.dtype.type(np.iinfo(bits.dtype).max >> 1)  # without their signs
+        found = np.maximum.reduceat(bits, starts).view(values.dtype)
+        largest[rows, 0] = found if first else np.maximum(largest[rows, 0], found)
+    return largest
+
+
+def _rows_as_bits(values: np.ndarray) -> Iterator[tuple[slice, bool, np.ndarray, np.ndarray]]:
+    """Cut floats into pieces: which rows, whether their first part, their bits in one run, and where each row begins.
+
+    NumPy compares integers in half the time that floats take, whose NaN it must look for, and `reduceat` begins a
+    short row in half the time that a reduction along an axis takes.
+    """
+    for rows, columns in _cuts(values.shape, PIECE):
+        piece = np.ascontiguousarray(values[rows, columns])
+        bits = piece.reshape(-1).view(f"u{piece.itemsize}")
+        yield rows, columns.start == 0, bits, np.arange(0, piece.size, piece.shape[1])
+
+
+def _ends_of_bits(bits: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the bits of minimum and maximum of each run of floats, given as bits.
+
+    The bits of floats rise with their magnitude, and the highest is the sign. So the highest as signed integers are
+    those of the maximum unless all are negative, and the highest as unsigned ones those of the minimum unless none is.
+    NaN lies beyond the infinity of its sign.
+    """
+    low = np.maximum.reduceat(bits, starts)
+    high = np.maximum.reduceat(bits.view(f"i{bits.itemsize}"), starts)
+    none_negative, all_negative = low.view(high.dtype) >= 0, high < 0
+    high = high.view(low.dtype)
+    if none_negative.any() or all_negative.any():
+        nearest_zero = np.minimum.reduceat(bits, starts)
+        np.copyto(low, nearest_zero, where=none_negative)
+        np.copyto(high, nearest_zero, where=all_negative)
+    return low, high
 
 
 def blocks(values: np.ndarray) -> Iterator[np.ndarray]:

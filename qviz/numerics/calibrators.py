@@ -17,14 +17,14 @@ import numpy as np
 
 from . import _check
 from ._entropy import VARIANTS, least_divergent_windows
-from ._groups import Groups, OneGroup, blocks, in_threads
+from ._groups import PIECE, Groups, OneGroup, blocks, ends_of, in_threads, largest_of
 from .aciq import ACIQ
 from .formats import INT8, IntFormat, as_format
 from .granularity import PER_TENSOR, Granularity, as_granularity
 from .histogram import Histogram
 from .mse_calibrator import MSE
 from .observers import BINS, each_histogram, rows_of
-from .qparams import SCHEMES, QParams, choose_qparams
+from .qparams import SCHEMES, QParams, choose_qparams, made_qparams, scale_and_zero_point
 
 
 @runtime_checkable
@@ -283,8 +283,30 @@ def calibrate(
     (0.015686, 64)
     """
     calibrator, fmt, granularity = as_calibrator(calibrator), as_format(fmt), as_granularity(granularity)
+    _check.whole_number(batches, "batches", 1, 2**31)
+    if type(calibrator) is MinMax:
+        return _covering(x, fmt, scheme, granularity)
     lo, hi = _choose_ranges(calibrator, x, fmt, scheme, granularity, batches, averaging_constant)
     return choose_qparams(lo, hi, fmt, scheme, granularity)
+
+
+def _covering(x, fmt: IntFormat, scheme: str, granularity: Granularity) -> QParams:
+    """Keep everything, for which no histogram is needed: scale and zero point of a run of groups at a time."""
+    _check.one_of(scheme, SCHEMES, "scheme")
+    x, groups = rows_of(x, granularity)
+    both = np.empty((2, len(groups), 1))  # in one piece: two of a few megabytes would go back to the system each time
+    scale, zero_point = both[0], both[1].view(np.int64)
+
+    def fill(rows: slice) -> None:
+        # The symmetric scheme asks for the largest magnitude alone, which is found sooner than both ends.
+        lo, hi = ends_of(groups[rows]) if scheme == "affine" else (np.zeros(()), largest_of(groups[rows]))
+        if not np.isfinite([lo.min(), hi.max()]).all():
+            _check.finite(x)  # says where in all of x, not in these groups
+        scale[rows], zero_point[rows] = scale_and_zero_point(lo, hi, fmt, scheme)
+
+    height = max(1, PIECE // groups.shape[1])
+    in_threads(fill, [slice(top, top + height) for top in range(0, len(groups), height)])
+    return made_qparams(scale, zero_point, fmt, granularity)
 
 
 def _choose_ranges(calibrator, x, fmt, scheme, granularity, *how) -> tuple[np.ndarray, np.ndarray]:

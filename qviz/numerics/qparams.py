@@ -187,25 +187,40 @@ def choose_qparams(
     lo, hi = checked_range(lo, hi)
     if lo.ndim and lo.shape[1:] != (1,):
         raise ValueError(f"lo and hi must both be single numbers or both (n_groups, 1): got shape {lo.shape}")
-    return QParams(*scale_and_zero_point(lo, hi, fmt, scheme), fmt, granularity)
+    return made_qparams(*scale_and_zero_point(lo, hi, fmt, scheme), fmt, as_granularity(granularity))
+
+
+def made_qparams(scale: np.ndarray, zero_point: np.ndarray, fmt: IntFormat, granularity: Granularity) -> QParams:
+    """Take over float64 and int64 arrays that nobody else has and that are right, without a check or a copy."""
+    qparams = object.__new__(QParams)
+    scale, zero_point = _one_is_0d(scale), _one_is_0d(zero_point)
+    scale.flags.writeable = zero_point.flags.writeable = False
+    vars(qparams).update(scale=scale, zero_point=zero_point, fmt=fmt, granularity=granularity)
+    return qparams
 
 
 def scale_and_zero_point(lo: np.ndarray, hi: np.ndarray, fmt: IntFormat, scheme: str) -> tuple[np.ndarray, np.ndarray]:
     """Do the arithmetic of `choose_qparams`, for finite float64 arrays of one shape with lo <= hi."""
-    lo, hi = np.minimum(lo, 0.0), np.maximum(hi, 0.0)
+    # In place where it can be: for many groups, fresh memory takes longer than the arithmetic.
+    lo, hi = np.minimum(lo, 0.0)[...], np.maximum(hi, 0.0)[...]
     if scheme == "symmetric":
         if not fmt.signed:
             raise ValueError(
                 f"scheme 'symmetric' needs a signed format: got {fmt}; use int{fmt.bits}, or scheme='affine'"
             )
-        scale = _usable(np.maximum(-lo, hi) / fmt.qmax)
-        return scale, np.zeros(scale.shape, np.int64)
+        np.negative(lo, out=lo)
+        scale = np.maximum(lo, hi, out=hi)
+        scale /= fmt.qmax
+        return _usable(scale), np.zeros(scale.shape, np.int64)
     steps = fmt.qmax - fmt.qmin
-    scale = hi / steps  # divided first: hi - lo may overflow
-    scale -= lo / steps
-    scale = _usable(scale)
-    zero_point = np.clip(fmt.qmin - np.rint(lo / scale), fmt.qmin, fmt.qmax)
-    return scale, zero_point.astype(np.int64)
+    hi /= steps  # divided first: hi - lo may overflow
+    scale = (lo / steps)[...]
+    scale = _usable(np.subtract(hi, scale, out=scale))
+    lo /= scale
+    np.rint(lo, out=lo)
+    np.subtract(fmt.qmin, lo, out=lo)
+    np.clip(lo, fmt.qmin, fmt.qmax, out=lo)
+    return scale, lo.astype(np.int64)
 
 
 def _check_scale(scale: np.ndarray) -> None:
@@ -239,4 +254,6 @@ def _one_is_0d(values: np.ndarray) -> np.ndarray:
 
 
 def _usable(scale: np.ndarray) -> np.ndarray:
-    return np.where(scale == 0, 1.0, np.maximum(scale, SMALLEST_SCALE))
+    if scale.min(initial=1.0) < SMALLEST_SCALE:
+        return np.where(scale == 0, 1.0, np.maximum(scale, SMALLEST_SCALE))
+    return scale

@@ -29,7 +29,7 @@ from qviz.numerics import (
 )
 from qviz.numerics import _groups as module
 from qviz.numerics._expected_error import ErrorOfFew
-from qviz.numerics._groups import Groups
+from qviz.numerics._groups import Groups, ends_of, largest_of
 
 ALL = {**CALIBRATORS, "textbook": Entropy(variant="textbook"), "onnxruntime": Entropy(32, "onnxruntime")}
 FORMATS = [INT2, INT4, INT8, INT16, UINT8]
@@ -112,6 +112,32 @@ def test_a_value_that_is_not_finite_is_refused_by_its_place_in_all_of_x(name, si
     for batches in (1, size):
         with pytest.raises(ValueError, match=rf"x must be finite: got {what}, first at index \(20, 77\)"):
             calibrate(x, ALL[name], INT8, "affine", PerGroup(-1, size), batches)
+
+
+@given(
+    st.sampled_from([np.float32, np.float64]).flatmap(
+        lambda dtype: hnp.arrays(
+            dtype,
+            st.tuples(st.integers(1, 6), st.integers(1, 12) | st.just(module._LONG)),
+            elements=st.floats(width=np.dtype(dtype).itemsize * 8) | st.sampled_from([0.0, -0.0, 1.0, -1.0]),
+        )
+    ),
+    st.integers(1, 30),
+)
+@settings(max_examples=500)
+@example(np.float32([[-0.0, -2.0], [-np.inf, -1.0], [np.inf, 3.0], [-np.nan, 1.0], [np.nan, -1.0]]), 4)
+def test_ends_by_bits_are_the_minimum_and_the_maximum(x, piece):
+    """Signs, zeros, infinities and NaN of both signs, in rows that are cut and in rows that are taken together."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "PIECE", piece)
+        (low, high), largest = ends_of(x), largest_of(x)
+    assert low.shape == high.shape == largest.shape == (len(x), 1)
+    for i, row in enumerate(x):
+        nan = np.isnan(row).any()
+        assert np.isnan([low[i], high[i]]).any() == nan
+        assert np.isnan(largest[i]) == nan
+        if not nan:
+            assert (low[i], high[i], largest[i]) == (row.min(), row.max(), np.abs(row).max())
 
 
 @pytest.mark.parametrize("batches", [1, 2, 3, 40])

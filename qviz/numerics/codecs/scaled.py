@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import _check
-from .._groups import ends_of
+from .._groups import largest_of
 from ._grouping import in_blocks
 from .floating_point import FP8_E4M3, FloatFormat, checked_codes, look_up
 from .protocol import Codec, as_groups
@@ -151,8 +151,7 @@ class Centered(Codec):
 
 def largest(groups: np.ndarray) -> np.ndarray:
     """Return the largest magnitude in each row, (n_groups, 1) float32."""
-    low, high = ends_of(groups)
-    return np.maximum(-low, high).astype(np.float32)
+    return largest_of(groups).astype(np.float32)
 
 
 def rows_of(rows, scale: np.ndarray) -> np.ndarray:
