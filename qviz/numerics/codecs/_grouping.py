@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from .. import _check
-from .._blocks import _cuts
+from .._blocks import BLOCK, _cuts
 from ..granularity import PER_TENSOR, Granularity, PerGroup, as_granularity
 
 
@@ -59,9 +59,9 @@ def from_groups(groups: np.ndarray, shape: tuple[int, ...], granularity: Granula
     return np.moveaxis(padded[..., : shape[axis]], -1, axis)
 
 
-def in_blocks(step, rows: np.ndarray, per_group: tuple[np.ndarray, ...], dtype) -> np.ndarray:
+def in_blocks(step, rows: np.ndarray, per_group: tuple[np.ndarray, ...], dtype, size: int = BLOCK) -> np.ndarray:
     """Apply `step(block, *parameters of its rows)` to (n_groups, n) rows, in pieces that fit the cache."""
     out = np.empty(rows.shape, dtype)
-    for top, left in _cuts(rows.shape):
+    for top, left in _cuts(rows.shape, size):
         out[top, left] = step(rows[top, left], *(values[top] for values in per_group))
     return out

@@ -16,6 +16,7 @@ VARIANTS = ("ieee", "fn", "finite")
 _MANTISSA, _BIAS = 23, 127  # of float32
 _EXPONENT = np.uint32(0x7F800000)
 _SIGN = np.uint32(0x80000000)
+_PIECE = 1 << 18  # values: with fewer, the calls take longer than a cache further away
 
 
 @dataclass(frozen=True)
@@ -172,10 +173,10 @@ class FloatFormat(Codec):
         if self.nan_code is None and np.isnan(x).any():
             bad = _check.describe_bad(x, np.isnan(x))
             raise ValueError(f"groups must not hold NaN, which {self} has no code for: got {bad}; replace it first")
-        return in_blocks(self.nearest, x.reshape(1, -1), (), self.dtype).reshape(x.shape)
+        return in_blocks(self.nearest, x.reshape(1, -1), (), self.dtype, _PIECE).reshape(x.shape)
 
     def decode(self, codes, params=None) -> np.ndarray:
-        """Look up the value of each code; any shape will do.
+        """Return the value of each code; any shape will do.
 
         Raises
         ------
@@ -186,8 +187,11 @@ class FloatFormat(Codec):
         """
         codes = checked_codes(codes, 2**self.bits, self.name)
         if self.exponent_bits == 8 and self.bits == 16:  # bfloat16: the upper half of a float32
-            upper = in_blocks(lambda c: c.astype(np.uint32) << 16, codes.reshape(1, -1), (), np.uint32)
-            return upper.view(np.float32).reshape(codes.shape)
+            # Written two bytes further on, each code is the upper half of a number, and its zeros the next lower half.
+            values = np.empty(codes.size + 1, "<f4")
+            values.view("<u2")[0] = 0
+            values.view(np.uint8)[2:-2].view("<u4")[...] = codes.reshape(-1)
+            return values[:-1].reshape(codes.shape).astype(np.float32, copy=False)
         return look_up(self.values, codes)
 
     def levels(self, params=None, group: int = 0) -> np.ndarray:
@@ -225,25 +229,28 @@ class FloatFormat(Codec):
         return np.ldexp(significand.astype(np.float64), power)
 
     def nearest(self, x: np.ndarray) -> np.ndarray:
-        """Return the code of each float32 of `x`, as uint32: what `encode` does, without its checks.
+        """Return the code of each float32 of `x`, in the lowest 16 bits: what `encode` does, without its checks.
         It rounds to whole multiples of the step at each value's own exponent, by the processor's own rounding.
         """
         x = np.ascontiguousarray(x)
-        bits = x.view(np.uint32)
+        bits, has_nan = x.view(np.uint32), np.isnan(x.max(initial=0))
         code = self._nearest_wide(bits) if self.exponent_bits == 8 else self._nearest_narrow(bits)
-        if np.isnan(x.max(initial=0)):
+        if has_nan:
             nan = np.isnan(x)
             code[nan] = self.nan_code | (bits[nan] & _SIGN) >> (32 - self.bits)
         return code
 
     def _nearest_wide(self, bits: np.ndarray) -> np.ndarray:
-        """Round away the lower bits of a float32, whose other fields are those of the format."""
+        """Round away the lower bits of a float32, whose other fields are those of the format.
+
+        They are rounded as a whole number: a float64 of 2^52 units of the last bit that is kept has none below it.
+        """
         shift = _MANTISSA - self.mantissa_bits
-        code = bits >> shift
-        code &= 1
-        code += (1 << (shift - 1)) - 1
-        code += bits
-        code >>= shift
+        total = bits.view(np.int32).astype(np.float64)
+        total += 1.5 * 2.0 ** (52 + shift)  # the half makes room for negative numbers
+        code = total.view(np.uint64)
+        if self.bits < 16 or self.saturate:
+            code = code.astype(np.uint32) & np.uint32(2**self.bits - 1)
         if self.saturate:
             code -= code % 2 ** (self.bits - 1) > self.max_code
         return code
@@ -262,8 +269,9 @@ class FloatFormat(Codec):
         step = code & _EXPONENT
         np.maximum(step, lowest, out=step)
         step += shift << _MANTISSA
-        total = (code.view(np.float32) + step.view(np.float32)).view(np.uint32)
-        np.subtract(total, step, out=code)
+        total = code.view(np.float32)
+        total += step.view(np.float32)
+        code -= step
         step -= lowest + np.uint32(shift << _MANTISSA)
         step >>= shift
         code += step
@@ -322,8 +330,15 @@ def checked_codes(codes, count: int, name: str) -> np.ndarray:
 
 
 def look_up(table: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Return `table[codes]`, checked before; "clip" lets NumPy leave out a check of its own."""
-    return np.take(table, codes, mode="clip")
+    """Return `table[codes]`, checked before; "clip" lets NumPy leave out a check of its own.
+
+    It makes intp of all codes it is given, so it is given few at a time.
+    """
+    values = np.empty(codes.shape, table.dtype)
+    flat, out = codes.reshape(-1), values.reshape(-1)
+    for start in range(0, flat.size, _PIECE):
+        np.take(table, flat[start : start + _PIECE], mode="clip", out=out[start : start + _PIECE])
+    return values
 
 
 FP16 = FloatFormat(5, 10)
