@@ -759,6 +759,7 @@ EXEMPT = {
     "numerics.formats.as_format.fmt": "no array: WORDS, below",
     "numerics.granularity.as_granularity.granularity": "no array: WORDS, below",
     "numerics.qparams.as_qparams.qparams": "no array: WORDS, below",
+    "numerics.qparams.made_qparams.*": "what scale_and_zero_point returned",
     "numerics.histogram.Histogram.counts": "made by an observer; a reader's counts come through from_counts",
     "numerics.histogram.value_at.*": "the arithmetic of Histogram.value_at",
     "numerics.metrics.decibels.*": "sums of squares of what was measured",
