@@ -4,17 +4,33 @@ import re
 from pathlib import Path
 
 GLOSSARY = Path(__file__).resolve().parent.parent / "docs" / "glossary.md"
-ENTRY = re.compile(r"^### (.+)\n\n(?:\*Also: (.+?)\.\*)?", re.MULTILINE)
+ENTRY = re.compile(r"^### (.+)\n\n(?:\*Also: (.+?)\.\* )?(.+)", re.MULTILINE)
+SENTENCE = re.compile(r"(?<=[.)]) (?=[A-Z(])")
+PAPER = re.compile(r", \d{4}\.$")  # where a method was published: for the glossary, not for a tooltip
+TOOLTIP = 200  # characters that are read at a glance
 BOLD = re.compile(r"(?<![\[*])\*\*([^*\n]+?)([.:]?)\*\*(?![\]*])")
 
 
 def terms():
     """Return the name in the glossary of each word for a term, in lower case."""
     found = {}
-    for name, also in ENTRY.findall(GLOSSARY.read_text(encoding="utf-8")):
+    for name, also, _ in ENTRY.findall(GLOSSARY.read_text(encoding="utf-8")):
         for word in [name, *filter(None, also.split(", "))]:
             if found.setdefault(word.lower(), name) != name:
                 raise ValueError(f"{word!r} stands for both {found[word.lower()]!r} and {name!r} in the glossary")
+    return found
+
+
+def tooltips():
+    """Return the definition of each name in plain text: its first sentences, as many as are read at a glance."""
+    found = {}
+    for name, _, words in ENTRY.findall(GLOSSARY.read_text(encoding="utf-8")):
+        first, *more = SENTENCE.split(words.replace("`", ""))
+        for sentence in more:
+            if PAPER.search(sentence) or len(first) + len(sentence) >= TOOLTIP:
+                break
+            first += f" {sentence}"
+        found[name] = first
     return found
 
 
@@ -24,15 +40,15 @@ def anchor(name):
 
 
 def link_first_uses(cells):
-    """Link each term where it stands in bold for the first time on a page, in place."""
-    known, linked = terms(), set()
+    """Link each term where it stands in bold for the first time on a page, in place, with a tooltip that defines it."""
+    known, told, linked = terms(), tooltips(), set()
 
     def link(match):
         name = known.get(match[1].lower())
         if name is None or name in linked:
             return match[0]
         linked.add(name)
-        return f"[{match[0]}](../docs/glossary.md#{anchor(name)})"
+        return f'[{match[0]}](../docs/glossary.md#{anchor(name)} "{told[name]}")'
 
     for cell in cells:
         if cell.cell_type == "markdown":

@@ -15,6 +15,8 @@ MINUTES_A_REPAIR = 1.5  # of a cell that fails on purpose: read, mend, run again
 MINUTES_A_QUESTION = 0.5
 MINUTES_FIRST_EXERCISE = 3  # and a minute more for each one after it: they rise in difficulty
 
+LINKED = r'\]\((?:[^)"]|"[^"]*")*\)'  # where a link leads, with its tooltip
+
 
 @dataclass(frozen=True)
 class Count:
@@ -63,7 +65,7 @@ def count(cells):
     shown = [c["source"] for c in code if not c["metadata"].get("jupyter", {}).get("source_hidden")]
     text = "\n".join(c["source"] for c in code)
     return Count(
-        words=len(re.findall(r"\w[\w'-]*", re.sub(r"\]\([^)]*\)", "]", prose))),
+        words=len(re.findall(r"\w[\w'-]*", re.sub(LINKED, "]", prose))),
         lines=sum(len(source.splitlines()) for source in shown),
         explorers=len(re.findall(r"\b\w+Explorer\(", text)),
         repairs=text.count("failures.check_repair("),

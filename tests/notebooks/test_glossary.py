@@ -13,6 +13,7 @@ from qviz.widgets.gallery import all_explorers
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tools"))  # tools are scripts, not a package
 import glossary
+import minutes
 
 import course
 
@@ -69,7 +70,7 @@ def test_an_unknown_term_is_found():
 def test_a_term_is_linked_once_where_it_is_used_first(source):
     text = "\n".join(cell.source for cell in course.build(source).cells if cell.cell_type == "markdown")
     known, seen = glossary.terms(), set()
-    for match in re.finditer(r"(\[?)\*\*([^*\n]+?)[.:]?\*\*(?:\]\(\.\./docs/glossary\.md#([\w-]+)\))?", text):
+    for match in re.finditer(r"(\[?)\*\*([^*\n]+?)[.:]?\*\*(?:\]\(\.\./docs/glossary\.md#([\w-]+) )?", text):
         name = known.get(match[2].lower())
         if name:
             assert bool(match[3]) == (name not in seen), match[0]
@@ -77,18 +78,48 @@ def test_a_term_is_linked_once_where_it_is_used_first(source):
             seen.add(name)
 
 
+def entries():
+    """Return what the glossary says of each anchor: its text as it stands there, without its other names."""
+    text = glossary.GLOSSARY.read_text(encoding="utf-8").split("## Terms")[1].split("## Sources")[0]
+    found = [entry.partition("\n\n") for entry in text.split("\n### ")[1:]]
+    return {glossary.anchor(name): re.sub(r"^\*Also: .*?\.\* ", "", words.strip()) for name, _, words in found}
+
+
+@every_page
+def test_every_link_to_the_glossary_shows_its_definition(source):
+    """As a tooltip: the beginning of what the glossary says, in whole sentences, short enough for a glance."""
+    text = "\n".join(cell.source for cell in course.build(source).cells if cell.cell_type == "markdown")
+    links = re.findall(r'\(\.\./docs/glossary\.md#([\w-]+) "([^"]*)"\)', text)
+    assert len(links) == text.count("docs/glossary.md#") > 0
+    for mark, shown in links:
+        words = entries()[mark].replace("`", "")
+        assert words.startswith(shown) and shown.endswith((".", ".)")), mark
+        assert len(shown) <= glossary.TOOLTIP or ". " not in shown, mark
+
+
+def test_a_definition_is_plain_text_where_it_is_a_tooltip():
+    told = glossary.tooltips()
+    assert told["ACIQ"].endswith("its best threshold.")  # the paper is not for a tooltip
+    assert told["kernel"].endswith("layer. (In Jupyter, the process that runs the cells.)")
+    assert told["GGUF"].endswith("such as Q4_0 and Q4_K; Q4_K_M is a mixture of several.")
+    assert told["mantissa"].endswith("between two powers of two.")  # two sentences would be too long
+    assert [text for text in told.values() if re.search(r'["`*$<&|\\\[\]]|\d{4}\.$', text)] == []
+
+
+def test_a_tooltip_takes_no_time_to_read():
+    cells = [{"cell_type": "markdown", "metadata": {}, "source": 'A [**b**](c.md#d "One (two) three.") e.'}]
+    assert minutes.count(cells).words == 3
+
+
 def test_the_glossary_is_in_order_and_says_each_word_once():
-    names = [name for name, _ in glossary.ENTRY.findall(glossary.GLOSSARY.read_text(encoding="utf-8"))]
+    names = [name for name, *_ in glossary.ENTRY.findall(glossary.GLOSSARY.read_text(encoding="utf-8"))]
     assert names == sorted(names, key=str.lower)
     assert len({glossary.anchor(name) for name in names}) == len(names)
     glossary.terms()  # refuses a word for two terms
 
 
 def test_every_entry_is_a_sentence():
-    text = glossary.GLOSSARY.read_text(encoding="utf-8").split("## Terms")[1].split("## Sources")[0]
-    for entry in text.split("\n### ")[1:]:
-        name, _, words = entry.partition("\n\n")
-        words = re.sub(r"^\*Also: .*?\.\* ", "", words.strip())
+    for name, words in entries().items():
         assert words.endswith(".") or words.endswith(".)"), name
         assert 20 < len(words) < 400, name
 
