@@ -49,7 +49,7 @@ WIDGETS_ONLY = "--VoilaConfiguration.extension_allowlist=%r" % [
 
 COMMANDS = {  # command: (extras of pyproject.toml, what .venv's Python runs)
     "lab": ({"lab", "torch"}, ["-m", "jupyterlab", "notebooks/00_start_here.ipynb"]),
-    "app": ({"app", "lab", "torch"}, ["-m", "voila", "app/explorers.ipynb", WIDGETS_ONLY]),
+    "app": ({"app", "lab", "torch"}, ["-m", "voila", "app/explorers.ipynb", WIDGETS_ONLY, "--template=explorers"]),
     "slides": ({"app", "lab", "torch"}, ["tools/slides.py"]),
     "test": ({"app", "lab", "site", "test", "torch"}, ["-m", "pytest"]),
     "notebooks": ({"lab", "torch"}, ["tools/notebooks.py"]),
@@ -156,9 +156,9 @@ def set_up(extras):
     fail(error)
 
 
-def config_path(own):
-    """Put what the course tells JupyterLab before the folders that the reader names."""
-    return os.pathsep.join([str(ROOT / "tools" / "lab")] + list(filter(None, [own])))
+def config_path(own, folder=ROOT / "tools" / "lab"):
+    """Put what the course tells JupyterLab, or another folder of ours, before the folders that the reader names."""
+    return os.pathsep.join([str(folder)] + list(filter(None, [own])))
 
 
 def run(*command):
@@ -182,6 +182,7 @@ def main(name="", *options):
         os.environ.setdefault("QVIZ_STATES", "5000")  # random states of each explorer
     if name in ("lab", "app"):  # networks so small that a second thread costs more than it brings, and slows the others
         os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ["JUPYTER_PATH"] = config_path(os.environ.get("JUPYTER_PATH", ""), ROOT / "app" / "share")  # for Voila
     if name == "lab":
         os.environ["JUPYTER_CONFIG_PATH"] = config_path(os.environ.get("JUPYTER_CONFIG_PATH", ""))
     if name == "lab" and os.name != "nt" and os.geteuid() == 0:

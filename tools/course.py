@@ -128,12 +128,18 @@ def _tagged(source):
 
 
 def _slide(cells, index, exercises):
-    """Say where a slide begins: at a heading, at each claim, at each further call, at an explorer below a long text."""
+    """Say where a slide begins: at a heading, at each claim, at each further call, at an explorer below a long text.
+
+    An answer stands below the result that it explains. Further code that shows nothing needs no slide.
+    """
     cell, before = cells[index], cells[max(0, index - 1)]
     if exercises or cell.source.startswith("## Sources"):
         return "skip"
     if index == 0 or (re.search("^## ", cell.source, re.MULTILINE) and cell.cell_type == "markdown"):
         return "slide"
+    if cell.cell_type == before.cell_type == "code" and not _puts_out(cell.source):
+        answered = _puts_out(before.source) and "Explorer(" not in before.source
+        return "skip" if ".reveal(" not in cell.source else "-" if answered else "subslide"
     explained = (before.cell_type, cell.cell_type) == ("markdown", "code")
     crowded = "Explorer(" in cell.source and len(before.source) > LONG
     return "-" if explained and not crowded else "subslide"

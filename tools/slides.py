@@ -6,7 +6,6 @@
 Arrow keys, Page Up and Page Down turn the slides; Escape leaves a control, so that they do so again.
 """
 
-import os
 import sys
 from pathlib import Path
 
@@ -17,7 +16,6 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 import start  # noqa: E402
 
-TEMPLATES = ROOT / "app" / "share"  # Voila looks for templates along JUPYTER_PATH
 OPTIONS = [start.WIDGETS_ONLY, "--template=slides", "--VoilaConfiguration.strip_sources=False"]
 
 
@@ -27,7 +25,6 @@ def main(name="", *options):
         (path,) = find([name or "01"], course.STUDENT)
     except NotebookError as error:
         sys.exit(str(error))
-    os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [str(TEMPLATES), os.environ.get("JUPYTER_PATH")]))
     start.run(sys.executable, "-m", "voila", str(path), *OPTIONS, *options)
 
 

@@ -46,7 +46,8 @@ class ChannelPanel(Panel):
         self.ax.set_xlim(-0.7, n - 0.3)
         lowest, highest = (float(end) for end in value_range(weights))
         largest = max(-lowest, highest)
-        self.ax.set_ylim(*padded(-2.05 * largest, 1.4 * largest))  # symmetric at 2 bits reaches twice as far down
+        down = 1.4 if covered.min() > -1.4 * largest else 2.05  # symmetric at 2 bits reaches twice as far down
+        self.ax.set_ylim(*padded(-down * largest, 1.4 * largest))
         unit = "channel" if slots == PerChannel(0) else "group"
         self.ax.set_xlabel(unit if n == len(groups) else f"{unit} (the first {n} of {len(groups):,})")
         widths, spans = covered[1] - covered[0], highs - lows
@@ -101,14 +102,14 @@ class SqnrPanel(Panel):
         }
         self.worst = self.moving(ax.stairs(*empty, fill=True, **worst))
         self.whole = self.moving(ax.axhline(0, color=RANGE, linestyle="--", linewidth=1.5, label="whole tensor"))
-        ax.set_ylim(0, 60)
-        ax.set_yticks(range(0, 61, 12))
         legend(ax, loc="upper right", ncols=2)
 
     def update(self, channels_db: np.ndarray, whole_db: float) -> None:
         """Show (n,) decibels, one for each channel, and those of the whole tensor; infinite reaches the top."""
         worst, each = int(np.argmin(channels_db)), -(-channels_db.size // MOST_BARS)
-        top, n = self.ax.get_ylim()[1], -(-channels_db.size // each)
+        top, n = 36 if max(channels_db.max(), whole_db) < 28 else 60, -(-channels_db.size // each)
+        self.ax.set_ylim(0, top)
+        self.ax.set_yticks(range(0, top + 1, 12))
         heights = np.clip(np.minimum.reduceat(channels_db, np.arange(0, channels_db.size, each)), 0, top)
         edges = (np.arange(n)[:, None] + [-0.4, 0.4]).ravel() * each
         self.bars.set_data(np.column_stack([heights, np.full(n, np.nan)]).ravel()[:-1], edges)

@@ -7,7 +7,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from qviz.numerics import ErrorParts, QParams, _check, fake_quantize
 
 from .canvas import Picture, draw
-from .histogram import BINS, binned, relative
+from .histogram import BINS, COUNTS, binned, relative
 from .panel import Panel
 from .style import CLIPPED, ERROR, QUANTIZED, RANGE, ROUNDED, Labels, dress, legend, logarithmic
 
@@ -21,7 +21,7 @@ class ErrorHistogramPanel(Panel):
 
     def build(self, ax: Axes) -> None:
         """Create the outline and the marks at half a step."""
-        dress(ax, Labels(self.title, "error in steps (1 = one scale)", "frequency"))
+        dress(ax, Labels(self.title, "error in steps (1 = one scale)", COUNTS))
         self.outline = self.moving(
             ax.stairs(np.zeros(BINS), np.linspace(-1, 1, BINS + 1), fill=True, facecolor=ROUNDED, edgecolor=ERROR)
         )

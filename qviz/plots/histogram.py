@@ -11,6 +11,7 @@ from .panel import Panel
 from .style import CLIPPED, FLOAT, FONT_SIZE, QUANTIZED, RANGE, Labels, dress, legend, logarithmic
 
 BINS = 160
+COUNTS = "number of values\n(tallest = 1)"  # shows the shape, whatever the size of the tensor
 LOWEST_SHARE = 1e-5  # of the tallest bar: one value in 100,000 is still seen
 
 
@@ -48,7 +49,7 @@ class HistogramPanel(Panel):
 
     def build(self, ax: Axes) -> None:
         """Create the outline, the clipped part and the ends of the range."""
-        dress(ax, Labels(self.title, "value", "frequency"))
+        dress(ax, Labels(self.title, "value", COUNTS))
         empty = np.zeros(BINS), np.linspace(0, 1, BINS + 1)
         baseline = LOWEST_SHARE if self.log else 0
         self.kept = self.moving(ax.stairs(*empty, fill=True, color=FLOAT, alpha=0.75, baseline=baseline, label="kept"))
@@ -110,7 +111,7 @@ class LevelsPanel(Panel):
 
     def build(self, ax: Axes) -> None:
         """Create one bar for each level, as a single line with gaps."""
-        dress(ax, Labels(self.title, "value", "frequency"))
+        dress(ax, Labels(self.title, "value", COUNTS))
         self.bars = self.moving(*ax.plot([], [], color=QUANTIZED, linewidth=1.2))
         self.heads = self.moving(*ax.plot([], [], "o", color=QUANTIZED, markersize=3))
         self.note = Words(ax, ax.transAxes, FONT_SIZE)

@@ -9,7 +9,7 @@ from matplotlib.ticker import NullLocator
 from qviz.numerics.codecs import FAMILIES, Measured, family_of
 from qviz.numerics.pareto import pareto_front
 
-from .histogram import padded, relative
+from .histogram import COUNTS, padded, relative
 from .moving_text import Words
 from .panel import Panel
 from .style import (
@@ -99,7 +99,7 @@ class ErrorSizePanel(Panel):
 
     def build(self, ax: Axes) -> None:
         """Create the outline and the mark of the root mean square."""
-        dress(ax, Labels(self.title, "|error| / root mean square of the values", "frequency"))
+        dress(ax, Labels(self.title, "|error| / root mean square of the values", COUNTS))
         logarithmic(ax.xaxis)
         self.outline = self.moving(
             ax.stairs(np.zeros(SIZES.size - 1), SIZES, fill=True, facecolor=ROUNDED, edgecolor=ERROR)

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from qviz.numerics.calibration_results import CalibrationResult, best_of
 
 from ._methods import LABELS, NAMES, ROWS, mark, name_rows
-from .histogram import BINS, LOWEST_SHARE, binned, padded, relative
+from .histogram import BINS, COUNTS, LOWEST_SHARE, binned, padded, relative
 from .panel import Panel
 from .style import FLOAT, QUIET, RANGE, Labels, dress
 
@@ -27,7 +27,7 @@ class RangesPanel(Panel):
 
     def build(self, ax: Axes) -> None:
         """Create the outline above, and below it a line a method."""
-        dress(ax, Labels(self.title, "value", "frequency"))
+        dress(ax, Labels(self.title, "value", COUNTS))
         edges = np.linspace(0, 1, BINS + 1)
         self.outline = self.moving(
             ax.stairs(np.full(BINS, GROUND), edges, fill=True, color=FLOAT, alpha=0.75, baseline=GROUND)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.text import Text
 
 from qviz.numerics.roofline import Roof, Work
 
@@ -57,9 +58,11 @@ class RatioPanel(Panel):
         ax.set_xticks(ticks, [f"{2.0**tick:g}x" for tick in ticks])
         ax.set_xlim(-2.6, FASTEST + 0.9)
         legend(ax, loc="upper right", ncols=2)
+        self.note = self.moving(_note(ax, 0.69))
 
-    def update(self, rows: Sequence[str], found: Sequence[Ratio] | None, chosen: int) -> None:
-        """Show at most 12 cases; None is not measured yet. `chosen` is the row with the star."""
+    def update(self, rows: Sequence[str], found: Sequence[Ratio | None] | None, chosen: int, note: str = "") -> None:
+        """Show at most 12 cases; None is not measured. `chosen` is the row with the star, `note` is said beside it."""
+        self.note.set(text=note, visible=bool(note))
         median = self._logs(found, "median")
         for shape, low, high in ((self.faster, 0, median), (self.slower, median, 0)):
             shape.set_path(rectangles(*np.broadcast_arrays(low, high), 0.01) if found else rectangles(*[median] * 2, 1))
@@ -67,16 +70,22 @@ class RatioPanel(Panel):
         self.spread.set_data(lines.ravel(), np.repeat(np.arange(len(median)), 3))
         self.mark.set_data([-2.45], [chosen])
         for i, words in enumerate(self.words):
-            words.visible = i < len(rows) if found else i == chosen
+            words.visible = i < len(rows) and bool(found[i]) if found else i == chosen
             if words.visible:
                 words.say(f"{found[i].median:.2f}x" if found else NOT_YET, FASTEST + 0.85, i)
         self.ax.set_yticks(range(len(rows)), rows)
         self.ax.set_ylim(len(rows) - 0.5, -1.6)
-        told = (f"{row} {ratio.median:.2f}x" for row, ratio in zip(rows, found or (), strict=False))
-        self.description = f"{self.title} Chosen: {rows[chosen]}. {'; '.join(told) or NOT_YET.capitalize()}."
+        pairs = zip(rows, found or (), strict=False)
+        told = "; ".join(f"{row} {ratio.median:.2f}x" for row, ratio in pairs if ratio) or NOT_YET.capitalize()
+        self.description = f"{self.title} Chosen: {rows[chosen]}. {' '.join([*note.split(), told])}."
 
-    def _logs(self, found: Sequence[Ratio] | None, name: str) -> np.ndarray:
-        return np.clip(np.log2([getattr(ratio, name) for ratio in found or ()]), -2.4, FASTEST)
+    def _logs(self, found: Sequence[Ratio | None] | None, name: str) -> np.ndarray:
+        return np.clip(np.log2([getattr(ratio, name) if ratio else 1.0 for ratio in found or ()]), -2.4, FASTEST)
+
+
+def _note(ax: Axes, top: float) -> Text:
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 2}
+    return ax.text(0.99, top, "", ha="right", va="top", fontsize=FONT_SIZE - 1, transform=ax.transAxes, bbox=box)
 
 
 @dataclass(frozen=True)
@@ -128,20 +137,25 @@ class RooflinePanel(Panel):
                 [], [], color=color, marker=marker, markersize=9, linestyle="none", label=f"{name}: measured"
             )
             self.points.append(self.moving(*point))
+        self.note = self.moving(_note(ax, 0.97))
         legend(ax, loc="lower right")
 
-    def update(self, sights: Sequence[Sight], case: str) -> None:
-        """Show float32 and int8, in this order; the description names the case."""
+    def update(self, sights: Sequence[Sight], case: str, note: str = "") -> None:
+        """Show float32 and int8, in this order; the description names the case, and the picture says the `note`."""
+        self.note.set(text=note, visible=bool(note))
         told = []
         for i, (name, sight) in enumerate(zip(("float32", "int8"), sights, strict=True)):
             x = sight.work.intensity
             self.uprights[i].set_xdata([x, x])
-            measured = sight.roof is not None
-            for artist in (self.roofs[i], self.points[i], self.calls[i]):
-                artist.set_visible(measured)
+            for artist in (self.roofs[i], self.calls[i]):
+                artist.set_visible(sight.roof is not None)
+            self.points[i].set_data([x], [sight.gops])
+            self.points[i].set_visible(sight.gops == sight.gops)
             told.append(f"{name} has {x:.2f} operations for each byte")
-            if measured:
-                told[-1] += f", {sight.gops:.3g} Gop/s of {sight.roof.attainable(sight.work):.3g} possible"
+            if self.points[i].get_visible():
+                told[-1] += f", {sight.gops:.3g} Gop/s"
+            if sight.roof is not None:
+                told[-1] += f" of {sight.roof.attainable(sight.work):.3g} possible"
                 self._show(i, sight)
         self.description = f"{self.title}, {case}: {'; '.join(told)}."
 
@@ -149,7 +163,6 @@ class RooflinePanel(Panel):
         roof, x = sight.roof, sight.work.intensity
         corners = np.array([0.01, roof.ridge, 1e5])
         self.roofs[i].set_data(corners, np.minimum(corners * roof.bandwidth, roof.peak))
-        self.points[i].set_data([x], [sight.gops])
         self.calls[i].set_data([x], [sight.work.operations / roof.call_ms / 1e6])
 
 

@@ -28,7 +28,7 @@ class SharesPanel(Panel):
     parts : sequence of str
         At most four names.
     limit : float
-        End of the axis, in per cent; words need room beyond the longest bar.
+        Width of the picture, in per cent: the axis ends at 100, and words need room beyond the longest bar.
     """
 
     def __init__(self, title: str, x: str, parts, limit: float = 100.0):
@@ -49,6 +49,8 @@ class SharesPanel(Panel):
         for words in self.words:
             self.moving(*words.artists)
         ax.set_xlim(0, self.limit)
+        ax.set_xticks(range(0, 101, 20))
+        ax.spines["bottom"].set_bounds(0, 100)
         legend(ax, loc="upper right", ncols=len(self.parts), columnspacing=1.0)
 
     def update(self, rows, shares: np.ndarray, words) -> None:

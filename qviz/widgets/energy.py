@@ -76,7 +76,7 @@ class EnergyExplorer(Explorer):
 
     def canvas(self) -> Canvas:
         """Show one bar for each kind of number."""
-        panel = SharesPanel("Energy of one input (estimate)", "% of float32", PARTS, limit=150)
+        panel = SharesPanel("Energy of one input (estimate)", "% of float32", PARTS, limit=125)
         return Canvas({"energy": panel}, size=(900, 280))
 
     def views(self, state: State, result: Result) -> dict[str, tuple]:

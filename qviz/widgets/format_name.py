@@ -104,9 +104,7 @@ class FormatNameExplorer(Explorer):
     def canvas(self) -> Canvas:
         """Show the bits as bars."""
         panel = SharesPanel("Bits for each weight", f"% of {FULL} bits", ("code", "scales"), 145)
-        canvas = Canvas({"bits": panel}, size=(900, 220))
-        panel.ax.set_xticks(range(0, 101, 25))  # beyond there is room for words
-        return canvas
+        return Canvas({"bits": panel}, size=(900, 220))
 
     def views(self, state: State, result: Result) -> dict[str, tuple]:
         """Show a bar for the name, and those beside it."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
+from qviz.experiments.measured_speed import EXAMPLE, MACHINE, MeasuredTime
 from qviz.numerics.roofline import BATCHES, WIDTHS, Work, linear_work
 from qviz.plots import Canvas, RatioPanel, RooflinePanel
 from qviz.plots.roofline import Ratio, Sight
@@ -40,6 +41,20 @@ class Result:
     machine: object | None
 
 
+EXAMPLE_ONLY = "an example, not this machine"
+NOTE = f"{EXAMPLE_ONLY.capitalize()}:\n{MACHINE.partition(',')[0]}, one thread.\nPress Measure speed for yours."
+
+
+def _example(width: int, batch: int) -> MeasuredTime | None:
+    """Return what was measured on another machine, for those who cannot measure or have not yet."""
+    return next((e for e in EXAMPLE if (e.width, e.batch) == (width, batch)), None)
+
+
+def _example_ratio(width: int, batch: int) -> Ratio | None:
+    example = _example(width, batch)
+    return Ratio(*example.times_as_fast) if example else None
+
+
 def ratio(case) -> Ratio:
     """Return how many times as fast int8 is; at the ends each time is half its spread off, but never below a tenth."""
     (real_low, real_high), (integer_low, integer_high) = (
@@ -52,8 +67,8 @@ def ratio(case) -> Ratio:
 class SpeedExplorer(Working, Explorer):
     """Speed of float32 and int8 on this machine: press Measure speed.
 
-    Until then the picture shows the work alone. All widths and batch sizes are measured at once, with one thread,
-    for as many layers as are chosen; changing those asks for another measurement.
+    Until then the picture shows an example that was measured on another machine. All widths and batch sizes are
+    measured at once, with one thread, for as many layers as are chosen; changing those asks for another measurement.
 
     Examples
     --------
@@ -65,7 +80,7 @@ class SpeedExplorer(Working, Explorer):
     """
 
     State = State
-    readout_lines = 5
+    readout_lines = 6
     source: ClassVar[str] = "qviz.pytorch.labs.speed.SpeedLab"
     work_label = "Measure speed"
     not_done = "Not measured"
@@ -105,9 +120,11 @@ class SpeedExplorer(Working, Explorer):
         """Show every width and batch size, and the chosen one under its roof."""
         pairs = [(width, batch) for width in WIDTHS for batch in BATCHES]
         rows = [f"    {width} wide, batch {batch}" for width, batch in pairs]
-        ratios = [ratio(case) for case in result.cases] if result.cases else None
+        ratios = [ratio(case) for case in result.cases] if result.cases else [_example_ratio(*pair) for pair in pairs]
         chosen = pairs.index((state.width, state.batch))
-        return {"ratios": (rows, ratios, chosen), "roofline": (self._sights(result, chosen), _named(state))}
+        notes = ("", "") if result.cases else (NOTE, EXAMPLE_ONLY)
+        sights = self._sights(state, result)
+        return {"ratios": (rows, ratios, chosen, notes[0]), "roofline": (sights, _named(state), notes[1])}
 
     def figures(self, state: State, result: Result) -> dict[str, str]:
         """Say how fast it is, once that is measured."""
@@ -127,16 +144,20 @@ class SpeedExplorer(Working, Explorer):
             f"int8    moves {integer.bytes:>11,} bytes: {integer.intensity:7.2f} operations per byte",
         ]
         if not result.cases:
+            lines.append(f"The bars are an example, with 2 layers: {MACHINE}.")
             return "\n".join([*lines, "Time: not measured yet. Press Measure speed."])
         return "\n".join([*lines, *_times(self._case(state, result), result)])
 
     def _case(self, state: State, result: Result):
         return next(case for case in result.cases if (case.width, case.batch) == (state.width, state.batch))
 
-    def _sights(self, result: Result, chosen: int) -> list[Sight]:
+    def _sights(self, state: State, result: Result) -> list[Sight]:
         if not result.cases:
-            return [Sight(work, None, float("nan")) for work in (result.real, result.integer)]
-        case, machine = result.cases[chosen], result.machine
+            found = _example(state.width, state.batch) if (state.layers, state.between) == (2, False) else None
+            times = [sorted(us)[1] for us in (found.float_us, found.int8_us)] if found else [float("nan")] * 2
+            works = (result.real, result.integer)
+            return [Sight(work, None, work.operations / us / 1e3) for work, us in zip(works, times, strict=True)]
+        case, machine = self._case(state, result), result.machine
         kinds = ((result.real, machine.real, case.real), (result.integer, machine.integer, case.integer))
         return [Sight(work, roof, work.operations / time.median_ms / 1e6) for work, roof, time in kinds]
 

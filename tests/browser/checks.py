@@ -1,5 +1,7 @@
 """What must be true of a control: each check returns what is wrong, in words, and nothing where all is well."""
 
+import json
+import re
 from collections.abc import Callable, Iterable
 
 from .explorers import NOT_YET, CheckBox, DropDown, Explorer, Prediction, Slider, Typed
@@ -42,6 +44,17 @@ WORK = {"Train": ({"Epochs": "20"}, "Stopped after")}
 # Keys that are commands of the notebook: m makes a cell Markdown, b adds one, d d and x delete one.
 COMMANDS = ("m", "b", "d", "d", "x")
 CELLS = "() => jupyterapp.shell.currentWidget.content.widgets.map(cell => cell.model.type)"
+
+# The tooltips that a page shows at its links to the glossary.
+TERMS = """() => [...document.querySelectorAll('a[href*="docs/glossary."]')].filter(link => link.hash)
+    .map(link => link.title)"""
+
+
+def terms(path) -> list[str]:
+    """Return the tooltips that a stored notebook has at its links to the glossary."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    prose = "".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    return re.findall(r'docs/glossary\.md#[\w-]+ "([^"]+)"\)', prose)
 
 
 def each(explorers: Iterable[Explorer], kind: str, check: Callable[..., list[str]]) -> list[str]:

@@ -17,6 +17,7 @@ import psutil
 
 import start
 
+ROOT = start.ROOT
 SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True},
     "notebook-extension/tracker": {"windowingMode": "none"},  # every cell is in the page, also those out of sight
@@ -85,7 +86,11 @@ def environment(base: Path) -> dict[str, str]:
         "IPYTHONDIR": "ipython",
     }
     places = {name: str(base / folder) for name, folder in own.items()}
-    return os.environ | places | {"JUPYTER_CONFIG_PATH": start.config_path("")}
+    return (
+        os.environ
+        | places
+        | {"JUPYTER_CONFIG_PATH": start.config_path(""), "JUPYTER_PATH": start.config_path("", start.TEMPLATES)}
+    )
 
 
 def free_port() -> int:

@@ -123,6 +123,10 @@ def test_an_answer_is_typed_and_its_verdict_announced(lab):
             assert "right." in answer(lab, place, f"{name} = lambda x: abs(x).max() / 127")
 
 
+def test_a_term_shows_its_definition(lab):
+    assert lab.page.evaluate(checks.TERMS) == checks.terms(lab.path) != []
+
+
 def test_every_control_and_picture_has_a_name(lab):
     for explorer in lab.explorers:
         explorer.press("Settings as code")  # or its field is hidden

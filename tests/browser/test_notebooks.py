@@ -147,6 +147,10 @@ def test_every_quiz_is_answered_by_keyboard_and_scored(lab):
     assert [wrong for quiz in quizzes for wrong in checks.quiz(lab, quiz)] == []
 
 
+def test_a_term_shows_its_definition(lab):
+    assert lab.page.evaluate(checks.TERMS) == checks.terms(lab.path) != []
+
+
 def test_every_control_and_picture_has_a_name(lab):
     for explorer in lab.explorers:
         explorer.press("Settings as code")  # or its field is hidden

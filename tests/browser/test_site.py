@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("ipywidgets")
 from qviz.widgets.live import live_explorers
 
+from . import checks
 from .conftest import ARTIFACTS, ROOT
 from .site import lesson, serious, serve, wait
 
@@ -151,6 +152,12 @@ def test_a_guess_opens_the_answer_fills_the_record_and_is_kept(page, address):
         assert guess in page.locator(".qviz-record tr").nth(1).inner_text()
         page.reload()
     page.evaluate("localStorage.clear()")
+
+
+def test_a_term_shows_its_definition(page, address):
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        page.goto(f"{address}/notebooks/{path.stem}.html")
+        assert page.evaluate(checks.TERMS) == checks.terms(path) != [], path.name
 
 
 def test_every_question_of_the_course_becomes_a_form(built):

@@ -64,14 +64,23 @@ def test_levels_are_drawn_at_few_bits(panel):
 
 
 def test_limits_hold_every_range_at_every_setting(panel):
-    limits = set()
+    limits = {}
     for scheme in ("affine", "symmetric"):
         for bits in (2, 3, 8):
             panel.update(WEIGHTS, calibrated(PerChannel(0), type(INT4)(bits), scheme))
             bottom, top = panel.ax.get_ylim()
             assert bottom <= covered(panel).min() and covered(panel).max() <= top
-            limits.add((bottom, top))
-    assert len(limits) == 1
+            limits[scheme, bits] = bottom, top
+    lower = limits.pop(("symmetric", 2))  # its four levels reach twice as far down as up; no other leaves half empty
+    assert len(set(limits.values())) == 1 and lower != limits["symmetric", 3]
+
+
+def test_the_axis_of_decibels_is_not_half_empty():
+    panel = SqnrPanel()
+    Canvas({"sqnr": panel})
+    for best, top in ((16.0, 36), (27.9, 36), (28.0, 60), (48.0, 60), (np.inf, 60)):
+        panel.update(np.array([1.0, best]), 12.0)
+        assert panel.ax.get_ylim() == (0, top) and panel.ax.get_yticks()[-1] == top
 
 
 def test_decibels_of_channels_against_those_of_one():

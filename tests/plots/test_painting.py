@@ -2,7 +2,7 @@
 
 import inspect
 from functools import cache
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -197,6 +197,10 @@ def test_the_same_data_gives_the_same_bytes(name):
     assert painted(canvas, DATA[name](3)) == painted(canvas, DATA[name](3)) == painted(canvas_of(name), DATA[name](3))
 
 
+# Where one pair of limits for all bits would leave half of the axes empty, there are two, and one change between them.
+TWO_LIMITS = {"ChannelPanel", "SqnrPanel"}
+
+
 @every_panel
 def test_axes_stay_while_bits_move(name):
     canvas = canvas_of(name)
@@ -204,7 +208,7 @@ def test_axes_stay_while_bits_move(name):
     for bits in BITS:
         canvas.update({"panel": DATA[name](bits)})
         views.append(canvas.panels["panel"].view())
-    assert all(view == views[0] for view in views)
+    assert sum(one != two for one, two in pairwise(views)) <= (name in TWO_LIMITS)
 
 
 @every_panel

@@ -44,6 +44,22 @@ def test_ratios_beyond_the_axis_stay_inside():
     assert panel.words[1].text == "1000.00x"
 
 
+def test_a_case_that_was_not_measured_has_no_bar_and_no_words():
+    panel = shown(RatioPanel(), ("a", "b", "c"), [Ratio(3, 4, 5), None, Ratio(1, 2, 3)], 1, "An example,\nonce:")
+    assert [words.visible for words in panel.words[:4]] == [True, False, True, False]
+    assert panel.note.get_visible() and panel.note.get_text() == "An example,\nonce:"
+    assert panel.description.endswith("Chosen: b. An example, once: a 4.00x; c 2.00x.")
+    Canvas({"panel": panel}).update({"panel": (("a",), [Ratio(1, 2, 3)], 0)})
+    assert not panel.note.get_visible()
+
+
+def test_a_point_without_a_roof_is_shown_alone():
+    panel = shown(RooflinePanel(), [Sight(Work(4, 1), None, 2.0), Sight(Work(8, 1), None, 3.0)], "x", "elsewhere")
+    assert not any(artist.get_visible() for artist in (*panel.roofs, *panel.calls))
+    assert [point.get_xydata().tolist() for point in panel.points] == [[[4, 2]], [[8, 3]]]
+    assert "float32 has 4.00 operations for each byte, 2 Gop/s; int8" in panel.description
+
+
 def test_nothing_but_the_names_before_it_is_measured():
     panel = shown(RatioPanel(), ("a", "b"), None, 1)
     assert [words.visible for words in panel.words[:3]] == [False, True, False]

@@ -14,6 +14,13 @@ def test_parts_stand_end_to_end():
     assert [words.visible for words in panel.words] == [True, True, False, False, False, False]
 
 
+def test_the_axis_ends_where_nothing_is_above():
+    panel = SharesPanel("t", "x", "ab", limit=130)
+    Canvas({"panel": panel}, size=(500, 250))
+    assert panel.ax.get_xlim() == (0, 130)  # beyond 100 % there are words alone
+    assert panel.ax.get_xticks()[-1] == 100 == panel.ax.spines["bottom"].get_bounds()[1]
+
+
 def test_each_part_has_a_hatching_or_a_colour_of_its_own():
     panel = SharesPanel("t", "x", "abcd")
     Canvas({"panel": panel})

@@ -3,8 +3,10 @@
 import asyncio
 from types import SimpleNamespace as Made
 
+import numpy as np
 import pytest
 
+from qviz.experiments.measured_speed import EXAMPLE, MACHINE
 from qviz.numerics.roofline import Roof
 from qviz.widgets import SpeedExplorer
 from qviz.widgets.speed import BATCHES, WIDTHS, ratio
@@ -116,7 +118,7 @@ def test_the_points_stand_under_their_roofs(explorer):
     for width in WIDTHS:
         for batch in BATCHES:
             explorer.set(width=width, batch=batch)
-            for sight in explorer._sights(explorer.result, WIDTHS.index(width) * len(BATCHES) + BATCHES.index(batch)):
+            for sight in explorer._sights(explorer.state, explorer.result):
                 assert 0 < sight.gops <= sight.roof.peak
 
 
@@ -137,4 +139,18 @@ def test_what_ends_a_measurement_is_told_and_nothing_is_kept(error, told):
 def test_it_is_stored_without_a_time(explorer):
     bundle = explorer._repr_mimebundle_()
     assert bundle["text/plain"].endswith(UNMEASURED)
-    assert "not measured yet" in explorer._canvas.description.lower()
+    shown = explorer._canvas.description
+    assert "An example, not this machine: AMD EPYC" in shown and MACHINE in bundle["text/plain"]
+    assert "256 wide, batch 16 1.27x" in shown and "64 wide, batch 1 " not in shown  # what the example does not hold
+    press(explorer)
+    assert "example" not in explorer._canvas.description + explorer.readout
+
+
+def test_the_example_stands_under_no_roof(explorer):
+    """2 * 256 * 256 * 16 products and sums in each of 2 layers, in the middle of the three times measured."""
+    example = next(e for e in EXAMPLE if (e.width, e.batch) == (256, 16))
+    sights = explorer._sights(explorer.state, explorer.result)
+    for sight, times in zip(sights, (example.float_us, example.int8_us), strict=True):
+        assert sight.roof is None and sight.gops == pytest.approx(4_194_304 / np.median(times) / 1e3)
+    explorer.layers = 3  # the example has two
+    assert all(np.isnan(sight.gops) for sight in explorer._sights(explorer.state, explorer.result))
