@@ -17,7 +17,6 @@ import psutil
 
 import start
 
-ROOT = start.ROOT
 SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True},
     "notebook-extension/tracker": {"windowingMode": "none"},  # every cell is in the page, also those out of sight
@@ -86,11 +85,9 @@ def environment(base: Path) -> dict[str, str]:
         "IPYTHONDIR": "ipython",
     }
     places = {name: str(base / folder) for name, folder in own.items()}
-    return (
-        os.environ
-        | places
-        | {"JUPYTER_CONFIG_PATH": start.config_path(""), "JUPYTER_PATH": start.config_path("", start.TEMPLATES)}
-    )
+    templates = start.ROOT / "app" / "share"
+    ours = {"JUPYTER_CONFIG_PATH": start.config_path(""), "JUPYTER_PATH": start.config_path("", templates)}
+    return os.environ | places | ours
 
 
 def free_port() -> int:
