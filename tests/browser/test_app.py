@@ -112,17 +112,20 @@ def test_every_explorer_is_chosen_and_moved(app, page):
 
 
 def move(page):
-    """Move the first control of an explorer: a slider, a list or a box."""
+    """Move the first control of an explorer: a slider, a list, a name that is typed, or a box."""
     explorer = page.locator(".qviz-explorer:visible")
-    sliders, lists, boxes = (
-        [each for each in explorer.get_by_role(role).all() if each.is_visible() and not each.evaluate(DISABLED)]
-        for role in ("slider", "combobox", "checkbox")
+    sliders, lists, names, boxes = (
+        [each for each in explorer.locator(kind).all() if each.is_visible() and not each.evaluate(DISABLED)]
+        for kind in ("[role=slider]", "select", "input[list]", "input[type=checkbox]")
     )
     if sliders:
         now, most = (float(sliders[0].get_attribute(f"aria-value{end}")) for end in ("now", "max"))
         sliders[0].press("ArrowLeft" if now == most else "ArrowRight")
     elif lists:
         lists[0].select_option(index=0 if lists[0].evaluate("list => list.selectedIndex") else 1)
+    elif names:
+        names[0].fill(names[0].evaluate("name => [...name.list.options].find(o => o.value !== name.value).value"))
+        names[0].press("Enter")
     else:
         boxes[0].press("Space")
 
