@@ -97,13 +97,17 @@ def test_every_link_to_the_glossary_shows_its_definition(source):
         assert len(shown) <= glossary.TOOLTIP or ". " not in shown, mark
 
 
-def test_a_definition_is_plain_text_where_it_is_a_tooltip():
-    told = glossary.tooltips()
-    assert told["ACIQ"].endswith("its best threshold.")  # the paper is not for a tooltip
-    assert told["kernel"].endswith("layer. (In Jupyter, the process that runs the cells.)")
-    assert told["GGUF"].endswith("such as Q4_0 and Q4_K; Q4_K_M is a mixture of several.")
-    assert told["mantissa"].endswith("between two powers of two.")  # two sentences would be too long
-    assert [text for text in told.values() if re.search(r'["`*$<&|\\\[\]]|\d{4}\.$', text)] == []
+def test_a_definition_is_plain_text_where_it_is_a_tooltip(tmp_path, monkeypatch):
+    assert [told for told in glossary.tooltips().values() if re.search(r'["`*$<&|\\\[\]]|\d{4}\.$', told)] == []
+    entries = {
+        "A": ("*Also: a1, a2.* A rule, as in `Q4_0`. Author et al., 2019.", "A rule, as in Q4_0."),
+        "C": ("A routine. (Elsewhere, a process.)", "A routine. (Elsewhere, a process.)"),
+        "D": (f"Short. {'X' * 200} is too long.", "Short."),
+    }
+    text = "\n\n".join(f"### {name}\n\n{words}" for name, (words, _) in entries.items())
+    monkeypatch.setattr(glossary, "GLOSSARY", tmp_path / "glossary.md")
+    glossary.GLOSSARY.write_text(text, encoding="utf-8")
+    assert glossary.tooltips() == {name: told for name, (_, told) in entries.items()}
 
 
 def test_a_tooltip_takes_no_time_to_read():
