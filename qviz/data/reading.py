@@ -64,7 +64,8 @@ def read_array(source, key=None, *, max_bytes=MAX_BYTES, argument="source") -> n
         return arrays[choose(key, arrays, source)].read(max_bytes)
     if key is not None:
         raise ValueError(f"key is only for .npz and .safetensors files: got {key!r} with an array; leave it out")
-    return _read_object(source, max_bytes, argument)
+    array = check_object(source, max_bytes, argument)
+    return array.astype(array.dtype.newbyteorder("="))  # a copy: later changes to theirs must not move ours
 
 
 def is_path(source) -> bool:
@@ -127,7 +128,8 @@ def _advice(suffix):
     return "save the array with np.save(path, array)"
 
 
-def _read_object(source, max_bytes, argument):
+def check_object(source, max_bytes=MAX_BYTES, argument="source"):
+    """Return what is not a path as an array of real numbers, or say why it cannot be one; nothing is copied."""
     if isinstance(source, Mapping):
         raise TypeError(f"{argument} must be one array: got a {type(source).__name__} of arrays; give source[name]")
     if isinstance(source, (bytes, bytearray)):
@@ -135,4 +137,4 @@ def _read_object(source, max_bytes, argument):
     array = _check.as_array(source, argument)
     check_dtype(array.dtype, argument)
     check_size(array.nbytes, max_bytes, argument)
-    return array.astype(array.dtype.newbyteorder("="))  # a copy: later changes to theirs must not move ours
+    return array

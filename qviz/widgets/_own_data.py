@@ -11,10 +11,10 @@ from pathlib import Path
 import ipywidgets as widgets
 import numpy as np
 
-from qviz.data import list_arrays, read_array
+from qviz.data import list_arrays
 from qviz.data._limits import choose, suggest
 from qviz.data._stored import MAX_BYTES, Stored
-from qviz.data.reading import is_path
+from qviz.data.reading import check_object, is_path
 
 from ._layout import LABELLED, ROW, SettingError, setting_errors
 
@@ -50,7 +50,8 @@ def own_data(source, tensor: str | None, names: Iterable[str]) -> Own:
         if not is_path(source):
             if tensor is not None:
                 raise ValueError(NO_LIST)
-            return Own(_checked(read_array(source, argument="data"), "data"))
+            values = check_object(source, argument="data")
+            return Own(_checked(values, "data", copy=True))  # later changes to theirs must not move ours
         if not Path(source).suffix and not Path(source).exists():
             raise ValueError(
                 f"data must be a name on the list, an array, or a file that ends in .npy, .npz or .safetensors: "
@@ -73,12 +74,12 @@ def _natural(name: str) -> list:
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
-def _checked(values: np.ndarray, name: str) -> np.ndarray:
+def _checked(values: np.ndarray, name: str, copy: bool | None = None) -> np.ndarray:
     """Return float32 values that can be shown, or say which one cause there is against it."""
     if values.size == 0:
         raise ValueError(f"{name} must hold at least one value: got shape {values.shape}")
     with np.errstate(over="ignore"):
-        own = np.asarray(values, np.float32, order="C")
+        own = np.array(values, np.float32, order="C", copy=copy)
     if not np.isfinite([own.min(), own.max()]).all():
         for what, bad in (("NaN", np.isnan(values)), ("infinite", np.isinf(values)), ("too large", np.isinf(own))):
             if bad.any():
