@@ -11,8 +11,12 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from qviz.numerics._groups import in_threads
+
 from .panel import Panel
 from .style import DPI
+
+BANDS = 4  # of a sharp picture, whatever the machine, so that a picture is the same bytes everywhere
 
 # Agg's glyph cache and font manager are shared by the whole process and not thread-safe.
 _PAINTING = threading.Lock()
@@ -97,7 +101,7 @@ class Canvas:
             if self.figure.dpi != DPI * dots:
                 self.figure.set_dpi(DPI * dots)
                 self._view = None
-            return _encode(self._paint())
+            return _encode(self._paint(), sharp=dots > 1)
 
     @property
     def description(self) -> str:
@@ -161,10 +165,11 @@ def draw(panels: Mapping[str, tuple], layout: list[list[str]] | None = None, siz
     return Picture(canvas)
 
 
-def _encode(rgba: np.ndarray) -> bytes:
+def _encode(rgba: np.ndarray, sharp: bool = False) -> bytes:
     """Write an (height, width, 4) array as a PNG file without alpha.
 
-    Pillow tries five filters for each row; plain rows at zlib's fastest level take about 60 % of its time.
+    Pillow tries five filters for each row; plain rows at zlib's fastest level take about 60 % of its time. In a sharp
+    picture most rows are like the one above, so the difference is written.
     """
     height, width = rgba.shape[:2]
     rows = np.zeros((height, 1 + 3 * width), np.uint8)  # each row starts with its filter: 0, none
@@ -172,8 +177,29 @@ def _encode(rgba: np.ndarray) -> bytes:
     for channel in range(3):  # three strided copies take a third of the time of one copy of triples
         pixels[:, :, channel] = rgba[:, :, channel]
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows, 1)), (b"IEND", b""))
+    data = _compressed(_less_row_above(rows)) if sharp else zlib.compress(rows, 1)
+    chunks = ((b"IHDR", header), (b"IDAT", data), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, data) for name, data in chunks)
+
+
+def _less_row_above(rows: np.ndarray) -> np.ndarray:
+    """Apply the filter that PNG calls up."""
+    filtered = rows.copy()
+    filtered[:, 0] = 2
+    filtered[1:, 1:] -= rows[:-1, 1:]
+    return filtered
+
+
+def _compressed(rows: np.ndarray) -> bytes:
+    """Write rows that are mostly zeros as zlib does, four bands of them at the same time; runs are all it looks for."""
+    bands = np.array_split(rows, BANDS)
+
+    def deflated(number: int) -> bytes:
+        band = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_RLE)
+        last = number == BANDS - 1
+        return band.compress(bands[number]) + band.flush(zlib.Z_FINISH if last else zlib.Z_FULL_FLUSH)
+
+    return b"\x78\x01" + b"".join(in_threads(deflated, range(BANDS))) + struct.pack(">I", zlib.adler32(rows))
 
 
 def _chunk(name: bytes, data: bytes) -> bytes:

@@ -31,7 +31,7 @@ class Pixels(Artist):
         left, bottom, right, top = np.rint(self.axes.bbox.extents).astype(int)
         rows, columns = self.greys.shape
         across, down = nearest(columns, right - left), nearest(rows, top - bottom)[::-1]  # Agg counts from below
-        shown = _COLOURS[self.greys[down[:, None], across]]
+        shown = _COLOURS[self.greys][:, across][down]
         context = renderer.new_gc()
         renderer.draw_image(context, left, bottom, shown.view(np.uint8).reshape(*shown.shape, 4))
         context.restore()
@@ -66,6 +66,7 @@ class ImagePanel(Panel):
 
     def build(self, ax: Axes) -> None:
         """Create the picture, black."""
+        self._shape: tuple[int, ...] | None = None
         ax.set_title(self.title, fontsize=TITLE_SIZE, loc="left")
         ax.set_xticks([])
         ax.set_yticks([])
@@ -85,8 +86,10 @@ class ImagePanel(Panel):
         if not np.array_equal(greys, self.pixels.greys):
             self.pixels.greys = greys
             self._changes += 1
-        self.ax.set_xlim(0, columns)
-        self.ax.set_ylim(rows, 0)
+        if greys.shape != self._shape:  # setting limits takes a millisecond, even those that they are
+            self._shape = rows, columns
+            self.ax.set_xlim(0, columns)
+            self.ax.set_ylim(rows, 0)
         shades = np.count_nonzero(np.bincount(greys.ravel(), minlength=256))
         self.description = f"{self.title}: {rows} x {columns} pixels, {shades} different greys."
 

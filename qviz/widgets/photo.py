@@ -37,14 +37,20 @@ class Result:
     sqnr_db: float
 
 
-def compute(state: State, picture: np.ndarray) -> Result:
-    """Quantize a (rows, columns) `picture` between its least and greatest value, zero included."""
+def compute(state: State, picture: np.ndarray, greys: int | None = None) -> Result:
+    """Quantize a (rows, columns) `picture` between its least and greatest value, zero included.
+
+    `greys` is how many different values it has, counted here if it is None.
+    """
     fmt = IntFormat(state.bits, signed=False)
     qparams = choose_qparams(picture.min(), picture.max(), fmt)
     quantized = fake_quantize(picture, qparams)
     sizes = picture.size * 4, packed_bytes(picture.size, fmt)
-    greys = np.unique(picture).size, np.count_nonzero(np.bincount(quantize(picture, qparams).ravel()))
-    return Result(picture, quantized, qparams, greys, sizes, mse(picture, quantized), sqnr_db(picture, quantized))
+    before = np.unique(picture).size if greys is None else greys
+    after = np.count_nonzero(np.bincount(quantize(picture, qparams).ravel()))
+    return Result(
+        picture, quantized, qparams, (before, after), sizes, mse(picture, quantized), sqnr_db(picture, quantized)
+    )
 
 
 def digits_mosaic() -> np.ndarray:
@@ -75,10 +81,14 @@ class PhotoExplorer(Explorer):
 
     State = State
     readout_lines = 4
+    _counted: tuple = (None, 0)  # a picture, and how many greys it has
 
     def compute(self, state: State) -> Result:
         """Quantize the chosen picture."""
-        return compute(state, self._picture(state))
+        picture = self._picture(state)
+        if picture is not self._counted[0]:
+            self._counted = picture, np.unique(picture).size
+        return compute(state, *self._counted)
 
     def canvas(self) -> Canvas:
         """Two pictures side by side, the levels under them."""
@@ -117,6 +127,11 @@ class PhotoExplorer(Explorer):
             f"{before / after:.2f} times smaller\n"
             f"mean squared error = {result.mse:.3e}, SQNR = {result.sqnr_db:.2f} dB"
         )
+
+    def close(self) -> None:
+        """Free the picture too."""
+        super().close()
+        self._counted = (None, 0)
 
     def _picture(self, state: State) -> np.ndarray:
         if state.data == "photograph":

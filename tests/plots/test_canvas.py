@@ -26,10 +26,20 @@ def test_png_holds_the_pixels_that_were_painted(x, decode):
     np.testing.assert_array_equal(pixels, np.asarray(canvas.figure.canvas.buffer_rgba())[:, :, :3])
 
 
+@pytest.mark.parametrize("sharp", [False, True])
 @pytest.mark.parametrize("shape", [(1, 1), (3, 7), (64, 33)])
-def test_encoder_against_pillow(shape, decode):
+def test_encoder_against_pillow(shape, sharp, decode):
     rgba = np.random.default_rng(0).integers(0, 256, (*shape, 4), np.uint8)
-    np.testing.assert_array_equal(decode(_encode(rgba)), rgba[:, :, :3])
+    rgba[len(rgba) // 2 :] = 255  # runs, and rows that are like the one above
+    np.testing.assert_array_equal(decode(_encode(rgba, sharp)), rgba[:, :, :3])
+
+
+def test_a_sharp_picture_holds_the_pixels_that_were_painted(x, decode):
+    canvas = Canvas({"a": HistogramPanel()}, size=(300, 200))
+    canvas.update({"a": (x, -2, 2)})
+    pixels = decode(canvas.png(dots=2))
+    assert pixels.shape == (400, 600, 3)
+    np.testing.assert_array_equal(pixels, np.asarray(canvas.figure.canvas.buffer_rgba())[:, :, :3])
 
 
 def test_layout_puts_panels_where_it_says():
