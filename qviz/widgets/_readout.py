@@ -8,9 +8,10 @@ from dataclasses import dataclass
 MONOSPACE = "ui-monospace,Menlo,Consolas,'DejaVu Sans Mono','Liberation Mono',monospace"
 _HYPHENED = re.compile(r"\S*\w[-/]\S*")
 LINE_PX = 18  # of the readout
+BUSY, SENDING = "qviz-busy", "qviz-sending"  # classes of an explorer that computes, or that a file is on its way to
 # JupyterLab breaks long words in a <pre> at any letter, and Voila gives it a font whose letters differ in width.
 STYLE = f"""<style>
-.qviz-readout{{overflow:auto;resize:vertical;box-sizing:border-box;padding:2px 0}}
+.qviz-readout{{position:relative;overflow:auto;resize:vertical;box-sizing:border-box;padding:2px 0}}
 .qviz-readout,.qviz-readout :is(pre,th,td){{font:13px/{LINE_PX}px {MONOSPACE}!important;
 color:var(--jp-content-font-color1,inherit)}}
 .qviz-readout pre{{margin:0;padding:0;white-space:pre-wrap!important;word-break:normal!important;
@@ -22,6 +23,10 @@ overflow-wrap:normal!important;background:none;border:0}}
 .qviz-readout tr>:first-child{{padding-left:0}}
 .qviz-readout thead th{{border-bottom:1px solid #9A9A9A}}
 .qviz-readout tr.qviz-marked :is(th,td){{font-weight:bold!important}}
+:is(.{BUSY},.{SENDING}) .qviz-readout::before{{content:"Working …";position:absolute;top:0;right:0;z-index:1;
+padding:1px 8px;border-radius:3px;background:#E8E8E8;color:#000;
+visibility:hidden;animation:qviz-working 1ms .3s forwards}}
+@keyframes qviz-working{{to{{visibility:visible}}}}
 .qviz-figures{{font-size:14px;line-height:28px;margin:0;display:flex;flex-wrap:wrap;column-gap:22px}}
 .qviz-figures span{{white-space:nowrap}}
 .qviz-figures b{{font-size:20px;font-variant-numeric:tabular-nums}}

@@ -27,6 +27,7 @@ from qviz.data._limits import suggest
 from qviz.tensors import TENSORS
 
 from ._layout import LABELLED, ROW, SettingError
+from ._readout import BUSY, SENDING
 
 YOURS = "your own"
 _KEYS_STAY = (
@@ -54,6 +55,20 @@ _DROP = (
     " files.items.add(event.dataTransfer.files[0]);"
     " input.click = function () { this.files = files.files; this.dispatchEvent(new Event('change')); };"
     " try { root.querySelector('.widget-upload').click(); } finally { input.click = click; } });"
+)
+# The input that is pressed says when it has a file; the class of an explorer that computes, that the file has come.
+_SAY_SENDING = (
+    "const root = this.closest('.qviz-explorer');"
+    f"const send = () => root.classList.add('{SENDING}');"
+    "root?.addEventListener('click', event => { if (!event.target.closest('.widget-upload')) return;"
+    " const input = HTMLInputElement.prototype, click = input.click, pressed = function () {"
+    " input.click = click; this.addEventListener('change', send, {once: true}); click.call(this); };"
+    " input.click = pressed; setTimeout(() => { if (input.click === pressed) input.click = click; }); }, true);"
+    "if (root) new MutationObserver(changes => {"
+    f" const came = [root.className, ...changes.map(change => change.oldValue)].some(now => now.includes('{BUSY}'));"
+    # removing what is not there is a change too, which would be heard again without end
+    f" if (came && root.classList.contains('{SENDING}')) root.classList.remove('{SENDING}'); }}"
+    ").observe(root, {attributes: true, attributeFilter: ['class'], attributeOldValue: true})"
 )
 
 _SPEAK = (
@@ -339,6 +354,11 @@ def files_dropped() -> widgets.HTML:
     one press, a click gives it the file instead of asking for one.
     """
     return _acting(_DROP)
+
+
+def files_under_way() -> widgets.HTML:
+    """Return what lets an explorer show that a file is on its way to the kernel; it shows nothing itself."""
+    return _acting(_SAY_SENDING)
 
 
 def spoken_values(controls: Iterable[Control]) -> widgets.HTML:

@@ -3,7 +3,8 @@
 import base64
 import inspect
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -21,7 +22,7 @@ from ._layout import NamedImage, SettingError, SettingNameError, family
 from ._moves_first import answer_before_cells
 from ._own_data import OpenFile, Own, TensorList, own_data
 from ._panel import WIDTH, ControlPanel
-from ._readout import LINE_PX, html_of
+from ._readout import BUSY, LINE_PX, html_of
 from ._rerun_cells import note
 from ._stored import RUN, show
 from .controls import (
@@ -32,6 +33,7 @@ from .controls import (
     copying,
     dots_of_the_screen,
     files_dropped,
+    files_under_way,
     fill,
     fit,
     keys_stay_here,
@@ -211,8 +213,9 @@ class Explorer(widgets.VBox):
 
     def set(self, **settings) -> None:
         """Move several controls, and paint once; nothing moves if one of them cannot."""
-        values, own = self._checked(settings)
-        self._apply(values, own, settings)
+        with self._busy():
+            values, own = self._checked(settings)
+            self._apply(values, own, settings)
 
     def reset(self, **but) -> None:
         """Put every control back to where it was at first, but for those named here, and paint once.
@@ -339,7 +342,7 @@ class Explorer(widgets.VBox):
         self._panel_of_controls = ControlPanel(rows, buttons, [*tensors, self._code, hidden])
         if self._takes_data:
             self._panel_of_controls.add(OpenFile(self._on_file))
-            hidden.children = (*hidden.children, files_dropped())
+            hidden.children = (*hidden.children, files_dropped(), files_under_way())
 
     def _connect(self, name: str, linked: list[widgets.Widget]) -> None:
         """Keep a trait and its widgets at one value; the trait has the last word, for instance when it rounds."""
@@ -456,7 +459,20 @@ class Explorer(widgets.VBox):
 
     def _moved(self, change) -> None:
         if not self._holding:
-            self._apply({}, self._own, [change.name])
+            with self._busy():
+                self._apply({}, self._own, [change.name])
+
+    @contextmanager
+    def _busy(self) -> Iterator[None]:
+        """Tell the browser that an answer is under way; it shows that after 0.3 s, if the answer is not there by then.
+
+        What is sent leaves the kernel at once, on a thread of its own, while this one computes.
+        """
+        self.add_class(BUSY)
+        try:
+            yield
+        finally:
+            self.remove_class(BUSY)
 
     def _say(self, text: str, note: str = "") -> None:
         self._text = text
@@ -472,12 +488,13 @@ class Explorer(widgets.VBox):
 
     def _on_file(self, path: str, name: str) -> None:
         """Show an array of a file that the reader opened; its own name is told, not where it is kept."""
-        try:
-            values, own = self._checked({"data": path})
-        except SettingError as error:
-            self._fail(SettingError(str(error).replace(path, name)))
-        else:
-            self._apply(values, replace(own, path=name), ["data"])
+        with self._busy():
+            try:
+                values, own = self._checked({"data": path})
+            except SettingError as error:
+                self._fail(SettingError(str(error).replace(path, name)))
+            else:
+                self._apply(values, replace(own, path=name), ["data"])
 
     def _on_tensor(self, name: str) -> None:
         try:

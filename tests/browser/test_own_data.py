@@ -4,7 +4,7 @@ import nbformat
 import numpy as np
 import pytest
 
-from .lab import LabPage
+from .lab import KERNEL, LabPage
 
 SIZES = "() => [...document.querySelectorAll('img.widget-image')].map(i => [i.naturalWidth, i.width, i.naturalHeight])"
 
@@ -78,3 +78,45 @@ def test_a_file_is_dropped_on_the_explorer(lab, tmp_path):
     lab.page.get_by_role("status").filter(has_text="55 of 55 values seen").wait_for()
     with lab.page.expect_file_chooser():  # and the button asks as before
         lab.page.get_by_role("button", name="Open a file").press("Enter")
+
+
+SIGN = """() => { const style = getComputedStyle(document.querySelector('.qviz-readout'), '::before');
+  return style.content !== 'none' && style.visibility === 'visible'; }"""
+WAITING = """
+import time
+from pathlib import Path
+def slow(state):
+    while not Path({0!r}).exists():
+        time.sleep(0.01)
+    return type(explorer).compute(explorer, state)
+explorer.compute = slow
+"""
+
+
+def ask(lab, code):
+    """Ask the kernel for a cell, and go on."""
+    lab.page.evaluate(f"code => {{ {KERNEL}.requestExecute({{code}}); }}", code)
+
+
+def test_a_move_that_takes_long_shows_a_sign_until_it_is_answered(lab, tmp_path):
+    ask(lab, WAITING.format(str(tmp_path / "go")))
+    lab.settle()
+    assert not lab.page.evaluate(SIGN)
+    lab.page.get_by_label("Bits", exact=True).last.press("ArrowUp")
+    lab.page.wait_for_function(SIGN)
+    (tmp_path / "go").touch()
+    lab.settle()
+    assert not lab.page.evaluate(SIGN)
+
+
+def test_a_file_on_its_way_shows_the_sign(lab, tmp_path):
+    np.save(tmp_path / "slow.npy", np.arange(33.0))
+    ask(lab, f"while not Path({str(tmp_path / 'go')!r}).exists(): time.sleep(0.01)")  # the kernel cannot take it yet
+    with lab.page.expect_file_chooser() as asked:
+        lab.page.get_by_role("button", name="Open a file").press("Enter")
+    asked.value.set_files(tmp_path / "slow.npy")
+    lab.page.wait_for_function(SIGN)
+    (tmp_path / "go").touch()
+    lab.page.get_by_role("status").filter(has_text="33 of 33 values seen").wait_for()
+    lab.settle()
+    assert not lab.page.evaluate(SIGN)

@@ -296,6 +296,7 @@
       const first = this.asked ? {} : { kind: this.kind, settings: this.state };
       if (!this.asked) this.wait();
       this.asked = this.busy = true;
+      this.root.dataset.busy = ""; // shown after 0.3 s, if the answer is not there by then: live.css
       this.since = performance.now();
       if (this.table) {
         this.look_up({ ...more, move }).catch((error) => this.take({ failed: error.message }));
@@ -340,6 +341,7 @@
     }
 
     fall(why) {
+      delete this.root.dataset.busy;
       this.move.disabled = false;
       this.bar.hidden = true;
       this.root.dataset.state = "failed";
@@ -356,6 +358,7 @@
       }
       if (told.explorer === this.kind) await this.tell(told, png); // else another one was chosen meanwhile
       this.busy = false;
+      delete this.root.dataset.busy;
       performance.measure("qviz move", { start: this.since, detail: this.key });
       const next = this.waiting;
       this.waiting = null;
