@@ -21,6 +21,7 @@ class ChannelPanel(Panel):
     def __init__(self, title: str = "Range of each scale"):
         super().__init__()
         self.title = title
+        self._measured: np.ndarray | None = None
 
     def build(self, ax: Axes) -> None:
         """Create levels, bars and outline."""
@@ -44,8 +45,10 @@ class ChannelPanel(Panel):
         self.covered.set_data(covered[1], np.arange(n + 1) - 0.5, baseline=covered[0])
         self._show_levels(levels)
         self.ax.set_xlim(-0.7, n - 0.3)
-        lowest, highest = (float(end) for end in value_range(weights))
-        largest = max(-lowest, highest)
+        if weights is not self._measured:  # a read-only tensor that was measured is not measured again
+            self._largest = max(abs(float(end)) for end in value_range(weights))
+            self._measured = None if weights.flags.writeable else weights
+        largest = self._largest
         down = 1.4 if covered.min() > -1.4 * largest else 2.05  # symmetric at 2 bits reaches twice as far down
         self.ax.set_ylim(*padded(-down * largest, 1.4 * largest))
         unit = "channel" if slots == PerChannel(0) else "group"
