@@ -34,6 +34,7 @@ CONFIGS = [
     PTQConfig(weight_bits=3, activation_bits=4, method="mse"),
     PTQConfig(weight_bits=2, activation_bits=2, method="aciq", flow="fx"),
     PTQConfig(scheme="symmetric", weight_scheme="affine", per_channel=False),
+    PTQConfig(weight_bits=2, weight_scheme="affine"),  # some channels have the zero point 0
     PTQConfig(reduce_range=True, method="torch histogram"),
     PTQConfig(dynamic=True),
     PTQConfig(dynamic=True, flow="fx", weight_bits=4, per_channel=False),
