@@ -3,17 +3,17 @@
 
     python3 start.py lab [JupyterLab options]     open the course
     python3 start.py app [Voila options]          open the explorers alone, without text and code
-    python3 start.py slides NAME [Voila options]  show a page as slides, with its explorers alive
+    python3 start.py slides NAME [Voila options]  show a page as slides with live explorers
     python3 start.py test [pytest options]        run every test; --thorough: many more random states
     python3 start.py notebooks [names] [--check]  build, run and store the notebooks; --instructor: with solutions
     python3 start.py site                         build the pages that need no kernel, into build/site
     python3 start.py bench [options]              print the benchmark table
 
-The first call makes .venv and fills it with the versions in requirements.lock; later calls start at once.
-What is installed is said in pyproject.toml, not here.
+The first call makes .venv and installs the versions in requirements.lock; later calls start at once.
+The packages are listed in pyproject.toml, not here.
 """
 
-# Any Python since 2.7 must be able to parse this file, so that it can say which one is needed.
+# Every Python since 2.7 must be able to parse this file, so that it can print which version is needed.
 import sys
 
 if sys.version_info < (3, 11):
@@ -37,9 +37,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-STAMP = VENV / "qviz.json"  # what is installed; empty while a set-up is under way
+STAMP = VENV / "qviz.json"  # what is installed; an empty object during a set-up
 LOCK = ROOT / "requirements.lock"
-ROOM = 3 * 10**9  # bytes: the environment with CPU-only torch, and what pip unpacks on the way
+ROOM = 3 * 10**9  # bytes: the environment with CPU-only torch, and pip's temporary files
 
 # Extensions of JupyterLab cannot run in Voila, and would complain there.
 WIDGETS_ONLY = "--VoilaConfiguration.extension_allowlist=%r" % [
@@ -58,7 +58,7 @@ COMMANDS = {  # command: (extras of pyproject.toml, what .venv's Python runs)
 }
 
 FULL = r"No space left|Errno 28|not enough space"
-CAUSES = {  # what pip or venv writes: what the reader is told
+CAUSES = {  # error output of pip or venv -> message for the user
     FULL: "The disk is full: free about 3 GB, then run the same command again.",
     r"connection broken|connection error|Max retries|ConnectionError|ReadTimeout|IncompleteRead": (
         "The package index cannot be reached: connect to the network, then run the same command again."
@@ -79,7 +79,7 @@ def say(text):
 
 
 def fail(error):
-    """End with one sentence where the cause is known, else with the last lines of what went wrong."""
+    """Exit with one sentence if the cause is known, else with the last lines of the error output."""
     for pattern, sentence in CAUSES.items():
         if re.search(pattern, error):
             sys.exit("[qviz] " + sentence)
@@ -97,14 +97,14 @@ def pip(*options):
 
 
 def fingerprint(settings):
-    """Condense what decides the content of .venv: requirements, lock, its Python, and where it stands."""
+    """Hash everything that determines the content of .venv: requirements, lock file, its Python and its location."""
     asked = json.dumps([settings["project"], settings["build-system"], str(ROOT)])
     files = "".join(path.read_text(encoding="utf-8") for path in (LOCK, VENV / "pyvenv.cfg") if path.exists())
     return hashlib.sha256((asked + files).encode()).hexdigest()
 
 
 def stamped():
-    """Return the stamp: empty after an interrupted set-up, None where this script never finished one."""
+    """Return the stamp: empty after an interrupted set-up, None if there is no readable stamp."""
     try:
         return json.loads(STAMP.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -127,9 +127,9 @@ def make_venv():
 
 
 def install(extras, settings):
-    """Fill .venv, in place where it is sound; pip leaves alone what already fits."""
+    """Install into .venv; pip skips packages that already have the right version."""
     say("installing qviz[%s]: a few minutes the first time" % ",".join(sorted(extras)))
-    # torch first, from the index of CPU-only wheels; where that is out of reach, the next call finds another.
+    # torch first, from the index of CPU-only wheels; if that index cannot be reached, the next call installs torch.
     torch = re.search(r"^torch==[\w.]+", LOCK.read_text(encoding="utf-8"), re.MULTILINE).group()
     index = settings["tool"]["qviz"]["torch-cpu-index"]
     pip("--quiet", "--no-deps", "--retries", "0", "--timeout", "15", "--index-url", index, torch)
@@ -137,14 +137,14 @@ def install(extras, settings):
 
 
 def set_up(extras):
-    """Make sure that .venv holds these extras, with the least work."""
+    """Make sure that .venv holds these extras, and install only what is missing."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     old = stamped()
     have = set((old or {}).get("extras", ()))
     if old and old["fingerprint"] == fingerprint(settings) and extras <= have and PYTHON.exists():
         return
     if old == {} or not PYTHON.exists() or step(PYTHON, "-c", "import pip"):
-        make_venv()  # after an interruption too: half a package cannot be told from a whole one
+        make_venv()  # also after an interruption, because a package may be half installed
         have = set()
     stamp()
     error = install(extras | have, settings)
@@ -152,17 +152,17 @@ def set_up(extras):
         stamp(extras=sorted(extras | have), fingerprint=fingerprint(settings))
         return
     if not re.search(FULL, error):
-        stamp(extras=sorted(have), fingerprint="")  # pip took back what it began: .venv is old, but sound
+        stamp(extras=sorted(have), fingerprint="")  # pip rolled back, so .venv is outdated but intact
     fail(error)
 
 
 def config_path(own, folder=ROOT / "tools" / "lab"):
-    """Put what the course tells JupyterLab, or another folder of ours, before the folders that the reader names."""
+    """Return a search path of Jupyter with a folder of the course before the user's own folders."""
     return os.pathsep.join([str(folder)] + list(filter(None, [own])))
 
 
 def run(*command):
-    """Hand over to the command; its exit code is ours."""
+    """Run the command in place of this process, and exit with its exit code."""
     if os.name != "nt":
         os.execv(command[0], command)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command
@@ -180,13 +180,13 @@ def main(name="", *options):
     if name == "test" and "--thorough" in options:
         options = tuple(o for o in options if o != "--thorough")
         os.environ.setdefault("QVIZ_STATES", "5000")  # random states of each explorer
-    if name in ("lab", "app"):  # networks so small that a second thread costs more than it brings, and slows the others
+    if name in ("lab", "app"):  # the networks are so small that a second thread makes them slower
         os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ["JUPYTER_PATH"] = config_path(os.environ.get("JUPYTER_PATH", ""), ROOT / "app" / "share")  # for Voila
     if name == "lab":
         os.environ["JUPYTER_CONFIG_PATH"] = config_path(os.environ.get("JUPYTER_CONFIG_PATH", ""))
     if name == "lab" and os.name != "nt" and os.geteuid() == 0:
-        options += ("--allow-root",)  # in a container everybody is root
+        options += ("--allow-root",)  # in a container the user is often root
     run(str(PYTHON), *(command + list(options)))
 
 

@@ -1,4 +1,4 @@
-"""The one list of tensors that the course offers by name, and how to get each."""
+"""The named tensors that the course offers, and how to get each."""
 
 from functools import cache, lru_cache
 from types import MappingProxyType
@@ -31,7 +31,7 @@ TENSORS = MappingProxyType(
     }
 )
 
-CACHED_UP_TO = 4_000_000  # values; sixteen larger samples would fill a laptop's memory
+CACHED_UP_TO = 4_000_000  # values; a cache of sixteen larger samples would fill a laptop's memory
 
 
 def tensor(name, *, n=DEFAULT_N, seed=0, outliers=0.0) -> np.ndarray:
@@ -40,9 +40,9 @@ def tensor(name, *, n=DEFAULT_N, seed=0, outliers=0.0) -> np.ndarray:
     Parameters
     ----------
     name : a key of TENSORS
-    n : how many values; a real tensor gives its first n, or all it has; None for all
-        (100,000 of a seeded distribution)
-    seed : int >= 0; draws the distribution, and the positions and sizes of the outliers
+    n : number of values; a real tensor gives its first n, or all if it has fewer; None for all
+        (100,000 for a seeded distribution)
+    seed : int >= 0; seeds the distribution, and the positions and sizes of the outliers
     outliers : fraction of the values, 0 to 0.05, replaced by 1 to 10 times the largest magnitude;
         on the positive side only where no value is negative. 0 changes nothing
 
@@ -51,7 +51,7 @@ def tensor(name, *, n=DEFAULT_N, seed=0, outliers=0.0) -> np.ndarray:
     ValueError : an unknown name, or n, seed or outliers out of range
     TypeError : n or seed is not an integer, or outliers is not a number
 
-    Source: SOURCES.md beside this file, for each tensor.
+    Sources: qviz/data/SOURCES.md.
 
     >>> x = tensor("Gaussian")
     >>> x.shape, x.dtype.name, round(float(x.std()), 2)

@@ -1,7 +1,7 @@
-"""The trained network with three switches: what quantized weights, activations and biases each do to it.
+"""Ablation of the trained network: the effect of quantizing weights, activations and biases, each on its own.
 
-What a weight becomes depends on the weight alone. What an activation becomes depends on a range, which is calibrated
-on the training images. Sums stay float32, as in every simulation of an integer network.
+Weights are quantized without data. The ranges of activations are calibrated on the training images. Sums stay float32,
+as in any simulated quantization.
 """
 
 from functools import cache, cached_property, lru_cache
@@ -30,7 +30,7 @@ from .ablation_result import AblationResult, LayerResult, compare
 from .ablation_settings import ACCUMULATOR, PARTS, Switches
 
 PLACES = MappingProxyType({"input": "input", **OUTPUT_OF})  # where errors are measured: the input, and each layer
-BATCHES = 45  # of 32 training images; only the moving average depends on it
+BATCHES = 45  # of 32 training images; only the moving-average calibrator depends on it
 ZERO_POINT_BYTES = 1
 COMBINATIONS = tuple(parts for n in range(len(PARTS) + 1) for parts in combinations(PARTS, n))  # none, each, pairs, all
 
@@ -38,7 +38,7 @@ COMBINATIONS = tuple(parts for n in range(len(PARTS) + 1) for parts in combinati
 class SwitchedCNN:
     """The trained network, measured on the test images of the digits under any setting of the switches.
 
-    What does not depend on the switches is computed once. The last 64 outcomes are kept.
+    Everything that does not depend on the switches is computed once. The last 64 results are cached.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class SwitchedCNN:
     Raises
     ------
     TypeError, ValueError
-        `most` is no such number.
+        `most` is not an integer from 1 to 359.
 
     Examples
     --------
@@ -71,7 +71,7 @@ class SwitchedCNN:
         return self._outcomes(switches.relevant())
 
     def combinations(self, switches: Switches) -> dict[tuple[str, ...], AblationResult]:
-        """Return the outcomes of all eight combinations of the switches, at these bits; by the parts that are on.
+        """Return the results of all eight combinations of the switches at these bit widths, by the parts that are on.
 
         Examples
         --------
@@ -108,7 +108,7 @@ class SwitchedCNN:
 
 
 def weight_qparams(layer: str, switches: Switches) -> QParams:
-    """Choose the scales of a layer's weights; no data is needed.
+    """Choose the qparams of a layer's weights; no data is needed.
 
     Examples
     --------
@@ -119,7 +119,7 @@ def weight_qparams(layer: str, switches: Switches) -> QParams:
 
 
 def activation_qparams(name: str, switches: Switches) -> QParams:
-    """Choose the scale and zero point of an activation, from what the training images bring.
+    """Choose the scale and zero point of an activation from its values on the training images.
 
     Examples
     --------
@@ -147,12 +147,12 @@ def bias_scale(layer: str, switches: Switches) -> np.ndarray:
 
 
 def switched_weights(switches: Switches) -> dict[str, np.ndarray]:
-    """Return the weights and biases that the network runs with, float32, by name.
+    """Return the weights and biases under these switches, float32, by name.
 
     Examples
     --------
     >>> w = switched_weights(Switches(weight_bits=2, granularity="per tensor"))["fc1.weight"]
-    >>> len(np.unique(w))  # the code -2 stands for twice the largest weight
+    >>> len(np.unique(w))  # no weight reaches the code -2, which stands for twice the largest weight
     3
     """
     w = cnn_weights()
@@ -166,14 +166,14 @@ def switched_weights(switches: Switches) -> dict[str, np.ndarray]:
 
 
 def stored_bytes(name: str, switches: Switches) -> tuple[int, int, int]:
-    """Return the bytes that a layer's weights, its biases, and its scales and zero points fill.
+    """Return the bytes of a layer's weights, of its biases, and of its scales and zero points.
 
-    An activation's scale and zero point are counted where it is made. A bias needs scales of its own, unless those of
-    the input and the weights are there.
+    The scale and zero point of an activation count towards the layer that computes it. Biases need stored scales unless
+    the scales of the input and the weights, from which they follow, are stored.
 
     Examples
     --------
-    >>> stored_bytes("fc2", Switches(weight_bits=4))  # 640 weights, 10 biases, 10 scales of weights, the output's
+    >>> stored_bytes("fc2", Switches(weight_bits=4))  # 640 weights, 10 biases, 10 weight scales and one for the output
     (320, 40, 23)
     """
     overhead = (SCALE_BYTES + ZERO_POINT_BYTES) * switches.activations

@@ -1,4 +1,4 @@
-"""What a setting of the three switches does to a network: right answers, the error of each layer, bytes."""
+"""Results of the ablation: accuracy, the error of each layer, and bytes."""
 
 import math
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ from qviz.numerics import decibels
 
 @dataclass(frozen=True)
 class LayerResult:
-    """What one layer gives out against the float network, the errors of all layers before it included; and its bytes.
+    """The error of a layer's output against the float network, including errors of earlier layers; and its bytes.
 
     Attributes
     ----------
-    name : str: "input" is the network's input, as the first layer sees it
+    name : str: "input" is the network's input, as the first layer reads it
     sqnr_db, cosine : float: of the output, after ReLU where there is one
     shift : float: share of the squared error that is the same for every image, 0 to 1; NaN where there is no error
-    weight_bytes, bias_bytes : int: as many whole bytes as the codes fill
-    overhead_bytes : int: of scales and zero points
-    activation_bytes : int: of the output, for one image
+    weight_bytes, bias_bytes : int: bytes of the packed codes, rounded up
+    overhead_bytes : int: bytes of scales and zero points
+    activation_bytes : int: bytes of the output, for one image
     """
 
     name: str
@@ -34,12 +34,11 @@ class LayerResult:
 
 @dataclass(frozen=True)
 class AblationResult:
-    """What a setting of the switches comes to.
+    """Accuracy, errors and bytes of the network under one setting of the switches.
 
     Attributes
     ----------
-    accuracy : float: share of the images that are named right, 0 to 1
-    right, images : int: how many those are, and of how many
+    right, images : int: the number of correct predictions, and of images
     layers : tuple of LayerResult: the input, and the layers in the order they run
     """
 
@@ -49,32 +48,32 @@ class AblationResult:
 
     @property
     def accuracy(self) -> float:
-        """Share of the images that are named right, 0 to 1."""
+        """Share of correct predictions, 0 to 1."""
         return self.right / self.images
 
     @property
     def sqnr_db(self) -> float:
-        """Of the network's output, the logits."""
+        """SQNR of the logits."""
         return self.layers[-1].sqnr_db
 
     @property
     def cosine(self) -> float:
-        """Of the network's output, the logits."""
+        """Cosine similarity of the logits."""
         return self.layers[-1].cosine
 
     @property
     def size_bytes(self) -> int:
-        """What is stored: weights, biases, scales and zero points."""
+        """Stored bytes: weights, biases, scales and zero points."""
         return sum(layer.weight_bytes + layer.bias_bytes + layer.overhead_bytes for layer in self.layers)
 
     @property
     def bias_share(self) -> float:
-        """Share of the stored bytes that the codes of the biases take, 0 to 1."""
+        """Share of the biases in the stored bytes, 0 to 1."""
         return sum(layer.bias_bytes for layer in self.layers) / self.size_bytes
 
     @property
     def activation_bytes(self) -> int:
-        """What one image takes on its way, all layers together."""
+        """Bytes of all activations for one image."""
         return sum(layer.activation_bytes for layer in self.layers)
 
     def __str__(self) -> str:
@@ -85,9 +84,9 @@ class AblationResult:
 
 
 def compare(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
-    """Return SQNR in dB, cosine, and the share of the squared error that is the same along axis 0.
+    """Return SQNR in dB, cosine similarity, and the share of the squared error that is constant along axis 0.
 
-    `qviz.numerics.sqnr_db` and `cosine` in one pass, for float32 arrays that are known to be finite.
+    This computes `qviz.numerics.sqnr_db` and `cosine` in one pass, for float32 arrays that are known to be finite.
 
     Examples
     --------
@@ -95,7 +94,7 @@ def compare(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
     >>> [round(value, 4) for value in compare(x, y)]
     [20.0, 0.9985, 1.0]
     """
-    x, y = x.astype(np.float64), y.astype(np.float64)  # each BLAS adds in its own order; float64 hides which one
+    x, y = x.astype(np.float64), y.astype(np.float64)  # makes the result independent of BLAS's order of additions
     error = (y - x).reshape(len(x), -1)
     x, y, off, mean = x.reshape(-1), y.reshape(-1), error.reshape(-1), error.mean(axis=0)
     noise = float(np.dot(off, off))

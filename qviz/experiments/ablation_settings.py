@@ -1,4 +1,4 @@
-"""Which parts of a network are quantized, each on its own: its weights, its activations, its biases."""
+"""Settings of the ablation: which parts of a network are quantized, and how."""
 
 from dataclasses import dataclass, replace
 
@@ -12,28 +12,28 @@ _BITS = {"weight_bits": (2, 8), "activation_bits": (2, 8), "bias_bits": (2, 32)}
 
 @dataclass(frozen=True)
 class Switches:
-    """Three switches, and what each part becomes where its switch is on.
+    """Three switches, for weights, activations and biases, and how each part is quantized if its switch is on.
 
     Parameters
     ----------
     weights, activations, biases : bool
-        Whether this part is quantized. One that is off stays float32.
+        Whether this part is quantized; otherwise it stays float32.
     weight_bits, activation_bits : int, 2 to 8
         Weights are symmetric and signed, activations affine and unsigned.
     bias_bits : int, 2 to 32
     bias_scale : {"scale_x * scale_w", "its own"}
-        One step of the layer's integer sum; or, for each layer, the largest bias divided by the highest code. The
-        scales of input and weights are those of `activation_bits` and `weight_bits`, on or off, so that the switch of
-        the biases does the same beside any other.
+        The scale of the layer's integer sum; or, for each layer, the largest bias divided by the highest code. The
+        scales of input and weights are those at `activation_bits` and `weight_bits` even if these parts are off, so
+        that the effect of the bias switch does not depend on the other two.
     granularity : {"per channel", "per tensor"}
-        How many weights share a scale.
+        Which weights share a scale.
     method : a name in qviz.numerics.CALIBRATORS
         How the ranges of weights and activations are chosen.
 
     Raises
     ------
     TypeError, ValueError
-        A field is none of these.
+        A field has the wrong type or value.
 
     Examples
     --------
@@ -69,12 +69,12 @@ class Switches:
 
     @property
     def weight_format(self) -> IntFormat:
-        """The codes of the weights."""
+        """Number format of the weights."""
         return IntFormat(self.weight_bits)
 
     @property
     def activation_format(self) -> IntFormat:
-        """The codes of the activations."""
+        """Number format of the activations."""
         return IntFormat(self.activation_bits, signed=False)
 
     @property
@@ -83,7 +83,7 @@ class Switches:
         return GRANULARITIES[self.granularity]
 
     def with_on(self, *parts: str) -> "Switches":
-        """Return the same bits with exactly these switches on.
+        """Return a copy with exactly these switches on.
 
         Raises
         ------
@@ -101,13 +101,13 @@ class Switches:
         return replace(self, **{part: part in parts for part in PARTS})
 
     def relevant(self) -> "Switches":
-        """Return settings with the same outcome, in which all that does not matter stands at its default.
+        """Return equivalent settings in which every field without an effect has its default value.
 
         Examples
         --------
         >>> Switches(weights=False, weight_bits=3, bias_scale=OWN).relevant().weight_bits
         8
-        >>> Switches(weights=False, weight_bits=3).relevant().weight_bits  # the bias's step depends on it
+        >>> Switches(weights=False, weight_bits=3).relevant().weight_bits  # the bias scale depends on it
         3
         """
         from_scales = self.biases and self.bias_scale == ACCUMULATOR

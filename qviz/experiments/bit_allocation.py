@@ -1,6 +1,6 @@
-"""Mixed precision: how sensitive each layer is, and how many bits that is worth.
+"""Mixed precision: the sensitivity of each layer, and how to allocate bits under a size budget.
 
-Everything here reads tables as `every_network` makes them: four axes, one for each layer, with a place for each width.
+All functions take tables as returned by `every_network`: four axes, one per layer, with one entry per bit width.
 """
 
 from functools import reduce
@@ -13,7 +13,7 @@ from .mixed_precision import BITS, FLOAT, LAYERS, WIDTHS, place, size_bytes
 
 
 def alone(table: np.ndarray, layer: str) -> np.ndarray:
-    """Return the entries of the networks in which this layer alone is quantized, one for each of WIDTHS.
+    """Return the entries of the networks in which only this layer is quantized, one for each of WIDTHS.
 
     Examples
     --------
@@ -25,7 +25,7 @@ def alone(table: np.ndarray, layer: str) -> np.ndarray:
 
 
 def all_but(table: np.ndarray, layer: str) -> np.ndarray:
-    """Return the entries of the networks in which all layers have one width and this layer is float32.
+    """Return the entries of the networks in which this layer is float32 and all other layers share one width.
 
     Examples
     --------
@@ -37,7 +37,7 @@ def all_but(table: np.ndarray, layer: str) -> np.ndarray:
 
 
 def uniform(table: np.ndarray) -> np.ndarray:
-    """Return the entries of the networks whose layers all have one width.
+    """Return the entries of the networks whose layers all have the same width.
 
     Examples
     --------
@@ -48,9 +48,9 @@ def uniform(table: np.ndarray) -> np.ndarray:
 
 
 def added_up(loss: np.ndarray) -> np.ndarray:
-    """Predict a table from the layers taken alone: as if what each one costs just added up.
+    """Predict a table by adding the losses of the layers quantized alone.
 
-    28 measurements then stand for all; with fifty layers there is no other way.
+    28 measurements are then enough; with fifty layers it is not feasible to measure every combination.
 
     Parameters
     ----------
@@ -72,10 +72,10 @@ def added_up(loss: np.ndarray) -> np.ndarray:
 
 
 def take_bits(loss: np.ndarray, budget_bytes: int) -> list[tuple[int, ...]]:
-    """Start at 8 bits, and take one bit after the other where it hurts least for the bytes that it saves.
+    """Start at 8 bits everywhere, and repeatedly remove the bit with the smallest increase in loss per byte saved.
 
-    At each step each layer is tried with one bit less, and the loss of that network is looked up: sensitivity is
-    measured again where one stands, not once and for all. Greedy: it need not end at the best network.
+    Each step tries every layer with one bit less and looks up the loss of that network, so the sensitivity is measured
+    again at the current network. The search is greedy: it need not end at the best network.
 
     Parameters
     ----------
@@ -84,12 +84,12 @@ def take_bits(loss: np.ndarray, budget_bytes: int) -> list[tuple[int, ...]]:
 
     Returns
     -------
-    list of bits, (conv1, conv2, fc1, fc2): of each network on the way; the last one fits
+    list of bit widths, (conv1, conv2, fc1, fc2): every network of the search; the last one fits
 
     Raises
     ------
     ValueError
-        Nothing fits, or the loss is not such a table or not finite.
+        No network fits, or the loss has the wrong shape or is not finite.
 
     Examples
     --------
@@ -107,17 +107,17 @@ def take_bits(loss: np.ndarray, budget_bytes: int) -> list[tuple[int, ...]]:
 
 
 def best_that_fits(loss: np.ndarray, budget_bytes: int) -> tuple[int, ...]:
-    """Look at all 2,401 networks without a float32 layer, and return the bits of the best one that fits.
+    """Return the bit widths of the best network that fits, among all 2,401 without a float32 layer.
 
     Parameters
     ----------
-    loss : (8, 8, 8, 8) array, less is better; of equals the smallest network is taken
+    loss : (8, 8, 8, 8) array, less is better; a tie goes to the smallest network
     budget_bytes : int
 
     Raises
     ------
     ValueError
-        Nothing fits, or the loss is not such a table or not finite.
+        No network fits, or the loss has the wrong shape or is not finite.
 
     Examples
     --------
@@ -133,7 +133,7 @@ def best_that_fits(loss: np.ndarray, budget_bytes: int) -> tuple[int, ...]:
 
 
 def _line(layer: str, at) -> tuple:
-    """Return the index of a line through a table; `at(i)` says the places of the others, and of this layer."""
+    """Return the index of a line through a table; `at(i)` gives the positions of the other layers and of this one."""
     if layer not in LAYERS:
         raise ValueError(f"layer must be one of {', '.join(map(repr, LAYERS))}: got {layer!r}")
     every = np.arange(len(WIDTHS))
@@ -146,15 +146,15 @@ def _bits(at) -> tuple[int, ...]:
 
 
 def _table(table, name: str = "table") -> np.ndarray:
-    """Return a table with a place for each network."""
+    """Validate that a table has one entry for each network."""
     table = _check.real_array(table, name)
     if table.shape != size_bytes().shape:
-        raise ValueError(f"{name} must have a place for each network, shape {size_bytes().shape}: got {table.shape}")
+        raise ValueError(f"{name} must have one entry for each network, shape {size_bytes().shape}: got {table.shape}")
     return table
 
 
 def _losses(loss, budget_bytes) -> np.ndarray:
-    """Return a table of finite losses, if the least network fits."""
+    """Return the losses as float64, after checking that they are finite and that the smallest network fits."""
     loss = _table(_check.as_float(loss, "loss"), "loss").astype(np.float64)
     if not np.isfinite(loss).all():
         raise ValueError(

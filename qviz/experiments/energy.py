@@ -1,10 +1,10 @@
-"""Energy of one inference, estimated from published figures of one operation and of one memory access.
+"""Energy of one inference, estimated from published figures for single operations and memory accesses.
 
 Source of every figure: M. Horowitz, "Computing's energy problem (and what we can do about it)", ISSCC 2014, figure
-1.1.9, for a process of 45 nm at 0.9 V. Today's chips need less for each; the ratios have changed less.
+1.1.9, for a 45 nm process at 0.9 V. Today's chips need less energy for each operation; the ratios have changed less.
 
-Left out, because it depends on the machine: fetching and decoding instructions, the clock, leakage, and values that
-are moved more often than once. The true figure is larger, and float32 and int8 are nearer to each other in it.
+Instruction fetch and decode, the clock, leakage and repeated moves of the same value are left out, because they depend
+on the machine. The true energy is larger, and the ratio of float32 to int8 smaller.
 """
 
 from collections.abc import Iterable
@@ -17,9 +17,9 @@ from qviz.numerics import _check
 ADD_PJ = {"int8": 0.03, "int32": 0.1, "float16": 0.4, "float32": 0.9}
 MULTIPLY_PJ = {"int8": 0.2, "int32": 3.1, "float16": 1.1, "float32": 3.7}
 
-# pJ for one access to 64 bits, from and to: the figure for DRAM is a range
+# pJ for one 64-bit access, lowest and highest; only the DRAM figure is a range
 ACCESS_PJ = {
-    "nowhere": (0.0, 0.0),  # not Horowitz's: the arithmetic alone
+    "nowhere": (0.0, 0.0),  # not from Horowitz: arithmetic only
     "8 KB cache": (10.0, 10.0),
     "32 KB cache": (20.0, 20.0),
     "1 MB cache": (100.0, 100.0),
@@ -30,13 +30,13 @@ ACCESS_BITS = 64
 
 @dataclass(frozen=True)
 class Numbers:
-    """In what kind of numbers a network runs.
+    """The number formats of a network: multiplication, addition, stored weights and activations.
 
     Attributes
     ----------
     name : str
     multiply, add : str: names in MULTIPLY_PJ and ADD_PJ
-    weight_bits, activation_bits : int: of a value when it is moved
+    weight_bits, activation_bits : int: bits of a value in memory
     """
 
     name: str
@@ -47,7 +47,7 @@ class Numbers:
 
     @property
     def multiply_add_pj(self) -> float:
-        """Energy of one product and of adding it."""
+        """Energy of one multiplication and one addition."""
         return MULTIPLY_PJ[self.multiply] + ADD_PJ[self.add]
 
 
@@ -56,10 +56,10 @@ FLOAT16 = Numbers("float16", "float16", "float16", 16, 16)
 
 
 def integers(weight_bits: int = 8) -> Numbers:
-    """Return weights of 2 to 8 bits with activations of 8, multiplied as int8 and added as int32.
+    """Return the formats of an integer network: weights of 2 to 8 bits, 8-bit activations, int8 products, int32 sums.
 
-    Fewer than 8 bits save only what is moved here: there is no published figure for their arithmetic in this table,
-    and the kernels of this course have none of their own.
+    Fewer than 8 bits reduce only the memory traffic here: the table has no figures for narrower arithmetic, and the
+    kernels of this course compute narrower weights as int8.
 
     Examples
     --------
@@ -72,12 +72,12 @@ def integers(weight_bits: int = 8) -> Numbers:
 
 @dataclass(frozen=True)
 class Energy:
-    """An estimate for one input, in pJ, part by part.
+    """Estimated energy of one input, in pJ, by part.
 
     Attributes
     ----------
-    arithmetic_pj, weights_pj, activations_pj : float: the last two for moving them, in the middle of the range
-    low_pj, high_pj : float: all together, at both ends of the range of one access
+    arithmetic_pj, weights_pj, activations_pj : float: the last two are memory traffic, at the middle of the range
+    low_pj, high_pj : float: the total at both ends of the range of a memory access
     """
 
     arithmetic_pj: float
@@ -88,29 +88,29 @@ class Energy:
 
     @property
     def total_pj(self) -> float:
-        """All together."""
+        """Sum of all parts."""
         return self.arithmetic_pj + self.weights_pj + self.activations_pj
 
 
 def energy(layers: Iterable[LayerShape], numbers: Numbers, place: str = "DRAM", batch: int = 1) -> Energy:
     """Estimate the energy of one input.
 
-    Every product and addition is counted. Every weight is fetched once for a batch, every activation once for each
-    layer that reads it and once where it is written: the least that any machine must move.
+    Every multiplication and addition is counted. Every weight is fetched once per batch; every activation is written
+    once, and read once by each layer that uses it. That is the minimum that any machine must move.
 
     Parameters
     ----------
     layers : iterable of LayerShape
     numbers : Numbers
     place : a name in ACCESS_PJ
-        Where weights and activations live.
+        Where weights and activations are stored.
     batch : int
         Inputs that share one fetch of the weights, at least 1.
 
     Raises
     ------
     TypeError, ValueError
-        There is no such place, or the batch is none.
+        There is no such place, or the batch is not a positive integer.
 
     Examples
     --------

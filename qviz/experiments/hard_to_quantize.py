@@ -1,8 +1,8 @@
-"""A network that is hard to quantize, and what makes it easier: each remedy a switch, and all of them add up.
+"""A network that is hard to quantize, and remedies that can be switched on one by one and combined.
 
-The order is that of what they need: nothing but the weights (scales per channel, better ranges, equalization), some
-inputs without labels (bias correction, adaptive rounding, GPTQ). Inputs are training images; what is measured are test
-images. Activations get 8 bits and one scale a tensor; biases stay float32.
+They are ordered by what they need: only the weights (scales per channel, better ranges, equalization), or some inputs
+without labels (bias correction, adaptive rounding, GPTQ). Inputs are training images; results are measured on test
+images. Activations have 8 bits and one scale per tensor; biases stay float32.
 """
 
 import time
@@ -28,7 +28,7 @@ NETWORKS = MappingProxyType({"channels rescaled": rescaled_weights, "as trained"
 ROUNDINGS = ("to nearest", "adaptive", "GPTQ")
 BITS = (2, 3, 4, 5, 6, 7, 8)
 ACTIVATION_BITS = 8
-ROWS = 16_384  # of a layer's inputs, at most, for adaptive rounding and GPTQ: every n-th place of all images
+ROWS = 16_384  # at most this many input rows for adaptive rounding and GPTQ: every n-th position of all images
 
 
 @dataclass(frozen=True)
@@ -44,15 +44,15 @@ class Remedies:
     better_ranges : bool
         Ranges with the least squared error ("mse"), of weights and activations, instead of min-max.
     equalized : bool
-        Cross-layer equalization before anything else.
+        Cross-layer equalization, before all other steps.
     bias_corrected : bool
-        The mean error of each layer's outputs, on the training images, taken out of its bias.
+        Subtract the mean error of each layer's outputs on the training images from its bias.
     rounding : {"to nearest", "adaptive", "GPTQ"}
 
     Raises
     ------
     TypeError, ValueError
-        A field is none of these.
+        A field has the wrong type or value.
 
     Examples
     --------
@@ -79,7 +79,7 @@ class Remedies:
 
     @property
     def on(self) -> tuple[str, ...]:
-        """The remedies that are on, in the order they are taken."""
+        """The remedies that are on, in the order they are applied."""
         named = {name: getattr(self, field) for field, name in NAMES.items()}
         rounding = () if self.rounding == ROUNDINGS[0] else (ROUNDED[self.rounding],)
         return *(name for name, on in named.items() if on), *rounding
@@ -88,7 +88,7 @@ class Remedies:
         return ", ".join(self.on) or "none"
 
     def ladder(self) -> tuple["Remedies", ...]:
-        """Return the settings from none of these remedies to all, one more each.
+        """Return the settings from no remedy to all of these, with one more remedy each.
 
         Examples
         --------
@@ -112,7 +112,7 @@ NAMES = MappingProxyType(
     }
 )
 ROUNDED = MappingProxyType({"adaptive": "adaptive rounding", "GPTQ": "GPTQ"})
-NEEDS = MappingProxyType(  # what each remedy asks for besides the weights
+NEEDS = MappingProxyType(  # what each remedy needs besides the weights
     {
         "scales per channel": "nothing",
         "better ranges": "nothing for weights; inputs for activations",
@@ -126,14 +126,14 @@ NEEDS = MappingProxyType(  # what each remedy asks for besides the weights
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What a setting comes to on the test images.
+    """Results of a setting on the test images.
 
     Attributes
     ----------
-    right : (359,) bool: which images are named right
+    right : (359,) bool: which predictions are correct
     sqnr_db : float: of the logits against the float network's
     divergence : float, in nats: mean Kullback-Leibler divergence of the probabilities from the float network's
-    weights_db, outputs_db : (4,) floats: SQNR of each layer's weights, and of its output, errors before it included
+    weights_db, outputs_db : (4,) floats: SQNR of each layer's weights, and of its output with errors of earlier layers
     """
 
     right: np.ndarray
@@ -144,7 +144,7 @@ class Outcome:
 
     @property
     def accuracy(self) -> float:
-        """Share of the images that are named right, 0 to 1."""
+        """Share of correct predictions, 0 to 1."""
         return float(self.right.mean())
 
     def __str__(self) -> str:
@@ -157,11 +157,11 @@ class Outcome:
 
 @lru_cache(maxsize=512)
 def interval(right: int, images: int) -> tuple[float, float]:
-    """Return the 95 % bootstrap interval of an accuracy, 0 to 1: images drawn again, with replacement, 10,000 times.
+    """Return the 95 % bootstrap interval of an accuracy, 0 to 1, from 10,000 resamples of the images.
 
-    Only the number that are right matters: a drawn set holds a binomial number of them. The pages on networks without
-    remedies draw Wilson's score interval instead (`qviz.numerics.accuracy_interval`): about as wide, and a little
-    lower near 100 %. This one is made as that of `difference` is, for which Wilson has no formula.
+    The number of correct images in a resample is binomial, so only their number matters. The other pages draw Wilson's
+    score interval (`qviz.numerics.accuracy_interval`), which is about as wide and a little lower near 100 %. Here the
+    bootstrap is used because `difference` needs it: Wilson's formula does not cover paired differences.
 
     Examples
     --------
@@ -174,7 +174,7 @@ def interval(right: int, images: int) -> tuple[float, float]:
 
 
 def named_right(weights) -> np.ndarray:
-    """Return which test images a network names right, (359,) bool; weights as for `cnn_forward`.
+    """Return which test images a network classifies correctly, (359,) bool; weights as for `cnn_forward`.
 
     Examples
     --------
@@ -186,9 +186,10 @@ def named_right(weights) -> np.ndarray:
 
 
 def difference(one: np.ndarray, two: np.ndarray) -> tuple[int, int, int]:
-    """Return how many more images are named right in the second case, and the 95 % bootstrap interval of that.
+    """Return how many more images are correct in the second case, and the 95 % bootstrap interval of that number.
 
-    Paired: the same images are drawn for both, so what is easy or hard for both does not blur the difference.
+    The bootstrap is paired: both cases use the same resampled images, so images that are easy or hard for both do not
+    widen the interval.
 
     Examples
     --------
@@ -202,9 +203,9 @@ def difference(one: np.ndarray, two: np.ndarray) -> tuple[int, int, int]:
 
 
 def measure(remedies: Remedies, float_activations: bool = False) -> Outcome:
-    """Quantize the network and run it on the test images: 0.3 s, or some seconds with adaptive rounding.
+    """Quantize the network and run it on the test images: 0.3 s, or a few seconds with adaptive rounding.
 
-    With `float_activations` the activations stay float32, to see what the weights alone lose.
+    With `float_activations`, the activations stay float32, which shows the loss due to the weights alone.
 
     Examples
     --------
@@ -230,12 +231,12 @@ def measure(remedies: Remedies, float_activations: bool = False) -> Outcome:
 
 
 def float_weights(remedies: Remedies) -> dict[str, np.ndarray]:
-    """Return the weights before they are rounded: equalized or not."""
+    """Return the float weights, after equalization if it is on."""
     return dict(_float_weights(remedies.network, remedies.equalized))
 
 
 def quantized(remedies: Remedies) -> tuple[dict[str, np.ndarray], dict[str, QParams]]:
-    """Return the weights and biases that the network runs with, and the scale of each activation.
+    """Return the quantized weights, the biases, and the qparams of each activation.
 
     Examples
     --------
@@ -253,7 +254,7 @@ def quantized(remedies: Remedies) -> tuple[dict[str, np.ndarray], dict[str, QPar
 
 
 def weight_qparams(layer: str, remedies: Remedies) -> QParams:
-    """Choose the scales of a layer's weights.
+    """Choose the qparams of a layer's weights.
 
     Examples
     --------
@@ -267,9 +268,9 @@ def weight_qparams(layer: str, remedies: Remedies) -> QParams:
 
 
 def layer_inputs(layer: str, remedies: Remedies) -> np.ndarray:
-    """Return what a row of a layer's weights is multiplied with in the float network: (rows, k), at most 16,384 rows.
+    """Return the inputs of a layer in the float network as rows, (rows, k), at most 16,384.
 
-    Of a convolution these are patches: every n-th place of all training images.
+    For a convolution these are 3 x 3 patches, at every n-th position of all training images.
 
     Examples
     --------
@@ -281,10 +282,10 @@ def layer_inputs(layer: str, remedies: Remedies) -> np.ndarray:
 
 
 def planted_outliers(factor: float = 64.0, channels: int = 4) -> tuple[np.ndarray, np.ndarray]:
-    """Return inputs and weights of fc1 that give the same outputs, with a few inputs much larger than the others.
+    """Return inputs and weights of fc1 that give the same outputs, with a few artificial outlier channels.
 
-    Some inputs are multiplied by a power of two, and their weights divided by it, so no bit of a product changes. The
-    outliers are planted here; those of a large language model come from its training.
+    Some inputs are multiplied by a power of two and their weights divided by it, so no bit of a product changes. In a
+    large language model, such outliers arise in training.
 
     Returns
     -------
@@ -308,9 +309,9 @@ def planted_outliers(factor: float = 64.0, channels: int = 4) -> tuple[np.ndarra
 
 
 def seconds(layers: Sequence[str] = LAYERS) -> str:
-    """Return how long each remedy takes on this machine, for these layers at 4 bits, as lines of text.
+    """Measure how long each remedy takes on this machine, for these layers at 4 bits, and return lines of text.
 
-    Equalization and bias correction go over the whole network at any rate.
+    Equalization and bias correction always process the whole network.
 
     Examples
     --------
@@ -346,13 +347,13 @@ def seconds(layers: Sequence[str] = LAYERS) -> str:
 
 
 def patches(x: np.ndarray, layer: str) -> np.ndarray:
-    """Return the inputs of a layer as rows: of a convolution 3 x 3 windows, the border padded with zeros."""
+    """Return the inputs of a layer as rows; for a convolution, 3 x 3 windows with zero padding."""
     if layer.startswith("fc"):
         return x.reshape(len(x), -1)
     n, channels, height, width = x.shape
     padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(2, 3))
-    step = -(-n * height * width // ROWS) | 1  # odd, so that all places of an image take part
+    step = -(-n * height * width // ROWS) | 1  # odd, so that it visits all positions of an image
     image, row, column = np.unravel_index(np.arange(0, n * height * width, step), (n, height, width))
     return windows[image, :, row, column].reshape(len(image), channels * 9)
 
@@ -401,7 +402,7 @@ def _before_relu(layer: str, x: np.ndarray, weights: dict) -> np.ndarray:
 
 
 def _after(layer: str, sums: np.ndarray, activations: dict) -> np.ndarray:
-    """Return what the next layer reads: after ReLU and pooling, quantized."""
+    """Return the input of the next layer: quantized, after ReLU and pooling."""
     if layer == LAYERS[-1]:
         return sums
     x = fake_quantize(_relu(sums), activations[layer])
@@ -409,13 +410,13 @@ def _after(layer: str, sums: np.ndarray, activations: dict) -> np.ndarray:
 
 
 def _forward(images: np.ndarray, weights: dict, activations: dict) -> dict[str, np.ndarray]:
-    """Return the input and the output of each layer, as the next one reads it."""
+    """Return the network's input and the output of each layer, as the next layer reads it."""
     seen = cnn_forward(images, weights, {name: partial(fake_quantize, qparams=p) for name, p in activations.items()})
     return {name: seen[{"conv2": "pool", "fc2": "logits"}.get(name, name)] for name in ("input", *LAYERS)}
 
 
 def _correct(weights: dict, activations: dict, exact: dict) -> None:
-    """Take the mean error of each layer's outputs out of its bias, one after the other, on the training images."""
+    """Correct the biases in place, layer by layer, by the mean output error on the training images."""
     d = digits()
     x = fake_quantize(d.images[d.train], activations["input"])
     for layer in LAYERS:
@@ -428,12 +429,12 @@ def _correct(weights: dict, activations: dict, exact: dict) -> None:
 
 @lru_cache(maxsize=4)
 def _mean_sums(network: str, equalized: bool) -> dict[str, np.ndarray]:
-    """Return the mean output of each channel of each layer before its ReLU, float, on the training images."""
+    """Return the mean output per channel of each float layer before its ReLU, on the training images."""
     inputs, weights = _training(network, equalized), _float_weights(network, equalized)
     before = zip(LAYERS, ("input", *LAYERS), strict=False)
     return {layer: _by_channel(_before_relu(layer, inputs[of], weights)) for layer, of in before}
 
 
 def _by_channel(sums: np.ndarray) -> np.ndarray:
-    """Return the mean of each channel over images and places, (1, channels)."""
+    """Return the mean of each channel over images and positions, (1, channels)."""
     return sums.mean(axis=(0, *range(2, sums.ndim)), dtype=np.float64)[np.newaxis]

@@ -1,6 +1,6 @@
-"""Every setting of the remedies, measured beforehand: adaptive rounding takes seconds, and a switch may not.
+"""Every setting of the remedies, measured in advance, because adaptive rounding takes too long for an explorer.
 
-`tools/make_remedies.py` writes the table; a test measures some of its rows anew.
+`tools/make_remedies.py` writes the table; a test measures some of its rows again.
 """
 
 from functools import cache
@@ -32,7 +32,7 @@ def all_settings() -> tuple[Remedies, ...]:
 
 
 def looked_up(remedies: Remedies) -> Outcome:
-    """Return what `measure` does, from the table; decibels and divergence are kept as float32.
+    """Look up the result of `measure` in the table, where decibels and divergence are stored as float32.
 
     Examples
     --------
@@ -51,7 +51,7 @@ def looked_up(remedies: Remedies) -> Outcome:
 
 
 def make_table() -> dict[str, np.ndarray]:
-    """Measure every setting: some ten minutes."""
+    """Measure every setting; this takes about ten minutes."""
     outcomes = [measure(remedies) for remedies in all_settings()]
     return {
         "right": np.packbits([outcome.right for outcome in outcomes], axis=1),

@@ -1,4 +1,4 @@
-"""One output value of the integer network, cut out: its inputs, its weights, and what becomes of their sum."""
+"""One output value of the integer network: its inputs, its weights, their sum, and how the sum becomes a code."""
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -16,13 +16,13 @@ OUTSIDE = -1  # marks the padding, whose code is the zero point
 
 @dataclass(frozen=True, eq=False)
 class Walk:
-    """One output value: a linear layer with one output.
+    """One output value, as a linear layer with a single output.
 
     Attributes
     ----------
     layer : IntegerLayer with q_w (1, n)
     q_x : integers (n,), codes of the input
-    padding : bool (n,): which of them lie outside of the image, and have the code of zero
+    padding : bool (n,): which inputs are zero padding; their code is the zero point
     """
 
     layer: IntegerLayer
@@ -51,7 +51,7 @@ class Walk:
         return int(self.layer.bias_int32[0])
 
     def bias_for(self, way: str) -> float:
-        """Return the bias in units of the sum, as this way adds it: whole but for fbgemm."""
+        """Return the bias in units of the sum, as this rounding mode adds it: an integer, except for fbgemm."""
         return float(self.layer.bias_steps[0]) if way == "fbgemm" else self.bias
 
     def code(self, way: str) -> int:
@@ -59,28 +59,28 @@ class Walk:
         return int(self.layer.requantize(self.terms.total, way).item())
 
     def high(self) -> int:
-        """Return what gemmlowp has before it shifts: the sum with its bias, times mantissa / 2**31, rounded."""
+        """Return gemmlowp's value before the shift: the sum with its bias, times mantissa / 2**31, rounded."""
         return int(high_mul(self.total + self.bias, self.mantissa))
 
     @property
     def mantissa(self) -> int:
-        """What gemmlowp multiplies by, over 2**31."""
+        """The fixed-point multiplier of gemmlowp, as an integer over 2**31."""
         return int(self.layer.fixed_multiplier.mantissa.item())
 
     @property
     def shift(self) -> int:
-        """By how many bits gemmlowp shifts right."""
+        """The right shift of gemmlowp, in bits."""
         return -int(self.layer.fixed_multiplier.exponent.item())
 
     def steps(self, way: str) -> float:
-        """Return how many steps of the output's scale the sum comes to, before the last rounding."""
+        """Return the sum in units of the output's scale, before the final rounding."""
         if way == "gemmlowp":
             return self.high() / 2**self.shift
         sums = self.layer.float_sums([self.total]) if way == "fbgemm" else np.float32(self.total + self.bias)
         return float(np.squeeze(sums * self.layer.multiplier))
 
     def rounded(self, way: str) -> int:
-        """Return the steps as a whole number: half to even, or by gemmlowp half away from zero."""
+        """Return the steps rounded to an integer: half to even, or half away from zero in gemmlowp."""
         if way == "gemmlowp":
             return int(rounding_right_shift(self.high(), self.shift))
         return int(np.rint(self.steps(way)))
@@ -88,9 +88,9 @@ class Walk:
 
 @dataclass(frozen=True)
 class Change:
-    """What the reader changes, and which product: 0 is the first. None leaves a zero point as it is.
+    """Changes to the integers of a Walk; `at` is the index of the product to change.
 
-    `x_zero` and `w_zero` are new values, all else is added to what is there.
+    `x_zero` and `w_zero` are new values, or None for no change; all other fields are increments.
     """
 
     at: int = 0
@@ -105,7 +105,7 @@ class Change:
 
 
 def cut_out(layer: str, image: int, channel: int, place: int = 0, way: str = "fbgemm") -> Walk:
-    """Cut one output out of the network of `networks.integer_cnn`, for a test image.
+    """Extract one output value of `networks.integer_cnn`, for a test image.
 
     Parameters
     ----------
@@ -113,9 +113,9 @@ def cut_out(layer: str, image: int, channel: int, place: int = 0, way: str = "fb
     image : 0 to 358
     channel : int
     place : int
-        Of a convolution: 8 * row + column.
+        For a convolution: 8 * row + column.
     way : one of numerics.integer_layer.ROUNDINGS
-        How the layers before it ran.
+        Rounding mode of the layers before it.
 
     Examples
     --------
@@ -135,7 +135,7 @@ def cut_out(layer: str, image: int, channel: int, place: int = 0, way: str = "fb
 def changed(walk: Walk, change: Change) -> Walk:
     """Return the walk with its integers changed.
 
-    A code that would leave its format is held at the end. Padding is always the zero point.
+    Codes are clipped to their format. Padding always has the code of the zero point.
 
     Examples
     --------
@@ -156,7 +156,7 @@ def changed(walk: Walk, change: Change) -> Walk:
 
 
 def _output_scale(walk: Walk, change: Change) -> np.ndarray:
-    """Return the scale of the output that makes the multiplier another one: of its three scales, the free one."""
+    """Return the output scale that gives the changed multiplier; the scales of input and weights stay as they are."""
     layer = walk.layer
     if change.mantissa == change.shift == 0:
         return layer.y.scale
@@ -165,9 +165,7 @@ def _output_scale(walk: Walk, change: Change) -> np.ndarray:
 
 
 def carried_on(layer: str, image: int, channel: int, place: int, code: int, way: str) -> np.ndarray:
-    """Put one code into the output of a layer, run the rest of the network, and return the codes of its logits.
-
-    All other codes of that output stay as they are.
+    """Replace one code in the output of a layer, run the rest of the network, and return the codes of its logits.
 
     Parameters
     ----------
@@ -190,7 +188,7 @@ def carried_on(layer: str, image: int, channel: int, place: int, code: int, way:
 
 
 def channels(layer: str) -> int:
-    """Return how many output channels a layer has.
+    """Return the number of output channels of a layer.
 
     Examples
     --------
@@ -202,7 +200,7 @@ def channels(layer: str) -> int:
 
 
 def real_output(layer: str, image: int, channel: int, place: int) -> float:
-    """Return what the float network has there."""
+    """Return the same output value of the float network."""
     values = _floats(image)[OUTPUT_OF[layer]][channel]
     return float(values.reshape(-1)[place] if values.ndim else values)
 
@@ -212,7 +210,7 @@ def _with_zero(qparams: QParams, zero_point: int | None) -> QParams:
 
 
 def _window(codes: np.ndarray, place: int) -> np.ndarray:
-    """Return the 3 x 3 inputs around a place, of every channel (channels * 9,), in the order of the weights."""
+    """Return the 3 x 3 window around a place in every channel, (channels * 9,), in the order of the weights."""
     row, column = divmod(place, WIDTH)
     padded = np.pad(codes.astype(np.int64), ((0, 0), (1, 1), (1, 1)), constant_values=OUTSIDE)
     return padded[:, row : row + 3, column : column + 3].reshape(-1)

@@ -1,4 +1,4 @@
-"""Why a network keeps its answers under quantization, and when it loses them: margins against noise."""
+"""When quantization changes a prediction: margins of the logits against noise."""
 
 import numpy as np
 
@@ -6,9 +6,9 @@ from qviz.numerics import _check
 
 
 def answer_margins(logits) -> np.ndarray:
-    """Return by how much the largest logit of each input exceeds the second largest.
+    """Return the margin of each prediction: the largest logit minus the second largest.
 
-    An answer changes only when an error of the logits is larger than its margin.
+    A prediction changes only if the errors change the difference of two logits by more than the margin.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ def answer_margins(logits) -> np.ndarray:
     TypeError
         A logit is not a real number.
     ValueError
-        Not two axes, fewer than two classes, or a NaN or infinity.
+        There are not two axes, there are fewer than two classes, or a logit is NaN or infinite.
 
     Examples
     --------
@@ -35,10 +35,10 @@ def answer_margins(logits) -> np.ndarray:
 
 
 def right_under_noise(logits, labels, rms: float, repeats: int = 100) -> float:
-    """Return the share of right answers when random noise is added to the logits.
+    """Return the accuracy when random noise is added to the logits.
 
-    The noise is normal and independent for each logit. It says what an error of this size costs if it has nothing to
-    do with the input; the error of a quantized network may be better or worse than that.
+    The noise is normal and independent for each logit. It shows what an error of this size costs if it does not depend
+    on the input; the error of a quantized network may cost more or less.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def right_under_noise(logits, labels, rms: float, repeats: int = 100) -> float:
     rms : float
         Root mean square of the noise, at least 0, in the units of the logits.
     repeats : int
-        Draws of the noise, from a seeded generator, that are averaged.
+        Number of noise draws to average over, from a seeded generator.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def right_under_noise(logits, labels, rms: float, repeats: int = 100) -> float:
     Raises
     ------
     TypeError, ValueError
-        As for `answer_margins`; labels that are no whole numbers or not one for each row; a negative `rms`.
+        As for `answer_margins`; or the labels are not integers or not one per row; or `rms` is negative.
 
     Examples
     --------

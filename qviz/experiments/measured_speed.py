@@ -1,4 +1,4 @@
-"""One measured example of speed, for readers who cannot measure: times of float32 and int8 layers, and of what."""
+"""One measured example of speed, for readers who cannot run the measurement: times of float32 and int8 layers."""
 
 from dataclasses import dataclass
 
@@ -7,12 +7,12 @@ MACHINE = "AMD EPYC with VNNI, one thread of a shared virtual machine, torch 2.1
 
 @dataclass(frozen=True)
 class MeasuredTime:
-    """Two linear layers with a ReLU between them, quantized once at the input.
+    """Times of two linear layers with a ReLU between them, quantized once at the input.
 
     Attributes
     ----------
     width, batch : int
-        Inputs and outputs of each layer; inputs at once.
+        Inputs and outputs of each layer; batch size.
     float_us, int8_us : tuple of float
         Microseconds: the medians of three measurements of 60 runs each.
     """
@@ -24,7 +24,7 @@ class MeasuredTime:
 
     @property
     def times_as_fast(self) -> tuple[float, float, float]:
-        """Least, middle and greatest ratio of float32 to int8 in the three measurements.
+        """Smallest, middle and largest speed-up of int8 over float32 in the three measurements.
 
         Examples
         --------

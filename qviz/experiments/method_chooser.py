@@ -1,4 +1,4 @@
-"""Which way to quantize: the rules of `ways` held against the answers to a few questions, and what each way loses."""
+"""Choose a quantization method: apply the rules in `methods` to a few answers, and measure each method's loss."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,20 +13,20 @@ from .bit_allocation import best_that_fits
 from .methods import COSTS, ELSEWHERE, METHODS, OUT, QUESTIONS, RULES, Rule
 from .mixed_precision import BITS, FLOAT, LAYERS, every_network, mixed_weights, one_thread, place, size_bytes
 
-LOSS = "loss"  # the question that is a number: points of accuracy that may be lost
+LOSS = "loss"  # the only question with a numeric answer: the accuracy that may be lost, in percentage points
 _STAY = "stay float"
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What speaks against each way, and which one is left.
+    """The rules that apply to each method, and the recommended method.
 
     Attributes
     ----------
     answers : mapping of question to answer
-    tolerated : float: points of accuracy that may be lost
-    against : dict of way to the rules that hold against it
-    lost : dict of way to the points that it loses on the digits network at these bits; NaN where that was not measured
+    tolerated : float: accuracy that may be lost, in percentage points
+    against : dict of method to the rules that apply against it
+    lost : dict of method to its loss of accuracy on the digits network at these bits; NaN where it was not measured
     """
 
     answers: Mapping
@@ -36,42 +36,42 @@ class Decision:
 
     @cached_property
     def way(self) -> str:
-        """The way that is left: nothing rules it out, the least speaks against it, and it is the least effort."""
+        """The recommended method: not ruled out, with the fewest rules against it; a tie goes to the least effort."""
         order = [name for name in METHODS if name != _STAY and not self.is_out(name)]
         return min(order, key=lambda name: len(self.against[name]), default=_STAY)
 
     def verdict(self, way: str, question: str) -> str:
-        """Return "out", "costs" or "" for a way and a question, `LOSS` included."""
+        """Return "out", "costs" or "" for a method and a question, `LOSS` included."""
         found = {rule.verdict for rule in self.against[way] if rule.question == question}
         if question == LOSS and self.lost[way] > self.tolerated:
             found = {OUT}
         return OUT if OUT in found else COSTS if COSTS in found else ""
 
     def is_out(self, way: str) -> bool:
-        """Whether anything rules it out."""
+        """Return whether any answer rules the method out."""
         return any(self.verdict(way, question) == OUT for question in (*QUESTIONS, LOSS))
 
     @property
     def code(self) -> str:
-        """Python for the way that is left; see `ways` for what it works on. For size it saves few bits packed."""
+        """Python code of the recommended method; if the goal is size, it also saves sub-byte codes packed."""
         way, bits = METHODS[self.way], self.answers["bits"]
         few = self.answers["goal"] == "size" and bits < BITS[-1]
         return (way.code + way.packed * few).format(bits=bits)
 
     @property
     def elsewhere(self) -> str:
-        """What is still to be done with the result where it is to run; "" for nothing."""
+        """What remains to be done to deploy the result on the target; "" for nothing."""
         return ELSEWHERE.get(self.answers["target"], "")
 
 
 def decide(answers: Mapping, tolerated: float = 1.0) -> Decision:
-    """Hold all rules against the answers.
+    """Apply all rules to the answers.
 
     Parameters
     ----------
     answers : mapping of each question in QUESTIONS to one of its answers
     tolerated : float
-        Points of accuracy that may be lost, at least 0.
+        Accuracy that may be lost, in percentage points, at least 0.
 
     Raises
     ------
@@ -97,10 +97,10 @@ def decide(answers: Mapping, tolerated: float = 1.0) -> Decision:
 
 @cache  # seven widths
 def points_lost(bits: int) -> dict[str, float]:
-    """Measure what each way loses on the digits network: points of accuracy on the 359 test images.
+    """Measure the loss of accuracy of each method on the digits network, in percentage points, on 359 test images.
 
-    Weights alone are rounded, to so many bits; dynamic takes 8 and is not measured with fewer. QAT is not measured
-    here, and is NaN: it takes training.
+    Only the weights are quantized, to this many bits. NaN stands for not measured: QAT, which needs training, and
+    dynamic below 8 bits, which torch does not support.
 
     Examples
     --------

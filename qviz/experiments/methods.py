@@ -1,7 +1,7 @@
-"""The ways to quantize a network, and what speaks against each: plain data, every line with its source.
+"""The methods to quantize a network, and the rules that make each one costly or impossible: plain data, with sources.
 
-A way's code stands in plain torch, torchao or qviz. It works on `model`, a float torch network, on `images`, a tensor
-of inputs, and `labels`; `quantized` is what comes out. `{bits}` is filled in. It runs on x86.
+The code of a method uses torch, torchao or qviz. It takes `model`, a float torch network, `images`, a tensor of inputs,
+and `labels`, and assigns the result to `quantized`. `{bits}` is filled in. It runs on x86.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 COSTS, OUT = "costs", "out"
 
-# question -> its answers; the first is where an explorer starts. The loss is a number, in points of accuracy.
+# question -> its answers; the first is the default. The question about the loss has a number as its answer.
 QUESTIONS: dict[str, tuple] = {
     "model": ("convolutional", "linear or recurrent", "language model"),
     "target": ("x86 server", "ARM phone", "microcontroller", "GPU"),
@@ -19,7 +19,7 @@ QUESTIONS: dict[str, tuple] = {
     "goal": ("size", "latency"),
 }
 
-# target -> what is still to be done there with what the code makes
+# target -> what remains to be done to deploy the result there
 ELSEWHERE: dict[str, str] = {
     "ARM phone": "It runs on x86. For a phone, export the result, e.g. with ExecuTorch, and measure it there.",
     "microcontroller": "It runs on x86. For a microcontroller, export its integers, e.g. to TensorFlow Lite Micro.",
@@ -28,13 +28,13 @@ ELSEWHERE: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Method:
-    """One way to a smaller network.
+    """One quantization method.
 
     Attributes
     ----------
     what : str: what it does
-    code : str: Python, with {bits} in it where bits matter
-    packed : str: what to add so that codes of fewer than 8 bits are in model.safetensors without gaps; "" for nothing
+    code : str: Python code, with {bits} where bits matter
+    packed : str: code to append to save codes of fewer than 8 bits packed, in model.safetensors; "" for nothing
     """
 
     what: str
@@ -44,13 +44,13 @@ class Method:
 
 @dataclass(frozen=True)
 class Rule:
-    """What speaks against some ways.
+    """A disadvantage of some methods under certain answers.
 
     Attributes
     ----------
-    when : mapping of question to the answers for which it holds, all at a time; it is shown at the last one
-    ways : tuple of names
-    verdict : {"costs", "out"}: it can be done and costs something, or it cannot be done
+    when : mapping of question to the answers to which it applies (all must match); it is shown at the last question
+    ways : tuple of names of methods
+    verdict : {"costs", "out"}: the method is possible at a cost, or not possible
     reason, source : str
     """
 
@@ -62,11 +62,11 @@ class Rule:
 
     @property
     def question(self) -> str:
-        """Where it is shown."""
+        """The question at which the rule is shown."""
         return list(self.when)[-1]
 
     def holds(self, answers: Mapping) -> bool:
-        """Whether these answers, by question, call for it."""
+        """Return whether the rule applies to these answers, by question."""
         return all(answers[question] in listed for question, listed in self.when.items())
 
 
@@ -79,7 +79,7 @@ _SAVE = """
 from qviz.pytorch import save
 save(quantized, "model.safetensors", packed=True)"""
 
-# From the least effort to the most; what is left is to stay float.
+# In order of increasing effort; the last entry is the fallback.
 METHODS: dict[str, Method] = {
     "weight-only": Method(
         "only the weights are quantized, and they are converted back to floats before each product",
@@ -144,7 +144,7 @@ quantized = convert(run.model)""",
 }
 
 _STATIC = ("static", "per channel", "better calibration")
-_FLOATS = ("weight-only", "mixed precision")  # their codes are turned back to floats before each product
+_FLOATS = ("weight-only", "mixed precision")  # their codes are converted back to floats before each product
 _FEWER = (2, 3, 4, 5, 6, 7)
 
 RULES: tuple[Rule, ...] = (

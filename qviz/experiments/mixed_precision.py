@@ -1,9 +1,9 @@
-"""Bits for each layer: every network that the trained one becomes when each layer's weights get a width of their own.
+"""Mixed precision: the trained network with every assignment of a bit width to each layer's weights.
 
-Four layers with eight widths are 4,096 networks. Networks that begin alike share the work: what conv1 and conv2 make
-of the images is computed for 64 networks, not for 4,096.
+Four layers with eight widths give 4,096 networks. Networks with the same first layers share their activations: the
+outputs of conv1 and conv2 are computed 64 times, not 4,096 times.
 
-Weights only: activations and biases stay float32.
+Only weights are quantized; activations and biases stay float32.
 """
 
 from contextlib import AbstractContextManager, nullcontext
@@ -26,21 +26,21 @@ BITS = (2, 3, 4, 5, 6, 7, 8)
 FLOAT = 32
 WIDTHS = (*BITS, FLOAT)  # position on each axis of a table
 IMAGES = ("test", "training", "calibration")
-CALIBRATION = 360  # so many training images, the first ones
+CALIBRATION = 360  # number of training images, from the first
 
 
 @dataclass(frozen=True, eq=False)
 class Networks:
-    """What each network does on the same images: four axes, conv1, conv2, fc1 and fc2, with a place for each width.
+    """Results of many networks on the same images: axes conv1, conv2, fc1 and fc2, with one entry per bit width.
 
     Attributes
     ----------
-    right : (a, 8, 8, 8) int array: how many images are named right
-    noise : (a, 8, 8, 8) float array: squared error of the logits against the float network's, summed
+    right : (a, 8, 8, 8) int array: correct predictions
+    noise : (a, 8, 8, 8) float array: summed squared error of the logits against the float network's
     divergence : (a, 8, 8, 8) float array, in nats: Kullback-Leibler divergence of the probabilities from the float
-        network's, the mean over the images; 0 where they are the same
-    signal : float: the float network's squared logits, summed
-    images : int: how many
+        network's, averaged over the images; 0 where they are the same
+    signal : float: summed squared logits of the float network
+    images : int: number of images
     """
 
     right: np.ndarray
@@ -51,17 +51,17 @@ class Networks:
 
     @property
     def accuracy(self) -> np.ndarray:
-        """Share of the images that are named right, 0 to 1."""
+        """Share of correct predictions, 0 to 1."""
         return self.right / self.images
 
     @property
     def sqnr_db(self) -> np.ndarray:
-        """Of the logits, against the float network; infinite for that network itself."""
+        """SQNR of the logits against the float network; infinite for the float network itself."""
         return decibels(self.signal, self.noise)
 
 
 def place(bits) -> tuple[int, int, int, int]:
-    """Return where a network stands in the tables.
+    """Return the index of a network in the tables.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def place(bits) -> tuple[int, int, int, int]:
     Raises
     ------
     ValueError
-        They are not four, or one is no such width.
+        There are not four, or one is not in WIDTHS.
 
     Examples
     --------
@@ -85,10 +85,10 @@ def place(bits) -> tuple[int, int, int, int]:
 
 @lru_cache(maxsize=6)
 def every_network(images: str = "test", method: str = "min-max") -> Networks:
-    """Return all 4,096 networks, kept once they are there.
+    """Return the results of all 4,096 networks, cached.
 
-    Those of `mixed_precision_table.SHIPPED` come out of a file, rounded to float32. Others are measured: some seconds
-    on the test images, four times that on the training images.
+    Those in `mixed_precision_table.SHIPPED` are read from a file, rounded to float32. All other tables are measured: a
+    few seconds on the test images, four times that on the training images.
 
     Parameters
     ----------
@@ -114,8 +114,8 @@ def every_network(images: str = "test", method: str = "min-max") -> Networks:
 def networks_of(conv1_bits: int, images: str = "test", method: str = "min-max") -> Networks:
     """Measure the 512 networks whose first layer has this width: arrays (1, 8, 8, 8).
 
-    Other arguments as for `every_network`, which joins eight of these. They may be computed apart, in any order, and
-    are the same to the last bit.
+    The other arguments are those of `every_network`, which joins eight of these. They may be computed separately and in
+    any order, with the same result to the last bit.
 
     Raises
     ------
@@ -138,7 +138,7 @@ def networks_of(conv1_bits: int, images: str = "test", method: str = "min-max") 
 
 
 def joined(parts) -> Networks:
-    """Put the networks of several first layers together, in order.
+    """Join the results for all widths of the first layer, in order.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def joined(parts) -> Networks:
     Raises
     ------
     ValueError
-        Some are missing.
+        There are not eight.
     """
     parts = list(parts)
     if len(parts) != len(WIDTHS):
@@ -158,9 +158,9 @@ def joined(parts) -> Networks:
 
 @cache
 def size_bytes() -> np.ndarray:
-    """Return the bytes that each network fills, (8, 8, 8, 8) ints.
+    """Return the stored bytes of each network, (8, 8, 8, 8) ints.
 
-    Packed weights, float32 biases and, where there are codes, a float32 scale for each output channel.
+    These are packed weights, float32 biases and, for quantized layers, a float32 scale for each output channel.
 
     Examples
     --------
@@ -187,9 +187,9 @@ def mixed_weights(bits, method: str = "min-max") -> dict[str, np.ndarray]:
 
 
 def mixed_qparams(bits, method: str = "min-max") -> dict[str, QParams]:
-    """Return how the weights of one network are quantized, by name, those in float32 left out: what a file needs.
+    """Return the qparams of one network's quantized weights, by name, as `qviz.pytorch.save` takes them.
 
-    Scales are rounded to float32, as a file has them, so that weights may differ from `mixed_weights` in the last bit.
+    Scales are rounded to float32, as they are stored, so weights may differ from `mixed_weights` in the last bit.
 
     Examples
     --------
@@ -202,9 +202,9 @@ def mixed_qparams(bits, method: str = "min-max") -> dict[str, QParams]:
 
 
 def one_thread() -> AbstractContextManager:
-    """Hold BLAS at one thread: the last bits of its sums depend on how many there are, and on a busy machine they wait.
+    """Limit BLAS to one thread: the last bits of its sums depend on the number of threads.
 
-    threadpoolctl is of the extra "lab". Without it the same networks come out, but for those bits.
+    threadpoolctl is in the extra "lab". Without it, results may differ in these last bits.
 
     Examples
     --------
@@ -243,7 +243,7 @@ def _layer_bytes(weight: np.ndarray, bits: int) -> int:
 def _measure(conv1_bits: int, chosen: np.ndarray, weights: dict) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     """Return right, noise and divergence, (8, 8, 8) each and summed over these images, and the signal.
 
-    The weights of all widths of a layer are stacked: one large product takes a fraction of the time of eight.
+    The weights of all widths of a layer are stacked, because one large product is faster than eight small ones.
     """
     d, biases, k = digits(), cnn_weights(), len(WIDTHS)
     x, labels, n = d.images[chosen], d.labels[chosen], len(chosen)
@@ -264,7 +264,7 @@ def _measure(conv1_bits: int, chosen: np.ndarray, weights: dict) -> tuple[np.nda
 
 
 def _convolve(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    """Convolve (c, n, h, w) with (o, c, 3, 3), padded by 1, to (o, n, h, w), in one product; then ReLU."""
+    """Convolve (c, n, h, w) with (o, c, 3, 3), padded by 1, to (o, n, h, w), as one matmul; then ReLU."""
     padded = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (1, 1), (1, 1)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(2, 3))
     columns = windows.transpose(0, 4, 5, 1, 2, 3).reshape(9 * len(x), -1)
@@ -277,7 +277,7 @@ def logit_divergence(reference: np.ndarray, logits: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    reference, logits : (images, ..., classes); what stands between may broadcast
+    reference, logits : (images, ..., classes); the axes between may broadcast
 
     Returns
     -------

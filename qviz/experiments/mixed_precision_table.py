@@ -1,7 +1,7 @@
-"""The tables of 4,096 networks that ship with qviz, so that an explorer answers at once, in a browser too.
+"""The tables of 4,096 networks that ship with qviz, so that an explorer responds at once, in a browser too.
 
-A browser takes 16 s to compute one, a laptop 2 to 6 s. `tools/make_networks.py` remakes them; a test compares them with
-networks that are computed.
+A browser needs 16 s to compute one, a laptop 2 to 6 s. `tools/make_networks.py` writes them; a test compares them with
+networks computed anew.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ _TABLES = {"right": np.uint16, "noise": np.float32, "divergence": np.float32}
 
 
 def packed(networks_by_name) -> dict[str, np.ndarray]:
-    """Return what the file holds of networks: (images, method) -> Networks."""
+    """Return the arrays of the file for networks by (images, method)."""
     arrays = {}
     for (images, method), networks in networks_by_name.items():
         for table, dtype in _TABLES.items():
@@ -25,7 +25,7 @@ def packed(networks_by_name) -> dict[str, np.ndarray]:
 
 
 def shipped(images: str, method: str) -> tuple | None:
-    """Return right, noise, divergence, signal and images of such networks; None where they do not ship."""
+    """Return right, noise, divergence, signal and images from the file; None if this table does not ship."""
     if (images, method) not in SHIPPED:
         return None
     arrays = load_shipped(FILE)

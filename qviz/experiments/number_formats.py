@@ -1,7 +1,7 @@
-"""What a number format does to a whole network, and how sure that is: the digits network, its weights in any format.
+"""The accuracy of the digits network with its weights in any number format, and the uncertainty of that.
 
-Activations and biases stay float32. The weights of a layer are cut into groups as they lie in memory, so every format
-has about the bits that its name promises.
+Activations and biases stay float32. The weights of a layer are split into groups in memory order, across rows, so that
+every format has about the number of bits that its name says.
 """
 
 from dataclasses import dataclass
@@ -19,18 +19,18 @@ from qviz.numerics.codecs.protocol import as_float32
 from .ablation_result import compare
 from .mixed_precision import logit_divergence
 
-ORDERS = 6  # of the channels: how often a format is measured
+ORDERS = 6  # permutations of the channels, each a separate measurement
 
 
 @dataclass(frozen=True, eq=False)
 class FormatOutcome:
-    """What a format gives on the test images; the same network several times, its channels in another order each time.
+    """Results of a format on the test images, once for each order of the network's channels.
 
     Attributes
     ----------
     codec : Codec
-    bits_per_weight : float, with scales and tables counted
-    right : (orders,) int: how many of the 359 images are named right
+    bits_per_weight : float, including scales and tables
+    right : (orders,) int: correct predictions of 359
     sqnr_db : (orders,) float: of the logits against the float network's
     divergence : (orders,) float, in nats: mean Kullback-Leibler divergence of the probabilities from the float ones
     """
@@ -57,11 +57,11 @@ def measure_format(codec, granularity=None, orders: int = ORDERS) -> FormatOutco
     Parameters
     ----------
     codec : Codec, or the name of one
-    granularity : None, int, or a granularity or words for one
+    granularity : None, int, a granularity or its name
         None is the format's own group size.
     orders : int, at least 1
-        The first is the order in which the network was trained. The network computes the same in every order, but other
-        weights share a scale: what differs is chance.
+        Number of channel orders; the first is the order of training. The float network computes the same in every
+        order, but different weights share a scale, so the spread of the results is due to chance.
 
     Examples
     --------
@@ -107,22 +107,22 @@ def reordered(seed: int) -> dict[str, np.ndarray]:
 
 
 def difference_db(x, one, two, block: int) -> tuple[float, float, float]:
-    """Return by how many dB the error of `two` is below that of `one`, and the 95 % bootstrap interval of that.
+    """Return by how many dB the error of `two` is below that of `one`, and its 95 % bootstrap interval.
 
-    Blocks are drawn again, with replacement, 2,000 times, the same ones for both: their errors are independent, those
-    within a block are not.
+    Blocks are resampled 2,000 times, the same blocks for both formats. Blocks are the unit because errors of different
+    blocks are independent, and errors within a block, which share a scale, are not.
 
     Parameters
     ----------
-    x : array, flattened: the values themselves
-    one, two : arrays of as many values: what two formats make of them
+    x : array, flattened: the original values
+    one, two : arrays of the same size: the values as two formats represent them
     block : int
-        How many neighbours share a scale; it must divide the number of values.
+        Number of neighbouring values that share a scale; it must divide the number of values.
 
     Raises
     ------
     ValueError
-        An array holds NaN, an infinity or a value beyond float32, or the arrays and the block do not go together.
+        An array holds NaN, an infinity or a value beyond float32, or the sizes of arrays and block do not match.
     TypeError
         An array does not hold real numbers.
 
@@ -150,6 +150,6 @@ def difference_db(x, one, two, block: int) -> tuple[float, float, float]:
 
 
 def _bits_per_weight(codec: Codec, granularity) -> float:
-    """Return the bits per weight of all layers together."""
+    """Return the mean bits per weight over all layers."""
     sizes = [cnn_weights()[f"{layer}.weight"].size for layer in LAYERS]
     return sum(codec.bits_per_value(size, granularity) * size for size in sizes) / sum(sizes)

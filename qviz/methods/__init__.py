@@ -1,15 +1,17 @@
-"""What lets few bits lose less, in NumPy alone: functions from weights, and the inputs of a layer, to weights.
+"""Post-training methods that reduce the error at low precision, in NumPy alone.
 
-* equalization: one range for a channel in the layer that makes it and in the one that reads it; no data
-* bias_correction: the shift that rounded weights bring, taken out of the bias; means of the inputs, or some outputs
-* adaptive_rounding: up or down for each weight, learned; some inputs
-* gptq: round one input after the other, and let the rest make up for it; some inputs
-* smoothing: outliers of the inputs moved into the weights (SmoothQuant); the largest inputs
-* activation_aware: weights that meet large inputs rounded more finely (AWQ); some inputs
-* rotation: outliers spread over all inputs by a Hadamard matrix; no data
-* grid: the levels that a weight may take, whatever the number format
+Each is a pure function from weights (and, for some, the inputs of a layer) to weights. What data each one needs:
 
-None needs labels. Each says in its docstring which paper it follows, and where it does otherwise.
+* equalization: give each channel the same range in the two layers that share it; no data
+* bias_correction: subtract the mean shift of rounded weights from the bias; input means, or some outputs
+* adaptive_rounding: learn for each weight whether to round up or down (AdaRound); some inputs
+* gptq: round the weights of one input at a time, and compensate with the remaining weights; some inputs
+* smoothing: move outliers of the inputs into the weights (SmoothQuant); the largest magnitude of each input
+* activation_aware: round weights that multiply large inputs more finely (AWQ); some inputs
+* rotation: spread outliers over all inputs with a Hadamard matrix; no data
+* grid: the quantization levels of a weight, for any number format
+
+None needs labels. Each docstring names the paper, and says where the code departs from it.
 """
 
 from .activation_aware import ScaledWeights, search_scales

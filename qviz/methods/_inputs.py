@@ -1,10 +1,10 @@
-"""What every method asks of weights and of the inputs of a layer, in one wording."""
+"""Validate the weights and layer inputs that the methods take."""
 
 import numpy as np
 
 from qviz.numerics import _check
 
-LARGEST = 1e37  # of a weight: sums of products of larger ones may overflow
+LARGEST = 1e37  # largest magnitude accepted: sums of products of larger values may overflow
 
 
 def weight_of(weight, name: str = "weight") -> np.ndarray:
@@ -24,14 +24,14 @@ def vector_of(values, length: int, name: str, what: str) -> np.ndarray:
 
 
 def matrix_of(weight: np.ndarray) -> np.ndarray:
-    """Return weights (out, in, ...) as float64 (out, k): a row is what one output multiplies its inputs with."""
+    """Return weights (out, in, ...) as float64 (out, k), one row for each output."""
     return weight.reshape(len(weight), -1).astype(np.float64)
 
 
 def inputs_of(inputs, k: int, name: str = "inputs") -> np.ndarray:
     """Return inputs (samples, k) as float64, divided by their largest magnitude.
 
-    No method here depends on the unit of the inputs, and so neither their squares nor a sum of them overflows.
+    No method here depends on the scale of the inputs, and normalized values cannot overflow when squared and summed.
     """
     x = _check.finite(_check.as_float(inputs, name), name)
     if x.ndim != 2 or x.shape[1] != k or not len(x):
@@ -43,7 +43,7 @@ def inputs_of(inputs, k: int, name: str = "inputs") -> np.ndarray:
 
 
 def gram(inputs, k: int, name: str = "inputs") -> np.ndarray:
-    """Return the mean of x x^T over samples, (k, k), in an arbitrary unit: half the Hessian of the squared error."""
+    """Return the mean of x x^T over samples, (k, k), up to a constant factor: half the Hessian of the squared error."""
     x = inputs_of(inputs, k, name)
     with np.errstate(under="ignore"):
         return x.T @ x / len(x)

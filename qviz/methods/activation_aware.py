@@ -1,4 +1,4 @@
-"""AWQ: scale the weights that meet large inputs up before rounding, so that they are rounded more finely.
+"""AWQ: before rounding, scale up the weights that multiply large inputs, so that they are rounded more finely.
 
 Lin, Tang, Tang, Yang, Chen, Wang, Xiao, Dang, Gan and Han, "AWQ: Activation-aware Weight Quantization for On-Device
 LLM Compression and Acceleration", MLSys 2024, arXiv 2306.00978: section 3.2, equations 4 and 5.
@@ -13,19 +13,19 @@ from qviz.numerics import _check
 
 from ._inputs import gram, inputs_of, matrix_of, weight_of
 
-TRIED = 20  # exponents from 0 to 1, as in the authors' code
+TRIED = 20  # exponents in [0, 1), as in the authors' code
 
 
 @dataclass(frozen=True, eq=False)
 class ScaledWeights:
-    """What `search_scales` found.
+    """Result of `search_scales`.
 
     Attributes
     ----------
-    weight : array, shape of the weights: rounded, and divided by the factors again, as the inputs meet it
+    weight : array, shape of the weights: rounded, then divided by the factors, so that it fits the original inputs
     factors : float64 array (k,): by which the weights were multiplied before rounding
-    exponent : float: of the mean magnitude of the inputs, 0 to 1; 0 is rounding without any factors
-    errors : float64 array: the output error of each exponent tried, as a share of that without factors
+    exponent : float: of the mean magnitude of the inputs, 0 to 1; 0 is plain rounding
+    errors : float64 array: the output error at each exponent tried, relative to plain rounding
     """
 
     weight: np.ndarray
@@ -35,21 +35,21 @@ class ScaledWeights:
 
 
 def search_scales(weight, inputs, quantize: Callable[[np.ndarray], np.ndarray], *, tried: int = TRIED) -> ScaledWeights:
-    """Find the factors with which weights lose least when they are rounded.
+    """Search for the scaling factors that minimize the output error of rounded weights.
 
-    Outputs stay the same if the weights of an input are multiplied by s and the input is divided by s. A weight that
-    is multiplied is rounded as coarsely as before, as long as the range of its group does not grow, so its error is
-    divided by s. AWQ takes s = mean|x|^a, and tries which a from 0 to 1 is best for the layer as a whole.
+    Outputs stay the same if the weights of an input are multiplied by s and the input is divided by s. The step size
+    stays the same as long as the range of the group does not grow, so the rounding error of a scaled weight is divided
+    by s. AWQ takes s = mean|x|^a, and searches for the a from 0 to 1 that is best for the layer as a whole.
 
     Parameters
     ----------
     weight : array (out, in, ...)
     inputs : array (samples, k)
-        What each row of `weight` is multiplied with; k is the number of weights in a row.
-    quantize : function of weights (shape of `weight`) to what they become
-        With ranges chosen anew, such as `lambda w: fake_quantize(w, calibrate(w, "min-max", "int4", ...))`.
+        Layer inputs; k is the number of weights in a row of `weight`.
+    quantize : function from weights to quantized weights of the same shape
+        It must calibrate on each call, such as `lambda w: fake_quantize(w, calibrate(w, "min-max", "int4", ...))`.
     tried : int
-        How many exponents, evenly from 0 to below 1; at least 1.
+        Number of exponents, evenly spaced in [0, 1); at least 1.
 
     Returns
     -------
@@ -60,11 +60,11 @@ def search_scales(weight, inputs, quantize: Callable[[np.ndarray], np.ndarray], 
     ValueError
         A shape does not fit, or a value is NaN or infinite.
     TypeError
-        `quantize` is no function, or a value not a real number.
+        `quantize` is not callable, or a value is not a real number.
 
     Examples
     --------
-    One input is ten times the others. Its weight is small, and would be rounded to 0.
+    The first input is ten times as large as the rest. Its weight is small, and plain rounding would make it 0.
 
     >>> from qviz.numerics import calibrate, fake_quantize
     >>> to_3_bits = lambda w: fake_quantize(w, calibrate(w, "min-max", "int3", "symmetric"))
@@ -87,13 +87,13 @@ def search_scales(weight, inputs, quantize: Callable[[np.ndarray], np.ndarray], 
 
 
 def _factors(size: np.ndarray, exponent: float) -> np.ndarray:
-    """Return size^exponent, with 1 in the middle between the largest and the smallest, as the authors' code does."""
+    """Return size^exponent, normalized so that the geometric mean of largest and smallest is 1, as the authors do."""
     powers = np.maximum(size, 1e-4 * (size.max() or 1.0)) ** exponent
     return powers / np.sqrt(powers.max() * powers.min())
 
 
 def _tried(w: np.ndarray, rows: np.ndarray, products: np.ndarray, factors: np.ndarray, quantize):
-    """Return the output error, the weights and the factors."""
+    """Round with these factors, and return the output error, the weights and the factors."""
     scaled = (rows * factors).reshape(w.shape).astype(w.dtype)
     rounded = weight_of(quantize(scaled), "what quantize returns")
     if rounded.shape != w.shape:

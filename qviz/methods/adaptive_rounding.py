@@ -13,19 +13,19 @@ from qviz.numerics import _check
 from ._inputs import gram, matrix_of, weight_of
 from .grid import as_grid
 
-ZETA, GAMMA = 1.1, -0.1  # how far the sigmoid is stretched, so that it reaches 0 and 1
-BETA = 8.0, 2.0  # first and last
-PENALTY = 0.01, 10.0  # first and last weight of the second term; both terms are relative, so that no unit matters
-MOMENTS = 0.9, 0.9  # of Adam: Kingma and Ba 2015, algorithm 1. The gradients change with the penalty: a short memory
+ZETA, GAMMA = 1.1, -0.1  # the sigmoid is stretched to this interval, so that it reaches 0 and 1
+BETA = 8.0, 2.0  # at the first and the last step
+PENALTY = 0.01, 10.0  # weight of the regularizer at the first and the last step; both terms are dimensionless
+MOMENTS = 0.9, 0.9  # Adam's betas (Kingma and Ba 2015, algorithm 1); the second is low because the penalty changes
 TINY = 1e-14
 
 
 @dataclass(frozen=True, eq=False)
 class Objective:
-    """What adaptive rounding makes small: the error of the outputs, and a term that asks each weight to decide.
+    """The loss of adaptive rounding: the output error, plus a regularizer that pushes each weight to a level.
 
     With h(v) = clip(1.2 sigmoid(v) - 0.1, 0, 1) a weight is `below + h(v) * (above - below)`. The first term is the
-    mean squared error of the outputs, divided by that of rounding to nearest; the second is the mean of
+    mean squared error of the outputs, relative to that of rounding to nearest; the second is the mean of
     1 - |2 h - 1|^beta, which is 0 where every h is 0 or 1.
 
     Parameters
@@ -51,22 +51,22 @@ class Objective:
         object.__setattr__(self, "unit", self._error(np.where(up, self.above, self.below))[0] or 1.0)
 
     def start(self) -> np.ndarray:
-        """Return the v with which each soft weight is `weight` itself, but for one beyond the range."""
+        """Return the v for which each soft weight equals `weight`, clipped to the range."""
         gap = self.above - self.below
         share = np.divide(self.weight - self.below, gap, out=np.zeros_like(gap), where=gap > 0)
         sigmoid = (np.clip(share, 0, 1) - GAMMA) / (ZETA - GAMMA)
         return np.log(sigmoid / (1 - sigmoid))
 
     def soft(self, v: np.ndarray) -> np.ndarray:
-        """Return the weights between the levels that `v` stands for."""
+        """Return the interpolated weights for `v`."""
         return self.below + rectified_sigmoid(v)[0] * (self.above - self.below)
 
     def hard(self, v: np.ndarray) -> np.ndarray:
-        """Return the level of each weight that `v` is nearer to."""
+        """Return the nearer of the two levels for each weight."""
         return np.where(rectified_sigmoid(v)[0] >= 0.5, self.above, self.below)
 
     def __call__(self, v: np.ndarray, beta: float = BETA[1], penalty: float = PENALTY[1]) -> tuple[float, np.ndarray]:
-        """Return the objective, and its gradient with respect to `v`."""
+        """Return the loss and its gradient with respect to `v`."""
         h, slope = rectified_sigmoid(v)
         error, by_weight = self._error(self.below + h * (self.above - self.below))
         off = 2 * h - 1
@@ -76,7 +76,7 @@ class Objective:
         return error / self.unit + penalty * float(undecided), by_h * slope
 
     def _error(self, weight_hat: np.ndarray) -> tuple[float, np.ndarray]:
-        """Return the mean over samples of |(W^ - W) x|^2, and its gradient."""
+        """Return the mean over samples of |(W^ - W) x|^2, and its gradient with respect to W^."""
         difference = weight_hat - self.weight
         moved = difference @ self.gram
         return float(np.vdot(moved, difference)), 2 * moved
@@ -98,22 +98,22 @@ def rectified_sigmoid(v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def adaptive_round(weight, inputs, grid, *, steps: int = 300, rate: float = 0.1) -> np.ndarray:
-    """Return weights on their grid, each rounded down or up so that the outputs stay close to those of `weight`.
+    """Round each weight up or down to its grid so that the layer's outputs stay close to those of `weight`.
 
-    Rounding to nearest is best for each weight alone, not for the sum of many: errors of inputs that occur together
-    can cancel. A weight may go to either of its two neighbours; Adam finds which.
+    Rounding to nearest is best for each weight alone, but not for their sum: the errors of correlated inputs can
+    cancel. Each weight may go to either of its two neighbouring levels; Adam learns which.
 
     Parameters
     ----------
     weight : array (out, in, ...)
     inputs : array (samples, k)
-        What each row of `weight` is multiplied with; k is the number of weights in a row.
+        Layer inputs; k is the number of weights in a row of `weight`.
     grid : QParams of the weights, a format such as "int4", or a Grid
-        The levels, fixed beforehand.
+        The quantization levels, fixed beforehand.
     steps : int
-        Of Adam, at least 1.
+        Number of Adam steps, at least 1.
     rate : float
-        Adam's learning rate, above 0.
+        Learning rate, above 0.
 
     Returns
     -------
@@ -124,14 +124,14 @@ def adaptive_round(weight, inputs, grid, *, steps: int = 300, rate: float = 0.1)
     ValueError
         A shape does not fit, or a value is NaN or infinite.
     TypeError
-        An argument is of another kind.
+        An argument has the wrong type.
 
     Notes
     -----
-    The paper minimizes the error after the activation function, with the inputs that the quantized layers before
-    bring; here it is that of the sums, so that one k x k matrix stands for all samples. All of them take part in each
-    step. With a second term that grows until it decides, 300 steps are enough, where the paper takes 10,000. Nothing
-    tells apart two equal weights whose inputs are equal: both go the same way.
+    The paper minimizes the error after the activation function, with inputs from the layers already quantized. Here it
+    is the error before the activation function, so one k x k matrix summarizes all samples and every step uses all of
+    them. The regularizer's weight grows during training, so 300 steps are enough, where the paper takes 10,000. Two
+    equal weights with equal inputs get the same gradient, and are rounded the same way.
 
     Examples
     --------
@@ -152,7 +152,7 @@ def adaptive_round(weight, inputs, grid, *, steps: int = 300, rate: float = 0.1)
 
 
 def schedule(step: int, steps: int) -> tuple[float, float]:
-    """Return beta, which falls along a cosine, and the weight of the second term, which grows.
+    """Return beta, which falls along a cosine, and the weight of the regularizer, which grows exponentially.
 
     Examples
     --------
@@ -165,7 +165,7 @@ def schedule(step: int, steps: int) -> tuple[float, float]:
 
 
 def _minimized(objective: Objective, steps: int, rate: float) -> np.ndarray:
-    """Return v after some steps of Adam."""
+    """Return v after `steps` steps of Adam."""
     v = objective.start()
     first, second = np.zeros_like(v), np.zeros_like(v)
     for step in range(steps):

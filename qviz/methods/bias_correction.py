@@ -1,4 +1,4 @@
-"""Bias correction: rounded weights shift the mean of a layer's outputs, and its bias can take the shift away.
+"""Bias correction: rounded weights shift the mean of a layer's outputs; a change of the bias removes the shift.
 
 Nagel, van Baalen, Blankevoort and Welling, "Data-Free Quantization Through Weight Equalization and Bias Correction",
 ICCV 2019, arXiv 1906.04721: section 4.2, and appendix C for the expected value after a ReLU.
@@ -16,18 +16,18 @@ _ERF = np.vectorize(math.erf, otypes=[float])
 
 
 def correct_bias(bias, weight, weight_hat, mean_inputs) -> np.ndarray:
-    """Return the bias with which rounded weights have the mean output that the weights had: analytically.
+    """Correct the bias analytically, so that rounded weights give the same mean output as the original ones.
 
-    The output is off by (W^ - W) x, on average by (W^ - W) E[x]; that is subtracted from the bias (equation 16). No
-    image is needed where E[x] is known, for instance from a batch norm by `mean_after_relu`.
+    The output error is (W^ - W) x, with mean (W^ - W) E[x]; that mean is subtracted from the bias (equation 16). No
+    data is needed where E[x] is known, for instance from a batch norm with `mean_after_relu`.
 
     Parameters
     ----------
     bias : array (out,)
     weight, weight_hat : arrays (out, in, ...)
-        Before and after rounding. Of a convolution, a channel's weights at all places meet the same mean.
+        Before and after rounding. In a convolution, all weights of an input channel multiply the same mean.
     mean_inputs : array (in,)
-        The mean of each input, or of each input channel.
+        Mean of each input, or of each input channel.
 
     Returns
     -------
@@ -56,15 +56,15 @@ def correct_bias(bias, weight, weight_hat, mean_inputs) -> np.ndarray:
 
 
 def correct_bias_measured(bias, outputs, outputs_hat) -> np.ndarray:
-    """Return the bias without the mean error of a layer's outputs, as measured on some inputs.
+    """Subtract the measured mean error of a layer's outputs from its bias.
 
     Parameters
     ----------
     bias : array (out,)
     outputs, outputs_hat : arrays (samples, out, ...)
-        Of the layer before its activation function: as it should be, and as it is with `bias`. The mean is taken over
-        all axes but the channels' (appendix D of the paper). Whatever shifts the outputs is taken away: rounded
-        weights, rounded inputs, and the zeros around an image.
+        Outputs before the activation function: of the float layer, and of the quantized layer with `bias`. The mean is
+        taken over all axes except the channel axis (appendix D of the paper). This removes every constant shift,
+        whether it comes from rounded weights, rounded inputs or zero padding.
 
     Returns
     -------
@@ -93,8 +93,8 @@ def correct_bias_measured(bias, outputs, outputs_hat) -> np.ndarray:
 def mean_after_relu(mean, std) -> np.ndarray:
     """Return the mean of max(0, x) for normal x: std pdf(mean / std) + mean cdf(mean / std).
 
-    Batch norm states mean and standard deviation of what enters the ReLU: its bias and its weight. So the means of
-    the next layer's inputs are known without any data.
+    The bias and weight of a batch norm are the mean and standard deviation of the inputs of the ReLU, so the mean
+    inputs of the next layer are known without any data.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def mean_after_relu(mean, std) -> np.ndarray:
     Raises
     ------
     ValueError
-        `std` is negative or does not go with `mean`, or a value is NaN or infinite.
+        `std` is negative or its shape does not match `mean`, or a value is NaN or infinite.
     TypeError
         A value is not a real number.
 

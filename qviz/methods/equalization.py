@@ -1,4 +1,4 @@
-"""Cross-layer equalization: give the channels between two layers the same range in both, without any data.
+"""Cross-layer equalization: give each channel the same range in the two layers that share it, without any data.
 
 Nagel, van Baalen, Blankevoort and Welling, "Data-Free Quantization Through Weight Equalization and Bias Correction",
 ICCV 2019, arXiv 1906.04721: section 4.1, equations 8 to 11.
@@ -14,33 +14,35 @@ from qviz.numerics import _check
 from ._inputs import vector_of, weight_of
 
 SWEEPS = 100
-ENOUGH = 1e-4  # of a factor from 1: less is no change that a range would show
+ENOUGH = 1e-4  # stop when every |log(factor)| is below this; smaller changes do not affect the ranges visibly
 
 
 def equalize_pair(weight, bias, next_weight) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rescale the channels between two layers so that each has the same range in both.
 
-    ReLU, max pooling and the identity let a positive factor through: f(s x) = s f(x). So a channel can be divided by
-    s where it is made and multiplied by s where it is read, and the two layers compute what they did. With r and r'
-    the largest magnitudes of the channel in both, s = sqrt(r r') / r' makes them equal (equation 11).
+    ReLU, max pooling and the identity are positively homogeneous: f(s x) = s f(x) for s > 0. If the first layer's
+    weights for a channel are divided by s and the second layer's are multiplied by s, the two layers together compute
+    the same function. With r and r' the largest magnitudes of the channel's weights in the first and second layer,
+    s = sqrt(r r') / r' makes them equal (equation 11).
 
     Parameters
     ----------
     weight : array (channels, in, ...)
-        Of the layer that makes the channels.
+        Weights of the first layer.
     bias : array (channels,)
-    next_weight : array (out, channels, ...), or (out, channels * n) where n places of a channel were flattened
-        Of the layer that reads them.
+        Biases of the first layer.
+    next_weight : array (out, channels, ...), or (out, channels * n) where n positions of a channel were flattened
+        Weights of the second layer.
 
     Returns
     -------
     weight, bias, next_weight : arrays of the same shapes and dtypes
-        A channel that is zero in one of the layers stays as it is.
+        A channel that is all zeros in one of the layers is unchanged.
 
     Raises
     ------
     ValueError
-        A value is NaN or infinite, or the channels of the two layers do not fit.
+        A value is NaN or infinite, or the channels of the two layers do not match.
     TypeError
         A value is not a real number.
 
@@ -69,7 +71,7 @@ def equalize_pair(weight, bias, next_weight) -> tuple[np.ndarray, np.ndarray, np
 
 
 def pair_factors(weight: np.ndarray, next_weight: np.ndarray) -> np.ndarray:
-    """Return (channels,) factors s that `equalize_pair` divides by, then multiplies with.
+    """Return the factors s of `equalize_pair`, (channels,).
 
     Examples
     --------
@@ -84,7 +86,7 @@ def pair_factors(weight: np.ndarray, next_weight: np.ndarray) -> np.ndarray:
 
 
 def equalize(weights: Mapping[str, np.ndarray], layers: Sequence[str]) -> dict[str, np.ndarray]:
-    """Equalize each pair of neighbouring layers in turn, until nothing changes any more.
+    """Equalize each pair of consecutive layers in turn, until the factors converge.
 
     Parameters
     ----------
@@ -93,12 +95,12 @@ def equalize(weights: Mapping[str, np.ndarray], layers: Sequence[str]) -> dict[s
 
     Returns
     -------
-    dict of the same names: a network that computes the same
+    dict with the same names: an equivalent network
 
     Raises
     ------
     ValueError
-        A name is missing, or as for `equalize_pair`.
+        A name is missing, or `equalize_pair` rejects a value.
 
     Examples
     --------

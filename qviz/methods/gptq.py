@@ -1,4 +1,4 @@
-"""GPTQ: round one input after the other, and let the weights that are still free make up for the error.
+"""GPTQ: round one column of weights at a time, and let the columns not yet rounded compensate for the error.
 
 Frantar, Ashkboos, Hoefler and Alistarh, "GPTQ: Accurate Post-Training Quantization for Generative Pre-trained
 Transformers", ICLR 2023, arXiv 2210.17323: algorithm 1.
@@ -16,25 +16,25 @@ BLOCK = 128
 
 
 def gptq(weight, inputs, grid, *, order: str = "given", damping: float = 0.01, block: int = BLOCK) -> np.ndarray:
-    """Return weights on their grid whose outputs stay close to those of `weight`.
+    """Round weights to their grid so that the layer's outputs stay close to those of `weight`.
 
-    The error of a layer is the mean of |(W - Q) x|^2 over its inputs x. Once one column of Q is rounded, the best
-    answer of the columns that are still free is known: they move by the error times a row of the inverse Hessian. So
-    the weights move away from their old values, while the outputs stay near theirs.
+    The error of a layer is the mean of |(W - Q) x|^2 over its inputs x. After one column of Q is rounded, the optimal
+    update of the remaining columns has a closed form: the rounding error times a row of the inverse Hessian. Single
+    weights end up further from their original values, but the outputs stay closer.
 
     Parameters
     ----------
     weight : array (out, in, ...), such as (64, 512) or (32, 16, 3, 3)
     inputs : array (samples, k)
-        What each row of `weight` is multiplied with; k is the number of weights in a row.
+        Layer inputs; k is the number of weights in a row of `weight`.
     grid : QParams of the weights, a format such as "int4", or a Grid
-        The levels, fixed beforehand: any granularity, so `PerGroup(1, 64)` gives groups of 64.
+        The quantization levels, fixed beforehand. Any granularity works, such as `PerGroup(1, 64)`.
     order : {"given", "activation"}
-        Which column is rounded first: as they stand, or the one with the largest inputs ("act order").
+        Order in which columns are rounded: as given, or by decreasing size of their inputs ("act order").
     damping : float
-        Share of the mean of the Hessian's diagonal that is added to it, at least 0; the authors' code takes 0.01.
+        Fraction of the mean diagonal of the Hessian that is added to the diagonal, at least 0; the authors use 0.01.
     block : int
-        Columns that are updated together. It changes the speed, not the result but for the last bits.
+        Columns that are updated together. It affects the speed and, in the last bits only, the result.
 
     Returns
     -------
@@ -43,14 +43,14 @@ def gptq(weight, inputs, grid, *, order: str = "given", damping: float = 0.01, b
     Raises
     ------
     ValueError
-        A shape does not fit, a value is NaN or infinite, or, with `damping=0`, the inputs leave a direction unseen.
+        A shape does not fit, a value is NaN or infinite, or the Hessian is singular and `damping` is 0.
     TypeError
-        An argument is of another kind.
+        An argument has the wrong type.
 
     Notes
     -----
-    An input that is zero in all samples says nothing: its weights are rounded to nearest. (The authors' code sets
-    them to zero, which loses what other data may need.)
+    The weights of an input that is zero in all samples are rounded to nearest, because the samples say nothing about
+    them. (The authors' code sets them to zero, which is wrong as soon as other data has a nonzero input there.)
 
     Examples
     --------
@@ -79,10 +79,10 @@ def gptq(weight, inputs, grid, *, order: str = "given", damping: float = 0.01, b
 
 
 def _factor(hessian: np.ndarray, damping: float) -> np.ndarray:
-    """Return upper triangular U with U^T U the inverse of the damped Hessian: row j is what column j hands on."""
+    """Return upper triangular U with U^T U the inverse of the damped Hessian; row j spreads the error of column j."""
     diagonal = np.diag(hessian).copy()
     diagonal += damping * diagonal.mean()
-    diagonal[diagonal == 0] = 1.0  # no input, no error to hand on
+    diagonal[diagonal == 0] = 1.0  # an input that is always zero has no error to spread
     damped = hessian.copy()
     np.fill_diagonal(damped, diagonal)
     try:
@@ -90,13 +90,13 @@ def _factor(hessian: np.ndarray, damping: float) -> np.ndarray:
         return np.linalg.inv(lower)  # so its inverse is U^T U with U = R^-1, upper triangular as well
     except np.linalg.LinAlgError:
         raise ValueError(
-            "damping must be above 0 for these inputs, which leave some direction unseen: got 0; use 0.01"
+            "damping must be above 0 for these inputs, because their Hessian is singular: got 0; use 0.01"
         ) from None
 
 
 def _rounded(rows: np.ndarray, factor: np.ndarray, grid, columns: np.ndarray, block: int) -> np.ndarray:
-    """Round the columns of (out, k) weights in turn; what is still free in a block moves at once, the rest after it."""
-    free = np.ascontiguousarray(rows.T)  # a column of weights as a row: contiguous
+    """Round the columns of (out, k) weights in turn; update columns of the same block at once, later ones after it."""
+    free = np.ascontiguousarray(rows.T)  # transposed, so that a column of weights is contiguous
     done = np.empty_like(free)
     for start in range(0, len(free), block):
         end = min(start + block, len(free))

@@ -1,8 +1,8 @@
-"""The levels that a weight may take, fixed before a method begins to choose among them.
+"""Quantization levels, fixed before a method begins to choose among them.
 
-GPTQ and AdaRound choose for each weight one of the levels of its group. They need no more than two questions: which
-level is nearest, and which two lie around a value. What answers them is a `Grid`: affine integers do, and any table of
-levels (NF4, FP4, a codebook).
+GPTQ and AdaRound choose one level for each weight. They need only two operations, which a `Grid` provides: the nearest
+level, and the two levels around a value. There is a grid for affine integers and one for any table of levels (NF4, FP4,
+a codebook).
 """
 
 from dataclasses import dataclass
@@ -29,21 +29,21 @@ class Grid(Protocol):
     """
 
     def nearest(self, weight: np.ndarray, columns=slice(None)) -> np.ndarray:
-        """Return the nearest level of each of (out, n) weights that stand in these columns."""
+        """Return the nearest level of each of these (out, n) weights, which belong to the given columns."""
         ...
 
     def neighbours(self, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the levels below and above each of (out, k) weights; both are the last one beyond the range."""
+        """Return the levels below and above each of (out, k) weights; outside the range, both are the outermost."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class IntegerGrid:
-    """Equally spaced levels: `scale * q` for whole q from `low` to `high`, which count from the zero point.
+    """Equally spaced levels: `scale * q` for integers q from `low` to `high` (codes minus the zero point).
 
     Parameters
     ----------
-    scale, low, high : float64 (out, k), or what broadcasts with it
+    scale, low, high : float64 arrays that broadcast to (out, k)
 
     Examples
     --------
@@ -59,12 +59,12 @@ class IntegerGrid:
     high: np.ndarray
 
     def nearest(self, weight: np.ndarray, columns=slice(None)) -> np.ndarray:
-        """Round to the nearest level, half to even, and clip; as `qviz.numerics.fake_quantize` does."""
+        """Round half to even and clip, as `qviz.numerics.fake_quantize` does."""
         scale, low, high = (of_columns(values, columns) for values in (self.scale, self.low, self.high))
         return scale * np.clip(np.rint(weight / scale), low, high)
 
     def neighbours(self, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the levels below and above; both are the last one beyond the range."""
+        """Return the levels below and above; outside the range, both are the outermost."""
         steps = np.floor(weight / self.scale)
         below, above = (self.scale * np.clip(q, self.low, self.high) for q in (steps, steps + 1))
         return below, above
@@ -72,11 +72,11 @@ class IntegerGrid:
 
 @dataclass(frozen=True, eq=False)
 class TableGrid:
-    """Any levels: a sorted row of them for each weight.
+    """Arbitrary levels: a sorted table for each weight.
 
     Parameters
     ----------
-    levels : float64 (out, k, n levels), or what broadcasts with it; sorted along the last axis
+    levels : float64 array that broadcasts to (out, k, n levels), sorted along the last axis
 
     Examples
     --------
@@ -88,20 +88,20 @@ class TableGrid:
     levels: np.ndarray
 
     def nearest(self, weight: np.ndarray, columns=slice(None)) -> np.ndarray:
-        """Return the nearest level, the lower one of two that are equally near."""
+        """Return the nearest level; a tie goes to the lower one."""
         levels = of_columns(self.levels, columns)
         middles = (levels[..., 1:] + levels[..., :-1]) / 2
         return _taken(levels, np.sum(weight[..., np.newaxis] > middles, axis=-1))
 
     def neighbours(self, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the levels below and above; both are the last one beyond the range."""
+        """Return the levels below and above; outside the range, both are the outermost."""
         last = self.levels.shape[-1] - 1
         at = np.sum(weight[..., np.newaxis] >= self.levels, axis=-1)
         return _taken(self.levels, np.maximum(at - 1, 0)), _taken(self.levels, np.minimum(at, last))
 
 
 def integer_grid(weight, qparams: QParams) -> IntegerGrid:
-    """Return the levels that `qparams` leave each weight, of a matrix that has one row an output.
+    """Return the levels of each weight under `qparams`, for the weights as a matrix with one row per output.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def integer_grid(weight, qparams: QParams) -> IntegerGrid:
     Raises
     ------
     ValueError
-        The groups of `weight` are not those of `qparams`.
+        `qparams` do not have one scale for each group of `weight`.
 
     Examples
     --------
@@ -123,7 +123,7 @@ def integer_grid(weight, qparams: QParams) -> IntegerGrid:
     """
     w = _check.as_float(weight, "weight")
     groups = groups_of(w, qparams)
-    scale = scale_as(qparams, w.dtype).astype(np.float64)  # the very scale that fake_quantize multiplies with
+    scale = scale_as(qparams, w.dtype).astype(np.float64)  # rounded exactly as in fake_quantize
 
     def spread(values):
         if np.ndim(values) == 0:
@@ -136,7 +136,7 @@ def integer_grid(weight, qparams: QParams) -> IntegerGrid:
 
 
 def table_grid(weight, levels, granularity: Granularity = EACH_OUTPUT) -> TableGrid:
-    """Return a grid of any levels, such as NF4's sixteen values times the scale of each group.
+    """Return a grid of arbitrary levels, such as NF4's sixteen values times the scale of each group.
 
     Parameters
     ----------
@@ -170,14 +170,14 @@ def table_grid(weight, levels, granularity: Granularity = EACH_OUTPUT) -> TableG
 
 
 def as_grid(grid, weight, name: str = "grid") -> Grid:
-    """Return a grid, which may be given as the QParams of the weights, or as a format.
+    """Return `grid` as a Grid; it may also be the QParams of the weights, or a format.
 
     A format, or its name, is calibrated here: symmetric, min-max, one scale for each output.
 
     Raises
     ------
     TypeError
-        It is none of these.
+        `grid` is none of these.
 
     Examples
     --------
@@ -193,7 +193,7 @@ def as_grid(grid, weight, name: str = "grid") -> Grid:
 
 
 def of_columns(values: np.ndarray, columns) -> np.ndarray:
-    """Return these columns of values that may have one for all."""
+    """Return the given columns; a single column stands for all and is returned as it is."""
     return values if values.shape[1] == 1 else values[:, columns]
 
 

@@ -1,4 +1,4 @@
-"""Hadamard rotations: spread an outlier over all inputs, by a matrix that the next layer takes back.
+"""Hadamard rotations: spread an outlier over all inputs with an orthogonal matrix that the next layer undoes.
 
 Ashkboos, Mohtashami, Croci, Li, Cameron, Jaggi, Alistarh, Hoefler and Hensman, "QuaRot: Outlier-Free 4-Bit Inference in
 Rotated LLMs", NeurIPS 2024, arXiv 2404.00456. The constructions are Sylvester's (1867) and Paley's (1933, lemma 2).
@@ -16,13 +16,13 @@ LARGEST = 1 << 14
 def hadamard(n: int) -> np.ndarray:
     """Return a Hadamard matrix: n x n of 1 and -1, whose rows are orthogonal.
 
-    Sylvester's doubling gives powers of two. Paley's gives p + 1 for a prime p that is 3 modulo 4: 12, 20, 24, 32,
-    44 ...; both together, for instance, 12 * 2^k and 20 * 2^k.
+    Sylvester's doubling gives powers of two. Paley's construction gives p + 1 for a prime p that is 3 modulo 4: 12, 20,
+    24, 32, 44 ... Combined they also give, for instance, 12 * 2^k and 20 * 2^k.
 
     Parameters
     ----------
     n : int
-        1, 2, or a multiple of 4 that the two constructions reach.
+        1, 2, or a multiple of 4 that the two constructions cover.
 
     Returns
     -------
@@ -31,7 +31,7 @@ def hadamard(n: int) -> np.ndarray:
     Raises
     ------
     ValueError
-        There is no such matrix, or these constructions do not reach it.
+        There is no Hadamard matrix of this order, or these constructions do not cover it.
     TypeError
         `n` is not a whole number.
 
@@ -57,7 +57,7 @@ def hadamard(n: int) -> np.ndarray:
 
 
 def random_hadamard(n: int, seed: int = 0) -> np.ndarray:
-    """Return an orthogonal matrix: Hadamard's, with random signs for its rows, divided by sqrt(n).
+    """Return a random orthogonal matrix: a Hadamard matrix with random row signs, divided by sqrt(n).
 
     Parameters
     ----------
@@ -85,10 +85,10 @@ def random_hadamard(n: int, seed: int = 0) -> np.ndarray:
 
 
 def rotate_inputs(weight, rotation) -> np.ndarray:
-    """Return the weights of a layer that gets x @ rotation in place of x, and gives the same outputs.
+    """Return the weights that give the same outputs when the inputs are x @ rotation instead of x.
 
-    (x R) (W R)^T = x R R^T W^T = x W^T, because R R^T is the identity. An outlier in x is then spread over all inputs,
-    and a large column of W over all columns.
+    (x R) (W R)^T = x R R^T W^T = x W^T, because R R^T is the identity. The rotation spreads an outlier in x over all
+    inputs, and a large column of W over all columns.
 
     Parameters
     ----------
@@ -117,19 +117,19 @@ def rotate_inputs(weight, rotation) -> np.ndarray:
     r = _check.finite(_check.as_float(rotation, "rotation"), "rotation").astype(np.float64)
     if w.ndim != 2 or r.shape != (w.shape[1],) * 2:
         raise ValueError(f"rotation must be (in, in) for weight (out, in): got shapes {r.shape} and {w.shape}")
-    if np.abs(r).max() > 2 or np.abs(r @ r.T - np.eye(len(r))).max() > 1e-5:  # float32 entries reach 1e-6
-        raise ValueError("rotation must be orthogonal, so that the next layer takes it back: its rows are not")
+    if np.abs(r).max() > 2 or np.abs(r @ r.T - np.eye(len(r))).max() > 1e-5:  # rounding to float32 alone gives 1e-6
+        raise ValueError("rotation must be orthogonal, so that the next layer undoes it: its rows are not orthonormal")
     return (w.astype(np.float64) @ r).astype(w.dtype)
 
 
 def _is_paley(n: int) -> bool:
-    """Say whether n - 1 is a prime that is 3 modulo 4; and not n = 4, which Sylvester's has too."""
+    """Return whether n - 1 is a prime that is 3 modulo 4; powers of two are left to Sylvester's construction."""
     p = n - 1
     return n > 4 and n & (n - 1) != 0 and p % 4 == 3 and all(p % d for d in range(3, int(p**0.5) + 1, 2))
 
 
 def _paley(p: int) -> np.ndarray:
-    """Return the matrix of order p + 1 that the squares modulo p make."""
+    """Return Paley's matrix of order p + 1, built from the quadratic residues modulo p."""
     squares = np.full(p, -1.0)
     squares[np.arange(1, p) ** 2 % p] = 1.0
     squares[0] = 0.0

@@ -1,4 +1,4 @@
-"""SmoothQuant: move what is hard to quantize in the inputs of a layer into its weights.
+"""SmoothQuant: move outliers from the inputs of a layer into its weights.
 
 Xiao, Lin, Seznec, Wu, Demouth and Han, "SmoothQuant: Accurate and Efficient Post-Training Quantization for Large
 Language Models", ICML 2023, arXiv 2211.10438: equations 3 and 4.
@@ -12,21 +12,21 @@ from ._inputs import vector_of, weight_of
 
 
 def smoothing_factors(weight, largest_inputs, alpha: float = 0.5) -> np.ndarray:
-    """Return s for each input of a layer: s = max|x|^alpha / max|w|^(1 - alpha), equation 4.
+    """Return the smoothing factor of each input: s = max|x|^alpha / max|w|^(1 - alpha), equation 4.
 
-    Inputs divided by s and weights multiplied by s give the same outputs. With alpha 0 the weights get equal ranges,
-    with 1 the inputs do; with 0.5 an input and its weights reach equally far, as in cross-layer equalization.
+    Dividing inputs by s and multiplying weights by s leaves the outputs unchanged. Alpha 0 gives all weights the same
+    range, 1 all inputs; 0.5 gives each input the same range as its weights, as in cross-layer equalization.
 
     Parameters
     ----------
     weight : array (out, in, ...)
     largest_inputs : array (in,), at least 0
-        The largest magnitude of each input, or input channel, on some samples.
+        Largest magnitude of each input, or input channel, over some samples.
     alpha : float, 0 to 1
 
     Returns
     -------
-    float64 array (in,): 1 for an input that is always zero, or that no weight reads
+    float64 array (in,): 1 for an input that is always zero, or whose weights are all zero
 
     Raises
     ------
@@ -55,7 +55,7 @@ def smoothing_factors(weight, largest_inputs, alpha: float = 0.5) -> np.ndarray:
 
 
 def scale_inputs(weight, factors) -> np.ndarray:
-    """Return the weights of a layer whose inputs are divided by `factors`: each input's weights times its factor.
+    """Multiply the weights of each input by its factor, for a layer whose inputs are divided by `factors`.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def scale_inputs(weight, factors) -> np.ndarray:
     Raises
     ------
     ValueError
-        A factor is not above 0, a shape does not fit, or what comes out does not fit the dtype.
+        A factor is not above 0, a shape does not fit, or the result overflows the dtype.
     TypeError
         A value is not a real number.
 
@@ -85,9 +85,9 @@ def scale_inputs(weight, factors) -> np.ndarray:
 
 
 def divide_outputs(weight, bias, factors) -> tuple[np.ndarray, np.ndarray]:
-    """Return weight and bias of the layer before, whose outputs are to be divided by `factors`.
+    """Divide the outputs of the previous layer by `factors`, by changing its weight and bias.
 
-    So nothing is left to do at run time. It may be a layer norm's, with a ReLU or nothing in between.
+    Inference then needs no extra operation. The layer may also be a layer norm; only a ReLU may follow it.
 
     Parameters
     ----------

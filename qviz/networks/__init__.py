@@ -1,9 +1,10 @@
 """The course's networks in NumPy: shapes, float32 and integer forward passes.
 
-* digits_cnn: the small trained network of the course: its shape, weights and forward pass
-* rescaled_cnn: the same network, with channels of unequal size
-* integer_cnn: the same network in integers, from the pixels to the logits
-* layer_shapes: layers as shapes, for what depends on no value: bytes and multiplications
+* topology: the layers of the digits network, and the shapes of its weights and activations
+* digits_cnn: the weights and the forward pass of this network
+* rescaled_cnn: an equivalent network whose channels have very different ranges
+* integer_cnn: the same network in integer arithmetic, from the pixels to the logits
+* layer_shapes: layer shapes, from which bytes and multiplications are counted
 * examples: NETWORKS, whole networks as layer shapes
 """
 

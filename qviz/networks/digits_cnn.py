@@ -19,7 +19,7 @@ CNN_SHAPES = MappingProxyType(  # weights and biases by name, in the order of th
         for kind, shape in (("weight", weight), ("bias", weight[:1]))
     }
 )
-BATCH = 60  # images at a time through a convolution, so that its windows take at most 12 MB
+BATCH = 60  # images per convolution call, so that its unfolded windows take at most 12 MB
 
 
 @cache
@@ -34,7 +34,7 @@ def cnn_weights() -> dict[str, np.ndarray]:
     a 2 x 2 max pool; fc1 (512 to 64), ReLU; fc2 (64 to 10). Weights are (out, in, ...), as in torch.
     The dict is new at each call, so entries can be replaced; the arrays are shared and read-only.
 
-    Accuracy of these weights: 355 of the 359 test images right (0.9889).
+    Accuracy of these weights: 355 of the 359 test images (0.9889).
 
     Source: trained by tools/make_data.py in this repository on `digits().train`. Licence: that of qviz.
 
@@ -53,9 +53,9 @@ def cnn_forward(images, weights=None, change=None) -> dict[str, np.ndarray]:
     Parameters
     ----------
     images : real (n, 1, 8, 8), ink 0..1 as in `digits().images`
-    weights : dict as from `cnn_weights()`, for instance with quantized entries; None for the stored ones
-    change : dict of functions by activation name, each applied before the next layer sees that activation,
-        for instance to quantize it; None for none
+    weights : dict as from `cnn_weights()`, for instance with quantized entries; None for the stored weights
+    change : dict of functions by activation name, or None
+        Each is applied to that activation before the next layer reads it, for instance to quantize it.
 
     Returns
     -------
@@ -64,7 +64,7 @@ def cnn_forward(images, weights=None, change=None) -> dict[str, np.ndarray]:
 
     Raises
     ------
-    ValueError : a wrong shape, a weight that is missing or unknown, or a change of no known activation
+    ValueError : a wrong shape, a missing or unknown weight, or an unknown activation in `change`
     TypeError : images or weights that are not real numbers
 
     Source: the layers follow torch.nn.functional conv2d, relu, max_pool2d and linear. Sums are taken in float64
@@ -98,7 +98,7 @@ def cnn_forward(images, weights=None, change=None) -> dict[str, np.ndarray]:
 
 
 def cnn_accuracy(weights=None, change=None) -> float:
-    """Return the share of the 359 test images that the network names right, 0 to 1.
+    """Return the accuracy on the 359 test images, 0 to 1.
 
     Parameters
     ----------
@@ -132,10 +132,10 @@ def training_activations() -> dict[str, np.ndarray]:
 
 
 def linear(x, weight, bias):
-    """Return x @ weight.T + bias for (n, in) and (out, in): summed in float64 and rounded once, to float32.
+    """Return x @ weight.T + bias for (n, in) and (out, in), summed in float64 and rounded once, to float32.
 
-    Each BLAS and each processor adds in an order of its own. In float32 the last bits would tell which one it was;
-    in float64 the products are exact and the sums so close that rounding to float32 hides the order.
+    The order of additions depends on the BLAS and the processor. In float32 it changes the last bits of the result. In
+    float64 the products are exact and the differences between sums are so small that rounding to float32 removes them.
     """
     return (x.astype(np.float64) @ weight.T.astype(np.float64) + bias).astype(np.float32)
 
@@ -173,7 +173,7 @@ def max_pool(x):
 
 
 def check_images(images) -> np.ndarray:
-    """Return images of digits as float32, or say what they must be.
+    """Validate images of digits, and return them as float32.
 
     >>> check_images(np.zeros((2, 1, 8, 8))).dtype.name
     'float32'
@@ -210,5 +210,5 @@ def _check_weights(weights):
 
 
 def _as_float32(value, argument):
-    with np.errstate(over="ignore"):  # beyond float32 it is infinite, and refused
+    with np.errstate(over="ignore"):  # values beyond float32 become infinite, which `finite` rejects
         return _check.finite(_check.as_float(value, argument).astype(np.float32, copy=False), argument)

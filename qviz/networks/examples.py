@@ -1,4 +1,4 @@
-"""Networks as shapes: what they cost depends on no value."""
+"""Example networks as layer shapes, for costs that do not depend on the values."""
 
 import math
 from itertools import pairwise
@@ -26,8 +26,8 @@ def _wide() -> tuple[LayerShape, ...]:
     return tuple(linear(f"fc{i}", inputs, outputs) for i, (inputs, outputs) in enumerate(ends, 1))
 
 
-# name -> layers. "digits CNN" is the network of the course, "wide" three linear layers where weights dominate, and
-# "language model" one of the many square layers of a small one.
+# name -> layers. "digits CNN" is the network of the course, "wide" has three linear layers and far more weights than
+# activations, and "language model" is one of the many square projections of a 7B model.
 NETWORKS = MappingProxyType(
     {
         "digits CNN": _digits(),

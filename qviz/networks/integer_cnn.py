@@ -1,4 +1,4 @@
-"""The small network in integers: codes from the pixels to the logits, in NumPy."""
+"""The digits network in integer arithmetic, from the pixels to the logits, in NumPy."""
 
 import math
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from .topology import ACTIVATION_SHAPES, ACTIVATIONS, INPUT_OF, LAYERS, SCALE_OF
 
 @dataclass(frozen=True, eq=False)
 class IntegerCNN:
-    """The network of `cnn_weights` with an integer layer in the place of each.
+    """The network of `cnn_weights` with every layer replaced by an integer layer.
 
     Attributes
     ----------
@@ -37,24 +37,24 @@ class IntegerCNN:
     def run(self, images, way: str = "fbgemm") -> dict[str, np.ndarray]:
         """Run the network and return the codes of every activation, by the names of `cnn_forward`.
 
-        Only the images are real numbers, (n, 1, 8, 8), ink 0..1. `way` is that of `IntegerLayer.run`; ReLU and max
-        pool need no scale, because a larger code is a larger number.
+        Only the images are real numbers, (n, 1, 8, 8), ink 0..1. `way` is passed to `IntegerLayer.run`. Max pooling
+        works on the codes directly, because a larger code stands for a larger number.
         """
         return self.run_from("input", quantize(check_images(images), self.layers["conv1"].x), way)
 
     def run_from(self, name: str, codes, way: str = "fbgemm") -> dict[str, np.ndarray]:
-        """Run what comes after an activation, and return the codes of this one and of all that follow.
+        """Run the layers after an activation, and return the codes of this activation and all later ones.
 
         Parameters
         ----------
         name : one of "input", "conv1", "conv2", "pool", "fc1", "logits"
-        codes : codes of it, for n images
-        way : that of `IntegerLayer.run`
+        codes : its codes, for n images
+        way : as for `IntegerLayer.run`
 
         Raises
         ------
         ValueError
-            There is no such activation, or the codes are not those of one.
+            There is no such activation, or the codes do not have its shape or format.
 
         Examples
         --------
@@ -80,11 +80,11 @@ class IntegerCNN:
         return layer.run(codes if layer.q_w.ndim == 4 else codes.reshape(len(codes), math.prod(codes.shape[1:])), way)
 
     def predict(self, images, way: str = "fbgemm") -> np.ndarray:
-        """Return the digit that each image is taken for, (n,)."""
+        """Return the predicted digit of each image, (n,)."""
         return self.run(images, way)["logits"].argmax(axis=1)
 
     def without_weight_zero_points(self) -> "IntegerCNN":
-        """Return what a kernel computes that forgets the zero points of the weights: the same codes, and 0 for each."""
+        """Return a network with the same codes but weight zero points of 0, as a kernel that ignores them computes."""
         forgotten = {
             name: replace(layer, w=replace(layer.w, zero_point=np.zeros_like(layer.w.zero_point)))
             for name, layer in self.layers.items()
@@ -92,7 +92,7 @@ class IntegerCNN:
         return IntegerCNN(MappingProxyType(forgotten))
 
     def logits(self, images, way: str = "fbgemm") -> np.ndarray:
-        """Return what the last codes stand for, float32 (n, 10)."""
+        """Return the dequantized logits, float32 (n, 10)."""
         return dequantize(self.run(images, way)["logits"], self.layers["fc2"].y)
 
 
@@ -103,11 +103,11 @@ def integer_cnn(weights: IntFormat = INT8, per_channel: bool = True, scheme: str
     Parameters
     ----------
     weights : IntFormat
-        Of the weights, signed.
+        Signed format of the weights.
     per_channel : bool
-        Whether each output channel's weights have a scale of their own.
+        Whether each output channel of the weights has its own scale.
     scheme : {"symmetric", "affine"}
-        Of the weights; affine ones have a zero point.
+        Scheme of the weights; affine weights have a zero point.
 
     >>> layer = integer_cnn().layers["conv2"]
     >>> layer.q_w.shape, layer.w.scale.shape, layer.relu, int(layer.y.zero_point)

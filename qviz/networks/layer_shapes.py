@@ -1,4 +1,4 @@
-"""What a layer is made of, as far as its cost goes: shapes alone, no values."""
+"""Layer shapes, and the costs that follow from them: stored bytes and multiplications."""
 
 import math
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from qviz.numerics.packing import packed_bytes
 from qviz.numerics.qparams import SCHEMES
 
 FLOAT_BYTES = 4
-SCALE_BYTES = 2  # 16 bits, as weight-only formats spend; torch's own files hold 4 or 8 bytes
+SCALE_BYTES = 2  # 16 bits, as in weight-only formats; torch's own files use 4 or 8 bytes
 BIAS_BYTES = 4  # float32, or int32
 
 
@@ -24,10 +24,10 @@ class LayerShape:
     weight : tuple of int
         (out, in) or (out, in, height, width).
     places : int
-        At how many places of one input the weights are used: 1 for a linear layer, height times width of the output
-        for a convolution.
+        Number of output positions that share the weights: 1 for a linear layer, height times width of the output for
+        a convolution.
     inputs : int
-        Values that one input of the layer holds.
+        Number of values in one input of the layer.
 
     Examples
     --------
@@ -45,22 +45,22 @@ class LayerShape:
 
     @property
     def weights(self) -> int:
-        """How many weights there are."""
+        """Number of weights."""
         return math.prod(self.weight)
 
     @property
     def biases(self) -> int:
-        """How many biases there are, one for each output channel."""
+        """Number of biases, one for each output channel."""
         return self.weight[0]
 
     @property
     def outputs(self) -> int:
-        """How many values one output holds."""
+        """Number of values in one output."""
         return self.weight[0] * self.places
 
     @property
     def multiplications(self) -> int:
-        """How many products one input takes; as many additions go with them."""
+        """Multiplications for one input; the number of additions is the same."""
         return self.weights * self.places
 
 
@@ -77,7 +77,7 @@ def linear(name: str, inputs: int, outputs: int) -> LayerShape:
 
 @dataclass(frozen=True)
 class StoredBytes:
-    """The bytes of one layer, part by part.
+    """The stored bytes of a layer, by part.
 
     Attributes
     ----------
@@ -91,7 +91,7 @@ class StoredBytes:
 
     @property
     def total(self) -> int:
-        """All of it."""
+        """Sum of all parts."""
         return self.codes + self.scales + self.zero_points + self.biases
 
     def __add__(self, other: "StoredBytes") -> "StoredBytes":
@@ -106,24 +106,24 @@ class StoredBytes:
 def stored_bytes(
     layer: LayerShape, fmt: IntFormat | None, granularity: Granularity = PER_TENSOR, scheme: str = "symmetric"
 ) -> StoredBytes:
-    """Count the bytes of one layer: packed codes, 16 bits for each scale, and biases of 4 bytes.
+    """Count the stored bytes of a layer: packed codes, 16-bit scales and 4-byte biases.
 
-    A zero point takes one byte (two beyond 8 bits); symmetric weights need none.
+    A zero point takes one byte (two above 8 bits); symmetric weights have none.
 
     Parameters
     ----------
     layer : LayerShape
     fmt : IntFormat or None
-        Of the weights; None is float32, which has neither scale nor zero point.
+        Format of the weights; None is float32, which has neither scale nor zero point.
     granularity : Granularity
-        How many weights share a scale. Groups run along the inputs of one output, PerGroup(-1, n) or PerGroup(1, n);
-        the last may be shorter.
+        Which weights share a scale. Groups run along the inputs of one output, PerGroup(-1, n) or PerGroup(1, n);
+        the last group may be shorter.
     scheme : {"affine", "symmetric"}
 
     Raises
     ------
     ValueError
-        The scheme is none of these, groups run along another axis, or there is no such axis.
+        The scheme is unknown, groups run along another axis, or there is no such axis.
 
     Examples
     --------
@@ -146,7 +146,7 @@ def stored_bytes(
 
 
 def scale_count(layer: LayerShape, granularity: Granularity) -> int:
-    """Return how many scales the weights of a layer have.
+    """Return the number of scales of a layer's weights.
 
     Parameters
     ----------

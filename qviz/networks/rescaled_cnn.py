@@ -1,4 +1,4 @@
-"""The digits network with its channels rescaled: the same function, and hard to quantize."""
+"""The digits network with rescaled channels: it computes the same function, but is hard to quantize."""
 
 from functools import cache
 from itertools import pairwise
@@ -14,14 +14,15 @@ LARGEST = 4  # powers of two: factors from 1/16 to 16
 
 
 def rescaled_weights() -> dict[str, np.ndarray]:
-    """Return weights and biases of a network that computes what `cnn_weights` does, with channels of unequal size.
+    """Return the weights and biases of a network that is equivalent to `cnn_weights`, with channels of unequal size.
 
-    A channel before a ReLU is multiplied by a power of two from 1/16 to 16, and the next layer's weights for it are
-    divided by it. ReLU and max pooling let a positive factor through, and a power of two changes no mantissa, so the
-    logits are the same to the last bit. But one scale for a tensor now serves channels of very different size.
+    Each channel before a ReLU is multiplied by a power of two from 1/16 to 16, and the next layer's weights for it are
+    divided by the same factor. ReLU and max pooling commute with a positive factor, and a power of two changes no
+    mantissa, so the logits are the same to the last bit. But one scale per tensor now has to cover channels of very
+    different size.
 
-    The dict is new at each call; its arrays are shared and read-only. The factors are those of
-    `qviz.pytorch.rescale_channels`, so both are one network.
+    The dict is new at each call; its arrays are shared and read-only. The factors are the same as in
+    `qviz.pytorch.rescale_channels`, so both give the same network.
 
     Source: the reverse of cross-layer equalization, Nagel et al. 2019, arXiv 1906.04721, section 4.1.
 
@@ -38,7 +39,7 @@ def rescaled_weights() -> dict[str, np.ndarray]:
 @cache
 def _rescaled() -> dict[str, np.ndarray]:
     weights = cnn_weights()
-    # torch.randint takes raw 32-bit numbers of the same Mersenne Twister, modulo the length of the range
+    # reproduces torch.randint, which takes raw 32-bit numbers of the same Mersenne Twister modulo the range
     raw = np.random.RandomState(0)
     for one, two in pairwise(LAYERS):
         weight, bias, following = weights[f"{one}.weight"], weights[f"{one}.bias"], weights[f"{two}.weight"]

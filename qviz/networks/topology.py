@@ -1,4 +1,4 @@
-"""The shape of the digits network, stated once; every other file derives what it needs from here.
+"""The layers and shapes of the digits network, stated once; every other file derives what it needs from here.
 
 input -> conv1, ReLU -> conv2, ReLU -> pool 2 x 2 -> fc1, ReLU -> fc2 = logits
 """
@@ -18,4 +18,4 @@ ACTIVATIONS = tuple(ACTIVATION_SHAPES)
 INPUT_OF = MappingProxyType({"conv1": "input", "conv2": "conv1", "fc1": "pool", "fc2": "fc1"})  # activation by layer
 OUTPUT_OF = MappingProxyType({"conv1": "conv1", "conv2": "conv2", "fc1": "fc1", "fc2": "logits"})
 
-SCALE_OF = MappingProxyType({name: name for name in ACTIVATIONS} | {"pool": "conv2"})  # pooling keeps scale, zero point
+SCALE_OF = MappingProxyType({name: name for name in ACTIVATIONS} | {"pool": "conv2"})  # pooling keeps qparams
