@@ -1,8 +1,8 @@
-"""The table of contents, course/contents.toml, and all that follows from it: numbers, file names, headings, links.
+"""The table of contents, course/contents.toml, and what is derived from it: numbers, file names, headings, links.
 
-A source names another page by its slug. `[page](page:calibration)` becomes "page 3", `[#](page:calibration)` "3" and
-`[](page:calibration)` "3. Calibration", each with its link; any other words stay. Exercises are numbered within a
-page, and the number of the page is put before theirs.
+A source links to another page by its slug. `[page](page:calibration)` becomes "page 3", `[#](page:calibration)` "3" and
+`[](page:calibration)` "3. Calibration"; any other link text is unchanged. Exercises are numbered within a page, and the
+number of the page is put before theirs.
 """
 
 import re
@@ -31,12 +31,12 @@ class Page:
 
     @property
     def stem(self) -> str:
-        """The name of its notebook, without the ending."""
+        """The name of its notebook, without the extension."""
         return f"{self.number:02d}_{self.slug}"
 
     @property
     def source(self) -> Path:
-        """Where it is written."""
+        """The file of its source."""
         return COURSE / f"{self.slug}.py"
 
     @property
@@ -53,7 +53,7 @@ def pages() -> tuple[Page, ...]:
 
 
 def page(slug: str) -> Page:
-    """Return the page of that slug."""
+    """Return the page with this slug."""
     for found in pages():
         if found.slug == slug:
             return found
@@ -61,7 +61,7 @@ def page(slug: str) -> Page:
 
 
 def words(text: str, of: Page) -> str:
-    """Return the words of a link to a page, with its number or its label filled in."""
+    """Return the text of a link to a page, with the page's number or label filled in."""
     if text == "":
         return of.label
     if re.match(r"\d+\. ", text):
@@ -74,12 +74,12 @@ def words(text: str, of: Page) -> str:
 
 
 def expand_links(text: str) -> str:
-    """Return the text of a source with links to the notebooks in place of those to slugs."""
+    """Replace links to slugs by links to notebooks."""
     return LINK.sub(lambda m: f"[{words(m[1], page(m[2]))}]({page(m[2]).stem}.ipynb)", text)
 
 
 def head(of: Page, time: str) -> str:
-    """Return what every page begins with: its heading, its question, its time, its neighbours."""
+    """Return the head of a page: its heading, its question, its time, and links to the pages before and after."""
     before, after = pages()[: of.number][-1:], pages()[of.number + 1 :][:1]
     line = [f"Previous: [](page:{p.slug})." for p in before] + [time]
     line += [f"Next: [](page:{p.slug})." for p in after] or ["This is the last page: back to [](page:start_here)."]
@@ -87,7 +87,7 @@ def head(of: Page, time: str) -> str:
 
 
 def overview(minutes: Mapping[str, tuple[int, int]], folder: str = "") -> str:
-    """Return the course as a table; `minutes` holds those for reading and for the exercises of each slug."""
+    """Return the course as a table; `minutes` holds (reading, exercises) by slug."""
     rows = ["| page | its question | path | minutes |", "|---|---|---|---|"]
     for p in pages():
         reading, exercises = minutes[p.slug]

@@ -1,9 +1,9 @@
-"""Build notebooks from their one source, course/*.py: a student's, or an instructor's with the worked solutions.
+"""Build notebooks from their sources, course/*.py: the student's version, or the instructor's with solutions.
 
-A source is a notebook as text (jupytext's percent format). Between `### BEGIN SOLUTION` and `### END SOLUTION` stands
-what only an instructor gets; a cell that begins with `check("calibration.3"` checks the answer of the cell before it.
-Both get what nbgrader needs to hand out, collect and grade them. What pages there are, and in which order, is said in
-course/contents.toml (see contents.py).
+A source is a notebook as text (jupytext's percent format). Code between `### BEGIN SOLUTION` and `### END SOLUTION`
+appears only in the instructor's version; a cell that begins with `check("calibration.3"` checks the answer of the cell
+before it. Both versions get the metadata that nbgrader needs to distribute, collect and grade them. The pages and their
+order are listed in course/contents.toml (see contents.py).
 """
 
 import ast
@@ -22,14 +22,14 @@ STUDENT, INSTRUCTOR = ROOT / "notebooks", ROOT / "instructor"
 STUB = "# your code here"
 SOLUTION = re.compile(r"^([ \t]*)### BEGIN SOLUTION\n.*?### END SOLUTION$", re.DOTALL | re.MULTILINE)
 CHECK = re.compile(r'check\("(\w+)\.(\d+)", (\w+)\)')
-OVERVIEW = "<!-- contents -->"  # where a source shows the table of contents
-# A cell that does no more than ask for a guess, or reveal what is so: the reader sees that, and not the call.
+OVERVIEW = "<!-- contents -->"  # placeholder for the table of contents
+# A cell that only asks a question or reveals an answer; its code is folded, so that the reader sees only the output.
 RESET = r"\w+\.reset\(.*\)"
 STAGING = re.compile(rf"(?:{RESET}\n)?(?:(?P<question>\w+ = Prediction\(.*\)\n\w+)|\w+\.reveal\(.*\))(?:\n{RESET})?")
 QUESTION, ANSWER = "A question: unfold to see the call", "The answer: unfold to see the call"
 ASKED = re.compile(r"^(\w+) = Prediction\(", re.MULTILINE)
 UNTIL = "# until you have answered"
-LONG = 300  # characters of a text that leave no room for an explorer below it on a slide
+LONG = 300  # characters; a longer text leaves no room for an explorer on the same slide
 AUTHORS = ("tags",)  # the metadata that a source may set
 
 
@@ -39,18 +39,18 @@ def sources():
 
 
 def notebook_of(source, folder=STUDENT):
-    """Return where the notebook of a source is stored."""
+    """Return the path of a source's notebook."""
     return folder / f"{contents.page(source.stem).stem}.ipynb"
 
 
 def source_of(path):
-    """Return the source that a notebook is built from, or None."""
+    """Return the source of a notebook, or None."""
     here = path.parent in (STUDENT, INSTRUCTOR)
     return next((page.source for page in contents.pages() if here and page.stem == path.stem), None)
 
 
 def build(source, solutions=False):
-    """Return the notebook of a source, not run: the student's, or the instructor's with solutions."""
+    """Build the notebook of a source without running it: the student's, or the instructor's with solutions."""
     page = contents.page(source.stem)
     notebook = _tagged(source)
     cells = notebook.cells
@@ -70,14 +70,14 @@ def build(source, solutions=False):
     glossary.link_first_uses(cells)
     for cell in cells:
         if solutions and SOLUTION.search(cell.source):
-            cell.metadata["jupyter"] = {"source_hidden": True}  # folded away until it is clicked
+            cell.metadata["jupyter"] = {"source_hidden": True}  # folded until it is clicked
         elif cell.cell_type == "code":
             cell.source = SOLUTION.sub(rf"\1{STUB}", cell.source)
     return notebook
 
 
 def _fold_results(cells):
-    """Let each cell between a question and its answer fold what it puts out; an explorer stays, to be moved."""
+    """Make each cell between a question and its answer fold its output, except for explorers."""
     asked = []
     for cell in cells:
         if cell.cell_type != "code":
@@ -90,7 +90,7 @@ def _fold_results(cells):
 
 
 def _puts_out(source):
-    """Say whether a cell prints, or ends in what is shown; an answer folds itself."""
+    """Return whether a cell has an output that must be folded; answers fold themselves."""
     last = ast.parse(source).body[-1]
     quiet = not isinstance(last, ast.Expr) or re.match(r"\w+\.(reset|reveal)\(", ast.unparse(last))
     return "print(" in source or not quiet
@@ -98,18 +98,18 @@ def _puts_out(source):
 
 @cache
 def counted(source):
-    """Return what a page holds, counted in its source."""
+    """Return the counts of words, code lines, explorers and so on in the source of a page."""
     return minutes.count(_tagged(source).cells)
 
 
 def overview(folder=""):
-    """Return the table of contents, with the minutes of each page."""
+    """Return the table of contents with the minutes of each page."""
     counts = {page.slug: counted(page.source) for page in contents.pages()}
     return contents.overview({slug: (c.reading, c.exercising) for slug, c in counts.items()}, folder)
 
 
 def _tagged(source):
-    """Return the cells as they are written, with what the build says about each: exercise, folded, slide."""
+    """Return the notebook of a source with the metadata of each cell: exercise, folded, slide."""
     notebook = jupytext.read(source)
     notebook.metadata = nbformat.from_dict({})
     cells, exercises = notebook.cells, False
@@ -119,8 +119,10 @@ def _tagged(source):
         heading = re.search(r"^## (.*)$", cell.source, re.MULTILINE) if cell.cell_type == "markdown" else None
         exercises = heading[1] == "Exercises" if heading else exercises
         if found := STAGING.fullmatch(cell.source) if cell.cell_type == "code" else None:
-            cell.metadata["jupyter"] = {"source_hidden": True}  # folded: it would tell the answer
-            cell.source = f"# {QUESTION if found['question'] else ANSWER}\n{cell.source}"  # what a folded cell shows
+            cell.metadata["jupyter"] = {"source_hidden": True}  # folded, because the code gives the answer away
+            cell.source = (
+                f"# {QUESTION if found['question'] else ANSWER}\n{cell.source}"  # the visible line of a folded cell
+            )
         cell.metadata["slideshow"] = {"slide_type": _slide(cells, index, exercises)}
         if exercises:
             cell.metadata["tags"] = [*cell.metadata.get("tags", []), "exercise"]
@@ -128,7 +130,7 @@ def _tagged(source):
 
 
 def _slide(cells, index, exercises):
-    """Say where a slide begins: at a heading, at each claim, at each further call, at an explorer below a long text.
+    """Return the slide type: a slide begins at a heading, a claim, a further call, or an explorer below a long text.
 
     An answer stands below the result that it explains. Further code that shows nothing needs no slide.
     """
@@ -146,7 +148,7 @@ def _slide(cells, index, exercises):
 
 
 def _for_nbgrader(answer, check, name):
-    """Say which cell holds the answer, and which one grades it."""
+    """Mark the cell with the answer and the cell that grades it, for nbgrader."""
     common = {"schema_version": 3, "task": False}
     for cell, grade in ((answer, False), (check, True)):
         kind = {"grade_id": f"{'check' if grade else 'answer'}-{name}", "grade": grade, "solution": not grade}

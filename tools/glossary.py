@@ -1,4 +1,4 @@
-"""The terms of docs/glossary.md, and the links to them from where a page first uses one."""
+"""The terms of docs/glossary.md, and links to them from their first use on a page."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ BOLD = re.compile(r"(?<![\[*])\*\*([^*\n]+?)([.:]?)\*\*(?![\]*])")
 
 
 def terms():
-    """Return the name in the glossary of each word for a term, in lower case."""
+    """Return the glossary entry for each term and synonym, by its lower-case form."""
     found = {}
     for name, also, _ in ENTRY.findall(GLOSSARY.read_text(encoding="utf-8")):
         for word in [name, *filter(None, also.split(", "))]:
@@ -35,12 +35,12 @@ def tooltips():
 
 
 def anchor(name):
-    """Return the anchor of a heading, as GitHub and Sphinx make it."""
+    """Return the anchor of a heading, as GitHub and Sphinx generate it."""
     return re.sub(r"[^\w\- ]", "", name.lower()).replace(" ", "-")
 
 
 def link_first_uses(cells):
-    """Link each term where it stands in bold for the first time on a page, in place, with a tooltip that defines it."""
+    """Link the first bold use of each term on a page, in place, with its definition as a tooltip."""
     known, told, linked = terms(), tooltips(), set()
 
     def link(match):

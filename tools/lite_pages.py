@@ -1,4 +1,4 @@
-"""Copies of the notebooks for the browser: what needs torch becomes text with its stored output, all else runs."""
+"""Copies of the notebooks for the browser: cells that need torch become text with their stored output."""
 
 import ast
 import copy
@@ -10,7 +10,7 @@ TORCH = ("torch", "qviz.pytorch")
 
 
 def for_browser(notebook: dict) -> dict:
-    """Return a notebook whose cells all run where there is no torch."""
+    """Return a copy of a notebook in which all code cells run without torch."""
     notebook, missing = copy.deepcopy(notebook), set()
     for number, cell in enumerate(notebook["cells"]):
         if cell["cell_type"] != "code":
@@ -29,7 +29,7 @@ def for_browser(notebook: dict) -> dict:
 
 
 def without_torch(source: str) -> tuple[str, set[str]]:
-    """Return the source without its imports of torch, and the names that these would have made."""
+    """Return the source without imports of torch, and the names that these imports define."""
     lines, names = source.splitlines(keepends=True), set()
     for node in ast.parse(source).body:
         module = node.module if isinstance(node, ast.ImportFrom) else None
@@ -41,14 +41,14 @@ def without_torch(source: str) -> tuple[str, set[str]]:
 
 
 def needs(source: str, missing: set[str]) -> bool:
-    """Return whether a cell reads a name that is missing, or reaches torch through an attribute."""
+    """Return whether a cell uses a missing name, or reaches torch through an attribute."""
     names = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)]
     read = {node.id for node in names if isinstance(node.ctx, ast.Load)}
     return bool(read & missing) or "qviz.pytorch" in source
 
 
 def _assigned(source: str) -> set[str]:
-    """Return the names that a cell makes or changes."""
+    """Return the names that a cell defines."""
     found = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
@@ -61,7 +61,7 @@ def _assigned(source: str) -> set[str]:
 
 
 def told(cell: dict) -> dict:
-    """Return a cell as text: its code, and what it printed and drew."""
+    """Return a cell as Markdown: its code, and its stored output."""
     source, parts, attachments = "".join(cell["source"]), [], {}
     for number, output in enumerate(cell["outputs"]):
         data = output.get("data", {})

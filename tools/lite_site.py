@@ -1,7 +1,7 @@
-"""Whole notebooks in the browser: JupyterLite beside the pages of the site, with qviz and Pyodide in it.
+"""Whole notebooks in the browser: JupyterLite next to the pages of the site, with qviz and Pyodide.
 
-Whatever is imported loads itself: Pyodide's list of packages names qviz and what it needs, so no cell changes. Work is
-kept in the browser's storage.
+Imports work without changes to any cell, because Pyodide's list of packages includes qviz and its dependencies. The
+reader's work is kept in the browser's storage.
 """
 
 import base64
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "docs" / "site" / "live" / "pyodide-lock.json"
 MORE = ROOT / "docs" / "site" / "lite" / "packages.json"  # what a notebook needs beyond the site's explorers
 CORE = ("pyodide.js", "pyodide.mjs", "pyodide.asm.js", "pyodide.asm.wasm", "python_stdlib.zip")
-OURS = {  # name: what loads with it
+OURS = {  # name: its dependencies
     "qviz": ["numpy", "matplotlib", "ipywidgets", "joblib", "threadpoolctl"],
     "ipywidgets": ["comm", "ipython", "traitlets"],
     "comm": ["traitlets"],
@@ -37,7 +37,7 @@ FOLDER = "lite"
 
 
 def build(out: Path, pyodide: Path) -> None:
-    """Build it into a folder of the site."""
+    """Build JupyterLite into a folder of the site."""
     if wrong := pinned.wrong(pyodide, pinned.EVERYTHING):
         raise SystemExit(f"--pyodide {pyodide}: {', '.join(wrong)} must be as tools/pyodide.py fetches them")
     with tempfile.TemporaryDirectory() as scratch:
@@ -62,7 +62,7 @@ def build(out: Path, pyodide: Path) -> None:
 
 
 def put_notebooks(folder: Path) -> None:
-    """Write every page as it runs in a browser."""
+    """Write the browser version of every page."""
     folder.mkdir()
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         page = lite_pages.for_browser(json.loads(path.read_text(encoding="utf-8")))
@@ -70,7 +70,7 @@ def put_notebooks(folder: Path) -> None:
 
 
 def settings() -> dict:
-    """Return the settings of JupyterLite: no package comes from elsewhere, and tests may look in."""
+    """Return the settings of JupyterLite: no packages from PyPI, and the app object exposed for tests."""
     kernel = {"disablePyPIFallback": True, "loadPyodideOptions": {"packages": []}}
     told = {
         "appName": "qviz",
@@ -81,7 +81,7 @@ def settings() -> dict:
 
 
 def extensions() -> dict:
-    """Return the choice of what is put into JupyterLite: not all that this environment has for a newer JupyterLab."""
+    """Return the lab extensions to include; others in this environment are for a newer JupyterLab."""
     folder = Path(sys.prefix) / "share" / "jupyter" / "labextensions"
     chosen = ("@jupyter-widgets/jupyterlab-manager", "@jupyterlite/pyodide-kernel-extension")
     paths = [str(folder / name) for name in chosen]
@@ -89,7 +89,7 @@ def extensions() -> dict:
 
 
 def lock(wheels: Path) -> dict:
-    """Return Pyodide's list of packages with ours in it, whose wheels are written into the folder."""
+    """Return Pyodide's list of packages with ours added, and write our wheels into the folder."""
     made = json.loads(LOCK.read_text(encoding="utf-8"))
     made["packages"] |= json.loads(MORE.read_text(encoding="utf-8"))["packages"]
     for name, depends in OURS.items():
@@ -111,7 +111,7 @@ def lock(wheels: Path) -> dict:
 
 
 def wheel(name: str, version: str) -> bytes:
-    """Return a package that is installed here as a wheel; qviz from where this script stands."""
+    """Return an installed package as a wheel; qviz comes from this repository."""
     if name == "qviz":
         paths = [path for path in (ROOT / "qviz").rglob("*") if path.is_file() and path.suffix != ".pyc"]
         files = {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in paths}
@@ -126,7 +126,7 @@ def wheel(name: str, version: str) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for file, data in files.items():
-            entry = zipfile.ZipInfo(file)  # its date is that of all: 1980
+            entry = zipfile.ZipInfo(file)  # always dated 1980, so that the bytes are reproducible
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, data)
     return packed.getvalue()
@@ -137,5 +137,5 @@ def _urlsafe(data: bytes) -> str:
 
 
 def link(name: str) -> str:
-    """Return the line that opens a page as a notebook."""
+    """Return the HTML link that opens a page as a notebook."""
     return OPEN.format(folder=FOLDER, name=name)

@@ -1,4 +1,4 @@
-"""What makes the explorers of the site move: a place for each in its page, qviz packed for the browser, and Pyodide."""
+"""Make the explorers of the site interactive: placeholders in the pages, qviz packed for the browser, and Pyodide."""
 
 import ast
 import base64
@@ -22,7 +22,7 @@ from qviz.widgets.live import COLUMN, controls_as_data, live_explorers, state_as
 
 ROOT = Path(__file__).resolve().parent.parent
 LIVE = ROOT / "docs" / "site" / "live"
-PACKED = ("ipywidgets", "comm")  # what qviz needs and Pyodide does not have; both are Python alone
+PACKED = ("ipywidgets", "comm")  # dependencies of qviz that Pyodide lacks; both are pure Python
 NOT_PACKED = ("qviz/pytorch/",)  # a browser has no torch
 LOADS = "Python loads into this page: about 19 MB the first time, nothing later. You can read on meanwhile."
 STATES = "states/"  # of explorers on torch, among the static files
@@ -36,10 +36,10 @@ BINDER = 'Open it <a href="https://mybinder.org/v2/gh/{repository}/HEAD?urlpath=
 
 
 def let_explorers_move(notebook, pictures, tables, repository=""):
-    """Put before each picture of an explorer what the page's script needs, or what the reader does.
+    """Insert before each picture of an explorer the data for the page's script, or a note for the reader.
 
-    `pictures` is the folder of those for a phone; `tables` are those of explorers on torch whose states were computed,
-    see torch_states.
+    `pictures` is the folder for phone-sized pictures; `tables` holds the computed states of explorers on torch, see
+    torch_states.
     """
     made = {}
     for cell in notebook["cells"]:
@@ -60,7 +60,7 @@ def _place(name, settings, pictures, tables, repository):
 
 
 def _at_first(explorer, pictures):
-    """Return what a page shows of an explorer besides what is stored: its figures, and a picture for a phone."""
+    """Return an explorer's figures, and its picture for a phone, which the notebook does not store."""
     figures = state_as_data(explorer)["figures"]
     explorer.narrow(COLUMN)
     picture = torch_states.compact(explorer._canvas.png(torch_states.PHONE_DOTS))
@@ -71,12 +71,12 @@ def _at_first(explorer, pictures):
 
 
 def explorer_shown(source, made):
-    """Return (name of the class, settings) of the explorer that a cell shows; `made` keeps those of earlier cells."""
+    """Return (class name, settings) of the explorer that a cell shows; `made` collects those of earlier cells."""
     body = ast.parse(source).body
     for node in body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and (found := _made_by(node.value)):
             made[node.targets[0].id] = found
-        elif moved := _moved_by(node, made):  # as the page shows it; Reset there does not undo this
+        elif moved := _moved_by(node, made):  # part of the page's initial state, which Reset restores
             name, setting, value = moved
             made[name] = (made[name][0], made[name][1] | {setting: value})
     if not body or not isinstance(body[-1], ast.Expr):
@@ -86,7 +86,7 @@ def explorer_shown(source, made):
 
 
 def _moved_by(node, made):
-    """Return (variable, setting, value) where this moves a control of an explorer: `explorer.bits = 3`."""
+    """Return (variable, setting, value) if a statement sets a control, such as `explorer.bits = 3`."""
     target = node.targets[0] if isinstance(node, ast.Assign) else None
     if isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name) and target.value.id in made:
         return target.value.id, target.attr, ast.literal_eval(node.value)
@@ -94,7 +94,7 @@ def _moved_by(node, made):
 
 
 def _made_by(node):
-    """Return (name of the class, settings) where this makes an explorer."""
+    """Return (class name, settings) if an expression creates an explorer."""
     if not isinstance(node, ast.Call):
         return None
     name = getattr(node.func, "attr", getattr(node.func, "id", ""))
@@ -104,7 +104,7 @@ def _made_by(node):
 
 
 def block(name, settings, inside="", figures=None, **more):
-    """Return the place of an explorer in a page; the script fills it."""
+    """Return the placeholder of an explorer, which the page's script fills."""
     kind = getattr(qviz.widgets, name)
     link = write_link(kind, settings)
     data = {"explorer": name, "settings": settings, "controls": controls_as_data(kind), "link": link}
@@ -115,7 +115,7 @@ def block(name, settings, inside="", figures=None, **more):
 
 
 def stored_block(name, settings, table, repository):
-    """Return the place of an explorer on torch, which shows states that are computed."""
+    """Return the placeholder of an explorer on torch, which shows precomputed states."""
     moves, kind = torch_states.MOVES[name], getattr(qviz.widgets, name)
     start = {key: default for key, (_, default) in controls_of(kind.State).items()} | moves.fixed | settings
     key = torch_states.key([start[control["name"]] for control in table["controls"]])
@@ -133,7 +133,7 @@ def some_states(table, repository):
 
 
 def explore(pictures, tables):
-    """Return the place of all explorers, one at a time; their first pictures go into a folder."""
+    """Return the placeholder that shows any explorer, one at a time, and write their first pictures into a folder."""
     kinds = {name: stored(name, kind, pictures) for name, kind in live_explorers().items()}
     kinds |= {name: first_of(name, table) for name, table in tables.items()}
     data = json.dumps(kinds).replace("</", "<\\/")
@@ -143,7 +143,7 @@ def explore(pictures, tables):
 
 
 def first_of(name, table):
-    """Return what a page shows of an explorer on torch at first."""
+    """Return the initial data of an explorer on torch."""
     told = next(iter(table["states"].values()))
     folder = f"{STATES}{table['table'].partition('/')[0]}"
     return {
@@ -157,13 +157,13 @@ def first_of(name, table):
 
 
 def one(name, settings, pictures):
-    """Return the place of one explorer, with its picture and its readout."""
+    """Return the placeholder of one explorer, with its picture and readout."""
     told = stored(name, live_explorers()[name], pictures, **settings)
     return block(name, settings, picture(told), told["figures"], narrow=told["narrow"])
 
 
 def stored(name, kind, pictures, **settings):
-    """Return what a page shows of an explorer before it moves, and put its picture into a folder."""
+    """Return the initial data of an explorer, and write its picture into a folder."""
     explorer = kind(**settings)
     file = "-".join([name, *map(str, settings.values())])
     (pictures / f"{file}.png").write_bytes(explorer.png)
@@ -194,7 +194,7 @@ def _binder(repository):
 
 
 def computed(source, states):
-    """Return the tables of explorers on torch, and put them and their pictures among the static files."""
+    """Compute the tables of explorers on torch, and write them and their pictures to the static files."""
     if states == "none":
         return {}
     if not torch_states.possible():
@@ -204,7 +204,7 @@ def computed(source, states):
 
 
 def gather(source, pyodide, tables):
-    """Put scripts, qviz and, where it is asked for, Pyodide among the static files; say where they are in live.json."""
+    """Copy scripts, qviz and, if requested, Pyodide to the static files, and list their paths in live.json."""
     static = source / "static" / "live"
     pictures = static / "pictures"
     pictures.mkdir(parents=True)
@@ -242,7 +242,7 @@ def _base64(digest):
 
 
 def bundle():
-    """Return qviz, and what it needs and Pyodide has not, as one zip file; the same bytes each time."""
+    """Return qviz and the dependencies that Pyodide lacks as one zip file, with reproducible bytes."""
     qviz_files = [path for path in (ROOT / "qviz").rglob("*") if path.suffix in (".py", ".npz")]
     files = {path.relative_to(ROOT).as_posix(): path for path in qviz_files}
     files = {name: path for name, path in files.items() if not name.startswith(NOT_PACKED)}
@@ -252,7 +252,7 @@ def bundle():
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(files):
-            entry = zipfile.ZipInfo(name)  # its date is that of all: 1980
+            entry = zipfile.ZipInfo(name)  # always dated 1980, so that the bytes are reproducible
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, files[name].read_bytes())
     return packed.getvalue()

@@ -1,9 +1,9 @@
-"""Remake every file under qviz/data/files: `python tools/make_data.py`.
+"""Make the digits, the photograph and the trained network in qviz/data/files: `python tools/make_data.py`.
 
-Needs torch, scikit-learn, scikit-image and pillow, which qviz itself does not need at run time.
-No network: the digits and the photograph come out of the installed packages.
-Running it twice on one machine writes the same bytes. On another processor or another version
-of torch the trained weights may differ in their last digits, and so may the accuracy.
+This needs torch, scikit-learn, scikit-image and pillow, which qviz itself does not need at run time. It needs no
+network, because the digits and the photograph are in the installed packages. On one machine it always writes the same
+bytes. On a different processor or version of torch, the trained weights may differ in their last digits, and so may the
+accuracy.
 """
 
 import argparse
@@ -14,9 +14,9 @@ import numpy as np
 
 SEED = 0
 TEST_FRACTION = 0.2
-# Width, height. The original is 600 x 400, the same shape, so nothing is cropped.
+# Width, height. The original, 600 x 400, has the same aspect ratio, so nothing is cropped.
 PHOTOGRAPH_SIZE = (384, 256)
-LUMA = (0.2126, 0.7152, 0.0722)  # Rec. 709 weights of red, green, blue in a grey value
+LUMA = (0.2126, 0.7152, 0.0722)  # Rec. 709 luma weights of red, green and blue
 # Of eight settings, the one with the best 4-fold cross-validation inside the training part (0.991).
 EPOCHS, BATCH, LEARNING_RATE, WEIGHT_DECAY = 120, 64, 3e-3, 5e-2
 
@@ -44,7 +44,7 @@ def make_digits():
 
 
 def make_photograph():
-    """Return scikit-image's coffee cup in grey, 256 x 384, one byte a pixel."""
+    """Return scikit-image's coffee cup in grey, 256 x 384, one byte per pixel."""
     from PIL import Image
 
     with files("skimage").joinpath("data/coffee.png").open("rb") as stream:
@@ -76,7 +76,7 @@ def build_network():
 
 
 def shift(images, generator):
-    """Return each (1, 8, 8) image moved by -1, 0 or 1 pixels down and across, drawn at random."""
+    """Shift each (1, 8, 8) image by -1, 0 or 1 pixels in both directions, at random."""
     import torch
 
     down, across = torch.randint(0, 3, (2, len(images), 1), generator=generator)
@@ -129,7 +129,7 @@ def write(path, arrays):
 
 
 def main():
-    """Make the three files and say what was written."""
+    """Make the three files and print what was written."""
     parser = argparse.ArgumentParser(description="Remake the data files that qviz ships.")
     default = Path(__file__).resolve().parent.parent / "qviz" / "data" / "files"
     parser.add_argument("--out", type=Path, default=default, help="folder to write to (default: qviz/data/files)")

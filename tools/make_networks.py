@@ -1,4 +1,4 @@
-"""Remake qviz/data/files/networks.npz, the tables of networks that ship: `python tools/make_networks.py`, 15 s."""
+"""Make qviz/data/files/networks.npz, the shipped tables of networks, in 15 s: `python tools/make_networks.py`."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Remake qviz/data/files/hard_to_quantize.npz, every setting of the remedies, in some ten minutes."""
+"""Make qviz/data/files/hard_to_quantize.npz, the results of every setting of the remedies, in about ten minutes."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Remake qviz/data/files/trainings.npz, trainings that ship with qviz: `python tools/make_trainings.py`, a minute."""
+"""Make qviz/data/files/trainings.npz, the shipped trainings, in a minute: `python tools/make_trainings.py`."""
 
 from pathlib import Path
 

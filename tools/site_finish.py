@@ -1,4 +1,4 @@
-"""What a built site gets at the end: rules for what its pages may load, and a worker that keeps them for later."""
+"""Last step of the site's build: a Content Security Policy for each page, and a service worker for offline use."""
 
 import base64
 import hashlib
@@ -20,17 +20,17 @@ RULES = (
 
 
 def finish(out: Path) -> None:
-    """Write the rules into every page, then the worker, whose version is that of all files."""
+    """Write the policy into every page, then the service worker, whose version is a hash of all files."""
     for page in out.rglob("*.html"):
-        if page.relative_to(out).parts[0] not in ("_static", "lite"):  # JupyterLite runs what its reader writes
+        if page.relative_to(out).parts[0] not in ("_static", "lite"):  # JupyterLite must run the reader's own code
             page.write_text(ruled(page.read_text(encoding="utf-8")), encoding="utf-8")
     put_worker(out)
 
 
 def ruled(page: str) -> str:
-    """Return a page that runs the site's own scripts and those that stand in it now, and nothing put in later.
+    """Return a page whose policy allows the site's own scripts and the present inline scripts, and no injected ones.
 
-    The theme needs its inline handlers, such as that of the button that prints.
+    The theme needs its inline event handlers, for instance for the print button.
     """
     inline = [*SCRIPT.findall(page), *map(html.unescape, HANDLER.findall(page))]
     hashes = " ".join(["'unsafe-hashes'", *sorted({f"'sha256-{_base64(one.encode())}'" for one in inline})])
@@ -41,7 +41,7 @@ def ruled(page: str) -> str:
 
 
 def put_worker(out: Path) -> None:
-    """Write the worker; it must lie beside the first page, because it sees only what lies below itself."""
+    """Write the service worker; it must be in the root folder, because its scope is the folder it is in."""
     whole = hashlib.sha256()
     for path in sorted(path for path in out.rglob("*") if path.is_file()):
         whole.update(path.relative_to(out).as_posix().encode() + hashlib.sha256(path.read_bytes()).digest())

@@ -1,6 +1,7 @@
-"""Questions of a lesson on the site: the reader chooses, commits, and what was folded opens; kept in the browser.
+"""Questions of a lesson on the site: the reader commits to a choice, and the folded results open.
 
-What is stored in a notebook as text becomes a form here. docs/site/live/guesses.js does the rest.
+Questions stored as text in a notebook become forms. docs/site/live/guesses.js handles them, and keeps the guesses in
+the browser.
 """
 
 import html
@@ -17,7 +18,7 @@ SUMMARY = "Make your guess above, then open this: the answer"
 
 
 def let_readers_guess(notebook):
-    """Put forms in the place of questions, fold answers, and let the record be filled in."""
+    """Replace questions by forms, fold answers, and prepare the record to be filled in."""
     choices = {}
     for cell in notebook["cells"]:
         source = "".join(cell["source"])
@@ -47,7 +48,7 @@ def question(name, words, choices):
 
 
 def answer(name, text, choices):
-    """Return the answer, folded; it knows which choice is right, so that it can be compared with the guess."""
+    """Return the folded answer, with the right choice as an attribute, so that it can be compared with the guess."""
     said = text.partition(": ")[2]
     right = max((choice for choice in choices if said.startswith(choice)), key=len, default="")
     lines = "".join(f"<p>{html.escape(line)}</p>" for line in text.splitlines())
@@ -58,5 +59,5 @@ def answer(name, text, choices):
 
 
 def record(names, text):
-    """Return the place of all guesses of a page; what is stored stands there until the script fills it."""
+    """Return the placeholder for the record of a page; it shows the stored text until the script fills it."""
     return f'<div class="qviz-record" data-guesses="{names}" role="status"><pre>{html.escape(text)}</pre></div>'

@@ -1,9 +1,9 @@
-"""Show a lesson as slides whose explorers are alive: the stored notebook, served by Voila with a template of our own.
+"""Show a lesson as slides with live explorers: the stored notebook, served by Voila with our own template.
 
     python3 start.py slides calibration                  by its number or the beginning of its name
-    python3 start.py slides calibration --no-browser     the rest is Voila's
+    python3 start.py slides calibration --no-browser     further options are passed to Voila
 
-Arrow keys, Page Up and Page Down turn the slides; Escape leaves a control, so that they do so again.
+Arrow keys, Page Up and Page Down turn the slides; while a control has the focus, press Escape first.
 """
 
 import sys
@@ -20,7 +20,7 @@ OPTIONS = [start.WIDGETS_ONLY, "--template=slides", "--VoilaConfiguration.strip_
 
 
 def main(name="", *options):
-    """Replace this process by Voila, showing the lesson of that name."""
+    """Replace this process by Voila, which shows the lesson of this name."""
     try:
         (path,) = find([name or "01"], course.STUDENT)
     except NotebookError as error:

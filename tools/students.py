@@ -1,7 +1,7 @@
-"""How much memory and processor time a room of students takes on one machine: servers and kernels, all at once.
+"""Measure the memory and processor time of a class on one machine: servers and kernels of all students at once.
 
-    .venv/bin/python tools/students.py                   1, 4 and 8 students on the page that needs most
-    .venv/bin/python tools/students.py calibration -n 16          another page, another number
+    .venv/bin/python tools/students.py                   1, 4 and 8 students on the most demanding page
+    .venv/bin/python tools/students.py calibration -n 16          a different page and number
 
 Each student is a JupyterLab server and a kernel that runs the whole page, as on a JupyterHub. Memory that processes
 share is counted once (proportional set size, from /proc; so Linux only). The hub itself is not counted.
@@ -28,7 +28,7 @@ SAMPLE_S = 0.5
 
 
 def server(base):
-    """Start one student's JupyterLab, with folders of its own, and wait until it answers."""
+    """Start one student's JupyterLab, with its own folders, and wait until it responds."""
     port, log = free_port(), base / "server.log"
     own = {f"JUPYTER_{name}_DIR": str(base / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"]
@@ -40,7 +40,7 @@ def server(base):
 
 
 def run_page(client, path):
-    """Run every cell of a notebook, and fail where one does."""
+    """Run every cell of a notebook, and raise an error if one fails."""
     for cell in nbformat.read(path, as_version=4).cells:
         if cell.cell_type == "code":
             reply = client.execute_interactive(cell.source, output_hook=lambda _: None, timeout=600)
@@ -49,7 +49,7 @@ def run_page(client, path):
 
 
 def proportional_mb(processes):
-    """Return the memory of all processes, with what they share counted once."""
+    """Return the memory of all processes in MB, with shared memory counted once."""
     total = 0
     for process in processes:
         try:
@@ -65,7 +65,7 @@ def cpu_seconds(processes):
 
 
 def room(students, path):
-    """Let so many students run a page at once; return the peak in MB, CPU seconds and seconds, each in all."""
+    """Let several students run a page at once; return the total peak memory in MB, CPU seconds and elapsed seconds."""
     with tempfile.TemporaryDirectory() as scratch:
         bases = [Path(scratch, str(n)) for n in range(students)]
         for base in bases:

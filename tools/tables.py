@@ -1,8 +1,8 @@
-"""Keep README, instructor's guide and site in step with the table of contents: tables, and links to notebooks.
+"""Update the tables and the links to notebooks in README, instructor's guide and site from the table of contents.
 
-Between `<!-- made: NAME -->` and `<!-- end -->` stands a table that is made here. In a link to a notebook, the number
-in the file's name follows the table of contents, and so do "page 3", "exercise 2.3", "3" and "3. Calibration" as the
-words of the link. `python3 start.py notebooks` calls this.
+Tables between `<!-- made: NAME -->` and `<!-- end -->` are generated here. In a link to a notebook, the number in the
+file name is updated, and so are "page 3", "exercise 2.3", "3" and "3. Calibration" in the text of the link.
+`python3 start.py notebooks` calls this.
 """
 
 import json
@@ -23,7 +23,7 @@ HEAD = ("words", "lines", "hands-on", "questions", "**minutes**", "exercises", "
 
 
 def counts():
-    """Return the instructor's table: what is counted on each page."""
+    """Return the instructor's table with the counts of each page."""
     found = [(page, course.counted(page.source)) for page in contents.pages()]
     lines = [["page", "path", *HEAD], ["---", "---", *["---:"] * len(HEAD)]]
     for page, count in found:
@@ -34,12 +34,12 @@ def counts():
 
 
 def plain(output):
-    """Return what an output of a notebook says as text."""
+    """Return the plain text of a notebook's output."""
     return "".join(output.get("text", output.get("data", {}).get("text/plain", "")))
 
 
 def asked_and_answered(path):
-    """Yield question, choices in the order that readers see, the right one, and why; from the outputs of a notebook."""
+    """Yield (question, choices in the displayed order, right choice, explanation) from the outputs of a notebook."""
     waiting = {}
     for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
         source, texts = "".join(cell["source"]), [plain(output) for output in cell.get("outputs", ())]
@@ -54,7 +54,7 @@ def asked_and_answered(path):
 
 
 def answers():
-    """Return the instructor's key: what each page asks, the choices by letter with the right one in bold, and why."""
+    """Return the instructor's key: all questions, their choices with the right one in bold, and the explanations."""
     lines = [["page", "question", "choices", "why"], ["---"] * 4]
     for page in contents.pages():
         stored = course.STUDENT / f"{page.stem}.ipynb"
@@ -69,19 +69,19 @@ TABLES = {"answers": answers, "overview": lambda: course.overview("notebooks/"),
 
 
 def follow(match):
-    """Return a link to a notebook as the table of contents has it now."""
+    """Return a link to a notebook with its current number."""
     text, folder, page = match[1], match[2], contents.page(match[3])
     before = "" if text is None else f"[{contents.words(text, page)}]("
     return f"{before}{folder}{page.stem}.ipynb"
 
 
 def renewed(text):
-    """Return a text with its tables and its links as they must be."""
+    """Return a text with updated tables and links."""
     return NOTEBOOK.sub(follow, MADE.sub(lambda m: f"{m[1]}{TABLES[m[2]]()}\n", text))
 
 
 def write():
-    """Store what has changed."""
+    """Write the files that have changed."""
     for path in FILES:
         old = path.read_text(encoding="utf-8")
         if (new := renewed(old)) != old:

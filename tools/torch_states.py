@@ -1,6 +1,6 @@
-"""States of the explorers on PyTorch that are computed when the site is built, so that they move where no torch is.
+"""Precomputed states of the explorers on PyTorch, so that they are interactive on the site, where there is no torch.
 
-Each is what the explorer itself shows in that state: its text, and its picture for a desk and for a phone.
+Each state holds what the explorer itself shows: its text, and its picture for a large screen and for a phone.
 """
 
 import hashlib
@@ -23,19 +23,19 @@ from qviz.widgets.controls import Slider, Toggle, controls_of
 from qviz.widgets.live import COLUMN, controls_as_data, state_as_data
 
 PROCESSES = 2  # of about 500 MB each
-PHONE_DOTS = 2  # dots for a pixel: no phone of today has fewer
+PHONE_DOTS = 2  # device pixels per CSS pixel; today's phones have at least 2
 
 
 @dataclass(frozen=True)
 class Moves:
-    """Which states of an explorer are computed: every combination of these values.
+    """The states of an explorer to compute: every combination of these values.
 
     Attributes
     ----------
-    values : mapping of control to values; the controls that are shown
-    few : the same, for tests: little enough to be computed in seconds
-    fixed : mapping of control to value: what the other controls stand at, as in the lesson
-    work : name of the method that does what a button asks for, such as to train; "" for none
+    values : mapping of control to values, for the controls that are shown
+    few : the same for tests, with so few values that they are computed in seconds
+    fixed : mapping of control to value, for controls with a fixed value, as in the lesson
+    work : name of the method to call in each state, such as "train"; "" for none
     """
 
     values: Mapping[str, tuple]
@@ -74,14 +74,14 @@ MOVES = {
 
 
 def possible() -> bool:
-    """Return whether torch is here."""
+    """Return whether torch is installed."""
     return find_spec("torch") is not None
 
 
 def compute(folder: Path, few: bool = False) -> dict[str, dict]:
-    """Write tables and pictures of all explorers into a folder, and return the table of each, by name.
+    """Write tables and pictures of all explorers into a folder, and return the tables by name.
 
-    A table knows where it lies itself, beside its pictures: "table", a path from the folder.
+    Each table contains its own path relative to the folder, under "table".
     """
     jobs = [(name, part) for name, moves in MOVES.items() for part in _parts(moves.chosen(few))]
     with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
@@ -93,7 +93,7 @@ def compute(folder: Path, few: bool = False) -> dict[str, dict]:
 
 
 def _parts(states: list[dict]) -> list[list[dict]]:
-    """Return the states in parts of equal first values, so that processes share the work."""
+    """Split the states by their first value, so that processes can share the work."""
     first = next(iter(states[0]))
     return [list(part) for _, part in itertools.groupby(states, key=lambda state: state[first])]
 
@@ -104,7 +104,7 @@ def _source(name: str):
 
 
 def _draw(name: str, states: list[dict]) -> list[tuple[list, dict, bytes, bytes]]:
-    """Return for each state its values, what a page is told of it, and its two pictures."""
+    """Return for each state its values, its data for the page, and its two pictures."""
     kind, moves = getattr(qviz.widgets, name), MOVES[name]
     explorer = kind(_source(kind.source), **moves.fixed)
     column = explorer.canvas()
@@ -124,14 +124,14 @@ def _draw(name: str, states: list[dict]) -> list[tuple[list, dict, bytes, bytes]
 
 
 def compact(png: bytes) -> bytes:
-    """Return a picture in less than half the bytes, without loss."""
+    """Convert a PNG to lossless WebP, which takes less than half the bytes."""
     packed = io.BytesIO()
     Image.open(io.BytesIO(png)).save(packed, "WEBP", lossless=True)
     return packed.getvalue()
 
 
 def _write(name: str, few: bool, drawn: list, folder: Path) -> dict:
-    """Write the pictures and the table of one explorer; the name of its folder changes with what is in it."""
+    """Write the pictures and the table of one explorer; the folder's name contains a hash of the pictures."""
     version = hashlib.sha256(b"".join(picture for _, _, *both in drawn for picture in both)).hexdigest()[:12]
     place = folder / f"{name}-{version}"
     place.mkdir(parents=True)
@@ -147,12 +147,12 @@ def _write(name: str, few: bool, drawn: list, folder: Path) -> dict:
 
 
 def key(values: list) -> str:
-    """Return under what a table has a state: as JSON.stringify writes its values."""
+    """Return the key of a state in a table, which equals the output of JSON.stringify for its values."""
     return json.dumps(values, separators=(",", ":"))
 
 
 def controls(name: str, few: bool = False) -> list[dict]:
-    """Return the controls that move, with the values that they can take."""
+    """Return the controls that are shown, limited to the computed values."""
     kind, moves = getattr(qviz.widgets, name), MOVES[name]
     values, declared = moves.few if few else moves.values, controls_of(kind.State)
     told = {control["name"]: control for control in controls_as_data(kind)}

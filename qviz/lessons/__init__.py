@@ -1,14 +1,14 @@
-"""What a course needs besides pictures.
+"""The interactive parts of the lessons: predictions, exercises, quizzes and helpers.
 
-* prediction, folding: the reader guesses first, and sees results and answers later
-* guesses, course_record: all guesses of the course, kept in a small file, and how they changed
-* exercises, answers: an answer is checked at once, with a hint that fits the mistake
-* questions, quiz: what people believe before the course, and after it
-* checks: the checks of every exercise, one file for each lesson
-* model_report: the report on a model that ends the course, compared with what was measured
-* local_result: what only this machine can say, shown and never stored
+* prediction, folding: the reader guesses first, and sees results and answers afterwards
+* guesses, course_record: all guesses of the course, kept in a small file, and a summary of them
+* exercises, answers: checks of answers, with a hint for each common mistake
+* questions, quiz: a quiz before the course, and one after it
+* checks: the checks of all exercises, one file per page
+* model_report: check of the report on a model, the last exercise of the course
+* local_result: results that depend on the reader's machine, shown but never stored
 * sweep: one function on many settings, on all cores
-* environment: what is missing on this machine, and how to mend it
+* environment: what is missing on this machine, and how to install it
 """
 
 from . import checks

@@ -1,4 +1,4 @@
-"""What checks of exercises share: reading an answer, calling the reader's function, comparing with where it began."""
+"""Helpers for the checks: parse an answer, call the reader's function, compare it with the function of the exercise."""
 
 from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
@@ -10,7 +10,7 @@ from .exercises import Hint, NotAttempted
 
 
 def numbers_of(answer, count: int, what: str) -> np.ndarray:
-    """Return an answer of `count` numbers as float64, or raise a Hint that says what it must be.
+    """Return an answer of `count` numbers as float64, or raise a Hint that says what is expected.
 
     Examples
     --------
@@ -32,7 +32,7 @@ def numbers_of(answer, count: int, what: str) -> np.ndarray:
 
 
 def as_arrays(answer):
-    """Return tensors of torch as arrays, alone or in a tuple or list; anything else as it is.
+    """Convert torch tensors to arrays, also inside a tuple or list; return anything else unchanged.
 
     Examples
     --------
@@ -56,9 +56,9 @@ def number_of(answer, what: str) -> float:
 
 
 def names_of(answer, choices: Iterable[str], what: str) -> set[str]:
-    """Return an answer of names as a set, or raise a Hint for one that is not among the choices.
+    """Return an answer of names as a set, or raise a Hint for a name that is not among the choices.
 
-    Capital letters do not count, and `_` may stand for a space or a hyphen.
+    Case is ignored, and `_`, space and hyphen are the same.
 
     Examples
     --------
@@ -77,10 +77,10 @@ def names_of(answer, choices: Iterable[str], what: str) -> set[str]:
 
 
 def refuse_verdict(answer, name: str, call: str) -> None:
-    """Raise a Hint or NotAttempted for a verdict of the package that is not "it works".
+    """Raise a Hint or NotAttempted unless a verdict from `qviz.pytorch` says that the reader's solution works.
 
-    What needs torch is judged there. A verdict has a `name`, and says whether the reader `attempted` anything, whether
-    it `works`, and what may help (`hint`).
+    Solutions that need torch are judged there. A verdict has a `name`, says whether the reader `attempted` the exercise
+    and whether the solution `works`, and has a `hint` if it does not.
 
     Examples
     --------
@@ -96,7 +96,7 @@ def refuse_verdict(answer, name: str, call: str) -> None:
 
 
 def result_of(function: Callable, *arguments):
-    """Call the reader's function with copies, and return what it returns; one that only returns None is no attempt.
+    """Call the reader's function with copies of the arguments; a function that only returns None is not an attempt.
 
     Examples
     --------
@@ -124,7 +124,7 @@ def _returns_none():
 
 
 def _same_code(one: Callable, other: Callable) -> bool:
-    """Say whether two functions name the same things and the same numbers, in the same order."""
+    """Return whether the code of two functions has the same names, in order, and the same constants."""
     codes = [getattr(function, "__code__", None) for function in (one, other)]
     if None in codes:
         return False
@@ -132,16 +132,16 @@ def _same_code(one: Callable, other: Callable) -> bool:
 
 
 def _words_of(code: CodeType) -> tuple:
-    """Return the names and the constants in a function's code; those of a comprehension in it are in its constants."""
+    """Return the names and constants in a function's code, including those of nested code such as comprehensions."""
     constants = (_words_of(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts if c is not None)
     return code.co_names, frozenset(constants)
 
 
 def refuse_unchanged(function: Callable, start: Callable, cases: Sequence[tuple]) -> None:
-    """Raise NotAttempted for the function of the exercise itself, and a Hint for one that does no other thing.
+    """Raise NotAttempted if the exercise's function was not changed, and a Hint if the change has no effect.
 
-    `start` is the function of the exercise, written alike: what was changed without effect is told from what was
-    not changed by the names and numbers in it.
+    `start` is a copy of the exercise's function. If both give the same results, their names and constants decide
+    whether the reader has changed anything.
     """
     if all(_outcome(function, case) == _outcome(start, case) for case in cases):
         if _same_code(function, start):
@@ -157,7 +157,7 @@ def _outcome(function, case):
 
 
 def _plain(result):
-    if isinstance(result, tuple | list):  # a list of arrays that differ in shape is no array
+    if isinstance(result, tuple | list):  # arrays of different shapes cannot become one array
         return tuple(_plain(part) for part in result)
     array = np.asarray(result)
     return array.dtype.kind, array.shape, array.tobytes()

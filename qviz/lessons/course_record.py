@@ -1,4 +1,4 @@
-"""How the reader's guesses changed over the course: shown on the last page, from the file in which they are kept."""
+"""A summary of the reader's guesses over the whole course, for the last page; read from the file of guesses."""
 
 import html
 import re
@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from .guesses import Guess, Unusable, load
 
 NONE = "No guesses are kept here yet. Answer the questions on the pages, and this cell lists them."
-QUIZ = "questions "  # how the names of both quizzes begin
+QUIZ = "questions "  # prefix of the names of both quizzes
 HEAD = ("page", "guesses", "right")
 _STYLE = "margin:2px 0;font-size:15px;line-height:1.4;max-width:860px"
 
 
 @dataclass(frozen=True)
 class CourseRecord:
-    """The guesses of all pages, or why there are none.
+    """The guesses of all pages, or the reason why there are none.
 
     Attributes
     ----------
     guesses : tuple of Guess: those whose answer was shown, in the order in which they were made
-    problem : str: why there are none, where the file is to blame
+    problem : str: what is wrong with the file; "" for nothing
     """
 
     guesses: tuple[Guess, ...] = ()
@@ -27,13 +27,13 @@ class CourseRecord:
 
     @property
     def rows(self) -> list[tuple[str, int, int]]:
-        """Page, number of guesses, how many are right; in the order in which the pages were begun."""
+        """Page, number of guesses and number of right ones, in the order in which the pages were started."""
         pages = dict.fromkeys(guess.page for guess in self.guesses)
         return [(title(page), *_score([g for g in self.guesses if g.page == page])) for page in pages]
 
     @property
     def summary(self) -> str:
-        """What changed, in two sentences."""
+        """The score of all guesses, and of the first and second half."""
         if not self.guesses:
             return self.problem or NONE
         asked = [guess for guess in self.guesses if not guess.page.startswith(QUIZ)]  # the quizzes have their own rows
@@ -71,7 +71,7 @@ def title(page: str) -> str:
 
 
 def guesses_over_the_course() -> CourseRecord:
-    """Return how many guesses were right on each page, and whether that changed.
+    """Return the score of each page, and of the first and second half of the course.
 
     Examples
     --------

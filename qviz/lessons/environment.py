@@ -1,4 +1,4 @@
-"""A check of the reader's environment: what is missing, and how to mend it."""
+"""Check the reader's environment: what is missing, and how to install it."""
 
 import platform
 import subprocess
@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from importlib import metadata
 
-# What the course needs, and which lessons need it.
+# package -> which parts of the course need it
 NEEDED = {
     "numpy": "every page",
     "matplotlib": "every picture",
@@ -19,15 +19,15 @@ NEEDED = {
     "tqdm": "sweeps, on the pages on training and on benefits",
     "safetensors": "saving quantized networks",
 }
-IN_BROWSER = sys.platform == "emscripten"  # where a page cannot start a process, and nothing can be installed
-_BROWSER_HAS = ("numpy", "matplotlib", "ipywidgets")  # what the lessons that run there need
+IN_BROWSER = sys.platform == "emscripten"  # a browser can neither start a process nor install packages
+_BROWSER_HAS = ("numpy", "matplotlib", "ipywidgets")  # all that the lessons need there
 _SET_UP = "run `python3 start.py lab` in the folder of the course"
 _ENGINES = "import torch; print(*torch.backends.quantized.supported_engines)"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at: whether it is there, and what to do if it is not."""
+    """One requirement: whether it is met, and what to do if not."""
 
     name: str
     ok: bool
@@ -39,7 +39,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """All findings, shown one a line."""
+    """All findings, printed one per line."""
 
     findings: tuple[Finding, ...]
 
@@ -54,12 +54,12 @@ class Report:
 
 
 def check_environment() -> Report:
-    """Look for everything that the course needs.
+    """Check for everything that the course needs.
 
     Returns
     -------
     Report
-        Printed, it has a line for each thing; versions are left out, so that it reads the same everywhere.
+        It prints one line per requirement, without versions, so that the output is the same on every machine.
 
     Examples
     --------
@@ -85,7 +85,7 @@ def _installed(name: str) -> bool:
 
 
 def _int8_kernels() -> Finding:
-    # In a process of its own: torch takes seconds to import, and the first lessons do without it.
+    # In a separate process, because importing torch takes seconds and the first lessons do not need it.
     asked = subprocess.run([sys.executable, "-c", _ENGINES], capture_output=True, text=True, check=False)
     cure = (
         f"torch on this {platform.machine()} machine has no such kernels; the pages use different ones, and tell you so"

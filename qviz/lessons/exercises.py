@@ -1,7 +1,7 @@
-"""Exercises: an answer is checked at once, and a wrong one gets a hint that fits the mistake.
+"""Exercises: check an answer, and give a hint that fits the mistake.
 
-A check never stops Run All: what has not been answered is "not attempted yet". Checks are properties that the right
-answer has, on seeded data, so reading one does not give the answer away.
+A check never stops Run All: an unanswered exercise is "not attempted yet". Checks test properties of the right answer
+on seeded data, so reading a check does not give the answer away.
 """
 
 import html
@@ -16,16 +16,16 @@ _COLOURS = {"right": "#0072B2", "not yet": "#D55E00", NOT_YET: "#9A9A9A"}
 
 
 class Hint(Exception):
-    """What is wrong with an answer, in a sentence that helps."""
+    """A wrong answer; the message is a hint for the reader."""
 
 
 class NotAttempted(Exception):
-    """The answer is still what the exercise began with."""
+    """The reader has not changed the code of the exercise."""
 
 
 @dataclass(frozen=True)
 class Exercise:
-    """A check, and what there is to take from the right answer."""
+    """A check, and the lesson of the right answer."""
 
     find: Callable[[object], None]
     moral: str
@@ -33,13 +33,13 @@ class Exercise:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a check came to; true where the answer is right.
+    """Result of a check; true if the answer is right.
 
     Attributes
     ----------
-    number : str: of the exercise, such as "scale_and_zero_point.3"
+    number : str: name of the exercise, such as "scale_and_zero_point.3"
     state : {"right", "not yet", "not attempted yet"}
-    words : str: the hint, or what to take from it
+    words : str: the hint, or the lesson of the right answer
     """
 
     number: str
@@ -62,16 +62,16 @@ _EXERCISES: dict[str, Exercise] = {}
 
 
 def exercise(number: int, moral: str) -> Callable:
-    """Register a check: a function of the answer that raises `Hint` or `NotAttempted`, and returns where it is right.
+    """Register a check: a function of the answer that raises `Hint` or `NotAttempted`, or returns if it is right.
 
-    Its exercise is then called by the name of the module and the number, such as "scale_and_zero_point.3".
+    The exercise is named by module and number, such as "scale_and_zero_point.3".
 
     Parameters
     ----------
     number : int
-        Of the exercise on its page.
+        Number of the exercise on its page.
     moral : str
-        What to take from the right answer, in a sentence.
+        The lesson of the right answer, in one sentence.
     """
 
     def register(find: Callable[[object], None]) -> Callable[[object], None]:
@@ -85,7 +85,7 @@ def exercise(number: int, moral: str) -> Callable:
 
 
 def numbers() -> list[str]:
-    """Return the number of each exercise, in order."""
+    """Return the names of all exercises, sorted."""
     return sorted(_EXERCISES)
 
 
@@ -95,14 +95,14 @@ def check(number: str, answer=None) -> Verdict:
     Parameters
     ----------
     number : str
-        Of the exercise, such as "scale_and_zero_point.3".
-    answer : what the exercise asks for: a number, an array, a name, a function; None is no answer yet
-        It is not changed.
+        Name of the exercise, such as "scale_and_zero_point.3".
+    answer : a number, array, name or function, as the exercise asks; None is no answer yet
+        It is not modified.
 
     Raises
     ------
     ValueError
-        There is no exercise of that number. A wrong answer raises nothing.
+        There is no such exercise. A wrong answer raises nothing.
 
     Examples
     --------
@@ -122,6 +122,6 @@ def check(number: str, answer=None) -> Verdict:
         return Verdict(number, NOT_YET)
     except Hint as hint:
         return Verdict(number, "not yet", str(hint))
-    except Exception as error:  # whatever a reader's answer may be, their notebook goes on
+    except Exception as error:  # an answer may raise anything; never stop Run All
         return Verdict(number, "not yet", f"The answer cannot be used: {type(error).__name__}: {error}.")
     return Verdict(number, "right", found.moral)

@@ -1,7 +1,7 @@
-"""Results that stay folded until the question above them is answered.
+"""Results that stay folded until the reader has answered the question above them.
 
-In a running notebook they unfold by themselves. Where a page is only read, on a site or a code host, text is stored as
-a <details> that the reader opens; a picture is stored as it is.
+In a running notebook they unfold automatically. For readers of a static page, on a site or a code host, text is stored
+in a <details> element; pictures are stored unfolded.
 """
 
 import base64
@@ -22,7 +22,7 @@ _PRE = '<pre style="white-space:pre-wrap;margin:0">{}</pre>'
 
 
 def details(summary: str, body: str) -> str:
-    """Return HTML that is folded behind a summary.
+    """Return HTML in a <details> element with a summary.
 
     Examples
     --------
@@ -33,12 +33,12 @@ def details(summary: str, body: str) -> str:
 
 
 class Folded(widgets.HTML):
-    """One output of a cell, hidden until it may be seen.
+    """One output of a cell, hidden until the reader has answered.
 
     Parameters
     ----------
-    data : mapping of MIME type to content, as a notebook has it
-    visible : function that says whether it may be seen
+    data : mapping of MIME type to content, as in a notebook
+    visible : function that returns whether the output may be shown
     """
 
     def __init__(self, data: Mapping[str, str], visible: Callable[[], bool]):
@@ -47,7 +47,7 @@ class Folded(widgets.HTML):
         self.refresh()
 
     def refresh(self) -> None:
-        """Show the output, if it may be seen now."""
+        """Show the output if it may be shown now."""
         self.value = self._opened() if self._visible() else f'<div role="status"><em>{CLOSED}</em></div>'
 
     def _opened(self) -> str:
@@ -63,24 +63,24 @@ class Folded(widgets.HTML):
 
 
 class Folding:
-    """What a cell prints and shows from here to its end, folded; widgets, such as explorers, come through.
+    """Fold everything that a cell prints and displays from here to its end, except widgets such as explorers.
 
     Parameters
     ----------
     shell : the IPython shell of a Jupyter kernel
-    visible : function that says whether it may be seen
-    tell : function that takes each Folded, to refresh it later
+    visible : function that returns whether outputs may be shown
+    tell : function that is called with each Folded, to refresh it later
     """
 
     def __init__(self, shell, visible: Callable[[], bool], tell: Callable[[Folded], None]):
         self._shell, self._visible, self._tell = shell, visible, tell
         self._text, self._stdout = io.StringIO(), sys.stdout
-        self._showing = False  # what this itself displays is not to be folded once more
+        self._showing = False  # do not fold our own output again
 
     def begin(self) -> None:
-        """Take over, until the cell has ended."""
+        """Redirect the output until the cell ends."""
         sys.stdout = self._text
-        sys.displayhook = _show_last  # IPython puts its own back after the cell
+        sys.displayhook = _show_last  # IPython restores its own after the cell
         self._shell.display_pub.register_hook(self._on_message)
         self._shell.events.register("post_execute", self._end)
 
@@ -91,7 +91,7 @@ class Folding:
         self._show_text()
 
     def _on_message(self, message: dict) -> dict | None:
-        """Fold what is displayed; let widgets through, and what is no display."""
+        """Fold displayed data; pass on widgets and all other messages."""
         data = message["content"].get("data", {})
         if self._showing:
             return message
@@ -123,6 +123,6 @@ def _show_last(value) -> None:
 
 
 def kernel_shell():
-    """Return the shell of the running notebook, or None where there is none whose displays can be folded."""
+    """Return the shell of the running notebook, or None if its outputs cannot be folded."""
     shell = get_ipython()
     return shell if hasattr(getattr(shell, "display_pub", None), "register_hook") else None

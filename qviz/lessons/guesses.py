@@ -1,7 +1,7 @@
-"""The reader's guesses over the whole course: a small file beside the notebooks, which no one else ever gets.
+"""The reader's guesses over the whole course, in a small file next to the notebooks that is sent to no one.
 
-The file survives a restart of the kernel. It is written when a reader answers in a notebook and never when a page is
-built or tested: there QVIZ_GUESSES is empty. Otherwise that variable may name another file.
+The file survives a restart of the kernel. It is written when a reader answers in a notebook. Builds and tests set
+QVIZ_GUESSES to an empty string, so that nothing is written; the variable may also name a different file.
 """
 
 import json
@@ -12,11 +12,11 @@ from pathlib import Path
 from IPython import get_ipython
 
 NAME = "my_guesses.json"
-MOST_BYTES, MOST_CHARACTERS = 1_000_000, 1_000  # of the file, and of each text in it: far more than a course takes
+MOST_BYTES, MOST_CHARACTERS = 1_000_000, 1_000  # of the file, and of each text in it; both are generous
 
 
 class Unusable(Exception):
-    """Why guesses cannot be kept, in a sentence for the reader."""
+    """Guesses cannot be kept; the message tells the reader why."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class Guess:
 
     Attributes
     ----------
-    page : str: the name of the notebook, without its ending
+    page : str: the name of the notebook, without its extension
     question, guess : str
-    answer : str: what is right; "" before the answer was shown
+    answer : str: the right answer; "" before it was shown
     """
 
     page: str
@@ -37,7 +37,7 @@ class Guess:
 
 
 def file() -> Path | None:
-    """Return where guesses are kept; None for nowhere, as when no notebook is running."""
+    """Return the file of guesses; None if guesses are not kept, for instance outside a notebook."""
     named = os.environ.get("QVIZ_GUESSES")
     if named is not None:
         return Path(named) if named else None
@@ -45,7 +45,7 @@ def file() -> Path | None:
 
 
 def page() -> str:
-    """Return the name of the notebook that runs, "" where Jupyter does not say it."""
+    """Return the name of the running notebook, or "" if Jupyter does not provide it."""
     return Path(os.environ.get("JPY_SESSION_NAME", "")).stem
 
 
@@ -55,7 +55,7 @@ def load() -> tuple[Guess, ...]:
     Raises
     ------
     Unusable
-        The file is there and is no record of guesses, or cannot be read.
+        The file exists but is not a record of guesses, or cannot be read.
     """
     path = file()
     try:
@@ -66,7 +66,7 @@ def load() -> tuple[Guess, ...]:
         return tuple(map(_guess, json.loads(path.read_text(encoding="utf-8"))["guesses"]))
     except OSError as error:
         raise Unusable(f"{path} cannot be read: {error.strerror}. Your guesses are not kept until it can.") from None
-    except (ValueError, KeyError, TypeError, RecursionError):  # whatever a damaged file holds
+    except (ValueError, KeyError, TypeError, RecursionError):  # a damaged file may raise any of these
         raise Unusable(
             f"{path} is damaged, or no record of guesses. It is left as it is, and your guesses are not kept. "
             "Rename or remove it, and they are kept again."
@@ -74,7 +74,7 @@ def load() -> tuple[Guess, ...]:
 
 
 def _guess(entry: dict) -> Guess:
-    """Return one entry of the file as a guess."""
+    """Validate an entry of the file, and return it as a guess."""
     guess = Guess(**entry)
     if not all(isinstance(text, str) and len(text) <= MOST_CHARACTERS for text in asdict(guess).values()):
         raise ValueError("a guess is four short texts")
@@ -82,23 +82,23 @@ def _guess(entry: dict) -> Guess:
 
 
 def earlier(question: str) -> str | None:
-    """Return the guess that was made before, in this kernel or in another; None where there was none.
+    """Return an earlier guess for this question, also from an earlier session; None if there is none.
 
     Raises
     ------
     Unusable
-        As `load`.
+        As for `load`.
     """
     return next((kept.guess for kept in load() if kept.question == question), None)
 
 
 def keep(guess: Guess) -> None:
-    """Keep a guess. One whose answer was shown already stays as it was: what follows is no guess any more.
+    """Keep a guess. Once the answer was shown, a new guess does not replace the old one.
 
     Raises
     ------
     Unusable
-        As `load`; or the file cannot be written.
+        As for `load`, or the file cannot be written.
     """
     path = file()
     if path is None:
@@ -112,6 +112,6 @@ def keep(guess: Guess) -> None:
     try:
         text = json.dumps({"guesses": list(map(asdict, kept.values()))}, indent=1, ensure_ascii=False)
         new.write_text(text + "\n", encoding="utf-8")
-        os.replace(new, path)  # in one step, so that no half of a record is ever left
+        os.replace(new, path)  # atomic, so that an interruption cannot leave half a file
     except OSError as error:
         raise Unusable(f"Your guesses cannot be kept in {path}: {error.strerror}.") from None

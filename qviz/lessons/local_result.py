@@ -1,4 +1,4 @@
-"""What only the reader's own machine can say: computed and shown there, never stored with the notebook."""
+"""Results that depend on the reader's machine: computed and shown there, never stored in the notebook."""
 
 import html
 from collections.abc import Callable
@@ -13,15 +13,15 @@ _STYLE += ";border-left:4px solid #9A9A9A;padding:4px 10px"
 
 
 class LocalResult(widgets.HTML):
-    """An answer that differs from machine to machine, such as a time.
+    """A result that differs from machine to machine, such as a time.
 
     Parameters
     ----------
     question : str
-        What is answered; the stored notebook shows this alone.
+        The question; only this is stored in the notebook.
     answer : function without arguments that returns a str or a `qviz.plots.Picture`
-        Where it raises Unavailable, or a library is missing, the message is shown in its place. Any other error is
-        a fault of the page, and stops it.
+        If it raises Unavailable, or a library is missing, the message is shown instead. Any other error is a bug in
+        the page and stops it.
 
     Examples
     --------
@@ -33,7 +33,7 @@ class LocalResult(widgets.HTML):
         self.question = question
         try:
             self.answer = answer()
-        except (Unavailable, ModuleNotFoundError) as error:  # what this machine lacks must not stop Run All
+        except (Unavailable, ModuleNotFoundError) as error:  # a missing library or kernel must not stop Run All
             self.answer = f"No answer on this machine: {error}"
         told = html.escape(f"{self.answer!s}")
         text = f"<strong>On your machine.</strong> {html.escape(question)}\n{told}"
@@ -50,7 +50,7 @@ class LocalResult(widgets.HTML):
 
 
 def _picture(answer) -> str:
-    """Return a picture as HTML, where the answer is one."""
+    """Return the answer as an HTML image if it is a picture, else ""."""
     if not hasattr(answer, "_repr_mimebundle_"):
         return ""
     png, words = answer._repr_mimebundle_()["image/png"], html.escape(f"{answer!s}", quote=True)

@@ -1,6 +1,6 @@
-"""The report on a model in W8A8 and in W4 that ends the course: are its figures those that were measured?
+"""Check of the last exercise, a report on a model in W8A8 and W4: do its figures agree with the measurements?
 
-A result of `evaluate` holds arrays and numbers alone, so nothing here needs torch.
+A result of `evaluate` holds only arrays and numbers, so nothing here needs torch.
 """
 
 import re
@@ -12,12 +12,12 @@ from .exercises import Hint, NotAttempted
 
 NAMES = ("W8A8", "W4")
 ENTRIES = ("measured", "size_bytes", "accuracy", "times_as_fast", "failed", "why")
-LOSS = 0.02  # a network that loses more has failed
-WORDS = 10  # of a reason, at least
+LOSS = 0.02  # a network that loses more accuracy has failed
+WORDS = 10  # minimum length of a reason
 
 
 def refuse_report(answer) -> None:
-    """Raise NotAttempted for an empty report, and a Hint for one that says what was not measured.
+    """Raise NotAttempted for an empty report, and a Hint for one that disagrees with the measurements.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def refuse_report(answer) -> None:
 
 
 def _measured(results) -> dict:
-    """Return both results, or say what is wrong with how they were measured."""
+    """Return both results, or raise a Hint if they were not measured as the exercise asks."""
     if not isinstance(results, dict) or set(results) != set(NAMES):
         raise Hint('measured must be a dict of what evaluate returned, with the keys "W8A8" and "W4".')
     for name, result in results.items():
@@ -73,7 +73,7 @@ def _measured(results) -> dict:
 
 
 def _bits(layer) -> int:
-    """Return the bits of a layer's weights; of simulated ones, those that their different values need."""
+    """Return the bits of a layer's weights; for simulated quantization, derive them from the distinct values."""
     if layer.weights.qparams is not None:
         return layer.weights.qparams.fmt.bits
     rows = layer.weights.quantized.reshape(len(layer.weights.quantized), -1)
@@ -85,7 +85,7 @@ def _of(results, field: str) -> dict:
 
 
 def _compare(answer, entry: str, wanted: dict, rtol: float, atol: float = 0.0) -> None:
-    """Raise a Hint for the first figure of an entry that was not measured."""
+    """Raise a Hint for the first figure of an entry that disagrees with the measurement."""
     given = answer[entry]
     if not isinstance(given, dict) or set(given) != set(wanted):
         raise Hint(f"{entry} must be a dict with a number for each of {', '.join(wanted)}.")
@@ -94,7 +94,7 @@ def _compare(answer, entry: str, wanted: dict, rtol: float, atol: float = 0.0) -
             raise Hint(f"{entry} of {name} is still missing.")
         mine = number_of(given[name], f"a number for {name} in {entry}")
         if entry == "accuracy":
-            mine /= 100 if mine > 1 else 1  # in percent
+            mine /= 100 if mine > 1 else 1  # it is in percent
             atol = 0.0051 if abs(100 * mine - round(100 * mine)) < 1e-9 else 0.00051  # rounded to 1 or to 0.1 percent
         if abs(mine - measured) <= rtol * measured + atol:
             continue
@@ -108,7 +108,7 @@ def _compare(answer, entry: str, wanted: dict, rtol: float, atol: float = 0.0) -
 
 
 def _failed(given) -> set[str]:
-    """Return the names of what failed; an empty list, "none" or "neither" for nothing."""
+    """Return the names of the failed networks; an empty list, "none" and "neither" all mean none."""
     if given is None:
         raise Hint('Say in failed which of them failed: a list of "W8A8" and "W4", or [] if neither did.')
     if isinstance(given, str) and given.lower() in ("none", "neither", ""):
@@ -117,7 +117,7 @@ def _failed(given) -> set[str]:
 
 
 def _read(why, result) -> None:
-    """Raise a Hint for a reason that names no layer, or one that is not among the weakest, or no figure."""
+    """Raise a Hint for a reason that names no layer, only layers that are not the weakest, or no figure."""
     if not isinstance(why, str) or len(why.split()) < WORDS:
         raise Hint(f"why must be a sentence or two, with at least {WORDS} words: which layer loses most, and why?")
     layers = [layer for layer in result.layers if layer.weights]

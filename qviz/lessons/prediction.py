@@ -1,7 +1,7 @@
-"""Predict, then reveal: the reader commits to a guess, and sees it next to the answer later on.
+"""Predict, then reveal: the reader commits to a guess, and later sees it next to the answer.
 
-Nothing here stops Run All: an unanswered question shows "not attempted yet" until it is answered, and what is folded
-below it opens the moment the reader commits.
+Nothing here stops Run All: an unanswered question shows "not attempted yet", and the results folded below it open as
+soon as the reader commits.
 """
 
 import html
@@ -21,7 +21,7 @@ NOT_MEASURED = "it cannot be measured on this machine"
 HEAD = ("question", "your guess", "the answer")
 ANSWER_SUMMARY = "Make your guess, then open this: the answer"
 _TEXT_STYLE = "margin:2px 0;font-size:15px;line-height:1.4;max-width:860px"
-# ipywidgets gives radio buttons no name as a group, and no option for one: a screen reader would say "2 times" alone.
+# ipywidgets does not label a group of radio buttons, so a screen reader would read "2 times" without the question.
 _NAME_GROUP = (
     "const group = this.closest('.widget-vbox'); group?.setAttribute('role', 'group'); "
     "group?.setAttribute('aria-label', this.previousElementSibling.textContent)"
@@ -29,15 +29,15 @@ _NAME_GROUP = (
 
 
 class Prediction(widgets.VBox):
-    """A question with a few possible answers, shown in an order that depends on the question alone.
+    """A question with a few possible answers, shown in an order that depends only on the question.
 
-    A guess is kept in a file beside the notebook (see `qviz.lessons.guesses`), and stands again after a restart.
+    A guess is kept in a file next to the notebook (see `qviz.lessons.guesses`), and restored after a restart.
 
     Parameters
     ----------
     question : str
     choices : list of str, or mapping of str to number
-        With numbers, the answer nearest to the truth is the right one.
+        With numbers, the choice nearest to the truth is right.
 
     Raises
     ------
@@ -83,7 +83,7 @@ class Prediction(widgets.VBox):
         self._take_up()
 
     def _take_up(self) -> None:
-        """Answer as the reader did before the kernel was started again."""
+        """Restore the guess of an earlier session."""
         try:
             before = guesses.earlier(self.question)
         except guesses.Unusable as problem:
@@ -93,7 +93,7 @@ class Prediction(widgets.VBox):
             self._accept(before)
 
     def commit(self, guess: str) -> None:
-        """Commit to one of the choices, as the button does; a later one replaces it.
+        """Commit to one of the choices, as the button does; a later guess replaces it.
 
         Raises
         ------
@@ -106,9 +106,9 @@ class Prediction(widgets.VBox):
         self._keep()
 
     def fold_output(self) -> None:
-        """Fold what the cell that calls this prints and shows from here on, until there is a guess.
+        """Fold the output of the calling cell from here on, until there is a guess.
 
-        Outside a notebook nothing is folded.
+        Outside a notebook, nothing is folded.
         """
         shell = kernel_shell()
         if shell is not None and self.guess is None:
@@ -122,26 +122,26 @@ class Prediction(widgets.VBox):
             listener.refresh()
 
     def _keep(self) -> None:
-        """Write the guess down for the end of the course."""
+        """Store the guess for the summary at the end of the course."""
         try:
             guesses.keep(guesses.Guess(guesses.page(), self.question, self.guess, self.truth))
         except guesses.Unusable as problem:
             self._say(f"Your guess: <strong>{html.escape(self.guess)}</strong>. {html.escape(str(problem))}")
 
     def reveal(self, truth, why: str = "") -> "Reveal":
-        """Return what shows the truth beside the guess, once there is one.
+        """Return a widget that shows the truth next to the guess, once there is one.
 
         Parameters
         ----------
-        truth : one of the choices, or a number where the choices have numbers
-            NaN says that it could not be measured on this machine.
+        truth : one of the choices, or a number if the choices have numbers
+            NaN means that it could not be measured on this machine.
         why : str
-            What to take from it, in a sentence or two.
+            The explanation, in a sentence or two.
 
         Raises
         ------
         ValueError
-            `truth` is neither a choice nor comparable with the choices' numbers.
+            `truth` is neither a choice nor a number that can be compared with the choices.
         """
         self.truth, digits = self._named(truth)
         reveal = Reveal(self, self.truth, digits, why)
@@ -151,11 +151,11 @@ class Prediction(widgets.VBox):
         return reveal
 
     def tell(self, listener: "Reveal | Record | Folded") -> None:
-        """Refresh this one too, each time the reader commits."""
+        """Register a listener, which is refreshed each time the reader commits."""
         self._listeners.append(listener)
 
     def _named(self, truth) -> tuple[str, str]:
-        """Return the choice that is right, and the truth in digits where it is a number."""
+        """Return the right choice, and the truth in digits if it is a number other than the choice's."""
         if truth in self.choices:
             return truth, ""
         if truth != truth:
@@ -182,7 +182,7 @@ class Prediction(widgets.VBox):
 
 
 class Reveal(widgets.HTML):
-    """The truth beside a guess; made by `Prediction.reveal`."""
+    """The truth next to a guess; returned by `Prediction.reveal`."""
 
     def __init__(self, prediction: Prediction, truth: str, digits: str, why: str):
         super().__init__()
@@ -191,7 +191,7 @@ class Reveal(widgets.HTML):
 
     @property
     def right(self) -> bool:
-        """Whether the reader guessed the truth."""
+        """Whether the guess is right."""
         return self._prediction.guess == self.truth
 
     def refresh(self) -> None:
@@ -216,7 +216,7 @@ class Reveal(widgets.HTML):
 
 
 class Record(widgets.HTML):
-    """Every guess beside the truth, as far as both are known; made by `record`."""
+    """A table of guesses and answers, as far as both are known; returned by `record`."""
 
     def __init__(self, predictions: Sequence[Prediction]):
         super().__init__()
@@ -231,7 +231,7 @@ class Record(widgets.HTML):
         return [(p.question, p.guess or NOT_YET, p.truth if p.guess else "") for p in self._predictions]
 
     def refresh(self) -> None:
-        """Show the guesses as they are."""
+        """Show the current guesses."""
         head = "".join(
             f"<th style='text-align:left;padding:2px 10px;white-space:nowrap' scope='col'>{text}</th>" for text in HEAD
         )
@@ -255,19 +255,19 @@ class Record(widgets.HTML):
 
 
 def shuffled(choices: Iterable[str], seed: str) -> list[str]:
-    """Return choices in an order that the seed alone decides, so that the right one may stand anywhere.
+    """Shuffle choices in an order that depends only on the seed, so that the position of the right one says nothing.
 
     Examples
     --------
     >>> shuffled(["a", "b", "c"], seed="How many?")
     ['c', 'a', 'b']
     """
-    draw = random.Random(seed)  # its random() is the same in every release of Python; its shuffle need not be
+    draw = random.Random(seed)  # Python guarantees the sequence of random() across releases, but not that of shuffle()
     return sorted(choices, key=lambda _: draw.random())
 
 
 def record(*predictions: Prediction) -> Record:
-    """Return what shows all guesses of a page next to the answers.
+    """Return a table of all guesses of a page and their answers.
 
     Examples
     --------

@@ -1,6 +1,6 @@
-"""Nine common beliefs about quantization: each is asked about twice, with different numbers.
+"""Nine common misconceptions about quantization, each with two questions that differ in their numbers.
 
-Which answer is right is computed by qviz, not written down: each question has a `truth`, called without arguments.
+The right answer is computed by qviz, not stored: each question has a function `truth` without arguments.
 """
 
 from collections.abc import Callable
@@ -19,11 +19,11 @@ class Question:
 
     Attributes
     ----------
-    about : str: what it is about, the same before and after the course
+    about : str: the topic, the same before and after the course
     text : str
     choices : tuple of str
     truth : function that returns the index of the right choice
-    page : str: the title of the page that shows it
+    page : str: the title of the page that explains it
     """
 
     about: str
@@ -45,55 +45,55 @@ def nearest(value: float, *numbers: float) -> int:
 
 
 def error_ratio(more: int, fewer: int) -> float:
-    """Return how many times as large the mean squared error is with fewer bits, on evenly spread values."""
+    """Return the factor by which the mean squared error grows with fewer bits, on uniformly spaced values."""
     x = np.linspace(-1, 1, 20_001)
     many, few = (mse(x, fake_quantize(x, calibrate(x, "min-max", IntFormat(bits)))) for bits in (more, fewer))
     return few / many
 
 
 def zero_after(lo: float, hi: float) -> float:
-    """Return what 0.0 becomes when the range from lo to hi is asked for, in 8 bits."""
+    """Return the quantized value of 0.0 for a requested range from lo to hi, with 8 bits."""
     return float(fake_quantize(0.0, choose_qparams(lo, hi, UINT8)))
 
 
 def clipping_pays(bits: int) -> bool:
-    """Return whether keeping less than everything gives a smaller error, on bell-shaped values."""
+    """Return whether clipping reduces the error on normally distributed values."""
     x = np.random.default_rng(0).standard_normal(20_000)
     all_kept, best = (mse(x, fake_quantize(x, calibrate(x, m, IntFormat(bits)))) for m in ("min-max", "mse"))
     return best < all_kept
 
 
 def codes_from_zero_up(bits: int) -> int:
-    """Return how many codes of the symmetric scheme values from 0 to 1 use."""
+    """Return how many codes values from 0 to 1 use in the symmetric scheme."""
     x = np.linspace(0, 1, 10_001)
     return np.unique(quantize(x, calibrate(x, "min-max", IntFormat(bits), "symmetric"))).size
 
 
 def percent_of_scales(channels: int, inputs: int) -> float:
-    """Return the bytes of a float32 scale for each channel, in percent of the bytes of int8 weights."""
+    """Return the bytes of float32 scales, one per channel, in percent of the bytes of the int8 weights."""
     scales = calibrate(np.ones((channels, inputs)), "min-max", INT8, "symmetric", PerChannel(0)).scale
     return 100 * scales.size * 4 / (channels * inputs)
 
 
 def bytes_of_codes(bits: int) -> int:
-    """Return how many bytes NumPy, or PyTorch, stores for a code of 2 to 8 bits."""
+    """Return the bytes in which NumPy and PyTorch store a code of 2 to 8 bits."""
     return quantize(0.5, choose_qparams(-1, 1, IntFormat(bits))).itemsize
 
 
 def bias_step(bits: int) -> float:
-    """Return the step of a bias up to 1, in steps of the sum of int8 weights and uint8 activations up to 1."""
+    """Return the step of a bias up to 1, in units of scale_x * scale_w for int8 weights and uint8 inputs up to 1."""
     step_of_sum = float(choose_qparams(-1, 1, INT8, "symmetric").scale * choose_qparams(0, 1, UINT8).scale)
     return float(choose_qparams(-1, 1, IntFormat(bits), "symmetric").scale) / step_of_sum
 
 
 def moved_by_rounding(distance: float) -> float:
-    """Return how much a rounded value changes when the value moves by a small distance."""
+    """Return the change of a rounded value when the value changes by a small distance."""
     return float(np.rint(0.3 + distance) - np.rint(0.3))
 
 
 @cache
 def accuracy_at(bits: int) -> float:
-    """Return the share of digits that the network of the course names right with weights of some bits, in percent."""
+    """Return the accuracy of the digits network, in percent, with weights quantized to `bits`."""
     weights = dict(cnn_weights())
     for name, x in weights.items():
         if name.endswith("weight"):
@@ -104,7 +104,7 @@ def accuracy_at(bits: int) -> float:
 def pair(about: str, page: str, choices: tuple, before: tuple, after: tuple) -> tuple[Question, Question]:
     """Return a question before the course and one after it.
 
-    Each of the two gives its text, its truth and, where they are others, its choices.
+    `before` and `after` hold a text, a truth and, if they differ from `choices`, their own choices.
     """
     asked = ((text, truth, (*own, choices)[0]) for text, truth, *own in (before, after))
     first, second = (Question(about, text, answers, truth, page) for text, truth, answers in asked)

@@ -1,4 +1,4 @@
-"""A few questions before the course, and the same ideas again after it; scored on the reader's own machine."""
+"""A short quiz before the course, and one on the same topics after it; scored on the reader's own machine."""
 
 import html
 from collections.abc import Sequence
@@ -17,16 +17,16 @@ NO_ANSWER = "choose"
 
 
 class Quiz(widgets.VBox):
-    """Questions with a list of answers each, and one button that scores them.
+    """Questions with a drop-down list of answers each, and a button that scores them.
 
-    Scored answers are kept like other guesses (see `qviz.lessons.guesses`). Before it is scored it says nothing about
-    what is right; afterwards it names the page for each answer that was not.
+    Scored answers are kept like all guesses (see `qviz.lessons.guesses`). The quiz gives no feedback before it is
+    scored; afterwards it names the page that explains each wrong answer.
 
     Parameters
     ----------
     questions : sequence of Question
     name : str
-        Under which its answers are kept.
+        Name under which the answers are kept.
 
     Examples
     --------
@@ -63,7 +63,7 @@ class Quiz(widgets.VBox):
         Raises
         ------
         ValueError
-            `choice` is none of the question's.
+            `choice` is not one of the question's choices.
         """
         choices = self.questions[index].choices
         if choice not in choices:
@@ -71,12 +71,12 @@ class Quiz(widgets.VBox):
         self._lists[index].value = choice
 
     def score(self) -> None:
-        """Say how many answers are right, and where to read about the others."""
+        """Show how many answers are right, and which pages explain the wrong ones."""
         self._scored = True
         self._say(self._keep())
 
     def _keep(self) -> str:
-        """Write the answers down for the end of the course; return why not, where that fails."""
+        """Store the answers for the summary at the end of the course; return an error message if that fails."""
         try:
             for question, box in zip(self.questions, self._lists, strict=True):
                 if box.value != NO_ANSWER:
@@ -88,7 +88,7 @@ class Quiz(widgets.VBox):
 
     @property
     def right(self) -> list[bool]:
-        """Whether each answer is right; one that was not given is not."""
+        """Whether each answer is right; a missing answer counts as wrong."""
         return [
             box.value == question.choices[question.truth()]
             for box, question in zip(self._lists, self.questions, strict=True)
@@ -118,10 +118,10 @@ class Quiz(widgets.VBox):
 
 
 def before_the_course() -> Quiz:
-    """Return the questions to begin with."""
+    """Return the quiz for the start of the course."""
     return Quiz(BEFORE, "questions before the course")
 
 
 def after_the_course() -> Quiz:
-    """Return the same ideas with other numbers."""
+    """Return the quiz for the end of the course: the same topics with different numbers."""
     return Quiz(AFTER, "questions after the course")

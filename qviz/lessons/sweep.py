@@ -1,4 +1,4 @@
-"""Sweeps: one function on many settings, on all cores; an interrupt keeps what is done."""
+"""Sweeps: one function on many settings, on all cores; an interrupt keeps the results so far."""
 
 import warnings
 from collections.abc import Callable, Iterable
@@ -17,8 +17,8 @@ class Sweep:
 
     Attributes
     ----------
-    settings : list: all that were asked for
-    results : list: one for each setting, in their order; after an interrupt, those of the first settings only
+    settings : list: all settings
+    results : list: one per setting, in order; after an interrupt, only those of the first settings
     """
 
     settings: list
@@ -26,7 +26,7 @@ class Sweep:
 
     @property
     def stopped(self) -> bool:
-        """Whether it ended before its last setting."""
+        """Whether the sweep ended before its last setting."""
         return len(self.results) < len(self.settings)
 
     def __repr__(self) -> str:
@@ -39,11 +39,11 @@ def sweep(
 ) -> Sweep:
     """Call a function on each setting, on several cores at once.
 
-    The results are the same to the last bit, and in the order of the settings, for any number of workers: each setting
-    is computed with one thread of BLAS and OpenMP. A function that draws random numbers must take its seed from its
-    setting.
+    The results are in the order of the settings, and the same to the last bit for any number of workers, because each
+    setting is computed with one thread of BLAS and OpenMP. A function that draws random numbers must take its seed from
+    the setting.
 
-    joblib runs it, in processes of its own. To run the same call on a Dask cluster, connect to it and name it::
+    joblib runs the function in separate processes. To run the same call on a Dask cluster, connect to it first::
 
         import dask.distributed, joblib
         with dask.distributed.Client("tcp://scheduler:8786"), joblib.parallel_config("dask"):
@@ -54,27 +54,27 @@ def sweep(
     Parameters
     ----------
     function : callable of one setting
-        To reach another process it must be importable: a function of a module, or a `functools.partial` of one.
+        It must be importable in other processes: a function of a module, or a `functools.partial` of one.
     settings : iterable
     workers : int or None
-        How many at a time, at least 1; None for all cores. With 1 everything runs here, in a plain loop. A Dask cluster
-        uses all of its own.
+        Number of processes, at least 1; None for all cores. With 1, everything runs in this process, in a plain loop. A
+        Dask cluster uses all of its workers.
     progress : bool
         Show a progress bar.
 
     Returns
     -------
     Sweep
-        An interrupt from the keyboard, or the stop button of a notebook, ends the sweep and keeps what is done.
+        A keyboard interrupt, or the stop button of a notebook, ends the sweep and keeps the results so far.
 
     Raises
     ------
     TypeError, ValueError
-        `workers` is not a whole number of at least 1.
+        `workers` is not an integer of at least 1.
     ImportError
         joblib, threadpoolctl or tqdm is missing.
     Exception
-        Whatever the function raises, at the first setting where it does.
+        The first error that the function raises.
 
     Examples
     --------
@@ -96,7 +96,7 @@ def sweep(
                 many(map(joblib.delayed(call), settings)) if workers != 1 else (call(s) for s in settings)
             ) as found,
         ):
-            warnings.filterwarnings("ignore", r"\d+ tasks", UserWarning)  # were cancelled, by an interrupt
+            warnings.filterwarnings("ignore", r"\d+ tasks", UserWarning)  # "... were cancelled", after an interrupt
             for result in found:
                 results.append(result)
                 bar.update()
@@ -107,7 +107,7 @@ def sweep(
 
 
 def _with_one_thread(function, setting):
-    """Call it while BLAS has one thread: with several, the last bits of its sums depend on how many."""
+    """Call the function with one BLAS thread, because the last bits of sums depend on the number of threads."""
     with _libraries()[1](1):
         return function(setting)
 

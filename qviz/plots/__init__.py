@@ -1,29 +1,29 @@
-"""Pictures, one idea a file.
+"""Pictures: one kind of panel per file.
 
 * style: the colours, by role
-* panel: what every picture has in common
-* canvas: several pictures in one figure, painted fast; a static Picture
-* histogram, error: what they say
-* number_line, staircase: where one value goes
+* panel: the base class of all panels
+* canvas: several panels in one figure, painted fast; a static Picture
+* histogram, error: histograms of values and of errors
+* number_line, staircase: the quantized value of each input
 * number_formats: levels, errors and bits of every format; float_bits: the bits of one small float
-* straight_through: the slope taken for the staircase, and the way of one weight
+* straight_through: the slope of the straight-through estimator, and one weight under gradient descent
 * image: a photograph at b bits
-* channels: the ranges that channels need, and those they get
+* channels: the range of each channel, and the range its scale covers
 * training, accuracy_by_bits: accuracy by epoch, and against bits
-* ranges, calibrators: which range each method keeps, and what that costs
+* ranges, calibrators: the range that each calibrator keeps, and its error
 * bars: a few numbers side by side, such as accuracies or decibels
-* saturation: sums that do not fit 16 bits
+* saturation: sums that overflow 16 bits
 * remedies: accuracy after each of several remedies, with its interval
-* ablation: what is left in each layer, and of each combination of three switches
-* bias_shift: what an error is on average, and how far it spreads
+* ablation: SQNR of each layer, and accuracy of each combination of three switches
+* bias_shift: mean and spread of the error of each output
 * accumulator, dot_product_terms, requantize: a sum of products in integers, and the code it becomes
-* stacked_bars: what something consists of, in per cent of float32
-* roofline: how many times as fast, and what stands in the way
-* margins: how far answers are from changing; misread: which digits have changed
-* pareto: bytes and time against accuracy, and what nothing beats on both sides
-* latency_bubbles: size, accuracy and latency of what was measured
-* method_matrix: ways and questions, and what each way loses
-* small_numbers, moving_text: small numbers and moving words, drawn fast
+* stacked_bars: parts of a total, in per cent of float32
+* roofline: speed-up of int8, and the limit set by memory, arithmetic and calls
+* margins: margins of the predictions; misread: the digits whose prediction is wrong
+* pareto: bytes and time against accuracy, with the Pareto front
+* latency_bubbles: size, accuracy and latency of measured networks
+* method_matrix: methods against questions, and the loss of each method
+* small_numbers, moving_text: numbers and text that change, drawn fast
 
 A lesson draws a static picture with one call; an explorer keeps the same panels on a Canvas and updates them.
 """

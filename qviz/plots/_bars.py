@@ -1,4 +1,4 @@
-"""Bars of all rows drawn as one shape: hatching six of them costs six times as much."""
+"""Horizontal bars of all rows as one patch, because hatching six patches takes six times as long as hatching one."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,12 +9,12 @@ NOTHING = Path(np.zeros((1, 2)))
 
 
 def bars(ax: Axes, **look) -> PathPatch:
-    """Create the shape, empty."""
+    """Add an empty patch for the bars."""
     return ax.add_patch(PathPatch(NOTHING, linewidth=1, **look))
 
 
 def rectangles(left: np.ndarray, right: np.ndarray, least: float) -> Path:
-    """Return a bar a row, from (rows,) `left` to `right`, as one path; a bar no longer than `least` leaves no line."""
+    """Return one path with a bar per row, from (rows,) `left` to `right`; bars no longer than `least` are left out."""
     rows = np.flatnonzero(right - left > least)
     left, right, top, bottom = left[rows], right[rows], rows - 0.31, rows + 0.31
     corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]]).transpose(2, 0, 1)

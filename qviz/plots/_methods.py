@@ -1,4 +1,4 @@
-"""Named rows, always in the same order, with a star and bold letters at one; a row a calibrator, if not told else."""
+"""Named rows in a fixed order, by default one per calibrator, with the best one in bold and marked by a star."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,13 +15,13 @@ LABELS = [ROOM + name for name in NAMES]
 
 
 def name_rows(ax: Axes, names: tuple[str, ...] = NAMES) -> Words:
-    """Name the rows at the left, and return the words that will cover the name of the best one."""
+    """Label the rows at the left, and return the Words that `mark` puts over the label of the best one."""
     ax.set_yticks(range(len(names)), [ROOM + name for name in names])
     ax.tick_params(axis="y", length=0)
-    place, _, _ = ax.get_yaxis_text1_transform(3.5)  # where the names themselves stand
+    place, _, _ = ax.get_yaxis_text1_transform(3.5)  # the transform of the tick labels
     return Words(ax, place, FONT_SIZE - 1, bold=True, cover="none")
 
 
 def mark(best: Words, name: str, names: tuple[str, ...] = NAMES) -> None:
-    """Put the star at a name."""
+    """Mark the row of this name with the star."""
     best.say(f"\N{BLACK STAR} {name}", 0, names.index(name))

@@ -1,4 +1,4 @@
-"""Three switches: how much signal each layer keeps, and what all eight combinations come to."""
+"""The ablation: SQNR of each layer, and accuracy and size of all eight combinations of the switches."""
 
 from collections.abc import Sequence
 
@@ -12,19 +12,19 @@ from .style import ERROR, FLOAT, FONT_SIZE, QUANTIZED, Labels, dress, legend, lo
 
 MARKERS = {"weights": "^", "activations": "o", "biases": "s"}
 TICKS = range(0, 61, 12)
-BEYOND = 66.0  # dB: where all above 60 is drawn
-LEAST = 0.7  # images named wrong, where none is drawn
+BEYOND = 66.0  # dB: the height at which values above 60 are drawn
+LEAST = 0.7  # number of wrong images at which 0 is drawn, because the axis is logarithmic
 
 
 class LayerSqnrPanel(Panel):
-    """The SQNR of each layer's output as a bar, and a mark for each part alone, which tells where a loss comes from."""
+    """SQNR of each layer's output as a bar, with a mark for each part alone, which shows where the loss comes from."""
 
     def __init__(self, layers: Sequence[str], title: str = "Signal left in each layer"):
         super().__init__()
         self.title, self.layers = title, tuple(layers)
 
     def build(self, ax: Axes) -> None:
-        """Create a bar a layer, and three marks."""
+        """Create the bars and three sets of marks."""
         n = len(self.layers)
         dress(ax, Labels(self.title, "", "SQNR in dB"))
         self.bars = self.moving(ax.stairs(np.zeros(1), [0.0, 1.0], fill=True, color=QUANTIZED, label="this setting"))
@@ -39,7 +39,7 @@ class LayerSqnrPanel(Panel):
         legend(ax, loc="upper center", ncols=2)
 
     def update(self, this_db: Sequence[float], alone_db: Sequence[Sequence[float]]) -> None:
-        """Show (n layers,) decibels of this setting, and (3, n layers) of each part alone; infinite is "more"."""
+        """Show (n layers,) decibels of this setting, and (3, n layers) of each part alone; above 60 is "more"."""
         n = len(self.layers)
         heights = _drawn(this_db)
         edges = (np.arange(n)[:, None] + [-0.4, 0.4]).ravel()
@@ -52,12 +52,12 @@ class LayerSqnrPanel(Panel):
 
 
 class CombinationsPanel(Panel):
-    """How many images each combination of the switches names wrong, and how many if the losses just added up.
+    """Number of wrong images for each combination of the switches, and the number expected if the losses added up.
 
     Parameters
     ----------
     combinations : sequence of tuples of str
-        The parts that are on, in the order of the rows: none first, then each alone, then several, then all.
+        The parts that are on, in the order of the rows: none, each alone, pairs, all.
     """
 
     def __init__(self, combinations: Sequence[tuple[str, ...]], title: str = "All eight combinations"):
@@ -66,7 +66,7 @@ class CombinationsPanel(Panel):
         self.names = ["none", *map(", ".join, self.combinations[1:-1]), "all three"]
 
     def build(self, ax: Axes) -> None:
-        """Create a row a combination."""
+        """Create a row for each combination."""
         dress(ax, Labels(self.title, "wrong answers", ""))
         logarithmic(ax.xaxis)
         rows = len(self.names)
@@ -87,7 +87,7 @@ class CombinationsPanel(Panel):
         legend(ax, loc="upper left", ncols=3, columnspacing=1.0, handletextpad=0.4)
 
     def update(self, right: Sequence[int], images: int, size_bytes: Sequence[int], this: int) -> None:
-        """Show (8,) images named right, of how many, the bytes of each network, and which row is this setting."""
+        """Show (8,) correct images of `images`, the bytes of each network, and the row of this setting."""
         wrong, rows = images - np.asarray(right), np.arange(len(self.names))
         added = np.clip(if_added(wrong, self.combinations), LEAST, images)
         wrong = np.maximum(wrong, LEAST)
@@ -108,7 +108,7 @@ class CombinationsPanel(Panel):
 
 
 def if_added(wrong: np.ndarray, combinations: Sequence[tuple[str, ...]]) -> np.ndarray:
-    """Return how many images each combination would name wrong if what each part loses alone added up.
+    """Return the number of wrong images of each combination if the losses of the parts alone added up.
 
     Examples
     --------
@@ -120,6 +120,6 @@ def if_added(wrong: np.ndarray, combinations: Sequence[tuple[str, ...]]) -> np.n
 
 
 def _drawn(decibels: Sequence[float]) -> np.ndarray:
-    """Return where decibels are drawn: what is above 60 at one height, so that the axis stays."""
+    """Return the heights of decibels: everything above 60 at one height, so that the axis does not change."""
     decibels = np.asarray(decibels, np.float64)
     return np.where(decibels > TICKS[-1], BEYOND, np.maximum(decibels, 0))

@@ -1,4 +1,4 @@
-"""A sum of products as a walk: each product is a step, and the end is what the accumulator holds."""
+"""A sum of products as a walk: each product is a step, and the last point is the value of the accumulator."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -8,14 +8,14 @@ from .moving_text import Words
 from .panel import Panel
 from .style import FLOAT, FONT_SIZE, QUANTIZED, QUIET, Labels, dress, legend
 
-LABELS = 80  # points to the left of the axes, for the numbers
+LABELS = 80  # points of padding left of the axes, for the numbers
 
 
 class WalkPanel(Panel):
-    """The running sum over the inputs, with one product picked out, beside the walk before anything was changed.
+    """The running sum over the inputs, with one product highlighted, and the walk before any change for comparison.
 
-    Sums are drawn in units of the highest and lowest power of two that they need, and the numbers beside the axes are
-    moving words: so a change of size costs no new axes.
+    Sums are scaled by the powers of two that enclose them, and the numbers beside the axes are moving text, so the axes
+    never change and the background need not be drawn again.
     """
 
     def __init__(self, title: str = "The accumulator's walk"):
@@ -43,7 +43,7 @@ class WalkPanel(Panel):
         legend(ax, loc="lower right", bbox_to_anchor=(1, 0.99), ncols=4)
 
     def update(self, products: np.ndarray, before: np.ndarray, picked: int) -> None:
-        """Show whole `products` (n,) in the order they are added, those `before` a change, and one `picked`, 0..n-1."""
+        """Show integer `products` (n,) in the order of addition, those `before` a change, and highlight one of them."""
         n, walk, old = products.size, walked(products), walked(before)
         powers = powers_around(np.concatenate([walk, old]))
         heights = within(walk, powers)
@@ -67,7 +67,7 @@ class WalkPanel(Panel):
 
 
 def walked(products: np.ndarray) -> np.ndarray:
-    """Return the running sums (n + 1,) of (n,) products, from 0 on.
+    """Return the running sums (n + 1,) of (n,) products, starting with 0.
 
     Examples
     --------
@@ -78,7 +78,7 @@ def walked(products: np.ndarray) -> np.ndarray:
 
 
 def powers_around(values) -> tuple[int, int]:
-    """Return powers of two that no value exceeds, below and above zero; 0 for a side that is hardly needed.
+    """Return powers of two that bound the values below and above zero; 0 for a side with only small values.
 
     Examples
     --------
@@ -93,7 +93,7 @@ def powers_around(values) -> tuple[int, int]:
 
 
 def within(values: np.ndarray, powers: tuple[int, int]) -> np.ndarray:
-    """Return where values lie between 0, the lower end of a picture, and 1, with some room at both.
+    """Map values to heights between 0 and 1, with a margin at both ends.
 
     Examples
     --------
@@ -105,7 +105,7 @@ def within(values: np.ndarray, powers: tuple[int, int]) -> np.ndarray:
 
 
 def written(value: int) -> str:
-    """Return a whole number with a comma at thousands, and a true minus sign.
+    """Format an integer with thousands separators and a real minus sign.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Accuracy against bits: what each way of quantizing keeps."""
+"""Accuracy against bits, for several methods."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,7 +13,7 @@ from .canvas import Picture, draw
 from .panel import Panel
 from .style import FLOAT, QUANTIZED, ROUNDED, Labels, dress, legend
 
-LOOKS = (  # one way each, in order
+LOOKS = (  # one per method, in order
     {"color": ROUNDED, "marker": "s", "linestyle": "--"},
     {"color": QUANTIZED, "marker": "o", "linestyle": "-"},
     {"color": FLOAT, "marker": "^", "linestyle": "-."},
@@ -21,15 +21,15 @@ LOOKS = (  # one way each, in order
 
 
 class AccuracyByBitsPanel(Panel):
-    """For each way of quantizing a line over the bits; where there are several runs, each is a mark of its own.
+    """One line per method over the bits; if there are several runs, each has its own mark.
 
     Parameters
     ----------
-    ways : names, at most 3
+    ways : names of methods, at most 3
     least : float
-        Where the axis begins, 0 to 1; it is linear.
+        Lower end of the linear axis, 0 to 1.
     images : int or None
-        On how many each accuracy was measured: thin lines up and down show the 95 % interval. None shows none.
+        Number of images behind each accuracy; thin vertical lines show the 95 % interval. None shows no intervals.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class AccuracyByBitsPanel(Panel):
         self.ways, self.title, self.least, self.images = tuple(ways), title, least, images
 
     def build(self, ax: Axes) -> None:
-        """Create a line for each way, and the float network's."""
+        """Create a line for each method, and one for the float network."""
         dress(ax, Labels(self.title, "bits of weights (W) and activations (A)", "right, in %"))
         ax.set_ylim(self.least - 0.02, 1.01)
         ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=None))
@@ -66,7 +66,7 @@ class AccuracyByBitsPanel(Panel):
         legend(ax, loc="lower left", handlelength=3)
 
     def update(self, names: Sequence[str], found: Mapping[str, np.ndarray], float_accuracy: float) -> None:
-        """Show accuracies, 0 to 1: for each way (names, runs) of them, under the names of the bits."""
+        """Show accuracies, 0 to 1, as (names, runs) for each method, over the names of the bits."""
         x = np.arange(len(names))
         self.ax.set_xticks(x, names)
         self.ax.set_xlim(-0.4, len(names) - 0.6)
@@ -92,16 +92,16 @@ def accuracy_by_bits(
     images: int | None = None,
     size=(900, 400),
 ) -> Picture:
-    """Draw the accuracy of each way of quantizing against the bits, on a linear axis.
+    """Draw the accuracy of each method against the bits, on a linear axis.
 
     Parameters
     ----------
-    names : such as W4A8
-    found : mapping of each way, at most 3, to its accuracies, 0 to 1, (names,) or (names, runs)
+    names : sequence of str, such as "W4A8"
+    found : mapping of at most 3 methods to accuracies, 0 to 1, (names,) or (names, runs)
         The line goes through the median of the runs; each run is a mark.
     float_accuracy : float, 0 to 1
     images : int or None
-        On how many images each accuracy was measured, for 95 % intervals around the medians; None for none.
+        Number of images behind each accuracy, for 95 % intervals around the medians; None for no intervals.
     size : (width, height) in pixels
 
     Examples

@@ -1,4 +1,4 @@
-"""A few numbers as bars, one below the other, each with its name and its digits."""
+"""A few numbers as horizontal bars, each with its name and value."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,21 +13,21 @@ from .moving_text import Words
 from .panel import Panel
 from .style import CLIPPED, FLOAT, FONT_SIZE, QUANTIZED, QUIET, Labels, dress
 
-DIGITS_WIDTH = 0.24  # of the axis: room for a column of digits behind it
+DIGITS_WIDTH = 0.24  # share of the axis reserved for the values at the right
 
 
 class BarsPanel(Panel):
-    """A bar a name; the first one is float32, what the others are compared with.
+    """One bar per name; the first is float32, the reference for all others.
 
     Parameters
     ----------
     title, unit : str
     names : tuple of str
-        Of the rows, from the top.
+        Names of the rows, from the top.
     digits, scale : str
-        How a number is written behind its bar, and below the axis, as in "{:.1%}".
+        Format of the values at the bars and of the tick labels, such as "{:.1%}".
     most : float or None
-        Where the axis ends; None is at the float32 bar.
+        Upper end of the axis; None is the end of the float32 bar.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class BarsPanel(Panel):
         self.digits, self.scale, self.most = digits, scale, most
 
     def build(self, ax: Axes) -> None:
-        """Create the bars, their digits, and a line where float32 ends."""
+        """Create the bars, their values, and a line at the end of the float32 bar."""
         dress(ax, Labels(self.title, self.unit, ""))
         rows = np.arange(len(self.names))
         ax.set_yticks(rows, self.names)
@@ -76,12 +76,12 @@ class BarsPanel(Panel):
 
 
 class LayersPanel(Panel):
-    """How much signal is left in each layer, in decibels: of its weights, and of what it gives out.
+    """SQNR of each layer in decibels, for its weights and for its outputs.
 
     Parameters
     ----------
     names : tuple of str
-        Of the layers, in the order they run.
+        Names of the layers, in the order they run.
     """
 
     TOP = 60.0
@@ -91,7 +91,7 @@ class LayersPanel(Panel):
         self.title, self.names = title, names
 
     def build(self, ax: Axes) -> None:
-        """Create two bars a layer."""
+        """Create two bars per layer."""
         dress(ax, Labels(self.title, "", "SQNR in dB"))
         ax.set_xticks(np.arange(len(self.names)), self.names)
         ax.tick_params(axis="x", length=0)
@@ -107,7 +107,7 @@ class LayersPanel(Panel):
         ax.legend(fontsize=FONT_SIZE - 2, framealpha=0.85, borderpad=0.3, loc="upper right", ncols=2)
 
     def update(self, weights_db: np.ndarray, outputs_db: np.ndarray) -> None:
-        """Show (layers,) decibels each; NaN has no bar, what is infinite reaches the top."""
+        """Show (layers,) decibels each; NaN has no bar, and infinity reaches the top."""
         slots = np.arange(len(self.names))
         for name, decibels, left in (("weights", weights_db, -0.38), ("outputs", outputs_db, 0.02)):
             heights = np.clip(np.nan_to_num(decibels, nan=0.0, posinf=self.TOP, neginf=0.0), 0, self.TOP)
@@ -122,7 +122,7 @@ def _rows(lengths: np.ndarray, first: int) -> Path:
 
 
 def _boxes(left: np.ndarray, right: np.ndarray, bottom: np.ndarray, top: np.ndarray) -> Path:
-    """Return rectangles as one path; one of no area leaves no line."""
+    """Return rectangles as one path, without those of no area."""
     seen = np.flatnonzero((right > left) & (top > bottom))
     if not seen.size:
         return Path(np.zeros((1, 2)))
@@ -131,7 +131,7 @@ def _boxes(left: np.ndarray, right: np.ndarray, bottom: np.ndarray, top: np.ndar
 
 
 def compare_accuracies(accuracies: Mapping[str, float], title: str = "Right answers", size=(900, 320)) -> Picture:
-    """Draw accuracies as bars, one below the other, the first one that of the float network.
+    """Draw accuracies as horizontal bars; the first is that of the float network.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Shift and noise: what quantization does to each output of a network on average, and what it does now and then."""
+"""Mean and spread of the quantization error of each output of a network."""
 
 from collections.abc import Mapping
 
@@ -14,14 +14,14 @@ COLOURS = {"weights": FLOAT, "activations": ERROR, "biases": QUANTIZED}
 
 
 class ShiftPanel(Panel):
-    """For each output the mean of its error as a mark, and its standard deviation as a line up and down."""
+    """For each output, the mean error as a mark and its standard deviation as a vertical line."""
 
     def __init__(self, title: str = "Error of each output: its mean, and how far it spreads"):
         super().__init__()
         self.title = title
 
     def build(self, ax: Axes) -> None:
-        """Create lines and marks for three parts of a network."""
+        """Create lines and marks for weights, activations and biases."""
         dress(ax, Labels(self.title, "output", "quantized minus float"))
         ax.axhline(0, color=QUIET, linewidth=0.8, zorder=0)
         self.spreads, self.means = {}, {}
@@ -46,7 +46,7 @@ class ShiftPanel(Panel):
 
 
 def shifts(errors: Mapping[str, np.ndarray], size=(900, 340)) -> Picture:
-    """Draw how far the outputs of a network move on average, and how far they spread, for each part alone.
+    """Draw the mean and the spread of the error of each output, with each part quantized alone.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Calibrators side by side: what the range that each keeps costs."""
+"""Calibrators compared by the error of the range that each one chooses."""
 
 from collections.abc import Mapping
 
@@ -16,18 +16,18 @@ from .panel import Panel
 from .ranges import RangesPanel
 from .style import CLIPPED, FONT_SIZE, QUIET, ROUNDED, Labels, dress, legend
 
-WIDEST = 5.0  # times the least error: longer bars are cut, and say how long they are
+WIDEST = 5.0  # times the smallest error; longer bars are cut off and labelled with their length
 
 
 class CalibratorPanel(Panel):
-    """The error of each method as a bar, rounding and clipping end to end, in multiples of the least."""
+    """The error of each calibrator as a stacked bar of rounding and clipping, in multiples of the smallest error."""
 
     def __init__(self, title: str = "Mean squared error"):
         super().__init__()
         self.title = title
 
     def build(self, ax: Axes) -> None:
-        """Create two bars a method, and the words for those too long to show."""
+        """Create two bars per calibrator, and the labels of bars that are cut off."""
         dress(ax, Labels(self.title, "times the least mean squared error", ""))
         self.rounding = self.moving(bars(ax, facecolor=ROUNDED, edgecolor="black", label="rounding"))
         self.clipping = self.moving(bars(ax, facecolor="white", edgecolor=CLIPPED, hatch="////", label="clipping"))
@@ -41,7 +41,7 @@ class CalibratorPanel(Panel):
         legend(ax, loc="upper right", ncols=2, columnspacing=1.0)
 
     def update(self, found: Mapping[str, CalibrationResult]) -> None:
-        """Show the outcome of each method, one for each name in CALIBRATORS."""
+        """Show the result of each calibrator in CALIBRATORS."""
         parts = [found[name].parts for name in NAMES]
         unit = min((p.total for p in parts if p.total > 0), default=1.0)
         rounding = np.array([p.rounding / unit for p in parts])
@@ -66,7 +66,7 @@ def _short(ratio: float) -> str:
 
 
 def compare_calibrators(x, fmt: IntFormat = INT8, scheme: str = "affine", size=(940, 400)) -> Picture:
-    """Draw what each method in CALIBRATORS keeps of a tensor, and what that costs.
+    """Draw the range that each calibrator in CALIBRATORS chooses for a tensor, and its error.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def compare_calibrators(x, fmt: IntFormat = INT8, scheme: str = "affine", size=(
     Raises
     ------
     ValueError
-        `x` is empty or not finite, or the scheme does not go with the format.
+        `x` is empty or not finite, or the format does not support the scheme.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Figure to PNG, fast: the still part of a figure is kept, and only what moves is drawn again."""
+"""Figure to PNG, fast: the static background is cached, and only the artists that move are drawn again."""
 
 import base64
 import struct
@@ -29,9 +29,9 @@ class Canvas:
     ----------
     panels : mapping of name to Panel
     layout : list of lists of names, or None
-        Rows of columns, as in `matplotlib.figure.Figure.subplot_mosaic`; None puts all side by side.
+        Rows of columns, as in `matplotlib.figure.Figure.subplot_mosaic`; None puts all panels side by side.
     size : (width, height) in pixels
-    width_ratios, height_ratios : of the columns and rows of the layout
+    width_ratios, height_ratios : relative sizes of the columns and rows of the layout
 
     Examples
     --------
@@ -63,12 +63,12 @@ class Canvas:
                 panel.attach(axes[name])
 
     def stack(self, width: int) -> None:
-        """Lay the panels in one column, for a narrow screen; to be called before the first `update`.
+        """Arrange the panels in one column for a narrow screen; call this before the first `update`.
 
         Parameters
         ----------
         width : pixels
-            Letters keep their size, so a picture that was made for a desk becomes legible on a phone.
+            Text keeps its size, so a picture designed for a large screen is legible on a phone.
 
         Examples
         --------
@@ -78,7 +78,7 @@ class Canvas:
         >>> canvas.size
         (420, 480)
         """
-        tallest, least = 260, 480  # of one panel; of all
+        tallest, least = 260, 480  # pixels: of one panel, of all together
         height = min(tallest * len(self.panels), max(least, 200 * len(self.panels)))
         self.size = width, height
         with _PAINTING:
@@ -96,7 +96,7 @@ class Canvas:
                 self.panels[name].update(*arguments)
 
     def png(self, dots: int = 1) -> bytes:
-        """Paint, and return the picture as a PNG file, with so many dots a pixel of `size` in each direction."""
+        """Paint the figure and return it as a PNG file, with `dots` device pixels per pixel of `size` and direction."""
         with _PAINTING:
             if self.figure.dpi != DPI * dots:
                 self.figure.set_dpi(DPI * dots)
@@ -105,7 +105,7 @@ class Canvas:
 
     @property
     def description(self) -> str:
-        """What the picture says, in words, one line a panel."""
+        """The content of the picture in words, one line per panel."""
         return "\n".join(panel.description for panel in self.panels.values() if panel.description)
 
     def _paint(self) -> np.ndarray:
@@ -121,10 +121,10 @@ class Canvas:
         return np.asarray(self._agg.buffer_rgba())
 
     def _capture_background(self) -> None:
-        self._agg.draw()  # leaves out the animated artists
+        self._agg.draw()  # skips the animated artists
         room = [panel.label_width() for panel in self.panels.values()]
         if any(new > old for new, old in zip(room, self._room, strict=True)):
-            # Solving the layout takes as long as all the drawing, so it waits until labels need more room.
+            # Solving the layout takes as long as all the drawing, so do it only when labels need more room.
             self.figure.set_layout_engine("constrained")
             self._agg.draw()
             self.figure.set_layout_engine("none")
@@ -133,11 +133,11 @@ class Canvas:
 
 
 class Picture:
-    """A finished picture for a notebook: PNG, and the same in words for those who cannot see it.
+    """A finished picture for a notebook: a PNG, and a description in words for readers who cannot see it.
 
     Parameters
     ----------
-    canvas : Canvas, updated
+    canvas : Canvas that has been updated
     """
 
     def __init__(self, canvas: Canvas):
@@ -159,7 +159,7 @@ class Picture:
 
 
 def draw(panels: Mapping[str, tuple], layout: list[list[str]] | None = None, size=(900, 350), **ratios) -> Picture:
-    """Draw panels once: a mapping of name to (panel, *arguments of its update)."""
+    """Draw panels once, given as a mapping of name to (panel, *arguments of its update)."""
     canvas = Canvas({name: panel for name, (panel, *_) in panels.items()}, layout, size, **ratios)
     canvas.update({name: tuple(arguments) for name, (_, *arguments) in panels.items()})
     return Picture(canvas)

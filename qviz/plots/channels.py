@@ -1,4 +1,4 @@
-"""Channels of a weight tensor: the range that each needs, and the range that its scale covers."""
+"""Channels of a weight tensor: the range of each, and the range that its scale covers."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,13 +10,13 @@ from .histogram import padded
 from .panel import Panel
 from .style import CLIPPED, FLOAT, QUANTIZED, QUIET, RANGE, Labels, dress, legend
 
-MOST = 64  # bars that are told apart from the last row
+MOST = 64  # bars that can be distinguished from the last row of a lecture room
 FEW_LEVELS = 16
 MOST_BARS = 512
 
 
 class ChannelPanel(Panel):
-    """For each channel or group: its values as a bar, the range of its scale as an outline, the levels at few bits."""
+    """For each channel or group: its range as a bar, the range of its scale as an outline, and the levels if few."""
 
     def __init__(self, title: str = "Range of each scale"):
         super().__init__()
@@ -24,7 +24,7 @@ class ChannelPanel(Panel):
         self._measured: np.ndarray | None = None
 
     def build(self, ax: Axes) -> None:
-        """Create levels, bars and outline."""
+        """Create the levels, bars and outline."""
         dress(ax, Labels(self.title, "channel", "weight"))
         self.levels = self.moving(*ax.plot([], [], color=QUANTIZED, linewidth=0.8, alpha=0.8, label="levels"))
         empty = np.zeros(1), [0.0, 1.0]
@@ -75,16 +75,16 @@ class ChannelPanel(Panel):
 
 
 def _first(qparams: QParams, n: int) -> QParams:
-    """Return the first n scales: a hundred thousand of 256 levels each would fill the memory."""
+    """Keep only the first n scales, because 100,000 scales with 256 levels each would fill the memory."""
     if qparams.scale.ndim == 0:
         return qparams
     return QParams(qparams.scale[:n], qparams.zero_point[:n], qparams.fmt, qparams.granularity)
 
 
 class SqnrPanel(Panel):
-    """How much signal is left in each output channel, in decibels: a bar each, the worst one hatched.
+    """SQNR of each output channel in decibels, one bar each, the worst one hatched.
 
-    Where there are more channels than dots, a bar is the worst of its neighbourhood.
+    If there are more channels than pixels, each bar shows the worst of several neighbouring channels.
     """
 
     def __init__(self, title: str = "Signal left in each channel"):
@@ -92,7 +92,7 @@ class SqnrPanel(Panel):
         self.title = title
 
     def build(self, ax: Axes) -> None:
-        """Create the bars, the worst one and the mark of the whole tensor."""
+        """Create the bars, the worst bar and the line for the whole tensor."""
         dress(ax, Labels(self.title, "channel", "SQNR in dB"))
         empty = np.zeros(1), [0.0, 1.0]
         self.bars = self.moving(ax.stairs(*empty, fill=True, color=QUANTIZED))
@@ -108,7 +108,7 @@ class SqnrPanel(Panel):
         legend(ax, loc="upper right", ncols=2)
 
     def update(self, channels_db: np.ndarray, whole_db: float) -> None:
-        """Show (n,) decibels, one for each channel, and those of the whole tensor; infinite reaches the top."""
+        """Show (n,) decibels, one per channel, and that of the whole tensor; infinity reaches the top."""
         worst, each = int(np.argmin(channels_db)), -(-channels_db.size // MOST_BARS)
         top, n = 36 if max(channels_db.max(), whole_db) < 28 else 60, -(-channels_db.size // each)
         self.ax.set_ylim(0, top)
@@ -144,7 +144,7 @@ def sqnr_of_channels(weights: np.ndarray, weights_hat: np.ndarray) -> np.ndarray
 
 
 def channels(weights, qparams: QParams, size=(900, 360)) -> Picture:
-    """Draw the range that each channel needs, the range its scale covers, and the signal that is left.
+    """Draw the range of each channel, the range its scale covers, and its SQNR.
 
     Parameters
     ----------

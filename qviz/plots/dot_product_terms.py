@@ -1,4 +1,4 @@
-"""The four terms of a sum of products, and its bias: what each adds."""
+"""The four terms of an integer dot product, and its bias, as a waterfall."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,13 +16,13 @@ TERMS = (
     "bias",
     "total",
 )
-WIDTH = 1.35  # of the picture, where the bars' part is 1 and the rest is for the numbers
+WIDTH = 1.35  # of the axis: the bars take 1, the rest is for the numbers
 
 
 class TermsPanel(Panel):
-    """Bars that begin where the one above ended, and the total at the bottom; each with its number.
+    """A bar for each term, starting where the previous one ends, with the total at the bottom; each with its number.
 
-    As in the walk, lengths are in units of a power of two, and the zero moves.
+    As in WalkPanel, lengths are scaled by powers of two, and the line at zero moves.
     """
 
     def __init__(self, title: str = "Four terms and the bias"):
@@ -48,7 +48,7 @@ class TermsPanel(Panel):
             self.moving(*words.artists)
 
     def update(self, terms) -> None:
-        """Show five whole numbers, in the order of the rows; the last row is their sum."""
+        """Show five integers, in the order of the rows; the last row is their sum."""
         terms = [int(term) for term in terms]
         ends = np.cumsum([0, *terms])
         powers, widths = powers_around(ends), [*terms, int(ends[-1])]

@@ -1,4 +1,4 @@
-"""Pictures of the error: how large it is, and how it falls into rounding and clipping."""
+"""Pictures of the quantization error: its size, and its split into rounding and clipping."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,7 +13,7 @@ from .style import CLIPPED, ERROR, QUANTIZED, RANGE, ROUNDED, Labels, dress, leg
 
 
 class ErrorHistogramPanel(Panel):
-    """How often each error occurs, in steps of the quantizer: rounding stays within half a step."""
+    """Histogram of the errors, in steps of the quantizer; rounding errors are at most half a step."""
 
     def __init__(self, title: str = "Error of each value"):
         super().__init__()
@@ -32,7 +32,7 @@ class ErrorHistogramPanel(Panel):
         legend(ax, loc="upper right")
 
     def update(self, x: np.ndarray, x_hat: np.ndarray, scale: float, counts: np.ndarray | None = None) -> None:
-        """Show the error of `x_hat` against `x`, one shape, for one `scale`; `counts`: how often each occurs."""
+        """Show the error of `x_hat` against `x`, of the same shape, for one `scale`; `counts` are optional weights."""
         with np.errstate(over="ignore"):  # a value may be any number of steps away
             steps = np.ravel(x_hat - x) / scale
         near = np.abs(steps) <= 1
@@ -45,7 +45,7 @@ class ErrorHistogramPanel(Panel):
 
 
 class ErrorBarPanel(Panel):
-    """The mean squared error as one bar, rounding and clipping end to end."""
+    """The mean squared error as one stacked bar of rounding and clipping."""
 
     def __init__(self, title: str = "Mean squared error"):
         super().__init__()
@@ -63,7 +63,7 @@ class ErrorBarPanel(Panel):
         legend(ax, loc="upper right")
 
     def update(self, parts: ErrorParts) -> None:
-        """Show the parts of an error."""
+        """Show the rounding and clipping parts of an error."""
         share = parts.rounding / parts.total if parts.total else 0.0
         self.rounding.set_width(share)
         self.clipping.set_x(share)
@@ -74,9 +74,9 @@ class ErrorBarPanel(Panel):
 
 
 class ErrorCurvePanel(Panel):
-    """Error against the clipping threshold: rounding rises, clipping falls, their sum has a lowest point.
+    """Error against the clipping threshold: rounding rises, clipping falls, and their sum has a minimum.
 
-    Both axes are logarithmic: with outliers the best threshold may be a hundredth of the largest value.
+    Both axes are logarithmic, because with outliers the best threshold may be a hundredth of the largest value.
     """
 
     def __init__(self, title: str = "Error against clipping threshold"):
@@ -102,9 +102,9 @@ class ErrorCurvePanel(Panel):
         legend(ax, loc="upper center", ncols=5, columnspacing=0.6, handlelength=1.4, handletextpad=0.3, markerscale=0.7)
 
     def update(self, thresholds, rounding, clipping, chosen: tuple[float, float], limits: tuple[float, float]) -> None:
-        """Show the curves over (n,) rising `thresholds`.
+        """Show the curves over (n,) ascending `thresholds`.
 
-        `chosen` are the threshold and the error of the choice; `limits` are those of the error axis.
+        `chosen` is the chosen threshold and its error; `limits` are those of the error axis.
         """
         total = rounding + clipping
         for line, y in ((self.rounding, rounding), (self.clipping, clipping), (self.total, total)):
@@ -124,7 +124,7 @@ class ErrorCurvePanel(Panel):
 
 
 def error_histogram(x, qparams: QParams, size=(700, 320)) -> Picture:
-    """Draw how often each error occurs.
+    """Draw a histogram of the quantization errors.
 
     Parameters
     ----------

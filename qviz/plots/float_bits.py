@@ -1,4 +1,4 @@
-"""The bits of one small float: sign, exponent and mantissa, and the value that they make."""
+"""The bits of one small float: sign, exponent and mantissa, and the value they encode."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,14 +16,14 @@ COLORS = {"sign": RANGE, "exponent": QUANTIZED, "mantissa": FLOAT}
 
 
 class FloatBitsPanel(Panel):
-    """The bits as boxes, coloured by field, with what each field means below."""
+    """The bits as boxes, coloured by field, with the value of each field below."""
 
     def __init__(self, title: str = "The bits"):
         super().__init__()
         self.title = title
 
     def build(self, ax: Axes) -> None:
-        """Create a box for each bit, its digit, and the words."""
+        """Create a box and a digit for each bit, and the labels."""
         dress(ax, Labels(self.title, "", ""))
         ax.set(xlim=(-0.1, MOST_BITS + 0.1), ylim=(-1.5, 1.25), xticks=[], yticks=[])
         ax.spines[["left", "bottom"]].set_visible(False)
@@ -38,13 +38,13 @@ class FloatBitsPanel(Panel):
             self.moving(*words.artists)
 
     def update(self, fmt: FloatFormat, code: int) -> None:
-        """Show a code of a format of at most 8 bits."""
+        """Show a code of a format with at most 8 bits."""
         parts, spare = fmt.fields(code), MOST_BITS - fmt.bits
         fields = ["sign"] + ["exponent"] * fmt.exponent_bits + ["mantissa"] * fmt.mantissa_bits
         bits = [int(bit) for bit in f"{code:0{fmt.bits}b}"]
         for i, box in enumerate(self.boxes):
             box.set_visible(i >= spare)
-            if i >= spare:  # a bit that is set is full of its field's colour, one that is not is pale
+            if i >= spare:  # a 1 has a strong colour, a 0 a pale one
                 box.set_facecolor(COLORS[fields[i - spare]])
                 box.set_alpha(0.55 if bits[i - spare] else 0.12)
         set_numbers(self.digits, bits, spare + np.arange(fmt.bits) + 0.5, 0.5)
@@ -64,7 +64,7 @@ class FloatBitsPanel(Panel):
 
 
 def formula(fmt: FloatFormat, code: int) -> str:
-    """Word how the fields of a code make its value.
+    """Return the formula by which the fields of a code give its value.
 
     Examples
     --------
@@ -84,7 +84,7 @@ def formula(fmt: FloatFormat, code: int) -> str:
 
 
 class FloatLinePanel(Panel):
-    """All values of a format on the real line, and the one that is chosen.
+    """All values of a format on the real line, with a mark at the chosen one.
 
     The axis is logarithmic away from zero, unless the format has at most two bits of exponent.
     """
@@ -104,7 +104,7 @@ class FloatLinePanel(Panel):
         self.mark = self.moving(*ax.plot([], [], "v", color=ROUNDED, markersize=12, markeredgecolor="black"))
 
     def update(self, fmt: FloatFormat, value: float) -> None:
-        """Show the values of a format, and a mark at one of them; none at NaN, at the end for infinity."""
+        """Show the values of a format, with a mark at `value`: at the end for infinity, no mark for NaN."""
         levels = np.unique(fmt.values[np.isfinite(fmt.values)]).astype(np.float64)
         if fmt is not self._fmt:
             self._fmt = fmt

@@ -1,4 +1,4 @@
-"""Histograms: a tensor before and after quantization, with the range that is kept."""
+"""Histograms of a tensor before and after quantization, with the range that is kept."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,7 +12,7 @@ from .style import CLIPPED, FLOAT, FONT_SIZE, QUANTIZED, RANGE, Labels, dress, l
 
 BINS = 160
 COUNTS = "number of values\n(tallest = 1)"  # shows the shape, whatever the size of the tensor
-LOWEST_SHARE = 1e-5  # of the tallest bar: one value in 100,000 is still seen
+LOWEST_SHARE = 1e-5  # of the tallest bar, so that one value in 100,000 is still visible
 
 
 def relative(counts: np.ndarray) -> np.ndarray:
@@ -20,26 +20,26 @@ def relative(counts: np.ndarray) -> np.ndarray:
     return counts / max(counts.max(initial=0), 1)
 
 
-# A rounded zero point moves the range by up to half a step: a sixth of its width at 2 bits. Its ends stay on the axis.
+# Rounding the zero point shifts the range by up to half a step, a sixth of its width at 2 bits; the axis leaves room.
 ROOM = 0.18
 
 
 def padded(lo: float, hi: float, share: float = 0.03) -> tuple[float, float]:
-    """Widen a range by a share of itself on both sides; a range of no width becomes one of width 1."""
+    """Widen a range by a share of its width on both sides; an empty range becomes one of width 1 or more."""
     if hi <= lo:
-        half = max(0.5, 1e-3 * abs(lo))  # less would be lost beside a large number
+        half = max(0.5, 1e-3 * abs(lo))  # a smaller width would vanish in rounding next to a large number
         return lo - half, hi + half
     margin = share * (hi - lo)
     return lo - margin, hi + margin
 
 
 class HistogramPanel(Panel):
-    """A tensor before quantization: how often each value occurs, and what the kept range cuts off.
+    """Histogram of a tensor before quantization, with the part that is clipped.
 
     Parameters
     ----------
     log : bool
-        Logarithmic heights, which show tails and outliers.
+        Use a logarithmic axis, which shows tails and outliers.
     """
 
     def __init__(self, title: str = "Before: float32", log: bool = False):
@@ -64,7 +64,7 @@ class HistogramPanel(Panel):
                 label="clipped",
             )
         )
-        # The lines end below the legend, which is part of the still background.
+        # The lines end below the legend, which is part of the background and would be drawn over.
         self.ends = [self.moving(ax.axvline(0, ymax=0.8, color=RANGE, linestyle="--", linewidth=1.5)) for _ in range(2)]
         self.ends[0].set_label("range")
         if self.log:
@@ -75,9 +75,10 @@ class HistogramPanel(Panel):
     def update(self, x: np.ndarray, lo: float, hi: float, counts: np.ndarray | None = None, half: float = 0.0) -> None:
         """Show `x`, any shape, with the kept range [lo, hi], in the units of x.
 
-        `counts`: how often each occurs. `half` a step beyond an end, a value still rounds to it: it is not clipped.
+        `counts` is how often each value occurs. `half` is half a step: a value less than that beyond an end still
+        rounds to it, and does not count as clipped.
         """
-        if x is not self._counted:  # a read-only tensor that was counted is not counted again
+        if x is not self._counted:  # a read-only tensor is counted only once
             self._count(np.ravel(x), counts)
             self._counted = None if x.flags.writeable else x
         heights, edges = self._heights, self._edges
@@ -103,7 +104,7 @@ class HistogramPanel(Panel):
 
 
 class LevelsPanel(Panel):
-    """The same tensor after quantization: only the levels are left."""
+    """Histogram of the tensor after quantization: one bar per level."""
 
     def __init__(self, title: str = "After", log: bool = False):
         super().__init__()
@@ -140,15 +141,15 @@ class LevelsPanel(Panel):
 
 
 def binned(x: np.ndarray, left: float, right: float, bins: int = BINS, counts=None) -> tuple[np.ndarray, np.ndarray]:
-    """Count `x`, all within [left, right], on equal bins; several times as fast as np.histogram."""
+    """Count `x`, all within [left, right], in equal bins; several times as fast as np.histogram."""
     if not 1e-30 < right - left < 1e30:
-        x = x.astype(np.float64)  # float32 would overflow on the way
+        x = x.astype(np.float64)  # intermediate results would overflow float32
     codes = np.minimum(((x - left) * (bins / (right - left))).astype(np.int32), bins - 1)
     return np.bincount(codes, counts, minlength=bins), np.linspace(left, right, bins + 1)
 
 
 def kept(qparams: QParams, counts: np.ndarray | None = None) -> tuple:
-    """Return what a HistogramPanel is told after x: the range of per-tensor `qparams`, the counts, half a step.
+    """Return the arguments of `HistogramPanel.update` after x: lo and hi of per-tensor `qparams`, counts, half a step.
 
     Examples
     --------
@@ -167,7 +168,7 @@ def before_and_after(x, qparams: QParams, log: bool = False, size=(900, 420)) ->
     x : array of any shape, finite
     qparams : QParams, per tensor
     log : bool
-        Logarithmic heights.
+        Use a logarithmic axis.
     size : (width, height) in pixels
 
     Examples

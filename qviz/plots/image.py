@@ -1,4 +1,4 @@
-"""A photograph at b bits: the loss that everybody can see."""
+"""A photograph at b bits, where the quantization error is visible."""
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -10,16 +10,16 @@ from .canvas import Picture, draw
 from .panel import Panel
 from .style import TITLE_SIZE
 
-# The four bytes of each grey, red, green, blue and opaque, as one number: a picture is then a single look-up.
+# The four RGBA bytes of each grey as one uint32, so that converting an image is a single look-up.
 _COLOURS = np.repeat(np.arange(256, dtype=np.uint8), 4).reshape(256, 4)
 _COLOURS[:, 3] = 255
 _COLOURS = _COLOURS.view(np.uint32).ravel()
 
 
 class Pixels(Artist):
-    """A grey picture that fills its axes, each pixel a rectangle without smoothing.
+    """A greyscale image that fills its axes, without interpolation.
 
-    The same picture as `imshow` with interpolation "nearest", in a tenth of its 3.5 ms.
+    It draws the same pixels as `imshow` with interpolation "nearest", in a tenth of its 3.5 ms.
     """
 
     def __init__(self):
@@ -27,7 +27,7 @@ class Pixels(Artist):
         self.greys = np.zeros((1, 1), np.uint8)
 
     def draw(self, renderer) -> None:
-        """Copy the nearest pixel to each dot of the axes."""
+        """Copy the nearest image pixel to each screen pixel of the axes."""
         left, bottom, right, top = np.rint(self.axes.bbox.extents).astype(int)
         rows, columns = self.greys.shape
         across, down = nearest(columns, right - left), nearest(rows, top - bottom)[::-1]  # Agg counts from below
@@ -39,7 +39,7 @@ class Pixels(Artist):
 
 
 def nearest(pixels: int, dots: int) -> np.ndarray:
-    """Return, for each of `dots` along one side, the index of the pixel under its centre.
+    """Return, for each of `dots` screen pixels along one side, the index of the image pixel under its centre.
 
     Examples
     --------
@@ -50,13 +50,13 @@ def nearest(pixels: int, dots: int) -> np.ndarray:
 
 
 class ImagePanel(Panel):
-    """A grey picture; which values are black and white is said, not taken from its own least and greatest.
+    """A greyscale image; the values for black and white are arguments, not the image's own minimum and maximum.
 
     Parameters
     ----------
     title : str
     still : bool
-        The picture changes seldom; when it does, all is drawn anew.
+        Draw the image as part of the cached background, for an image that seldom changes.
     """
 
     def __init__(self, title: str = "Original", still: bool = False):
@@ -65,14 +65,14 @@ class ImagePanel(Panel):
         self._changes = 0
 
     def build(self, ax: Axes) -> None:
-        """Create the picture, black."""
+        """Create the image, black at first."""
         self._shape: tuple[int, ...] | None = None
         ax.set_title(self.title, fontsize=TITLE_SIZE, loc="left")
         ax.set_xticks([])
         ax.set_yticks([])
         ax.set_aspect("equal")
         for spine in ax.spines.values():
-            spine.set(zorder=-1, linewidth=2)  # its outer half frames the picture, moving or still
+            spine.set(zorder=-1, linewidth=2)  # the outer half of the line frames the image
         self.pixels = Pixels()
         ax.add_artist(self.pixels)
         if not self.still:
@@ -81,7 +81,7 @@ class ImagePanel(Panel):
     def update(self, values: np.ndarray, lo: float = 0.0, hi: float = 1.0) -> None:
         """Show (rows, columns) `values`; `lo` is black and `hi` is white."""
         rows, columns = values.shape
-        with np.errstate(over="ignore"):  # beyond white all is white
+        with np.errstate(over="ignore"):  # overflow is clipped to white
             greys = np.rint(np.clip((values - lo) * (255 / ((hi - lo) or 1)), 0, 255)).astype(np.uint8)
         if not np.array_equal(greys, self.pixels.greys):
             self.pixels.greys = greys
@@ -94,12 +94,12 @@ class ImagePanel(Panel):
         self.description = f"{self.title}: {rows} x {columns} pixels, {shades} different greys."
 
     def view(self) -> tuple:
-        """Return what the still part depends on: the picture too, where it is still."""
+        """Return what the background depends on, which includes the image if it is still."""
         return (*super().view(), self._changes if self.still else 0)
 
 
 def cropped(image: np.ndarray) -> np.ndarray:
-    """Cut out the middle, a third of the rows and of the columns: large enough to see single pixels.
+    """Cut out the middle third of the rows and columns, so that single pixels become visible.
 
     Examples
     --------
@@ -114,14 +114,14 @@ def cropped(image: np.ndarray) -> np.ndarray:
 
 
 def photograph_at(image, bits: int, zoom: bool = False, size=(900, 330)) -> Picture:
-    """Draw a grey picture beside what is left of it at some bits.
+    """Draw a greyscale image next to its quantized version.
 
     Parameters
     ----------
     image : (rows, columns) floats from 0 to 1
     bits : int, 2 to 16
     zoom : bool
-        Show the middle alone.
+        Show only the middle.
     size : (width, height) in pixels
 
     Examples

@@ -1,4 +1,4 @@
-"""Size, accuracy and latency of networks that were measured on one machine, all three in one picture."""
+"""Size, accuracy and latency of networks measured on one machine, as a bubble chart."""
 
 from collections.abc import Mapping
 
@@ -17,7 +17,7 @@ Measured = Mapping[str, tuple[float, float, float, int]]
 
 
 class LatencyBubblesPanel(Panel):
-    """Latency to the right, accuracy upright, bytes as an area; a line as wide as the middle half of the runs."""
+    """Latency on the x axis, accuracy on the y axis, bytes as area; a line spans the middle half of the runs."""
 
     def __init__(self, title: str = "Measured on this machine: better is up, to the left, and small"):
         super().__init__()
@@ -32,13 +32,13 @@ class LatencyBubblesPanel(Panel):
         look["arrowprops"] = {"arrowstyle": "-", "color": QUIET}
         self.names = [
             ax.annotate("", (0, 0), (0, 0.94 - 0.07 * row), **look) for row in range(_MOST)
-        ]  # none on another
+        ]  # each at its own height, so that they do not overlap
         self.moving(*self.names)
 
     def update(self, measured: Measured) -> None:
         """Show, by name, (median in ms, spread in ms, accuracy 0 to 1, bytes), at most six.
 
-        The words name no time: it is another one at each run.
+        The description contains no times, because they differ between runs.
         """
         if not 1 <= len(measured) <= _MOST:
             raise ValueError(f"measured must hold 1 to {_MOST} networks: got {len(measured)}")
@@ -63,7 +63,7 @@ class LatencyBubblesPanel(Panel):
 
 
 def latency_bubbles(measured: Measured, size=(900, 380)) -> Picture:
-    """Draw what was measured; see `LatencyBubblesPanel.update`.
+    """Draw measured networks; see `LatencyBubblesPanel.update` for the data.
 
     Examples
     --------

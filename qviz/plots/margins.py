@@ -1,4 +1,4 @@
-"""Margins of answers as a histogram, with the size of the noise that quantization adds."""
+"""Histogram of the margins of predictions, with the size of the noise that quantization adds."""
 
 from collections.abc import Mapping
 
@@ -12,21 +12,21 @@ from .panel import Panel
 from .style import FLOAT, QUANTIZED, ROUNDED, Labels, dress, legend
 
 BINS = 30
-LOOKS = ((ROUNDED, ":"), (QUANTIZED, "--"), ("black", "-"))  # one noise each, in order
+LOOKS = ((ROUNDED, ":"), (QUANTIZED, "--"), ("black", "-"))  # one per noise level, in order
 
 
 class MarginsPanel(Panel):
-    """How many inputs have which margin, and up to three sizes of noise as vertical lines.
+    """Histogram of margins, with up to three noise levels as vertical lines.
 
     Parameters
     ----------
-    names : of the noises, at most 3
+    names : names of the noise levels, at most 3
     """
 
     def __init__(self, names: tuple[str, ...], title: str = "How far is each answer from changing?"):
         super().__init__()
         if not 1 <= len(names) <= len(LOOKS):
-            raise ValueError(f"names must be 1 to {len(LOOKS)} names of noises: got {len(names)}")
+            raise ValueError(f"names must be 1 to {len(LOOKS)} names of noise levels: got {len(names)}")
         self.names, self.title = tuple(names), title
 
     def build(self, ax: Axes) -> None:
@@ -40,8 +40,8 @@ class MarginsPanel(Panel):
         legend(ax, loc="upper right", handlelength=3)
 
     def update(self, margins: np.ndarray, noise: Mapping[str, float]) -> None:
-        """Show (n,) margins of at least 0, and for each name the root mean square of its noise, in the same units."""
-        most = max(1.05 * float(margins.max()), 1e-30)  # subnormal numbers cannot be cut into bins
+        """Show (n,) margins of at least 0, and the root mean square of the noise for each name, in the same units."""
+        most = max(1.05 * float(margins.max()), 1e-30)  # a range of subnormal numbers cannot be split into bins
         counts, edges = np.histogram(margins, BINS, (0, most))
         self.bars.set_data(counts, edges)
         self.ax.set(xlim=(0, most), ylim=(0, 1.15 * max(counts.max(), 1)))
@@ -55,7 +55,7 @@ class MarginsPanel(Panel):
 
 
 def margins(values, noise: Mapping[str, float], size=(900, 330)) -> Picture:
-    """Draw how far answers are from changing, against the noise that would change them.
+    """Draw the margins of predictions, compared with the noise of the logits.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def margins(values, noise: Mapping[str, float], size=(900, 330)) -> Picture:
     Raises
     ------
     TypeError, ValueError
-        A margin is no real number, not finite or below 0, or there is none.
+        A margin is not a real number, not finite or below 0, or there are none.
 
     Examples
     --------

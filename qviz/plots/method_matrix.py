@@ -1,4 +1,4 @@
-"""Ways and questions: what each answer says of each way, and what each way loses."""
+"""Quantization methods: how each answer affects each method, and the loss of accuracy of each method."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,17 +11,17 @@ from .panel import Panel
 from .style import CLIPPED, ERROR, FLOAT, FONT_SIZE, QUANTIZED, QUIET, RANGE, ROUNDED, Labels, dress
 
 FINE, COSTS, OUT = "", "costs", "out"
-_LONGEST, _EDGE = 20.0, 30.0  # points: where the longest bar ends, and where the numbers do
+_LONGEST, _EDGE = 20.0, 30.0  # percentage points: the longest bar, and the right edge of the numbers
 
 
 class VerdictPanel(Panel):
-    """A row for each way, a column for each question; a sign says what the answer means for that way.
+    """A row per method and a column per question, with a symbol for what the answer means for the method.
 
-    The way that is left stands in a frame.
+    The recommended method is framed.
 
     Parameters
     ----------
-    ways, questions : sequences of names
+    ways, questions : sequences of names of methods and questions
     """
 
     def __init__(self, ways: Sequence[str], questions: Sequence[str], title: str = "How well does each method fit?"):
@@ -29,7 +29,7 @@ class VerdictPanel(Panel):
         self.ways, self.questions, self.title = list(ways), list(questions), title
 
     def build(self, ax: Axes) -> None:
-        """Create the names, the frame and three sets of signs."""
+        """Create the labels, the frame and three sets of symbols."""
         dress(ax, Labels(self.title, "", ""))
         ax.set_xlim(-0.6, len(self.questions) - 0.4)
         ax.set_ylim(len(self.ways) - 0.4, -0.6)
@@ -46,7 +46,7 @@ class VerdictPanel(Panel):
         ax.legend(fontsize=FONT_SIZE - 1, ncols=3, loc="upper left", bbox_to_anchor=(0, -0.08), frameon=False)
 
     def update(self, verdicts: Mapping[tuple[str, str], str], chosen: str) -> None:
-        """Show a verdict for each (way, question): "", "costs" or "out"; and the way that is left."""
+        """Show a verdict for each (method, question): "", "costs" or "out"; and frame the recommended method."""
         at = {key: [] for key in self.signs}
         for (way, question), verdict in verdicts.items():
             at[verdict].append((self.questions.index(question), self.ways.index(way)))
@@ -58,15 +58,15 @@ class VerdictPanel(Panel):
 
 
 class AnswersLostPanel(Panel):
-    """How many points of accuracy each way loses, a bar each, and a line at what may be lost.
+    """Loss of accuracy of each method as a bar, in percentage points, with a line at the tolerated loss.
 
-    The bar of the way that is left has another colour. A number that is larger than its bar has an arrow; where
-    nothing was measured there are words.
+    The bar of the recommended method has a different colour. An arrow marks values larger than their bar; methods that
+    were not measured have a text instead of a bar.
 
     Parameters
     ----------
-    ways : sequence of names, as in the panel beside it
-    unmeasured : mapping of way to the words that stand for its bar
+    ways : sequence of names, as in VerdictPanel
+    unmeasured : mapping of method to the text shown instead of its bar
     """
 
     def __init__(self, ways: Sequence[str], unmeasured: Mapping[str, str], title: str = "Points lost on our network"):
@@ -88,7 +88,7 @@ class AnswersLostPanel(Panel):
             self.moving(*words.artists)
 
     def update(self, lost: Mapping[str, float], tolerated: float, chosen: str) -> None:
-        """Show points lost by way, NaN where unmeasured; what may be lost; and the way that is left."""
+        """Show the loss of each method (NaN where unmeasured), the tolerated loss, and the recommended method."""
         self.line.set_xdata([tolerated] * 2)
         for row, way in enumerate(self.ways):
             points = lost[way]

@@ -1,4 +1,4 @@
-"""Which digits a network misreads, and by how much it reads the others right."""
+"""The digits that a network misclassifies, and the margins of all digits."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -8,17 +8,17 @@ from .panel import Panel
 from .small_numbers import numbers, set_numbers
 from .style import FLOAT, QUANTIZED, RANGE, TITLE_SIZE, Labels, dress, legend
 
-TILE = 11  # pixels a side: a digit of 8, and what is between two
-LEFT = 1  # pixels of that beside and above a digit
+TILE = 11  # pixels per side: a digit of 8 and the gap to the next
+LEFT = 1  # pixels of the gap left of and above a digit
 COLUMNS = 10
-MOST_SHARE = 0.5  # of the digits in one bar
+MOST_SHARE = 0.5  # upper end of the y axis, as a share of all digits
 
 
 class DigitsReadPanel(Panel):
-    """A sheet of handwritten digits; one that is misread is red, with the wrong answer in its corner."""
+    """A sheet of handwritten digits; misread ones are red, with the wrong answer in the corner."""
 
     def build(self, ax: Axes) -> None:
-        """Create the sheet, and no answers."""
+        """Create an empty sheet without answers."""
         ax.set_title("Red: misread, with the wrong answer in the corner", fontsize=TITLE_SIZE, loc="left")
         ax.set_xticks([])
         ax.set_yticks([])
@@ -27,7 +27,7 @@ class DigitsReadPanel(Panel):
         self.answers = self.moving(numbers(ax, QUANTIZED))
 
     def update(self, images: np.ndarray, answers: np.ndarray, labels: np.ndarray) -> None:
-        """Show (n, 8, 8) `images`, ink 0 to 1, and which of the (n,) `answers` are not the (n,) `labels`."""
+        """Show (n, 8, 8) `images`, ink 0 to 1, and mark those whose `answers` (n,) differ from their `labels` (n,)."""
         wrong = answers != labels
         rows = -(-len(images) // COLUMNS)
         paper = np.where(wrong[:, None], 0.3 + 0.7 * np.array([1.0, 0.86, 0.78]), 1.0)
@@ -51,7 +51,7 @@ class DigitsReadPanel(Panel):
 
 
 class RightMarginPanel(Panel):
-    """How far the score of the right digit lies above the best other one; below 0 the digit is misread.
+    """Histogram of margins: the score of the right digit minus the best other score; below 0 the digit is misread.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class RightMarginPanel(Panel):
         self.edges = np.linspace(*limits, bins + 1)
 
     def build(self, ax: Axes) -> None:
-        """Create both parts and the border between them."""
+        """Create both parts of the histogram and the line between them."""
         dress(
             ax,
             Labels(
@@ -84,7 +84,7 @@ class RightMarginPanel(Panel):
         legend(ax, loc="upper right")
 
     def update(self, margins: np.ndarray) -> None:
-        """Show (n,) margins; those beyond the limits are counted at the ends."""
+        """Show (n,) margins; those beyond the limits are counted in the first or last bin."""
         inside = np.clip(margins, self.edges[0], self.edges[-1])
         for part, chosen in zip(self.parts, (margins > 0, margins <= 0), strict=True):
             part.set_data(np.histogram(inside[chosen], self.edges)[0], self.edges)

@@ -1,4 +1,4 @@
-"""Words that move, drawn fast: a text artist costs 0.7 to 1.5 ms at each paint, a kept outline a tenth of it."""
+"""Text that changes, drawn fast: a text artist takes 0.7 to 1.5 ms per paint, a cached outline a tenth of that."""
 
 from functools import lru_cache
 
@@ -9,25 +9,25 @@ from matplotlib.path import Path
 from matplotlib.textpath import TextPath
 from matplotlib.transforms import Affine2D, ScaledTranslation, Transform
 
-_PADDING = 2.5  # points between words and the edge of their cover
-_MIDDLE = 0.36  # of the size, above the baseline: where capital letters have their middle
+_PADDING = 2.5  # points between the text and the edge of its background
+_MIDDLE = 0.36  # middle of capital letters above the baseline, as a share of the font size
 
 
 class Words:
-    """A few words that end at a point, or stand around it, with a white cover behind them if need be.
+    """A short text that ends at a point or is centred on it, with an optional white background.
 
     Parameters
     ----------
     ax : Axes
     place : Transform
-        What the point is given in, such as `ax.transAxes`.
+        Transform of the point, such as `ax.transAxes`.
     size : float
-        Of the letters, in points.
+        Font size in points.
     bold : bool
     cover : str or None
-        Colour of the edge of the cover, "none" for a cover without an edge, None for no cover.
+        Edge colour of the background, "none" for a background without an edge, None for no background.
     before : float
-        Share of the words that stands before the point: 1 where they end there, 0.5 where they stand around it.
+        Share of the text to the left of the point: 1 for text that ends there, 0.5 for centred text.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Words:
 
     @property
     def visible(self) -> bool:
-        """Whether they are shown."""
+        """Whether the text is shown."""
         return self._letters.get_visible()
 
     @visible.setter
@@ -72,9 +72,9 @@ class Words:
 
 @lru_cache(maxsize=128)
 def _outlines(text: str, size: float, bold: bool, before: float = 1.0) -> tuple[Path, Path]:
-    """Return the outline of the letters, which end at or stand around the origin, and their box, in points."""
+    """Return the outline of the letters, aligned at the origin, and their box, in points."""
     path = TextPath((0, 0), text, size=size, prop=FontProperties(weight="bold" if bold else "normal"))
-    width = path.vertices[:, 0].max()  # get_extents would follow each curve, five times as slow
+    width = path.vertices[:, 0].max()  # get_extents evaluates each curve, which is five times as slow
     letters = path.transformed(Affine2D().translate(-before * width, -_MIDDLE * size))
     left, right, half = -before * width - _PADDING, (1 - before) * width + _PADDING, size / 2 + _PADDING
     return letters, Path([(left, -half), (right, -half), (right, half), (left, half), (left, -half)], closed=True)

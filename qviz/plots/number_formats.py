@@ -1,4 +1,4 @@
-"""Any number format: its levels on the real line, the sizes of its errors, and all formats by bits and error."""
+"""Number formats: the levels on the real line, the distribution of errors, and all formats by bits and SQNR."""
 
 from collections.abc import Mapping
 
@@ -29,17 +29,17 @@ from .style import (
 )
 
 VALUES, LEVELS = 2, 1  # heights of the two rows
-MOST = 64  # values that are shown one by one
-COLUMNS = 1600  # of the line: levels that lie closer are drawn as one
-SIZES = np.geomspace(1e-5, 10, 121)  # of errors, as a share of the root mean square of the values
-BITS = (0.5, 9.5)  # how far the axis goes: 16 bits would leave the others half of it; a star beyond stands at the end
-LOSSLESS = 150.0  # dB: where a format is drawn that loses nothing; one that loses more than there is, at 0
+MOST = 64  # values drawn individually
+COLUMNS = 1600  # resolution of the line: levels in the same column are drawn as one
+SIZES = np.geomspace(1e-5, 10, 121)  # bin edges of the errors, relative to the root mean square of the values
+BITS = (0.5, 9.5)  # limits of the axis: with 16 bits on it, all other formats would share one half
+LOSSLESS = 150.0  # dB: the height of a lossless format; negative SQNR is drawn at 0
 _MARKS = dict(zip(FAMILIES, ("o", "s", "^", "D", "v", "P"), strict=True))
 _COLORS = dict(zip(FAMILIES, (FLOAT, QUANTIZED, ROUNDED, CLIPPED, FURTHER, ERROR), strict=True))
 
 
 class FormatLinePanel(Panel):
-    """The levels of a format on the real line, and the level that each of a few values goes to."""
+    """The levels of a format on the real line, and the level of each of a few values."""
 
     def __init__(self, title: str = "Levels of one group, and where its values go"):
         super().__init__()
@@ -63,10 +63,10 @@ class FormatLinePanel(Panel):
         self.moving(*self.note.artists)
 
     def update(self, values, values_hat, levels, ends: tuple[float, float], marked: int | None = None) -> None:
-        """Show (n,) `values` of a group, what they become, and (k,) rising `levels`; infinite ones are left out.
+        """Show (n,) `values` of a group, their quantized values, and (k,) ascending `levels`, without infinite ones.
 
-        `ends` are the least and the greatest value that the axis has to hold; levels may lie beyond. One value may be
-        `marked`.
+        `ends` are the smallest and largest value that the axis must cover; levels may lie beyond. `marked` is the index
+        of a value to highlight.
         """
         levels = levels[np.isfinite(levels)].astype(np.float64)
         order = np.argsort(values, kind="stable")
@@ -91,14 +91,14 @@ class FormatLinePanel(Panel):
 
 
 class ErrorSizePanel(Panel):
-    """How large the errors are, on a logarithmic axis: each bit less moves the hill to the right by a factor of two."""
+    """Histogram of error sizes on a logarithmic axis: each bit less shifts it to the right by a factor of two."""
 
     def __init__(self, title: str = "Size of the errors"):
         super().__init__()
         self.title = title
 
     def build(self, ax: Axes) -> None:
-        """Create the outline and the mark of the root mean square."""
+        """Create the outline and the line at the root mean square."""
         dress(ax, Labels(self.title, "|error| / root mean square of the values", COUNTS))
         logarithmic(ax.xaxis)
         self.outline = self.moving(
@@ -112,10 +112,10 @@ class ErrorSizePanel(Panel):
         ax.yaxis.set_major_locator(NullLocator())
 
     def update(self, x: np.ndarray, x_hat: np.ndarray) -> None:
-        """Show the errors of `x_hat` against `x`, both (n,); those of zero are told in words."""
+        """Show the errors of `x_hat` against `x`, both (n,); errors of zero are reported in the note."""
         x, error = x.astype(np.float64), np.abs(x_hat.astype(np.float64) - x)
         rms = float(np.sqrt(np.mean(np.square(x)))) or 1.0
-        error = np.minimum(error, 1e6 * rms)  # infinite, where a value is beyond the format's largest
+        error = np.minimum(error, 1e6 * rms)  # infinite errors of values beyond the largest level
         lost = error > 0
         share = np.clip(error[lost] / rms, SIZES[0], SIZES[-1])
         self.outline.set_data(relative(np.histogram(share, SIZES)[0]), SIZES)
@@ -128,7 +128,7 @@ class ErrorSizePanel(Panel):
 
 
 class FormatsPanel(Panel):
-    """Every format by bits per value and SQNR, with a line through those that nothing beats, and a star at one."""
+    """All formats by bits per value and SQNR, with the Pareto front and a star at the chosen format."""
 
     def __init__(self, title: str = "All formats: up and to the left is better"):
         super().__init__()
@@ -155,7 +155,7 @@ class FormatsPanel(Panel):
         legend(ax, loc="upper left", labelspacing=0.15)
 
     def update(self, found: Mapping[str, Measured], here: str) -> None:
-        """Show what was measured of each format, and the star at the one of this name."""
+        """Show the measurements of each format, and the star at the format named `here`."""
         if found is not self._found:
             self._found, self._drawn = found, self._drawn + 1
             self._show_all(found)
@@ -171,7 +171,7 @@ class FormatsPanel(Panel):
         )
 
     def view(self) -> tuple:
-        """Add the marks, which are still."""
+        """Include the marks, which are part of the background."""
         return (*super().view(), self._drawn)
 
     def _show_all(self, found: Mapping[str, Measured]) -> None:

@@ -1,4 +1,4 @@
-"""The number line: which real values have a code, and to which of them each value moves."""
+"""The number line: the levels of a quantizer, and the level to which each value is rounded."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,13 +17,13 @@ BOX = [(-1.6, -1), (1.6, -1), (1.6, 1), (-1.6, 1), (-1.6, -1)]  # drawn around t
 
 
 def is_clipped(x: np.ndarray, qparams: QParams) -> np.ndarray:
-    """Say which values lie more than half a step beyond the outermost level, per tensor."""
+    """Return which values lie more than half a step beyond the outermost level, for per-tensor `qparams`."""
     x, half = _check.as_float(x), qparams.scale / 2
     return (x < qparams.lo - half) | (x > qparams.hi + half)
 
 
 class NumberLinePanel(Panel):
-    """The levels of a quantizer on the real line, their codes, and where a handful of values go."""
+    """The levels of a quantizer on the real line, their codes, and the levels of a few values."""
 
     def __init__(self, title: str = "Number line"):
         super().__init__()
@@ -55,9 +55,9 @@ class NumberLinePanel(Panel):
         legend(ax, loc="lower right", bbox_to_anchor=(1, 0.99), ncols=4)
 
     def update(self, values, qparams: QParams, limits: tuple[float, float] | None = None) -> None:
-        """Show real `values`, (n,), and the levels of per-tensor `qparams` they move to.
+        """Show real `values`, (n,), and the levels of per-tensor `qparams` to which they are rounded.
 
-        The line goes from `limits[0]` to `limits[1]`; None takes them from the values and the range.
+        `limits` are the ends of the axis; None derives them from the values and the range.
         """
         values = np.ravel(values).astype(np.float64)
         lo, hi = float(qparams.lo), float(qparams.hi)
@@ -87,14 +87,14 @@ class NumberLinePanel(Panel):
         set_numbers(self.codes, codes, levels[codes - fmt.qmin], CODES)
 
     def _pixels(self, width: float) -> float:
-        """Return how many pixels a width on the line takes, nearly: the layout is not solved yet when this is asked."""
+        """Return the approximate width in pixels; the layout is not solved yet when this is called."""
         left, right = self.ax.get_xlim()
         axes = self.ax.get_subplotspec().get_position(self.ax.figure).width * self.ax.figure.bbox.width
         return axes * width / (right - left)
 
 
 def labelled(fmt: IntFormat, zero_point: int, apart: int) -> np.ndarray:
-    """Return the codes to write down, at least `apart` from each other: the zero point, both ends, some between.
+    """Return the codes to label, at least `apart` from each other: the zero point, both ends, and some between.
 
     Examples
     --------
@@ -118,18 +118,18 @@ def _segments(x0, x1, y0: float, y1: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _moves(values, targets, clipped) -> str:
-    """Word where each value goes."""
+    """Describe the rounding of each value in words."""
     moves = zip(values, targets, clipped, strict=True)
     words = ", ".join(f"{x:.4g} becomes {y:.4g}{' (clipped)' if cut else ''}" for x, y, cut in moves)
     return f" {words}." if words else ""
 
 
 def number_line(values, qparams: QParams, size=(900, 260)) -> Picture:
-    """Draw the levels of a quantizer on the real line, and where each value goes.
+    """Draw the levels of a quantizer on the real line, and the level of each value.
 
     Parameters
     ----------
-    values : (n,) floats, a handful
+    values : (n,) floats, only a few
     qparams : QParams, per tensor
     size : (width, height) in pixels
 

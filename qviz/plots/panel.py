@@ -1,4 +1,4 @@
-"""What every picture has in common: built once, then only updated."""
+"""The base class of all panels, which are built once and then only updated."""
 
 from abc import ABC, abstractmethod
 
@@ -7,11 +7,11 @@ from matplotlib.axes import Axes
 
 
 class Panel(ABC):
-    """One picture in one axes.
+    """A plot in one matplotlib axes.
 
-    A subclass builds its artists once and sets their data at each update. What moves is announced with `moving`,
-    so that a canvas can leave the rest of the figure as it is. Limits change only where the input does, so that
-    axes do not jump under the reader; a canvas notices when they did.
+    A subclass builds its artists once and sets their data at each update. It registers the artists that change with
+    `moving`, so that a canvas can cache the rest of the figure. Axis limits should depend on the input data only, so
+    that the axes stay still while a control moves; when they do change, the canvas draws everything again.
     """
 
     def __init__(self):
@@ -25,20 +25,20 @@ class Panel(ABC):
         self.build(ax)
 
     def moving(self, *artists: Artist) -> Artist:
-        """Announce artists that change at each update, in drawing order; return the first."""
+        """Register artists that change at each update, in drawing order; return the first."""
         for artist in artists:
             artist.set_animated(True)
             self.artists.append(artist)
         return artists[0]
 
     def view(self) -> tuple:
-        """Return what the still part of the picture depends on; when it changes, all is drawn anew."""
+        """Return what the background depends on; when it changes, the canvas draws everything again."""
         ax = self.ax
         texts = ax.get_title(loc="left"), ax.get_xlabel(), ax.get_ylabel()
         return (*ax.get_xlim(), *ax.get_ylim(), *texts, *ax.get_xticks(), *ax.get_yticks())
 
     def label_width(self) -> int:
-        """Return how many characters the numbers beside the axes are wide."""
+        """Return the number of characters of the widest label of the y axis."""
         return max((len(label.get_text()) for label in self.ax.get_yticklabels()), default=0)
 
     @abstractmethod
@@ -47,4 +47,4 @@ class Panel(ABC):
 
     @abstractmethod
     def update(self, *data) -> None:
-        """Show new data, and set `self.description` to what the picture says in words."""
+        """Show new data, and set `self.description` to the content of the picture in words."""

@@ -1,4 +1,4 @@
-"""Bytes and time against accuracy: many networks, those that nothing beats on both sides, and where one stands."""
+"""Bytes and time against accuracy: many networks, their Pareto front, and the chosen network."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from .style import FLOAT, FONT_SIZE, QUANTIZED, QUIET, RANGE, ROUNDED, Labels, d
 
 SCORES = {"accuracy": "accuracy", "SQNR": "SQNR of the logits in dB"}
 _SHARES = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
-_MOST = 8  # names beside marks
+_MOST = 8  # labelled marks of each kind
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,10 +28,10 @@ class Cloud:
     Parameters
     ----------
     size_bytes : (n,) array
-    score : (n,) array: shares of right answers, 0 to 1, or decibels; finite
+    score : (n,) array: accuracies, 0 to 1, or decibels; finite
     kind : {"accuracy", "SQNR"}: which of the two
-    uniform : mapping of name to position, at most 8: networks with the same bits everywhere
-    chosen : mapping of name to position, at most 8: others to be marked
+    uniform : mapping of at most 8 names to indices: networks with the same bits in all layers
+    chosen : mapping of at most 8 names to indices: further networks to mark
     """
 
     size_bytes: np.ndarray
@@ -42,25 +42,25 @@ class Cloud:
 
     @cached_property
     def front(self) -> np.ndarray:
-        """Which of them nothing dominates, (n,) bool."""
+        """Mask of the Pareto front, (n,) bool."""
         return pareto_front(self.size_bytes, self.score)
 
     def beating(self, i: int) -> np.ndarray:
-        """Which of them dominate number `i`, (n,) bool."""
+        """Return a mask of the networks that dominate network `i`, (n,) bool."""
         return dominating(self.size_bytes, self.score, i)
 
     @cached_property
     def thousands(self) -> np.ndarray:
-        """Sizes in thousand bytes, as they are drawn."""
+        """Sizes in thousand bytes, as on the x axis."""
         return self.size_bytes / 1000
 
     @cached_property
     def height(self) -> np.ndarray:
-        """How high each is drawn: decibels; or -log10 of the share of wrong answers, half of the least where none."""
+        """Heights on the y axis: decibels, or -log10 of the error rate; 0 errors count as half the lowest rate."""
         return self.height_of(self.score)
 
     def height_of(self, score):
-        """Return how high such a score is drawn."""
+        """Return the height of a score on the y axis."""
         if self.kind != "accuracy":
             return score
         wrong = 1 - self.score
@@ -68,17 +68,17 @@ class Cloud:
 
 
 class ParetoPanel(Panel):
-    """Each network a dot; the front a line; uniform ones squares, chosen ones diamonds, one of them a star.
+    """Networks as dots, the Pareto front as a line, uniform networks as squares, chosen ones as diamonds, one star.
 
-    The box from the star to the upper left holds what beats it on both sides. The axis of accuracy is stretched
-    towards 100 %: the same distance is the same factor in wrong answers.
+    The box from the star to the upper left contains the networks that dominate it. The accuracy axis is logarithmic in
+    the error rate: equal distances are equal factors.
     """
 
     def __init__(self, title: str = "Better is up and to the left"):
         super().__init__()
         self.title = title
         self._cloud: Cloud | None = None
-        self._shown = 0  # clouds so far: when there is another one, the still part of the picture is
+        self._shown = 0  # number of clouds so far, which `view` uses to detect a new one
 
     def build(self, ax: Axes) -> None:
         """Create the dots, the front, the marks, and the box."""
@@ -103,7 +103,7 @@ class ParetoPanel(Panel):
         self.star = self.moving(star)
 
     def update(self, cloud: Cloud, here: int | None = None) -> None:
-        """Show a cloud, and a star at the network at this position; None for no star."""
+        """Show a cloud, with a star at the network of index `here`; None for no star."""
         if cloud is not self._cloud:
             self._cloud, self._shown = cloud, self._shown + 1
             self._show_still(cloud)
@@ -121,7 +121,7 @@ class ParetoPanel(Panel):
             self.description += f" The star has {cloud.size_bytes[here]:,} bytes; {better:,} are better on both sides."
 
     def view(self) -> tuple:
-        """Add the dots, which are still."""
+        """Include the dots, which are part of the background."""
         return (*super().view(), self._shown)
 
     def _show_still(self, cloud: Cloud) -> None:
@@ -129,7 +129,7 @@ class ParetoPanel(Panel):
         self.dots.set_data(x, y)
         front = np.flatnonzero(cloud.front)
         front = front[np.argsort(x[front])]
-        self.front.set_data([*x[front], 2 * x.max()], [*y[front], y[front].max()])  # and on, to the right edge
+        self.front.set_data([*x[front], 2 * x.max()], [*y[front], y[front].max()])  # extended to the right edge
         for line, marked in ((self.uniform, cloud.uniform), (self.chosen, cloud.chosen)):
             at = list(marked.values())
             line.set_data(x[at], y[at])
@@ -148,9 +148,9 @@ class ParetoPanel(Panel):
 
 
 class LatencyPanel(Panel):
-    """The same heights over time: a line for float32, one for int8, and the star on that one.
+    """The same y axis over latency: a line for float32 and one for int8, with the star on the latter.
 
-    Fewer bits run on the kernel for 8, so that its time is the time of all of them. A band is the middle half of the
+    Narrower weights run on the 8-bit kernel, so its time holds for all of them. A band spans the middle half of the
     runs.
     """
 
@@ -158,7 +158,7 @@ class LatencyPanel(Panel):
         super().__init__()
         self.title = title
         self._shown: tuple = (None, None)
-        self._drawn = 0  # clouds and measurements so far
+        self._drawn = 0  # number of clouds and measurements so far
 
     def build(self, ax: Axes) -> None:
         """Create a line and a band for each kernel, the float network's square, and the star."""
@@ -183,10 +183,10 @@ class LatencyPanel(Panel):
         times: Sequence[tuple[float, float]] | None = None,
         float_score: float | None = None,
     ) -> None:
-        """Show the network at this position.
+        """Show the network of index `here`.
 
-        `times` are the median and the spread in ms of float32, then of int8; None for not measured yet. The score of
-        the float network is left out where it has none.
+        `times` holds median and spread in ms for float32 and for int8; None means not measured yet. Without a
+        `float_score`, the float network is not drawn.
         """
         if (cloud, times) != self._shown:
             self._shown, self._drawn = (cloud, times), self._drawn + 1
@@ -206,7 +206,7 @@ class LatencyPanel(Panel):
         )
 
     def view(self) -> tuple:
-        """Add the lines, which are still."""
+        """Include the lines, which are part of the background."""
         return (*super().view(), self._drawn)
 
     def _show_times(self, times: Sequence[tuple[float, float]] | None) -> None:
@@ -233,7 +233,7 @@ def _with_margin(values: np.ndarray) -> tuple[float, float]:
 
 
 def _set_heights(ax: Axes, cloud: Cloud) -> None:
-    """Give the upright axis the limits, the ticks and the name that the heights of a cloud need."""
+    """Set the limits, ticks and label of the y axis for a cloud."""
     low, high = _with_margin(cloud.height)
     ax.set_ylim(low, high)
     ax.set_ylabel(SCORES[cloud.kind], fontsize=FONT_SIZE)
@@ -244,7 +244,7 @@ def _set_heights(ax: Axes, cloud: Cloud) -> None:
 
 
 def pareto(cloud: Cloud, here: int | None = None, size=(900, 430)) -> Picture:
-    """Draw networks by size and score, with the front, and a star at one of them.
+    """Draw networks by size and score, with the Pareto front and a star at one of them.
 
     Parameters
     ----------

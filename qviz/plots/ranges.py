@@ -1,4 +1,4 @@
-"""Ranges side by side: how much of a tensor each calibrator keeps."""
+"""The range that each calibrator chooses for a tensor."""
 
 from collections.abc import Mapping
 
@@ -12,13 +12,13 @@ from .histogram import BINS, COUNTS, LOWEST_SHARE, binned, padded, relative
 from .panel import Panel
 from .style import FLOAT, QUIET, RANGE, Labels, dress
 
-# Rows count downwards from 0; above them the histogram stands on its ground.
+# Rows count downwards from 0; the histogram is above them, with its baseline at GROUND.
 GROUND = -1.0
 HEIGHT = 6.5
 
 
 class RangesPanel(Panel):
-    """The range that each method keeps, under the histogram of the tensor on the same axis."""
+    """The range that each calibrator keeps, below the histogram of the tensor, on the same axis."""
 
     def __init__(self, title: str = "The tensor, and the range kept"):
         super().__init__()
@@ -26,7 +26,7 @@ class RangesPanel(Panel):
         self._counted: np.ndarray | None = None
 
     def build(self, ax: Axes) -> None:
-        """Create the outline above, and below it a line a method."""
+        """Create the histogram, and below it a line per calibrator."""
         dress(ax, Labels(self.title, "value", COUNTS))
         edges = np.linspace(0, 1, BINS + 1)
         self.outline = self.moving(
@@ -40,11 +40,11 @@ class RangesPanel(Panel):
         shares = np.array([1e-4, 1e-2, 1.0])
         ax.set_yticks([*_height(shares), *ROWS], [*(f"{share:g}" for share in shares), *LABELS])
         ax.set_ylim(len(NAMES) - 0.4, GROUND - HEIGHT - 0.3)
-        ax.yaxis.set_label_coords(-0.22, 0.75)  # beside the histogram, not beside the names
+        ax.yaxis.set_label_coords(-0.22, 0.75)  # next to the histogram, not next to the names
 
     def update(self, x: np.ndarray, found: Mapping[str, CalibrationResult], counts: np.ndarray | None = None) -> None:
-        """Show `x`, any shape, and the range of each method, in the units of x."""
-        if x is not self._counted:  # a read-only tensor that was counted is not counted again
+        """Show `x`, any shape, and the range of each calibrator, in the units of x."""
+        if x is not self._counted:  # a read-only tensor is counted only once
             self._count(np.ravel(x), counts)
             self._counted = None if x.flags.writeable else x
         kept = np.array([[float(found[name].qparams.lo), float(found[name].qparams.hi)] for name in NAMES])
@@ -65,5 +65,5 @@ class RangesPanel(Panel):
 
 
 def _height(shares: np.ndarray) -> np.ndarray:
-    """Return where shares of the tallest bar end, on a logarithmic scale."""
+    """Return the heights of bars, given as shares of the tallest, on a logarithmic scale."""
     return GROUND - HEIGHT * (1 - np.log10(np.maximum(shares, LOWEST_SHARE)) / np.log10(LOWEST_SHARE))

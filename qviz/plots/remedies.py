@@ -1,4 +1,4 @@
-"""Remedies that add up: the accuracy after each of them, with its uncertainty, and the signal left in the logits."""
+"""Cumulative remedies: the accuracy after each one, with its interval, and the SQNR of the logits."""
 
 from collections.abc import Sequence
 from itertools import chain
@@ -10,16 +10,16 @@ from .moving_text import Words
 from .panel import Panel
 from .style import ERROR, FLOAT, FONT_SIZE, QUANTIZED, Labels, dress
 
-RIGHT, DECIBELS = 1.3, 1.56  # where the two columns of numbers end, as shares of the axis' 100 %
+RIGHT, DECIBELS = 1.3, 1.56  # right edges of the two columns of numbers; the accuracy axis ends at 1
 
 
 class RemediesPanel(Panel):
-    """A row a remedy, in the order they are taken: a dot at the accuracy with all that is on so far, and its interval.
+    """One row per remedy, in order: the accuracy with all remedies up to this one, and its interval.
 
     Parameters
     ----------
     names : sequence of str
-        Of the rows, from the top; the first is the network without any remedy.
+        Names of the rows, from the top; the first is the network without any remedy.
     """
 
     def __init__(self, names: Sequence[str], title: str = "Right answers, each remedy on top of those above"):
@@ -53,7 +53,7 @@ class RemediesPanel(Panel):
         logits_db: Sequence[float],
         float_accuracy: float,
     ) -> None:
-        """Show (rows,) accuracies and ends of their intervals, 0 to 1, and decibels; NaN for a remedy that is off."""
+        """Show (rows,) accuracies, 0 to 1, their intervals, and decibels; NaN for a remedy that is off."""
         accuracies, rows = np.asarray(accuracies, float), np.arange(len(self.names))
         on = np.isfinite(accuracies)
         self.dots.set_data(accuracies[on], rows[on])

@@ -1,4 +1,4 @@
-"""From the sum to a code: a ramp from the lowest code to the highest, flat at both ends."""
+"""Requantization: the code of each sum, as a ramp that is flat at both ends."""
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
@@ -9,11 +9,11 @@ from qviz.numerics import UINT8, IntFormat
 from .panel import Panel
 from .style import CLIPPED, FLOAT, QUANTIZED, TITLE_SIZE, Labels, dress, legend
 
-MARGIN = 0.75  # of all codes, on each side
+MARGIN = 0.75  # on each side, as a share of the range of codes
 
 
 class RequantizePanel(Panel):
-    """The code that each sum becomes, and where one lands; clipped below at the zero point is a ReLU."""
+    """The code of each sum, with one sum marked; with a ReLU, the lower clipping bound is the zero point."""
 
     def __init__(self, title: str = "Its code"):
         super().__init__()
@@ -49,8 +49,8 @@ class RequantizePanel(Panel):
     ) -> None:
         """Show a sum, in steps of the output's scale, and its code, `now` and `before` a change.
 
-        `way` is named in the title. What lies beyond the picture stands at its edge, with an arrow outwards. The axes
-        are those of the zero point `home`, so that another one moves the ramp and not the axes; None is `zero_point`.
+        `way` is added to the title. Sums beyond the axes are drawn at the edge as an arrow. The axes are based on the
+        zero point `home`, so that a different `zero_point` moves the ramp and not the axes; None is `zero_point`.
         """
         home = zero_point if home is None else home
         lowest = zero_point if relu else fmt.qmin

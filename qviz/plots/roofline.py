@@ -1,4 +1,4 @@
-"""Speed: how many times as fast, and what stands in the way."""
+"""Speed: the speed-up of int8 over float32, and the roofline that limits it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from .moving_text import Words
 from .panel import Panel
 from .style import CLIPPED, FLOAT, FONT_SIZE, QUANTIZED, QUIET, RANGE, Labels, dress, legend, logarithmic
 
-FASTEST = 5  # 2 to this: the end of the axis of ratios
+FASTEST = 5  # log2 of the largest ratio on the axis
 NOT_YET = "not measured yet"
 MOST_ROWS = 12
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times as fast int8 is as float32, and the quartiles of that.
+    """Speed-up of int8 over float32, with its quartiles.
 
     Attributes
     ----------
@@ -35,14 +35,14 @@ class Ratio:
 
 
 class RatioPanel(Panel):
-    """A bar a case, from 1 to the ratio: to the right int8 is faster, to the left, hatched, it is slower."""
+    """One bar per case, from 1 to the ratio: to the right if int8 is faster, hatched to the left if it is slower."""
 
     def __init__(self, title: str = "How many times as fast is int8?"):
         super().__init__()
         self.title = title
 
     def build(self, ax: Axes) -> None:
-        """Create two shapes of bars, the spreads, and the words of each row."""
+        """Create the bars for faster and slower, the spreads, and the text of each row."""
         dress(ax, Labels(self.title, "times as fast as float32 (line: spread)", ""))
         ax.tick_params(axis="y", length=0)
         self.faster = self.moving(bars(ax, facecolor=QUANTIZED, edgecolor="black", label="faster"))
@@ -61,7 +61,7 @@ class RatioPanel(Panel):
         self.note = self.moving(_note(ax, 0.69))
 
     def update(self, rows: Sequence[str], found: Sequence[Ratio | None] | None, chosen: int, note: str = "") -> None:
-        """Show at most 12 cases; None is not measured. `chosen` is the row with the star, `note` is said beside it."""
+        """Show at most 12 cases; None means not measured yet. `chosen` is the row with the star, `note` stands beside it."""
         self.note.set(text=note, visible=bool(note))
         median = self._logs(found, "median")
         for shape, low, high in ((self.faster, 0, median), (self.slower, median, 0)):
@@ -90,13 +90,13 @@ def _note(ax: Axes, top: float) -> Text:
 
 @dataclass(frozen=True)
 class Sight:
-    """What the roofline shows of one kind of number.
+    """Roofline data of one number format.
 
     Attributes
     ----------
     work : Work
-    roof : Roof, or None: not measured yet
-    gops : float: what was reached, NaN where not measured
+    roof : Roof, or None if not measured yet
+    gops : float: measured speed, NaN if not measured
     """
 
     work: Work
@@ -105,17 +105,17 @@ class Sight:
 
 
 class RooflinePanel(Panel):
-    """Speed against arithmetic intensity: a roof for each kind of number, and where the chosen case stands under it."""
+    """Speed against arithmetic intensity: a roof for each number format, and the chosen case below it."""
 
     def __init__(self, title: str = "The roof over the chosen case"):
         super().__init__()
         self.title = title
 
     def build(self, ax: Axes) -> None:
-        """Create two roofs, two upright lines at the intensities, two points, and two lines for the calls."""
+        """Create two roofs, two vertical lines at the intensities, two points, and two marks for the call overhead."""
         dress(ax, Labels(self.title, "operations for each byte", "10\u2079 operations a second"))
         logarithmic(ax.xaxis, ax.yaxis)
-        ax.set_xlim(0.1, 1e5)  # beyond all cases there is room for the legend
+        ax.set_xlim(0.1, 1e5)  # wider than any case needs, to make room for the legend
         ax.set_ylim(1e-2, 1e4)
         self.roofs, self.uprights, self.points, self.calls = [], [], [], []
         for name, color, dash, marker in (("float32", FLOAT, "--", "s"), ("int8", QUANTIZED, "-", "o")):
@@ -167,12 +167,12 @@ class RooflinePanel(Panel):
 
 
 def speed_ratios(ratios: Mapping[str, tuple[float, float, float]], title: str, size=(900, 330)) -> Picture:
-    """Draw how many times as fast int8 was in a few cases.
+    """Draw the measured speed-up of int8 in a few cases.
 
     Parameters
     ----------
-    ratios : mapping of at most 12 names to the least, middle and greatest ratio
-    title : str, which names the machine
+    ratios : mapping of at most 12 names to the smallest, middle and largest ratio
+    title : str, which should name the machine
     size : (width, height) in pixels
 
     Examples

@@ -1,4 +1,4 @@
-"""Two products of 8 bits in a sum of 16: what fits, what is lost, and what that does to a layer."""
+"""Saturation: two 8-bit products in a 16-bit sum, what is lost, and the effect on a layer."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,14 +15,14 @@ FARTHEST = 2 * 255 * 128
 
 
 class SaturationPanel(Panel):
-    """Two products one after the other, their sum, and what an integer of 16 bits keeps of it."""
+    """Two products end to end, their sum, and the part that a 16-bit integer can hold."""
 
     def __init__(self, title: str = "Two products, and their sum"):
         super().__init__()
         self.title = title
 
     def build(self, ax: Axes) -> None:
-        """Create the four bars, the part that is lost, the ends of 16 bits and the numbers."""
+        """Create the four bars, the part that is lost, the limits of 16 bits and the numbers."""
         dress(ax, Labels(self.title, "sum of products (dashed: the ends of 16 bits)", ""))
         ax.set(xlim=(-1.1 * FARTHEST, 1.75 * FARTHEST), ylim=(-0.6, 3.6))
         ax.set_xticks([-65_536, LOW, 0, HIGH, 65_536], ["-65,536", "-32,768", "0", "32,767", "65,536"])
@@ -38,7 +38,7 @@ class SaturationPanel(Panel):
         self.numbers = self.moving(numbers(ax, "black"))
 
     def update(self, products: tuple[int, int], kept: int) -> None:
-        """Show two products, and what is kept of their sum."""
+        """Show two products, and `kept`, the saturated value of their sum."""
         first, second = map(int, products)
         total, kept = first + second, int(kept)
         ends = {FIRST: (0, first), SECOND: (first, total), SUM: (0, total), KEPT: (0, kept)}
@@ -56,14 +56,14 @@ class SaturationPanel(Panel):
 
 
 class LayerErrorsPanel(Panel):
-    """The error of a layer against the bits of its activations: added in 32 bits, and in 16."""
+    """The error of a layer against the bits of its activations, with 32-bit and with 16-bit sums."""
 
     def __init__(self, title: str = "Error of a layer"):
         super().__init__()
         self.title = title
 
     def build(self, ax: Axes) -> None:
-        """Create the two curves, and the mark of the setting."""
+        """Create the two curves, and the mark at the current setting."""
         dress(ax, Labels(self.title, "bits of the activations", "error / size of the sums"))
         logarithmic(ax.yaxis)
         ax.set(xlim=(8.4, 2.6), ylim=(3e-4, 1))

@@ -1,4 +1,4 @@
-"""Many small numbers as one artist: a text artist costs 0.7 ms at each paint, this costs as much for all."""
+"""Many small numbers as one artist: a text artist takes 0.7 ms per paint, and this takes as long for all numbers."""
 
 from functools import cache
 
@@ -12,11 +12,11 @@ from matplotlib.transforms import Affine2D
 
 from .style import FONT_SIZE
 
-_MIDDLE = 0.36  # of the size, above the baseline: where digits have their middle
+_MIDDLE = 0.36  # middle of digits above the baseline, as a share of the font size
 
 
 def numbers(ax: Axes, color: str) -> PathCollection:
-    """Add an empty collection of numbers, to be filled by `set_numbers`."""
+    """Add an empty collection of numbers, which `set_numbers` fills."""
     points_to_pixels = Affine2D().scale(1 / 72) + ax.figure.dpi_scale_trans
     collection = PathCollection([], offset_transform=ax.transData, facecolor=color, linewidth=0)
     collection.set_transform(points_to_pixels)
@@ -25,22 +25,22 @@ def numbers(ax: Axes, color: str) -> PathCollection:
 
 
 def set_numbers(collection: PathCollection, values, x, y: float) -> None:
-    """Write whole numbers `values` (n,) centred on the points (`x`, `y`), in data units."""
+    """Write integers `values` (n,) centred on the points (`x`, `y`), in data units."""
     collection.set_paths([_outline(int(value)) for value in values])
     collection.set_offsets(np.column_stack([x, np.full(len(x), y)]))
 
 
 def set_spelled(collection: PathCollection, texts, x: float, y) -> None:
-    """Write `texts` (n,) that end at the points (`x`, `y`), in data units.
+    """Write `texts` (n,) right-aligned at the points (`x`, `y`), in data units.
 
-    Each is put together of outlines of its letters, so that a text never seen before costs no more than another.
+    Each text is assembled from cached outlines of its letters, so a new text takes no longer than a repeated one.
     """
     collection.set_paths([_spelled(text) for text in texts])
     collection.set_offsets(np.column_stack([np.full(len(y), x), y]))
 
 
 def _spelled(text: str) -> Path:
-    """Return the outline of a text in points, which ends at the origin and stands in the middle of its height."""
+    """Return the outline of a text in points, right-aligned at the origin and centred vertically."""
     letters = [_letter(letter) for letter in text]
     starts = np.cumsum([0.0, *(advance for *_, advance in letters)])
     corners = [corners + np.array([start, 0.0]) for (corners, *_), start in zip(letters, starts, strict=False)]
@@ -50,10 +50,10 @@ def _spelled(text: str) -> Path:
 
 @cache
 def _letter(letter: str) -> tuple[np.ndarray, np.ndarray, float]:
-    """Return corners and codes of the outline of a letter, in points, and where the next one begins."""
+    """Return vertices and codes of the outline of a letter, in points, and its advance width."""
     letter, font = letter.replace("-", "\N{MINUS SIGN}"), FontProperties(size=FONT_SIZE)
     width, _, _ = text_to_path.get_text_width_height_descent(letter, font, False)
-    if letter == " ":  # has no outline, which TextPath does not take
+    if letter == " ":  # TextPath rejects a text without an outline
         return np.zeros((0, 2)), np.zeros(0, np.uint8), width
     path = TextPath((0, 0), letter, prop=font)
     return path.vertices, path.codes, width

@@ -1,4 +1,4 @@
-"""What something consists of, row by row, in per cent of what float32 takes."""
+"""Stacked bars: the parts of each row, in per cent of float32."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,7 +9,7 @@ from .panel import Panel
 from .style import CLIPPED, FLOAT, FONT_SIZE, QUANTIZED, QUIET, Labels, dress, legend
 
 MOST_ROWS = 6
-# Of the parts, in their order; told apart by hatching too.
+# One look per part, in order; they differ in hatching too, not only in colour.
 LOOKS = (
     {"facecolor": QUANTIZED, "edgecolor": "black"},
     {"facecolor": "white", "edgecolor": CLIPPED, "hatch": "////"},
@@ -19,16 +19,16 @@ LOOKS = (
 
 
 class SharesPanel(Panel):
-    """A bar a row, its parts end to end, in per cent of a reference; the row's own figure stands at the right.
+    """One stacked bar per row, in per cent of a reference, with a text at the right.
 
     Parameters
     ----------
     title, x : str
-        Above the axes, and below.
+        Title, and label of the x axis.
     parts : sequence of str
         At most four names.
     limit : float
-        Width of the picture, in per cent: the axis ends at 100, and words need room beyond the longest bar.
+        Width of the picture, in per cent: the axis ends at 100, and the text needs room beyond the longest bar.
     """
 
     def __init__(self, title: str, x: str, parts, limit: float = 100.0):
@@ -37,11 +37,11 @@ class SharesPanel(Panel):
         self.rows: tuple[str, ...] = ()
 
     def view(self) -> tuple:
-        """Return what the still part depends on: the names of the rows too."""
+        """Return what the background depends on, which includes the names of the rows."""
         return (*super().view(), *self.rows)
 
     def build(self, ax: Axes) -> None:
-        """Create a shape a part, and the words of each row."""
+        """Create one patch per part, and the text of each row."""
         dress(ax, Labels(self.title, self.x, ""))
         ax.tick_params(axis="y", length=0)
         self.bars = [self.moving(bars(ax, label=part, **LOOKS[i])) for i, part in enumerate(self.parts)]
@@ -54,13 +54,13 @@ class SharesPanel(Panel):
         legend(ax, loc="upper right", ncols=len(self.parts), columnspacing=1.0)
 
     def update(self, rows, shares: np.ndarray, words) -> None:
-        """Show one bar a row.
+        """Show one bar per row.
 
         Parameters
         ----------
         rows : sequence of str, at most 6
         shares : (rows, parts) array, in per cent of the reference
-        words : sequence of str: the figure at the end of each row
+        words : sequence of str: the text at the right of each row
         """
         ends = np.column_stack([np.zeros(len(rows)), np.cumsum(shares, axis=1)])
         for part, shape in enumerate(self.bars):

@@ -1,4 +1,4 @@
-"""The staircase: what quantization makes of every real value."""
+"""The staircase: the quantized value as a function of the input."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,7 +13,7 @@ from .style import CLIPPED, ERROR, FLOAT, QUANTIZED, QUIET, Labels, dress, legen
 
 
 class StaircasePanel(Panel):
-    """The input on one axis, what comes back on the other: steps inside the range, flat where it clips."""
+    """Output against input: steps inside the range, flat where values are clipped."""
 
     def __init__(self, title: str = "Staircase"):
         super().__init__()
@@ -39,9 +39,10 @@ class StaircasePanel(Panel):
         legend(ax, loc="upper left", bbox_to_anchor=(1, 1))
 
     def update(self, qparams: QParams, x: float | None = None, limits: tuple[float, float] | None = None) -> None:
-        """Show the stairs of per-tensor `qparams`, and what becomes of one input `x`.
+        """Show the staircase of per-tensor `qparams`, and the quantization of one input `x`.
 
-        Both axes go from `limits[0]` to `limits[1]`; None takes half as much again as the range, on each side, and `x`.
+        `limits` are the ends of both axes. By default they are the quantized range plus 50 % on each side, widened if
+        needed to include `x`.
         """
         lo, hi, half = float(qparams.lo), float(qparams.hi), float(qparams.scale) / 2
         beyond = (hi - lo) / 2
@@ -74,7 +75,7 @@ class StaircasePanel(Panel):
 
 
 def staircase(qparams: QParams, x: float | None = None, size=(700, 420)) -> Picture:
-    """Draw what quantization makes of every real value.
+    """Draw the quantized value as a function of the input.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The straight-through estimator: the slope that it takes, and the way of one weight."""
+"""The straight-through estimator: the slope that it uses, and one weight under gradient descent."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,19 +12,19 @@ from .panel import Panel
 from .staircase import StaircasePanel
 from .style import CLIPPED, FLOAT, FONT_SIZE, QUANTIZED, QUIET, RANGE, Labels, dress, legend
 
-REACH = 0.35  # of the axis: how long the drawn slope is on each side
+REACH = 0.35  # half-length of the drawn tangent, as a share of half the axis
 FEW_EDGES = 31
 
 
 class SlopePanel(Panel):
-    """The function whose slope is used on the way back, and that slope at one weight."""
+    """The function whose slope is used in the backward pass, and its slope at one weight."""
 
     def __init__(self, title: str = "Backward: which slope is used"):
         super().__init__()
         self.title = title
 
     def build(self, ax: Axes) -> None:
-        """Create the staircase for orientation, the function used, and the slope."""
+        """Create the staircase for comparison, the function whose slope is used, and the tangent."""
         dress(ax, Labels(self.title, "weight w", ""))
         self.stairs = self.moving(*ax.plot([], [], color=QUIET, linewidth=1.5, linestyle=":", label="staircase"))
         self.used = self.moving(*ax.plot([], [], color=FLOAT, linewidth=2, label="its slope is used"))
@@ -35,7 +35,7 @@ class SlopePanel(Panel):
         legend(ax, loc="upper left")
 
     def update(self, qparams: QParams, weight: float, slope: str, limits: tuple[float, float]) -> None:
-        """Show the slope, a name in SLOPES, at `weight` under per-tensor `qparams`; both axes go over `limits`."""
+        """Show the slope, a name in SLOPES, at `weight` under per-tensor `qparams`; both axes span `limits`."""
         left, right = limits
         self.ax.set_xlim(left, right)
         self.ax.set_ylim(left, right)
@@ -56,14 +56,14 @@ class SlopePanel(Panel):
 
 
 class DescentPanel(Panel):
-    """A weight step by step, and what it is rounded to: it creeps, and then the output jumps."""
+    """A weight and its quantized value at each step: the weight changes slowly, and the output jumps."""
 
     def __init__(self, title: str = "The weight, step by step"):
         super().__init__()
         self.title = title
 
     def build(self, ax: Axes) -> None:
-        """Create the edges of the bins, both ways, the target and the jumps."""
+        """Create the bin edges, both curves, the target and the jumps."""
         dress(ax, Labels(self.title, "step", "weight, output"))
         self.edges = self.moving(*ax.plot([], [], color=QUIET, linewidth=1, linestyle=":", label="edges of bins"))
         self.target = self.moving(ax.axhline(0, color=RANGE, linestyle="--", linewidth=1.5, label="target"))
@@ -77,7 +77,7 @@ class DescentPanel(Panel):
         legend(ax, loc="upper left", bbox_to_anchor=(1, 1))
 
     def update(self, descent: Descent, qparams: QParams, limits: tuple[float, float], most_steps: int) -> None:
-        """Show a descent under per-tensor `qparams`, on axes from 0 to `most_steps` and over `limits`."""
+        """Show a descent under per-tensor `qparams`, on axes from 0 to `most_steps` and across `limits`."""
         self.ax.set_xlim(-0.02 * most_steps, 1.02 * most_steps)
         self.ax.set_ylim(*limits)
         steps = np.arange(descent.weights.size)
@@ -99,7 +99,7 @@ class DescentPanel(Panel):
 def straight_through(
     weight: float, target: float, qparams: QParams, lr: float = 0.05, steps: int = 40, size=(940, 600)
 ) -> Picture:
-    """Draw the staircase, the slope taken for it, and the way of one weight towards a target.
+    """Draw the staircase, the slope used for it, and one weight on its way to a target.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A training with quantization in it, epoch by epoch: accuracy, loss, and the weights that cross an edge."""
+"""Quantization-aware training by epoch: accuracy, loss, and the share of weights whose code changes."""
 
 from collections.abc import Sequence
 
@@ -12,20 +12,20 @@ from .panel import Panel
 from .style import FLOAT, FONT_SIZE, QUANTIZED, QUIET, RANGE, ROUNDED, Labels, dress, legend, logarithmic
 
 LAYOUT = [["accuracy", "loss"], ["accuracy", "crossings"]]
-LOSSES = (1e-3, 10.0)  # the axis; what lies beyond is drawn at its end
+LOSSES = (1e-3, 10.0)  # limits of the axis; values beyond are drawn at its ends
 SHARES = (1e-4, 1.0)
 MOST_NOTES = 3
 
 
 class AccuracyPanel(Panel):
-    """How many digits are named right after each epoch, and before the first: post-training quantization."""
+    """Accuracy after each epoch; before the first one, it is that of post-training quantization."""
 
     def __init__(self, title: str = "Accuracy on the test images"):
         super().__init__()
         self.title = title
 
     def build(self, ax: Axes) -> None:
-        """Create the lines to compare with, the curve, and the converted network."""
+        """Create the reference lines, the curve, and the mark of the converted network."""
         dress(ax, Labels(self.title, "epoch", "right, in % (stretched near 100)"))
         accuracy_axis(ax)
         self.float = self.moving(ax.axhline(1, color=FLOAT, linestyle=":", linewidth=2, label="float network"))
@@ -43,9 +43,10 @@ class AccuracyPanel(Panel):
     def update(
         self, accuracies, float_accuracy: float, converted: float, epochs: int, axis: int, notes: Sequence[str] = ()
     ) -> None:
-        """Show (n + 1,) accuracies, 0 to 1, from number 0 on, of `epochs` in all, on an axis up to `axis` epochs.
+        """Show (n + 1,) accuracies, 0 to 1, from epoch 0 on, of `epochs` in total, on an axis up to `axis` epochs.
 
-        `converted` may be NaN. `notes` are at most 3: few short ones are drawn faster than one long one that is new.
+        `converted` may be NaN. There may be up to 3 `notes`, because a few short texts are drawn faster than a new long
+        one.
         """
         self.ax.set_xlim(-0.5, axis + 0.5)
         done = len(accuracies) - 1
@@ -89,7 +90,7 @@ class LossPanel(Panel):
 
 
 class CrossingsPanel(Panel):
-    """The share of the weights that crossed an edge of a bin in each epoch, on a logarithmic axis."""
+    """The share of weights that crossed a bin edge in each epoch, on a logarithmic axis."""
 
     def __init__(self, title: str = "Weights whose code changed"):
         super().__init__()
@@ -120,13 +121,13 @@ class CrossingsPanel(Panel):
 
 
 def training(accuracies, losses, crossings, weights: int, float_accuracy: float, size=(940, 420)) -> Picture:
-    """Draw a training with quantization in it, epoch by epoch.
+    """Draw a quantization-aware training, epoch by epoch.
 
     Parameters
     ----------
-    accuracies : (n + 1,) floats, 0 to 1, from before the first epoch on
-    losses, crossings : (n,) numbers: the mean loss of each epoch, and how many codes of weights changed in this epoch
-    weights : int: how many there are
+    accuracies : (n + 1,) floats, 0 to 1, starting before the first epoch
+    losses, crossings : (n,) numbers: the mean loss of each epoch, and how many weight codes changed in it
+    weights : int: total number of weights
     float_accuracy : float, 0 to 1
     size : (width, height) in pixels
 

@@ -1,7 +1,7 @@
-"""What `start.py lab` tells Jupyter: no saving of untouched pages, and room for the files that explorers open.
+"""Jupyter's configuration for `start.py lab`: no save prompt for unchanged pages, and large uploads for explorers.
 
-JupyterLab writes the kernel's language, with Python's version, into a page when it opens it, and then asks whether to
-save. The stored pages name no version, because readers have different ones; this fills in the reader's own.
+JupyterLab writes the version of Python into a page when it opens it, and then asks whether to save the change. The
+stored pages contain no version, because readers have different ones; this class fills in the reader's version.
 """
 
 from ipykernel.ipkernel import IPythonKernel
@@ -11,10 +11,10 @@ STORED = {"name": "python"}  # as tools/notebooks.py stores it
 
 
 class Pages(AsyncLargeFileManager):
-    """Files of this machine, where a stored page names the reader's own Python."""
+    """Jupyter's file manager, which adds the reader's version of Python to a stored page."""
 
     async def get(self, path, *arguments, **options):
-        """Return a file, as Jupyter asks for it."""
+        """Return a file as Jupyter's model."""
         model = await super().get(path, *arguments, **options)
         if model["type"] == "notebook" and model["content"]:
             metadata = model["content"]["metadata"]

@@ -1,6 +1,6 @@
-"""Cut the network off for every Python that has this folder on PYTHONPATH; loopback stays, kernels need it.
+"""Block the network for every Python process with this folder on PYTHONPATH, except loopback, which kernels need.
 
-An audit hook sees each call inside the interpreter, cannot be removed, and is inherited by child processes.
+An audit hook sees each call inside the interpreter and cannot be removed; child processes inherit PYTHONPATH.
 """
 
 import sys
@@ -15,7 +15,7 @@ CALLS = {
 
 
 def is_local(address):
-    """Accept loopback, this machine's wildcard, and what is no internet address at all (a Unix socket)."""
+    """Return whether an address is loopback, a wildcard of this machine, or a Unix socket."""
     host = address[0] if isinstance(address, tuple) else address
     host = host.decode() if isinstance(host, bytes) else host
     if not isinstance(host, str) or host.startswith(("/", "\0")):
@@ -24,7 +24,7 @@ def is_local(address):
 
 
 def refuse(event, arguments):
-    """Raise before the call is made."""
+    """Raise OSError before a call to the network is made."""
     if event in CALLS and not is_local(CALLS[event](*arguments)):
         raise OSError(f"the network is cut off here: {event} {CALLS[event](*arguments)!r}")
 

@@ -1,4 +1,4 @@
-"""The checks of every exercise, one file for each page, named as the page is."""
+"""The checks of all exercises, one file per page, with the name of the page."""
 
 from . import (
     benefits_and_trade_offs,

@@ -1,4 +1,4 @@
-"""Checks: scales that outgrow the codes, a batch that makes memory wait, and a size that forgets."""
+"""Checks: scales that cost more than the bit they save, a batch limited by arithmetic, and a complete size."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ LAYERS = [(64, 512, 4, 32), (10, 64, 3, 16), (5, 7, 3, 4), (16, 9, 8, 8), (1, 10
 
 @exercise(1, "A 16-bit scale for 8 weights costs 2 bits per weight, which is more than the bit that you saved.")
 def scales_outgrow_a_bit(answer) -> None:
-    """Ask where a 4-bit network gets larger than one of 5 bits with a scale a channel."""
+    """Ask for the granularities that make a 4-bit network larger than a 5-bit one with scales per channel."""
     names = names_of(answer, ONE_SCALE, "a name on the list One scale")
     limit = compute(State("wide", 5, "per channel")).whole.stored.total
     larger = {n for n in ONE_SCALE if compute(State("wide", 4, n)).whole.stored.total > limit}
@@ -30,7 +30,7 @@ def scales_outgrow_a_bit(answer) -> None:
     "All the inputs of a batch share the weights that are read. This is why servers collect requests into batches.",
 )
 def enough_inputs(answer) -> None:
-    """Ask for the fewest inputs at once for which arithmetic, not memory, is in the way."""
+    """Ask for the smallest batch for which arithmetic, not memory, is the limit."""
     batch = number_of(answer, "a number of inputs")
     if batch < 1 or batch != round(batch):
         raise Hint(f"The answer must be a whole number of inputs, at least 1: got {batch:g}.")
@@ -58,7 +58,7 @@ def honest_size(answer) -> None:
 
 
 def _why(mine: float, stored, arguments) -> str:
-    """Return what such a number of bytes has forgotten."""
+    """Return a hint for a wrong number of bytes."""
     outputs, inputs, bits, group = arguments
     if mine in (stored.codes, outputs * inputs * bits / 8):
         return "The scales are missing."

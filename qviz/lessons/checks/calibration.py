@@ -1,4 +1,4 @@
-"""Checks: a percentile, who follows outliers, a range without zero, and a search of one's own."""
+"""Checks: a percentile, calibrators that follow outliers, a range without zero, and a search for the best threshold."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from qviz.tensors import tensor
 from ..answers import names_of, number_of, numbers_of, refuse_unchanged, result_of
 from ..exercises import Hint, exercise
 
-ENOUGH = 1.03  # times the least error: 20 thresholds come closer, and one step too many does not
+ENOUGH = 1.03  # times the smallest error: a search over 20 thresholds gets closer, a step count that is off by one not
 NAME, FMT = "conv2 activations", IntFormat(4, signed=False)
 CANDIDATES = np.round(np.arange(95.0, 100.001, 0.1), 2)
 RNG = np.random.default_rng(0)
@@ -19,12 +19,12 @@ SAMPLES = [
     (RNG.standard_normal(2000), 97.0),
     (RNG.standard_normal(2000) + 0.3, 90.0),
 ]
-SLACK = 0.0015  # of the values: three of them, whichever way a percentile is interpolated
+SLACK = 0.0015  # share of the values: three values, for different ways to interpolate a percentile
 
 
 @exercise(1, "With 4 bits, it is best to clip a few values in a thousand, so 99.99 and 100 are too high.")
 def best_percentile(answer) -> None:
-    """Ask for the percentile whose error at 4 bits is about the least."""
+    """Ask for a percentile whose error at 4 bits is close to the minimum."""
     percentile = number_of(answer, "a percentile")
     if not 50 < percentile <= 100:
         raise Hint("The answer must be a percentile between 50 and 100, such as 99.5.")
@@ -39,7 +39,7 @@ def best_percentile(answer) -> None:
 
 @exercise(2, "Only entropy ignored them. Whether that is good depends on whether outliers will occur again.")
 def who_follows_outliers(answer) -> None:
-    """Ask for the methods whose range reaches beyond the largest clean value when 1 % are outliers."""
+    """Ask for the methods whose range extends beyond the largest clean value when 1 % are outliers."""
     names = names_of(answer, CALIBRATORS, "names of methods")
     clean, wild = tensor(NAME), tensor(NAME, outliers=0.01)
     follow = {name for name in CALIBRATORS if float(calibrate(wild, name, FMT, batches=50).hi) > clean.max()}
@@ -69,7 +69,7 @@ def range_without_zero(answer) -> None:
 
 
 def _spread() -> list[tuple[np.ndarray, int]]:
-    """Return values from 0 up of three shapes, each with a number of bits."""
+    """Return nonnegative values of three distributions, each with a number of bits."""
     rng = np.random.default_rng(2)
     real = np.asarray(tensor(NAME)[:4000], np.float64)
     bell = np.abs(rng.standard_normal(4000))

@@ -1,4 +1,4 @@
-"""Checks: the fewest remedies that are enough, a range shared unequally, and a GPTQ loop that hands on no error."""
+"""Checks: the smallest sufficient set of remedies, unequal ranges in two layers, and a GPTQ loop with a bug."""
 
 import numpy as np
 
@@ -19,7 +19,7 @@ STEP = 0.5
 
 
 def _layer(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return weights (4, 8), inputs that have much in common, and the factor of the inverse Hessian."""
+    """Return weights (4, 8), correlated inputs, and the Cholesky factor of the inverse Hessian."""
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((50, 8)) @ rng.standard_normal((8, 8)) + 1
     return rng.standard_normal((4, 8)), x, np.linalg.cholesky(np.linalg.inv(x.T @ x)).T
@@ -32,7 +32,7 @@ LAYERS = [_layer(seed) for seed in range(3)]
     1, "Two of the five remedies are enough with 3 bits: equalization, and a rounding that depends on the inputs."
 )
 def fewest_remedies(answer) -> None:
-    """Ask for as few remedies as possible with which the logits keep 20 dB, at 3 bits."""
+    """Ask for as few remedies as possible with which the logits have an SQNR of 20 dB at 3 bits."""
     names = names_of(answer, CHOICES, "names of remedies")
     if set(ROUNDED.values()) <= names:
         raise Hint("You can use only one kind of rounding: adaptive rounding or GPTQ.")
@@ -58,7 +58,7 @@ def fewest_remedies(answer) -> None:
     2, "You can choose the factor freely. Equalization is the right choice if both layers have the same number of bits."
 )
 def shared_ranges(answer) -> None:
-    """Ask for two layers whose channels reach four times as far in the first as in the second."""
+    """Ask for two layers whose channels have four times the range in the first as in the second."""
     refuse_unchanged(answer, lambda w1, b1, w2: (w1, b1, w2), JOINTS)
     for w1, b1, w2 in JOINTS:
         made = result_of(answer, w1, b1, w2)
@@ -83,7 +83,7 @@ def shared_ranges(answer) -> None:
 
 @exercise(3, "If you overwrite the column first, its error is 0. Now the other columns compensate for it.")
 def loop_of_gptq(answer) -> None:
-    """Ask for a GPTQ loop that hands the error of each column on to those after it."""
+    """Ask for a GPTQ loop that spreads the error of each column over the columns after it."""
     refuse_unchanged(answer, _as_given, [(w, u, STEP) for w, _, u in LAYERS])
     for w, x, u in LAYERS:
         found = np.asarray(result_of(answer, w, u, STEP), float)

@@ -1,4 +1,4 @@
-"""Checks: room in an accumulator, four terms, a cast too early, and multiplication without a float."""
+"""Checks: overflow of an accumulator, four terms, a cast before clipping, and multiplication without floats."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ SUMS = [(RNG.integers(-40_000, 40_000, 300).astype(np.int32), m, z) for m, z in 
 
 @exercise(1, "If a layer has more inputs, its weights must be limited, or it needs a second accumulator.")
 def room_in_int32(answer) -> None:
-    """Ask for how many products of 255 times 255 fit an int32."""
+    """Ask how many products of 255 times 255 fit in an int32."""
     n = number_of(answer, "a number of products")
     if n != round(n):
         raise Hint("The answer must be an integer, rounded down.")
@@ -70,7 +70,7 @@ def cast_too_early(answer) -> None:
 
 
 def _tied(codes, total, multiplier, zero_point):
-    """Say where a sum lies halfway between two codes, and the code is one of them: any rule for ties will do."""
+    """Return where a sum is halfway between two codes and the code is one of them, because any tie rule is accepted."""
     exact = total.astype(np.float64) * multiplier
     halfway = np.abs(exact - np.floor(exact) - 0.5) < 1e-4  # the multiplier may be a float32
     near = [np.clip(end + zero_point, 0, 255) for end in (np.floor(exact), np.ceil(exact))]
@@ -83,7 +83,7 @@ def _as_given(total, multiplier, zero_point):
 
 
 def _drawn(sign: int) -> list[tuple[int, int, int]]:
-    """Draw totals of a sign, mantissas and shifts: products fit a float, and none lies halfway when it is shifted."""
+    """Draw totals of one sign, mantissas and shifts whose products fit a float and have no ties after the shift."""
     rng = np.random.default_rng(0)
     rows = zip(rng.integers(1, 10**6, 200), rng.integers(2**30, 2**31, 200), rng.integers(1, 12, 200), strict=True)
     cases = [(sign * int(total), int(mantissa), int(shift)) for total, mantissa, shift in rows]
@@ -105,7 +105,7 @@ def _twice(total: int, mantissa: int, shift: int) -> int:
 
 
 def _right(total: int, mantissa: int, shift: int) -> set[int]:
-    """Return what may come out: gemmlowp's first division takes -2.5 to -2; away from zero is accepted as well."""
+    """Return the accepted results: gemmlowp's first division rounds -2.5 to -2, and -3 is accepted as well."""
     return {_twice(total, mantissa, shift), _away(_away(total * mantissa, 31), shift)}
 
 
@@ -114,17 +114,17 @@ SLIPS = {
     "The second division rounds down.": lambda total, mantissa, shift: _first(total, mantissa) >> shift,
     "The result is rounded only once: the first quotient must be rounded to the nearest integer, too.": (
         lambda total, mantissa, shift: (total * mantissa + 2 ** (30 + shift)) >> (31 + shift)
-    ),  # to cut off the first quotient comes to the same
+    ),  # truncating the first quotient gives the same
 }
 NEARLY_HALFWAY = [(3000, 1535.6, 10), (4, 2.6, 1), (20, 11.6, 3)]  # total, first quotient, shift
 ROUNDED_UP = [(total, int(quotient / total * 2**31), shift) for total, quotient, shift in NEARLY_HALFWAY]
 HALFWAY = [(total, 2**30, shift) for total in range(-12, 13) for shift in (1, 2)]
-WIDE = [(2**k + 1, 2**30 + 2**k - 1, 1) for k in range(24, 30)]  # 1 / 2**31 below halfway, which a float cannot see
+WIDE = [(2**k + 1, 2**30 + 2**k - 1, 1) for k in range(24, 30)]  # 1 / 2**31 below a tie, which a float cannot represent
 
 
 @exercise(4, "This is all that a chip without floating point needs: one wide product and two shifts with rounding.")
 def no_float(answer) -> None:
-    """Ask for a function from three whole numbers to one."""
+    """Ask for a fixed-point multiplication: a function of a total, a mantissa and a shift."""
     _compare(answer, _drawn(1) + ROUNDED_UP, "")
     _compare(answer, _drawn(-1), "Only negative totals go wrong: int() rounds towards 0, and >> rounds down.")
     _compare(answer, HALFWAY, "Numbers exactly halfway are rounded away from zero: 2.5 to 3, and -2.5 to -3.")
@@ -132,7 +132,7 @@ def no_float(answer) -> None:
 
 
 def _compare(answer, cases: list[tuple[int, int, int]], why: str) -> None:
-    """Raise a Hint for the first case that goes wrong, with the slip that explains all of them, or else with `why`."""
+    """Raise a Hint for the first wrong case, with the slip that explains all results, or else with `why`."""
     mine = [number_of(result_of(answer, *case), "a function that returns one number") for case in cases]
     for (total, mantissa, shift), got in zip(cases, mine, strict=True):
         if got not in _right(total, mantissa, shift):

@@ -1,4 +1,4 @@
-"""Checks: torchao's scale, 4-bit codes in bytes, who multiplies integers, scales of a convolution, and the report."""
+"""Checks: torchao's scale, 4-bit codes in bytes, integer layers, scales of a convolution, and the report."""
 
 import numpy as np
 
@@ -11,19 +11,19 @@ from ..model_report import refuse_report
 PRODUCTS = ("qconv_pointwise", "qlinear_pointwise", "_int_mm")
 FLOATS = ("convolution", "addmm", "_weight_int8pack_mm")
 AROUND = ("quantize_per_tensor", "dequantize_per_tensor")
-RUNS = [  # the operations of a reference model, of a lowered, a dynamic, a float and a weight-only one
+RUNS = [  # operations of five models: reference, lowered, dynamic, float and weight-only
     [*AROUND, "convolution", "relu"] * 2 + [*AROUND, "addmm"] * 2 + ["dequantize_per_channel"],
     ["quantize_per_tensor", "qconv_pointwise", "qconv_pointwise", *AROUND, "qlinear_pointwise", "qlinear_pointwise"],
     ["convolution", "relu", "convolution", "round", "_int_mm", "mul", "round", "_int_mm", "mul"],
     ["convolution", "convolution", "addmm", "addmm"],
-    ["convolution", "relu", "_weight_int8pack_mm", "mul", "_weight_int8pack_mm"],  # weights alone: products of floats
+    ["convolution", "relu", "_weight_int8pack_mm", "mul", "_weight_int8pack_mm"],  # weight-only: products of floats
 ]
 
 
 @exercise(1, "torch.ao uses the same rule. qviz divides by the highest code, so that nothing is clipped.")
 def torchao_scale(answer) -> None:
     """Ask for a function from weights and bits to the scale max|w| / ((2**bits - 1) / 2)."""
-    for bits, seed, sign in ((8, 0, 1), (8, 0, -1), (4, 1, 1), (4, 1, -1), (2, 2, 1)):  # largest above 0, and below
+    for bits, seed, sign in ((8, 0, 1), (8, 0, -1), (4, 1, 1), (4, 1, -1), (2, 2, 1)):  # sign of the largest
         w = sign * np.random.default_rng(seed).standard_normal(50) * 3
         scale = number_of(result_of(answer, w, bits), "a function that returns one number")
         largest, half = np.abs(w).max(), (2**bits - 1) / 2
@@ -37,7 +37,7 @@ def torchao_scale(answer) -> None:
 
 @exercise(2, "Half of each byte is unused. Packed formats store two codes in a byte.")
 def bytes_of_codes(answer) -> None:
-    """Ask for the bytes of the 4-bit codes of fc1: one a byte, two a byte."""
+    """Ask for the bytes of the 4-bit codes of fc1, with one and with two codes per byte."""
     one, two = numbers_of(answer, 2, "two numbers of bytes")
     codes = cnn_weights()["fc1.weight"].size
     if one != codes:
@@ -48,7 +48,7 @@ def bytes_of_codes(answer) -> None:
 
 @exercise(3, "Quantizing without integer products adds rounding errors, but makes nothing faster.")
 def integer_layers(answer) -> None:
-    """Ask for a function from the names of operations to how many of them multiply integers."""
+    """Ask for a function that counts the integer products in a list of operations."""
     refuse_unchanged(answer, lambda names: sum("quantize_per_tensor" in name for name in names), [(r,) for r in RUNS])
     for names in RUNS:
         count = number_of(result_of(answer, names), "a function that returns a number of layers")
@@ -60,7 +60,7 @@ def integer_layers(answer) -> None:
 
 @exercise(4, "This is finer than per channel, but needs nine times as many scales.")
 def scales_of_a_convolution(answer) -> None:
-    """Ask for the scales of conv2: by output channel and place, by output channel."""
+    """Ask for the number of scales of conv2: per output channel and kernel position, and per output channel."""
     places, channels = numbers_of(answer, 2, "two numbers of scales")
     outputs, inputs, rows, columns = cnn_weights()["conv2.weight"].shape
     if places == outputs * inputs:
@@ -75,5 +75,5 @@ def scales_of_a_convolution(answer) -> None:
     5, "Write such a report for every model that you ship: size, accuracy, speed, what failed and why, all measured."
 )
 def report_of_a_model(answer) -> None:
-    """Ask for a report on one network in W8A8 and in W4, whose figures are those that were measured."""
+    """Ask for a report on one network in W8A8 and W4 that agrees with the measurements."""
     refuse_report(answer)

@@ -1,4 +1,4 @@
-"""Checks: E4M3 written by the reader, the bits of a block, and a scale that leaves the largest levels unused."""
+"""Checks: the bits of a Q4_K block, an encoder for E4M3, and a scale that leaves the largest levels unused."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ POSITIVE = FP8_E4M3.values[:127].astype(np.float64)  # 0 to 448
 TIES = (POSITIVE[1:] + POSITIVE[:-1]) / 2
 BEYOND = np.array([449.0, 463.0, 464.0, 480.0, 512.0, 1e4])
 SIGNED = np.concatenate([POSITIVE[8:], RNG.uniform(0.02, 448, 200), 2.0 ** RNG.uniform(-6, 8.7, 300)])
-CASES = (  # what a function has to do, from what most answers do to what few do
+CASES = (  # from cases that most answers get right to cases that few do
     ("positive", SIGNED),
     ("negative", -SIGNED),
     ("subnormal", np.concatenate([POSITIVE[:8], RNG.uniform(-(2.0**-6), 2.0**-6, 200), [2.0**-6 - 1e-5, 5e-4, -1e-9]])),
@@ -32,7 +32,7 @@ BLOCKS += [(np.array([0.3, -5.9, 2.0]),), (np.array([4.0, 1.0]),), (np.array([-0
 
 @exercise(1, "The 12 bytes of small scales and minima, and the two float16 numbers, cost half a bit per weight.")
 def bits_of_q4_k(answer) -> None:
-    """Ask for the bits per weight of Q4_K, with everything that a block stores."""
+    """Ask for the bits per weight of Q4_K, including everything that a block stores."""
     bits = number_of(answer, "a number of bits")
     if np.isclose(bits, CODECS["Q4_K"].bits_per_value(256)):
         return
@@ -70,7 +70,7 @@ def encode_e4m3(answer) -> None:
             i = int(np.argmin(codes_only))
             raise Hint(f"Codes are whole numbers from 0 to 255: got {made[i]:g} for {x[i]:.8g}.{ABOUT[kind]}")
         codes, wanted = made.astype(np.int64), FP8_E4M3.saturating().encode(x).astype(np.int64)
-        same = (codes == wanted) | ((codes % 128 == 0) & (wanted % 128 == 0))  # both zeros will do
+        same = (codes == wanted) | ((codes % 128 == 0) & (wanted % 128 == 0))  # +0 and -0 are both accepted
         if not same.all():
             i = int(np.argmin(same))
             value = FP8_E4M3.values[codes[i]]

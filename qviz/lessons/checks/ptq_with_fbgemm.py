@@ -1,4 +1,4 @@
-"""Checks: scales counted, PyTorch's symmetric scale, a rescaling that forgets the bias, and PTQ by hand."""
+"""Checks: the number of scales, PyTorch's symmetric scale, a rescaling that forgets the bias, and PTQ by hand."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ JOINTS = [(*map(RNG.standard_normal, ((5, 4), (5,), (3, 5))), 2.0 ** RNG.integer
 
 @exercise(1, "Together, these scales take only a few hundred bytes: they are the cheapest improvement on this page.")
 def scales_of_the_network(answer) -> None:
-    """Ask how many weight scales the digits network has, one for each output channel."""
+    """Ask for the number of weight scales of the digits network, per channel."""
     count = number_of(answer, "a number of scales")
     shapes = [cnn_weights()[f"{layer}.weight"].shape for layer in LAYERS]
     if count == sum(shape[0] for shape in shapes):
@@ -47,7 +47,7 @@ def pytorchs_scale(answer) -> None:
 
 @exercise(3, "The bias is added before the ReLU, so it has to be multiplied by the factor of its channel as well.")
 def rescaled(answer) -> None:
-    """Ask for a function that rescales the channels between two layers, and leaves what they compute."""
+    """Ask for a function that rescales the channels between two layers without changing their output."""
     refuse_unchanged(answer, lambda w1, b1, w2, s: (w1 * s[:, None], b1, w2 / s), JOINTS)
     for w1, b1, w2, s in JOINTS:
         made = _made(answer, w1, b1, w2, s)
@@ -70,7 +70,7 @@ def rescaled(answer) -> None:
 
 
 def _made(answer, *arrays):
-    """Call the function; where two shapes do not fit, say which way s lies."""
+    """Call the function; if shapes do not broadcast, add a hint on the shape of s."""
     try:
         return result_of(answer, *arrays)
     except Hint as hint:
@@ -92,5 +92,5 @@ def _two_layers(x, w1, b1, w2):
 
 @exercise(4, "People most often forget to run the images through the network, and there is no error message.")
 def own_ptq(answer) -> None:
-    """Ask for the verdict of own_ptq.judge, which compares the reader's network with that of qviz's own PTQ."""
+    """Ask for the verdict of own_ptq.judge, which compares the reader's network with one from qviz's PTQ."""
     refuse_verdict(answer, "own PTQ", "own_ptq.judge(quantize_network)")

@@ -1,4 +1,4 @@
-"""Checks: a jump by hand, a weight that never rests, a slope that forgets clipping, and one step of training."""
+"""Checks: a jump by hand, an oscillating weight, a slope that ignores clipping, and one training step."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ GRIDS = [QParams(0.25, 0, INT4), QParams(0.1, 5, UINT4), QParams(2.0, -1, INT2)]
 
 @exercise(1, "The first three steps do not change the loss, but without them the weight would not reach the edge.")
 def steps_to_the_jump(answer) -> None:
-    """Ask for the step after which a weight's output jumps."""
+    """Ask for the step after which the quantized weight jumps."""
     steps = number_of(answer, "a number of steps")
     way = descend(0.15, 1.0, QParams(1.0, 0, INT2), 0.1, 10)
     right = int(way.crossings[0])
@@ -30,7 +30,7 @@ def steps_to_the_jump(answer) -> None:
 
 @exercise(2, "If the target lies between two levels, neither is right, and each pushes the weight back to the other.")
 def never_rests(answer) -> None:
-    """Ask for a weight, a target and a learning rate with which the output keeps jumping at 3 bits."""
+    """Ask for a weight, a target and a learning rate for which the output oscillates at 3 bits."""
     weight, target, lr = numbers_of(answer, 3, "three numbers: a weight, a target and a learning rate")
     if not (abs(weight) <= 2 and abs(target) <= 2 and 0 < lr <= 0.5):
         raise Hint("Weight and target must lie between -2 and 2, and the learning rate between 0 and 0.5.")
@@ -51,7 +51,7 @@ def never_rests(answer) -> None:
 @exercise(3, "If a weight is clipped, moving it changes nothing, so no gradient should push it further out.")
 def slope_where_clipped(answer) -> None:
     """Ask for a function from x and a grid to the slope of the straight-through estimator."""
-    rng = np.random.default_rng(0)  # each answer meets the same values
+    rng = np.random.default_rng(0)  # the same values for each answer
     cases = [(rng.uniform(-8, 8, 400), float(p.scale), int(p.zero_point), p.fmt.qmin, p.fmt.qmax) for p in GRIDS]
     refuse_unchanged(answer, lambda x, scale, zero_point, qmin, qmax: np.ones_like(x), cases)
     for qparams, case in zip(GRIDS, cases, strict=True):
@@ -63,7 +63,7 @@ def slope_where_clipped(answer) -> None:
 
 
 def _told(x: float, mine: float, qparams: QParams) -> str:
-    """Say where a slope is wrong."""
+    """Return a hint for a wrong slope."""
     code = int(np.rint(x / float(qparams.scale))) + int(qparams.zero_point)
     inside = qparams.fmt.qmin <= code <= qparams.fmt.qmax
     what = "has a code, so its slope is 1" if inside else "is clipped, so its slope is 0"
@@ -74,7 +74,7 @@ def _told(x: float, mine: float, qparams: QParams) -> str:
 
 
 def _drawn(seed: int, scale: float, fmt: IntFormat, lr: float, special=()) -> tuple:
-    """Draw weights within and beyond a grid, inputs and targets; put special weights in front."""
+    """Draw weights inside and outside the range, inputs and targets; `special` replaces the first weights."""
     rng = np.random.default_rng(seed)
     w = rng.uniform(1.4 * fmt.qmin, 1.4 * fmt.qmax, 12) * scale
     w[: len(special)] = special
@@ -85,7 +85,7 @@ STEPS = [
     _drawn(0, 0.1, INT4, 0.05),
     _drawn(1, 0.5, INT2, 0.2),
     _drawn(2, 0.02, INT8, 0.01),
-    _drawn(3, 0.25, INT4, 0.1, [0.125, -0.125, 0.375, -0.375, 0.625, 1.85, -2.1, 9.0, -9.0]),  # ties, last half steps
+    _drawn(3, 0.25, INT4, 0.1, [0.125, -0.125, 0.375, -0.375, 0.625, 1.85, -2.1, 9.0, -9.0]),  # ties, ends
     _drawn(4, 1.0, INT2, 1.0, [1.4, -2.4, 0.5, -0.5, -1.5]),
 ]
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}  # float32 is enough; every slip below is off by more than 0.001 somewhere
@@ -108,7 +108,7 @@ def _half_away(x):
 
 
 def _stepped(w, x, y, scale, qmin, qmax, lr, rounding=np.rint):
-    """Return the weights after one step."""
+    """Return the weights after one correct step."""
     w_hat = scale * _codes(w, scale, qmin, qmax, rounding)
     return w - lr * _gradient(w_hat, x, y) * _has_code(w, scale, qmin, qmax)
 
@@ -131,7 +131,7 @@ def _no_clipping(w, x, y, scale, qmin, qmax, lr):
     return w - lr * _gradient(w_hat, x, y) * _has_code(w, scale, qmin, qmax)
 
 
-SLIPS = {  # what a step came to: what is wrong
+SLIPS = {  # hint -> a step with this mistake
     "No weight has changed. Take 1 for the slope of the rounding, or the network learns nothing.": lambda w, *rest: w,
     "You have updated the rounded weight. Update the float weight, or small steps are rounded away again.": (
         lambda w, x, y, s, a, b, lr: _rounded(w, s, a, b) + _moved(w, x, y, s, a, b, lr)

@@ -1,4 +1,4 @@
-"""Checks: scale and zero point, and three bugs that were published."""
+"""Checks: scale and zero point, and bugs from published code."""
 
 import numpy as np
 
@@ -25,7 +25,7 @@ RANGES = [
     (-8.0, -3.0, 0, 15),
     (-1.0, 1.0, -128, 127),
     (-1.0, 2.1, 0, 255),
-]  # the last one's zero lies nearest to the code below
+]  # in the last one, the zero point is rounded down
 
 
 @exercise(
@@ -48,7 +48,7 @@ def range_for_a_zero_point(answer) -> None:
     "7.5 is not an integer. Rounding it shifts the range by half a step, so that 0.0 lies on a level.",
 )
 def derived_by_hand(answer) -> None:
-    """Ask for scale and zero point of -2 to 2 at 4 bits, unsigned."""
+    """Ask for the scale and zero point of the range -2 to 2 with unsigned 4-bit codes."""
     scale, zero_point = numbers_of(answer, 2, "scale and zero point")
     if zero_point < 1 < scale:
         raise Hint("The scale comes first, then the zero point.")

@@ -1,4 +1,4 @@
-"""Checks: bits of weights and of biases, the scale of a bias, and a bias that takes a shift away."""
+"""Checks: bits of weights and of biases, the scale of a bias, and bias correction."""
 
 import numpy as np
 
@@ -18,7 +18,7 @@ BIASES = [(RNG.normal(0, 0.3, 8), 0.02, 0.005), (RNG.normal(0, 0.3, 8), 0.01, RN
 
 @exercise(1, "Half a byte per weight is enough for nearly all digits, and you needed no data to find the scales.")
 def fewest_weight_bits(answer) -> None:
-    """Ask for the fewest bits of the weights alone with at least 350 right."""
+    """Ask for the fewest weight bits with at least 350 correct images, with float activations and biases."""
     bits = number_of(answer, "a number of bits")
     if bits not in range(2, 9):
         raise Hint(f"The answer must be a whole number from 2 to 8: got {bits:g}.")
@@ -35,7 +35,7 @@ def fewest_weight_bits(answer) -> None:
     "Each layer needs a different number of bits. 32 bits are enough for all of them, and the sum has 32 bits anyway.",
 )
 def fewest_bias_bits(answer) -> None:
-    """Ask for the fewest bits that clip no bias of the network, on the scale of the sums, beside 8 bits."""
+    """Ask for the fewest bits that clip no bias, on the scale of the sums with 8-bit weights and activations."""
     bits = number_of(answer, "a number of bits")
     weights = cnn_weights()
     needs = {layer: bias_bits(weights[f"{layer}.bias"], bias_scale(layer, Switches())) for layer in LAYERS}
@@ -70,7 +70,7 @@ def bias_to_codes(answer) -> None:
 
 @exercise(4, "Rounded weights shift the outputs, and changing the bias removes the shift at no cost.")
 def corrected_bias(answer) -> None:
-    """Ask for a function from bias, weights, rounded weights and the mean input to a bias without the shift."""
+    """Ask for a function that corrects a bias, given the weights, the rounded weights and the mean input."""
     cases = []
     for seed in range(3):
         rng = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""Checks: codes by hand, codes that are never used, a quantizer with two bugs."""
+"""Checks: codes by hand, unused codes, and a quantizer with two bugs."""
 
 import numpy as np
 
@@ -17,7 +17,7 @@ CASES = [
 
 @exercise(1, "With 3 bits there are so few levels that different numbers often get the same one.")
 def codes_by_hand(answer) -> None:
-    """Ask for five codes of 3 bits: whole, in range, the largest at the end, each within half a step."""
+    """Ask for five 3-bit codes: integers, in range, the largest magnitude at 3, each within half a step."""
     codes = numbers_of(answer, 5, "five codes")
     if (codes != np.rint(codes)).any():
         raise Hint("A code is a whole number: round after dividing.")
@@ -36,7 +36,7 @@ def codes_by_hand(answer) -> None:
     "One of the eight bits is spent on a sign that is always positive. The next page shows how to avoid this.",
 )
 def codes_never_used(answer) -> None:
-    """Ask for how many of 256 codes values have that are never negative."""
+    """Ask how many of 256 codes are used if no value is negative."""
     count = number_of(answer, "a number of levels")
     x = np.linspace(0.0, 1.0, 100_001)
     used = np.unique(quantize(x, calibrate(x, "min-max", INT8, "symmetric"))).size
@@ -50,7 +50,7 @@ def codes_never_used(answer) -> None:
 
 @exercise(3, "Round to the nearest integer, and clip before the cast: a number too large for int8 wraps around.")
 def broken_quantizer(answer) -> None:
-    """Ask for a function from floats and a scale to int8 codes: nearest level, saturated at the ends."""
+    """Ask for a function from floats and a scale to int8 codes that rounds to nearest and saturates."""
     refuse_unchanged(answer, lambda x, scale: (x / scale).astype(np.int8), CASES)
     for x, scale in CASES:
         codes = np.asarray(result_of(answer, x, scale))

@@ -1,4 +1,4 @@
-"""Checks: weights that fit, a mended failure, reduce_range with a bug, a dot product that saturates."""
+"""Checks: weights that fit, a repaired failure, reduce_range with a bug, and a saturating dot product."""
 
 import numpy as np
 
@@ -20,7 +20,7 @@ def _pairs(k: int) -> tuple[np.ndarray, np.ndarray]:
 
 @exercise(1, "So using 7 bits for the weights solves the problem too. This is what reduce_range does in ONNX Runtime.")
 def weights_that_fit(answer) -> None:
-    """Ask for the largest weight that fits twice beside activations of 255."""
+    """Ask for the largest weight whose two products with activations of 255 fit in 16 bits."""
     weight = number_of(answer, "a weight")
     if weight != np.rint(weight) or not -128 <= weight <= 127:
         raise Hint("A weight is a whole number from -128 to 127.")
@@ -39,7 +39,7 @@ def weights_that_fit(answer) -> None:
     2, "An addition outside all layers needs a module of its own, so that an observer can measure the range of the sum."
 )
 def mended_skip_connection(answer) -> None:
-    """Ask for the verdict of the gallery on the skip connection; what torch says is judged there."""
+    """Ask for the verdict of `failures.check_repair` on the skip connection."""
     refuse_verdict(answer, "skip-connection", 'failures.check_repair("skip-connection", bench)')
 
 
@@ -47,7 +47,7 @@ def mended_skip_connection(answer) -> None:
     3, "With fewer codes, the step has to be larger. If you only clip the codes, the large values are clipped too."
 )
 def reduced_range(answer) -> None:
-    """Ask for a function from values and the largest of them to codes of 7 bits and their scale."""
+    """Ask for a function from values and their maximum to 7-bit codes and a scale."""
     refuse_unchanged(answer, lambda x, hi: (np.clip(np.rint(x / (hi / 255)), 0, 127), hi / 255), RANGES)
     for x, hi in RANGES:
         result = result_of(answer, x, hi)
@@ -69,7 +69,7 @@ def reduced_range(answer) -> None:
 
 
 def _hint_for_scale(scale: float, hi: float) -> str:
-    """Say what is wrong with a scale of 7 bits for values from 0 to `hi`; nothing where it is right."""
+    """Return a hint for a wrong 7-bit scale of values from 0 to `hi`, or "" if it is right."""
     if np.isclose(scale, hi / 127, rtol=1e-6, atol=0):
         return ""
     if scale < hi / 127:
@@ -81,7 +81,7 @@ def _hint_for_scale(scale: float, hi: float) -> str:
 
 @exercise(4, "This is exactly what the kernel of fbgemm computes without VNNI.")
 def saturating_dot(answer) -> None:
-    """Ask for a function of two rows of codes that adds neighbours in 16 bits, and then all in 32."""
+    """Ask for a dot product that adds neighbouring products in 16 bits with saturation, then all in 32 bits."""
     for x, w in ((ROW, COLUMN), *map(_pairs, (2, 16, 64)), LOWEST):
         got = number_of(result_of(answer, x, w), "a function that returns one number")
         if got == dot(x[None], w[None])[0, 0]:
