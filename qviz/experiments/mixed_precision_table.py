@@ -1,7 +1,7 @@
 """The tables of 4,096 networks that ship with qviz, so that an explorer responds at once, in a browser too.
 
 A browser needs 16 s to compute one, a laptop 2 to 6 s. `tools/make_networks.py` writes them; a test compares them with
-networks computed anew.
+newly computed networks.
 """
 
 import numpy as np

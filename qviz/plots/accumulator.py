@@ -14,8 +14,8 @@ LABELS = 80  # points of padding left of the axes, for the numbers
 class WalkPanel(Panel):
     """The running sum over the inputs, with one product highlighted, and the walk before any change for comparison.
 
-    Sums are scaled by the powers of two that enclose them, and the numbers beside the axes are moving text, so the axes
-    never change and the background need not be drawn again.
+    Sums are scaled by the powers of two that enclose them, and the numbers next to the axes are moving text, so the
+    axes never change and the background need not be drawn again.
     """
 
     def __init__(self, title: str = "The accumulator's walk"):
