@@ -61,7 +61,7 @@ class RatioPanel(Panel):
         self.note = self.moving(_note(ax, 0.69))
 
     def update(self, rows: Sequence[str], found: Sequence[Ratio | None] | None, chosen: int, note: str = "") -> None:
-        """Show at most 12 cases; None means not measured yet. `chosen` is the row with the star, `note` stands beside it."""
+        """Show at most 12 cases; None: not measured. `chosen` is the row with the star, `note` stands beside it."""
         self.note.set(text=note, visible=bool(note))
         median = self._logs(found, "median")
         for shape, low, high in ((self.faster, 0, median), (self.slower, median, 0)):
