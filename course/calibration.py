@@ -55,14 +55,14 @@ guess_clip.reveal(least / keep_all, "Clipping a few values costs less than using
 #
 # ## Six methods
 #
-# * **Min-max** keeps the whole range of the observed values.
-# * **Moving average** averages the minima and maxima of many batches, so that a single unusual batch has little effect.
+# * **Min-max** keeps the whole range, as above.
+# * **Moving average** averages the minima and maxima of many batches, so a single unusual batch has little effect.
 # * **Percentile** keeps a fixed percentage of the values, for example 99.99 %.
-# * **Entropy** chooses the range for which the histogram of the quantized values differs least from the original histogram, as measured by the Kullback-Leibler divergence.
+# * **Entropy** chooses the range for which the histogram of the quantized values differs least from the original one in Kullback-Leibler divergence.
 # * **MSE** searches for the range with the smallest mean squared error.
 # * **ACIQ** assumes that the values have a bell-shaped distribution, and computes the best threshold for it from a formula.
 #
-# This explorer, which we call the **arena**, applies all six methods to the same tensor.
+# This explorer, the **arena**, applies all six methods to the same tensor.
 
 # %%
 arena = ArenaExplorer(data="conv2 activations", bits=4)
@@ -72,7 +72,7 @@ arena
 # Now we add **outliers**: one value in a thousand is replaced by a much larger one, as might happen with a faulty sensor. (The outliers in large language models are different: they always occur in the same few channels and are essential for the output, so they must not be clipped. See Dettmers et al. under *Sources*.)
 
 # %%
-guess_outliers = Prediction("One value in a thousand is now an outlier, up to ten times as large as the largest value before. How many times as large does the error of min-max become?", {"2 times": 2, "10 times": 10, "70 times": 70})
+guess_outliers = Prediction("One value in a thousand is now an outlier, up to ten times as large as the previous maximum. By what factor does the error of min-max grow?", {"2 times": 2, "10 times": 10, "70 times": 70})
 guess_outliers
 
 # %% [markdown]
@@ -104,18 +104,18 @@ accuracy = {}
 for name in CALIBRATORS:
     qparams = qviz.calibrate(sample, name, qviz.IntFormat(3, signed=False), batches=50)
     accuracy[name] = networks.cnn_accuracy(change={"conv2": lambda a: qviz.fake_quantize(a, qparams)})
-    print(f"{name:15} keeps up to {float(qparams.hi):5.2f}: {accuracy[name]:6.1%} right")
+    print(f"{name:15} keeps values up to {float(qparams.hi):5.2f}: {accuracy[name]:6.1%} right")
 
 # %%
-guess_network.reveal(max(guess_network.choices, key=accuracy.get), "MSE widened the range for outliers that do not occur in the test images, while entropy ignored them. A small error on the calibration sample does not guarantee a good accuracy.")
+guess_network.reveal(max(guess_network.choices, key=accuracy.get), "MSE widened the range for outliers that do not occur in the test images, while entropy ignored them. A small error on the calibration sample does not guarantee high accuracy.")
 
 # %% [markdown]
 # ## How large must the sample be?
 #
-# So far, the observer has seen 50 batches of 2,000 values. Each image produces 2,048 activations in this layer, so one batch is slightly less than *one image*. If the observer sees fewer batches, it misses some of the rare large values. The error is always measured on all the values.
+# So far, the observer has seen 50 batches of 2,000 values. Each image produces 2,048 activations in this layer, so one batch is slightly less than *one image*. If the observer sees fewer batches, it misses some of the rare large values. The error is always measured on all 100,000 values.
 
 # %%
-guess_batches = Prediction("With 8 bits and min-max, the observer sees only one batch instead of 50. How many times as large is the error?", {"the same": 1, "2 times": 2, "12 times": 12})
+guess_batches = Prediction("With 8 bits and min-max, the observer sees only one batch. How large is the error, compared with 50 batches?", {"the same": 1, "2 times as large": 2, "12 times as large": 12})
 guess_batches
 
 # %% [markdown]
@@ -152,18 +152,18 @@ for bits, name in cases:
 arena.reset()
 
 # %% [markdown]
-# * **Min-max** performs badly on heavy tails with few bits.
+# * **Min-max** performs badly on heavy tails with few bits, because a few extreme values make all steps coarse.
 # * **Moving average** performs badly at 8 bits, because it clips the rare large values, and with such fine steps clipping is worse than rounding.
 # * **Percentile** keeps most of the outliers if there are more of them than it may clip, as in the arena.
 # * **Entropy** performs badly on heavy tails at 8 bits, because the divergence counts how many values are clipped, but not how far they lie outside the range.
 # * **MSE** is always best here, because it minimizes the error that the table shows. As you saw, this need not be best for the network.
-# * **ACIQ** suits the weights of fc1, which have nearly the bell shape that its formula assumes. On heavy tails at 8 bits, and on outliers, it clips far too much.
+# * **ACIQ** suits the weights of fc1, which are distributed nearly as its formula assumes. On heavy tails at 8 bits, and on outliers, it clips far too much.
 #
-# No method is best in all cases, so try two or three of them and measure the accuracy of your network.
+# No method is best in all cases, so try two or three and measure your network's accuracy.
 #
-# ## Two libraries, one name
+# ## One name, two algorithms
 #
-# More than half of the outputs of a ReLU are exactly zero. ONNX Runtime's entropy calibration keeps this spike in the histogram. NVIDIA's pytorch-quantization, and qviz by default, flatten it first:
+# In our network, more than half of the outputs of a ReLU are exactly zero. ONNX Runtime's entropy calibration keeps this spike of zeros in the histogram. NVIDIA's pytorch-quantization and (by default) qviz flatten it first:
 
 # %%
 for name in ("conv2 activations", "fc1 activations"):
@@ -175,7 +175,7 @@ for name in ("conv2 activations", "fc1 activations"):
         print(f"{name}, {variant:11} on {seen.size:6} values: {error / least:6.0f} times the smallest error")
 
 # %% [markdown]
-# **Notice:** without the zeros, ONNX Runtime's range is nearly as good as NVIDIA's, so the spike was the reason. Before you rely on a method, check what your library computes.
+# **Notice:** without the zeros (rows 2 and 5), ONNX Runtime's range is nearly as good as NVIDIA's, so the spike caused the large errors. Before you rely on a method, check what your library computes.
 #
 # ## Your guesses and the results
 
@@ -236,7 +236,7 @@ def percentile_range(x, percentile):
 check("calibration.3", percentile_range)
 
 # %% [markdown]
-# **4.** Write a calibrator. None of the values in `x` is negative, and the codes are unsigned with `bits` bits. Return the threshold for which the mean squared error is close to its minimum.
+# **4.** Write a calibrator. None of the values in `x` is negative, and the codes are unsigned with `bits` bits. Return a threshold for which the mean squared error is close to its minimum.
 
 # %%
 def my_threshold(x, bits):

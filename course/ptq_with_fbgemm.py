@@ -1,5 +1,5 @@
 # %% [markdown]
-# **Post-training quantization** (PTQ) takes a trained network and a few of its inputs, and needs no labels and no further training. On this page you do it with PyTorch and **fbgemm**, the library that multiplies integers on x86 processors. PyTorch calls such a library an **engine**.
+# **Post-training quantization** (PTQ) needs only a trained network and a few inputs: no labels, and no further training. On this page you do it with PyTorch and **fbgemm**, the library that multiplies integers on x86 processors. PyTorch calls such a library an **engine**.
 
 # %%
 from tempfile import TemporaryDirectory
@@ -16,7 +16,7 @@ from qviz.widgets import PTQExplorer
 # %% [markdown]
 # ## A whole network, in integers
 #
-# So far we have rounded numbers and then computed with floats. Now PyTorch replaces each of the four layers of our network with one that computes with integers. In the explorer below, every change quantizes the network again and tests it on 359 images. The ranges of the activations are taken from 256 training images. Make your guess, and then set **Samples** to 1 (under **More**). After that, lower **Weight bits** and **Activation bits**. Where does the network break? (The figures on this page are the same on every machine. [Page](page:when_it_goes_wrong) shows what yours computes, and explains **Reduce range**.)
+# So far we have rounded numbers and then computed with floats. Now PyTorch replaces each of the four layers of our network with one that computes with integers. In the explorer below, every change quantizes the network again and tests it on 359 images. The ranges of the activations are taken from 256 training images. First answer the question. Then set **Samples** (under **More**) to 1. After that, lower **Weight bits** and **Activation bits**. Where does the network break? (The numbers on this page are the same on every machine. [Page](page:when_it_goes_wrong) shows what yours computes, and explains **Reduce range**.)
 
 # %%
 guess_image = Prediction("In float32, the network reads 355 of the 359 digits correctly. All weights and activations get 8 bits, and the ranges are taken from a single image. How many does it read correctly now?", {"about 355": 355, "about 300": 300, "about 200": 200})
@@ -31,7 +31,7 @@ explorer
 print(varied := lab.vary("samples", (1, 256), layer="fc2", per_channel=False))
 
 # %%
-guess_image.reveal(round(359 * varied.accuracies[1]), "With one image, about a third of the logits (the outputs of fc2) are clipped, and their SQNR falls sharply. But most of these logits are very negative. The answer is the digit with the largest logit, and that hardly ever changes.")
+guess_image.reveal(round(359 * varied.accuracies[1]), "With one image, about a third of the logits (the outputs of fc2) are clipped, and their SQNR falls sharply. But most of these logits are very negative, so the digit with the largest logit, which is the answer, hardly ever changes.")
 
 # %% [markdown]
 # ## The three steps
@@ -42,7 +42,7 @@ guess_image.reveal(round(359 * varied.accuracies[1]), "With one image, about a t
 # 2. *Convert the weights* from float32 to int8.
 # 3. *Apply* the scales: replace each layer with one that computes with integers.
 #
-# The scales of the weights depend only on the weights, but activations have to be observed first. So in PyTorch, you call *prepare, calibrate, convert*. `prepare` puts an **observer** after each layer, calibrating means running the network on some images, and `convert` then does all three steps. (**Fused** means that a convolution and its ReLU have become one layer, with no rounding in between.)
+# The scales of the weights depend only on the weights, but activations have to be observed first. So in PyTorch, the steps are *prepare, calibrate, convert*. `prepare` puts an **observer** after each layer, calibrating means running the network on some images, and `convert` then does all three steps. (In a **fused** network, a convolution and its ReLU form one layer, with no rounding in between.)
 
 # %%
 train_x, _, x, y = digits_model.digits_tensors()
@@ -51,7 +51,7 @@ model.qconfig = quantization.get_default_qconfig("fbgemm")
 with engines.quiet():
     prepared = quantization.prepare(model)
 observer = prepared.conv1.activation_post_process
-print(f"prepared:   {type(observer).__name__} saw {observer.min_val:.3f} to {observer.max_val:.3f}, which is nothing")
+print(f"prepared:   {type(observer).__name__} saw {observer.min_val:.3f} to {observer.max_val:.3f}, that is, nothing")
 prepared(train_x[:256])
 print(f"calibrated: {type(observer).__name__} saw {observer.min_val:.3f} to {observer.max_val:.3f}")
 
@@ -81,7 +81,7 @@ with engines.needed(), engines.using(), engines.quiet():
 # ```
 
 # %%
-guess_written = Prediction("Which scale does the output of this layer get?", ["one that fits its outputs", "1.0", "none: an error"])
+guess_written = Prediction("Which scale does the output of this layer get?", ["one that fits its outputs", "1.0", "none, because there is an error"])
 guess_written
 
 # %%
@@ -93,7 +93,7 @@ with engines.needed():
 guess_written.reveal(str(written.quantized.fc.scale) if engines.supported() else np.nan, "Nothing was run between prepare and convert, so PyTorch prints a warning and uses scale 1.0 and zero point 0.")
 
 # %% [markdown]
-# * **Never calibrated.** With scale 1.0 and zero point 0, each output is rounded to a whole number, and negative outputs become 0.
+# * **Never calibrated.** With scale 1.0 and zero point 0, each output is rounded to a whole number, and negative outputs become 0, because the codes are unsigned.
 # * **Old names.** `torch.quantization` is now called `torch.ao.quantization`, which is deprecated too but still runs; see [page](page:moving_on).
 # * **No conversion of the input.** The layer expects integers and refuses a float input.
 #
@@ -131,9 +131,9 @@ with engines.needed():
     print(f"scale {mended.quantized.fc.scale:.2f}, off by {(mended.quantized(new) - mended.model(new)).abs().mean():.3f} on average")
 
 # %% [markdown]
-# Fourth, save and load it. The state dict of the example belongs to integer layers, so a float `SimpleModel` cannot load it (see the error below). A model that was prepared and converted in the same way can.
+# Fourth, save and load it. The state dict of the example belongs to integer layers, so a float `SimpleModel` cannot load it. A model that was prepared and converted in the same way can.
 #
-# With `weights_only=False`, `torch.load` can run code that someone has put into the file, so keep the default, which is `True` since PyTorch 2.6. `saved_model.save` writes a safetensors file, which cannot contain code at all.
+# With `weights_only=False`, `torch.load` can run code that someone has put into the file, so keep the default, which has been `True` since PyTorch 2.6. `saved_model.save` writes a safetensors file, which cannot contain code at all.
 
 # %%
 with engines.needed(), engines.quiet(), TemporaryDirectory() as folder:
@@ -149,7 +149,7 @@ with engines.needed(), engines.quiet(), TemporaryDirectory() as folder:
 # ## Three ways to do it
 #
 # * **Eager**, as above: stubs in the network mark where the integers begin and end.
-# * **FX** finds these places in the graph of the network, and needs no stubs.
+# * **FX** finds these places in the network's graph, and needs no stubs.
 # * **Dynamic**: only the weights of linear (and recurrent) layers are converted beforehand. The range of each input is computed when it arrives, so there is no calibration. The other two are **static**.
 
 # %%
@@ -160,11 +160,11 @@ for way, network in made.items():
 print("eager and FX give the same bits:", torch.equal(made["eager"](x), made["FX"](x)))
 
 # %% [markdown]
-# Dynamic quantization leaves the convolutions in float32, so its file is larger. It suits networks with nearly all of their weights in linear layers, such as language models.
+# Dynamic quantization leaves the convolutions in float32, so its file is larger. It suits networks with nearly all their weights in linear layers, such as language models.
 #
 # ## A network that is hard to quantize
 #
-# If you multiply a channel by 16 and divide by 16 where the next layer reads it, the network computes the same function, because a positive factor passes unchanged through ReLU and pooling. We do this to every channel, with factors from 1/16 to 16:
+# If one layer multiplies a channel by 16 and the next divides it by 16, the network computes the same function, because a positive factor passes unchanged through ReLU and pooling. We do this to every channel, with factors from 1/16 to 16:
 
 # %%
 hard = digits_model.rescale_channels(digits_model.digits_cnn(), factor=16)
@@ -179,7 +179,7 @@ explorer.reset(network="channels rescaled", weight_bits=8, activation_bits=8)
 print(explorer.readout)
 steps = {"float32": explorer.result.float_accuracy, "per tensor, min-max": explorer.result.accuracy}
 explorer.reset()
-guess_hard.reveal(steps["per tensor, min-max"], "Channels of very different sizes share one scale. In the smallest, all weights become 0.")
+guess_hard.reveal(steps["per tensor, min-max"], "Channels of very different sizes share one scale, so in the smallest, all weights become 0.")
 
 # %% [markdown]
 # It helps to give each channel of the weights its own scale. Do more images help as well?
@@ -194,7 +194,7 @@ fewer = varied.accuracies[1000] < varied.accuracies[1]
 guess_samples.reveal("it falls" if fewer else "it rises", "More images widen the range. Here, coarse steps do more harm than clipped values.")
 
 # %% [markdown]
-# ## The staircase
+# ## Recovering the accuracy
 #
 # Now we try all the methods, each with a scale per channel. The last three are PyTorch's own observers. The last bar of the picture is **quantization-aware training** (QAT): six epochs of training that include the rounding ([page](page:qat_with_fbgemm)).
 
@@ -207,10 +207,10 @@ steps |= {f"per channel, {method}": varied.accuracies[method] for method in ("mi
 with engines.threads(1):
     run = qat.train_qat(hard, qat.QATConfig(8, 8, epochs=6, lr=5e-4))
 steps["per channel, QAT"] = digits_model.accuracy(convert(run.model), x, y)
-compare_accuracies(steps, "The same function, always in 8 bits")
+compare_accuracies(steps, "The same function, in float32 and in 8 bits")
 
 # %% [markdown]
-# **Notice:** all of these networks use 8 bits. They differ only in their ranges, and in whether the weights could be trained. (We chose the best method on the test images, so it looks slightly better than it is. In a real project, use separate images for that choice.)
+# **Notice:** all but the first of these networks use 8 bits. They differ only in their ranges, and in whether the weights were trained further. (We chose the best method on the test images, so it looks slightly better than it is. In a real project, use separate images for that choice.)
 #
 # Each of these steps recovers part of the loss, but the channels still have very different sizes. [Page](page:hard_to_quantize) shows what you can do about that.
 
@@ -247,7 +247,7 @@ scales = sum(len(values) for name, values in digits_model.digits_cnn().state_dic
 check("ptq_with_fbgemm.1", scales)
 
 # %% [markdown]
-# **2.** On [page](page:scale_and_zero_point), the symmetric scale was the largest absolute value divided by `qmax`. PyTorch divides by `(qmax - qmin) / 2` instead, so its steps are finer, and the largest positive weight is clipped by half a step. Write PyTorch's rule. `x` is an array of weights, and the codes are signed, with `bits` bits.
+# **2.** On [page](page:scale_and_zero_point), the symmetric scale was the largest absolute value divided by `qmax`. PyTorch divides by `(qmax - qmin) / 2` instead, so its steps are finer, and the largest positive weight is clipped by half a step. Implement PyTorch's rule. `x` is an array of weights, and the codes are signed, with `bits` bits.
 
 # %%
 def pytorch_scale(x, bits):
@@ -262,7 +262,7 @@ def pytorch_scale(x, bits):
 check("ptq_with_fbgemm.2", pytorch_scale)
 
 # %% [markdown]
-# **3. Spot the bug.** This function rescales the channels between two linear layers with a ReLU in between, `relu(x @ w1.T + b1) @ w2.T`. Channel `i` gets the factor `s[i]`. The output of the two layers should stay the same, but it does not. Fix it.
+# **3. Spot the bug.** This function rescales the channels of a ReLU between two linear layers, `relu(x @ w1.T + b1) @ w2.T`. Channel `i` gets the factor `s[i]`. The output of the two layers should stay the same, but it does not. Fix it.
 
 # %%
 def rescale(w1, b1, w2, s):
@@ -276,7 +276,7 @@ def rescale(w1, b1, w2, s):
 check("ptq_with_fbgemm.3", rescale)
 
 # %% [markdown]
-# **4.** Write *prepare, calibrate, convert* yourself, as in the section *The three steps*. `quantize_network` receives some images and a trained network that is already fused and has stubs. It should return the network in integers. As can happen in a real project, the network arrives in train mode, and the brightest images come last. `own_ptq.judge` runs your function and compares its network with the one that `ptq.quantize_model` makes.
+# **4.** Write *prepare, calibrate, convert* yourself, as in the section *The three steps*. `quantize_network` receives some images and a trained network that is already fused and has stubs. It should return the quantized network. As can happen in a real project, the network arrives in train mode, and the brightest images come last. `own_ptq.judge` runs your function and compares its network with the one that `ptq.quantize_model` makes.
 
 # %%
 def quantize_network(model, images):

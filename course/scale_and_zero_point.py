@@ -11,7 +11,7 @@ from qviz.widgets import GranularityExplorer, MappingExplorer
 # %% [markdown]
 # ## Derive the scale and the zero point
 #
-# We want to store real numbers between -1 and 3 as **unsigned** 8-bit integers, so the codes go from 0 to 255. The number -1 gets the lowest code, and 3 gets the highest.
+# We want to store real numbers between -1 and 3 as **unsigned** 8-bit integers, so the codes go from 0 to 255. The number -1 gets the lowest code, and 3 the highest.
 
 # %%
 guess_zero = Prediction("Which code will represent 0.0?", {"0": 0, "64": 64, "128": 128})
@@ -54,7 +54,7 @@ print(f"scale = {float(qparams.scale):.6f}, zero point = {int(qparams.zero_point
 # * Move **lo** and **hi**, and watch the scale and the zero point.
 # * Choose the scheme **symmetric**.
 #
-# Because the zero point is rounded, the last level may lie slightly below or above **hi**. Here it lies at 2.857 instead of 3. A value up to half a step beyond the last level is simply rounded to it. Values further out are *clipped* (the hatched area).
+# Because the zero point is rounded, the last level may lie slightly below or above **hi**. Here it lies at 2.857 instead of 3. A value up to half a step beyond the last level is rounded to it. Values further out are *clipped* (the hatched area).
 
 # %%
 mapping = MappingExplorer(lo=-1.0, hi=3.0, bits=3, x=3.6, fit=True)
@@ -80,7 +80,7 @@ print(f"from {float(widened.lo):.1f} to {float(widened.hi):.1f}; 0.0 becomes {fl
 # %% [markdown]
 # ## Build it
 #
-# Here is the formula in Python. `np.rint` rounds to the nearest integer, and a number halfway between two integers to the even one. `dequantize` first converts the codes to a signed type, because unsigned integers cannot represent a negative difference.
+# Here is the formula in Python. `np.rint` rounds to the nearest integer, and halfway cases to the even one. `dequantize` first converts the codes to a signed type, because unsigned integers cannot represent a negative difference.
 
 # %% tags=["build-it"]
 def quantize(x, scale, zero_point, qmin, qmax):
@@ -104,12 +104,12 @@ print(f"{mine.size:,} codes, all equal; the first five: {mine[:5]}")
 # %% [markdown]
 # ## Affine or symmetric?
 #
-# The scheme that you have just derived is called **affine**. The **symmetric** scheme uses signed codes and the range from $-m$ to $m$, where $m$ is the largest absolute value. Its zero point is 0, which makes all later arithmetic cheaper. (The lowest code, -128, lies one step below $-m$.)
+# The scheme that you have just derived is called **affine**. The **symmetric** scheme uses signed codes and the range from $-m$ to $m$, where $m$ is the largest absolute value. Its zero point is 0, which makes later arithmetic cheaper, because nothing is subtracted. (The lowest code, -128, represents $-m$ minus one step.)
 #
 # The disadvantage becomes clear when the values are not centred on zero. After a ReLU, for example, no value is negative.
 
 # %%
-guess_scheme = Prediction("You quantize values after a ReLU with the symmetric scheme instead of the affine one. How many times as large is the mean squared error?", {"the same": 1, "2 times": 2, "4 times": 4, "16 times": 16})
+guess_scheme = Prediction("You quantize values after a ReLU with the symmetric scheme. How large is the mean squared error, compared with the affine scheme?", {"the same": 1, "2 times as large": 2, "4 times as large": 4, "16 times as large": 16})
 guess_scheme
 
 # %%
@@ -154,7 +154,7 @@ granularity.reset(granularity="per channel")
 guess_channel.reveal(granularity.result.sqnr_db - per_tensor, "How much you gain depends on how much the channels differ. The cost is one additional number per channel.")
 
 # %% [markdown]
-# Two 4-bit codes are **packed** into one byte, and each scale takes 16 bits. Would that memory be better spent on more bits for every code? We compare groups of different sizes in the largest layer, *fc1*, with a scale per channel and the same total number of bits per weight:
+# Two 4-bit codes are **packed** into one byte, and each scale takes 16 bits. Would the memory for the scales be better spent on more bits per code? In the largest layer, *fc1*, we compare groups of different sizes with a scale per channel, at the same total number of bits per weight:
 
 # %%
 channels = [granularity.reset(data="fc1 weights", granularity="per channel", bits=b) or granularity.result for b in range(4, 9)]
@@ -164,13 +164,13 @@ for size in (128, 64, 32, 16, 8):
     granularity.reset(data="fc1 weights", granularity="per group", group_size=size)
     r = granularity.result
     same = np.interp(r.bits_per_weight, costs, decibels)
-    print(f"groups of {size:3}: {r.bits_per_weight:.2f} bits per weight, {r.sqnr_db:.2f} dB; per channel with as many bits {same:.2f} dB")
+    print(f"groups of {size:3}: {r.bits_per_weight:.2f} bits per weight, {r.sqnr_db:.2f} dB; per channel with as many bits: {same:.2f} dB")
 granularity.reset()
 
 # %% [markdown]
 # **Notice:** groups of 32 to 128 weights are worth their cost: their SQNR is 0.6 to 1 dB higher. Most 4-bit formats for language models use such groups. Smaller groups are not worth it, because their scales take one bit per weight or more.
 #
-# In some networks, the channels differ much more than they do here. To see what a single scale does then, choose *conv2 weights, channels rescaled* in the explorer. Where the SQNR is 0 dB, all the weights of a channel have become 0.
+# In some networks, the channels differ much more than here. To see what a single scale does then, choose *conv2 weights, channels rescaled* in the explorer. At 0 dB, all the weights of a channel have become 0, so the errors equal the weights.
 
 # %% [markdown]
 # ## Your guesses and the results
@@ -217,21 +217,21 @@ scale_and_zero_point = (4 / 15, 8)  # 2 / scale = 7.5, rounded to the even neigh
 check("scale_and_zero_point.2", scale_and_zero_point)
 
 # %% [markdown]
-# **3. Spot the bug.** This function should compute the symmetric scale for int8. For some arrays `x`, values are clipped that should not be. Fix it.
+# **3. Spot the bug.** This function should compute the symmetric scale for int8. With the scale that it returns for some arrays `x`, values are clipped, although none should be. Fix it.
 
 # %%
 def symmetric_scale(x):
     return abs(x.max()) / 127
 ### BEGIN SOLUTION
 def symmetric_scale(x):
-    return np.abs(x).max() / 127  # the largest magnitude may be negative
+    return np.abs(x).max() / 127  # the value farthest from 0 may be negative
 ### END SOLUTION
 
 # %%
 check("scale_and_zero_point.3", symmetric_scale)
 
 # %% [markdown]
-# **4. Spot the bug.** `q` and `zero_point` are of type uint8. Some of the resulting numbers are far too large. Fix it.
+# **4. Spot the bug.** This function should turn codes back into real numbers. `q` and `zero_point` are of type uint8, and some of the results are far too large. Fix it.
 
 # %%
 def to_real(q, scale, zero_point):

@@ -1,5 +1,5 @@
 # %% [markdown]
-# A trained neural network consists mostly of numbers, often millions or billions of them. **Quantization** means storing these numbers, and computing with them, with fewer bits. The network becomes smaller and often faster, but it may also become less accurate. In this course you try every step yourself, on real images and a real network.
+# A trained neural network consists mostly of numbers called weights, often millions or billions of them. **Quantization** means using fewer bits to store these numbers and to compute with them. The network becomes smaller and often faster, but it may also become less accurate. In this course you try every step yourself, on real images and a real network.
 
 # %% [markdown]
 # ## 1. How to read a page
@@ -16,11 +16,11 @@ from qviz.numerics.roofline import Roof, Work
 # %% [markdown]
 # ## 2. Why fewer bits?
 #
-# To write one word (more precisely, one token, which is a piece of a word), a language model with 7 billion weights reads every one of them from memory, and uses each in one multiplication and one addition. Suppose that a laptop can read 89.6 gigabytes per second from memory (two channels of `DDR5-5600`) and perform 768 billion operations per second (8 cores at 3 GHz with 32 operations per cycle). The next cell computes how much time and energy one word takes, at the very least, with weights of 16, 8 and 4 bits:
+# To write one word (more precisely, one token, which is a piece of a word), a language model with 7 billion weights reads every one of them from memory, and uses each in one multiplication and one addition. Suppose that a laptop can read 89.6 gigabytes per second from memory (two channels of `DDR5-5600`) and perform 768 billion operations per second (8 cores at 3 GHz with 32 operations per cycle). The next cell computes the least time and energy that one word takes with weights of 16, 8 and 4 bits:
 
 # %%
 model, laptop = linear("7 billion weights", 70_000, 100_000), Roof(peak=768, bandwidth=89.6, call_ms=0)
-print("weights     memory   to move them   to compute   energy, of which for moving")
+print("weights     memory   to move them   to compute   energy     share for moving")
 for numbers in (FLOAT16, integers(8), integers(4)):
     size = model.weights * numbers.weight_bits / 8
     ms = laptop.least_ms(Work(2 * model.weights, size))
@@ -29,9 +29,9 @@ for numbers in (FLOAT16, integers(8), integers(4)):
     print(f"{spent.total_pj / 1e12:7.2f} J {1 - spent.arithmetic_pj / spent.total_pj:15.1%}")
 
 # %% [markdown]
-# **Notice:** moving the weights takes much longer than computing with them, and uses nearly all of the energy. If you halve the number of bits, you halve both the time and the energy for moving them, and the memory that they need. With 4 bits per weight, the model fits into the memory of many phones. With 16 bits, it would almost fill a laptop with 16 gigabytes. (The energy is an estimate from figures published in 2014. [](page:benefits_and_trade_offs) gives the details.)
+# **Notice:** moving the weights takes much longer than computing with them, and uses nearly all of the energy. Halving the number of bits halves the time and the energy for moving the weights, and also the memory they need. With 4 bits per weight, the model fits into the memory of many phones. With 16 bits, it would almost fill the 16 gigabytes of a laptop. (The energy is an estimate from figures published in 2014. [](page:benefits_and_trade_offs) gives the details.)
 #
-# In return, you may lose some accuracy. The rest of the course is about how much you lose, and how to lose as little as possible.
+# The price is that you may lose some accuracy. The rest of the course is about how much you lose, and how to lose as little as possible.
 #
 # ## 3. Check your installation
 #
@@ -47,7 +47,7 @@ check_environment()
 #
 # * Drag the slider **Bits**, click on its handle and use the arrow keys, or type a number into the box next to it.
 # * Choose a different set of numbers under **Data**.
-# * The most important figures are above the picture, and more details are below it. Pages [#](page:what_is_quantization) to [#](page:calibration) explain the terms.
+# * The most important numbers are above the picture, and more details are below it. Pages [#](page:what_is_quantization) to [#](page:calibration) explain the terms.
 # * **More** shows additional controls, and **Reset** restores the initial settings.
 
 # %%
@@ -68,7 +68,7 @@ print(explorer.code)
 # %% [markdown]
 # ## 5. Guess before you look
 #
-# Before each important result, the course asks you to guess it, because you remember a result better if you have committed to a guess. The result stays hidden until then. Nobody else sees your guesses. They are stored next to this page in `my_guesses.json`, so that the last page can show you how they changed. Delete this file if you want to start again.
+# Before each important result, the course asks you to guess it, because you remember a result better if you have committed to a guess. The result stays hidden until then. Nobody else sees your guesses. They are stored next to this page in `my_guesses.json`, so that the last page can show you how they changed. Delete it to start again.
 
 # %%
 guess = Prediction("If you add one bit, by what factor does the number of levels grow?", {"1.5 times": 1.5, "2 times": 2, "4 times": 4})
@@ -93,7 +93,7 @@ explorer.reset()
 # %% [markdown]
 # ## 7. What do you expect?
 #
-# Here are nine questions about what the course covers. You are not expected to know the answers yet, so just guess. The last page asks about the same ideas again, so that you can see what you have learned.
+# Here are nine questions about what the course covers. You are not expected to know the answers yet, so just guess. The last page asks about the same ideas again, so you can see what you have learned.
 
 # %%
 before_the_course()
@@ -105,6 +105,6 @@ before_the_course()
 #
 # You can read the pages in order, or read the core path first and then choose what you need.
 #
-# **When something goes wrong:** if an explorer no longer responds, for instance, open the menu **Kernel** and choose **Restart Kernel and Run All Cells**. Your guesses are not lost.
+# **Something went wrong?** If an explorer no longer responds, for instance, open the menu **Kernel** and choose **Restart Kernel and Run All Cells**. Your guesses are not lost.
 #
 # **Sources.** The course uses images of handwritten digits (Optical Recognition of Handwritten Digits, UCI), a photograph (Rachel Michetti, CC0), and a small network that was trained on the digits for this course. For details, see `qviz/data/SOURCES.md`.

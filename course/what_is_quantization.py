@@ -1,5 +1,5 @@
 # %% [markdown]
-# Quantization maps a large set of possible values to a small one. In a neural network, it replaces **FP32** numbers (floating point, 32 bits) with small integers, such as **INT8** (8 bits). On this page you quantize a photograph, five numbers, and the weights of a trained network, and see how many bits each of them needs.
+# Quantization maps a large set of possible values to a small one. In a neural network, it replaces **FP32** numbers (floating point, 32 bits) with small integers, such as **INT8** (8 bits). On this page you quantize a photograph, five numbers, and the weights of a trained network, and see how few bits are enough.
 
 # %%
 import numpy as np
@@ -34,7 +34,7 @@ photo_explorer = PhotoExplorer(bits=3)
 photo_explorer
 
 # %% [markdown]
-# **Notice:** $b$ bits can represent $2^b$ different values, so 3 bits leave 8 grey values, and smooth surfaces turn into bands. At 8 bits, the picture is the same as the original and needs a quarter of the memory. With 6 or 5 bits, you have to look closely to see a difference.
+# **Notice:** $b$ bits can represent $2^b$ different values, so 3 bits leave 8 grey values, and smooth shading turns into bands. At 8 bits, the picture is the same as the original and needs a quarter of the memory. With 6 or 5 bits, you have to look closely to see a difference.
 #
 # ## Five numbers, step by step
 #
@@ -46,14 +46,14 @@ scale = np.abs(x).max() / 7
 print(f"scale = {scale:.6f}")
 
 # %% [markdown]
-# Then divide by the scale and round. The results are small integers, called **codes**, and only these are stored.
+# Then divide by the scale and round. The results are small integers, called **codes**. Only these and the scale are stored.
 
 # %%
 q = np.round(x / scale).astype(np.int8)
 print(q)
 
 # %% [markdown]
-# To get real numbers back, multiply the codes by the scale. The results are not quite the original numbers: each number has been replaced by the nearest **level**.
+# To get real numbers back, multiply the codes by the scale. The results are not quite the original numbers: each has been replaced by the nearest multiple of the scale, called its **level**.
 
 # %%
 x_hat = q * scale
@@ -68,18 +68,18 @@ plots.number_line(x, qviz.calibrate(x, "min-max", qviz.INT4, "symmetric"))
 print(f"largest error {np.abs(x - x_hat).max():.4f}, half a step {scale / 2:.4f}")
 
 # %% [markdown]
-# These are the main steps of quantization: **divide, round, clip, store, multiply**. *Clipping* means that a number beyond the last level gets the last code. None of our five numbers had to be clipped.
+# These are the main steps of quantization: **divide, round, clip, store, multiply**. *Clipping* means that a number beyond the first or last level gets that level's code. None of our five numbers had to be clipped.
 #
 # ## A tensor
 #
 # Each layer of a network stores its **weights** in an array, also called a tensor. Here are the 4,608 weights in the second layer of a small network that recognizes handwritten digits.
 
 # %%
-guess_error = Prediction("You remove one bit. How many times as large does the mean squared error become?", {"1.4 times": 1.4, "2 times": 2, "4 times": 4})
+guess_error = Prediction("If you remove one bit, by what factor does the mean squared error grow?", {"1.4 times": 1.4, "2 times": 2, "4 times": 4})
 guess_error
 
 # %% [markdown]
-# Move **Bits** and watch the **mean squared error**, the average of the squared errors of all the weights.
+# Move **Bits** and watch the **mean squared error**, the average of the squared errors.
 
 # %%
 tensor_explorer = QuantizeExplorer(data="conv2 weights", bits=6, scheme="symmetric")
@@ -95,13 +95,13 @@ for bits in range(8, 2, -1):
 tensor_explorer.reset()
 
 # %% [markdown]
-# The **SQNR** (signal-to-quantization-noise ratio) compares the values with their errors: it is the mean square of the values divided by the mean squared error, in decibels ($10 \log_{10}$ of the ratio, dB for short). Higher is better.
+# The **SQNR** (signal-to-quantization-noise ratio) is the mean of the squared values divided by the mean squared error, in decibels (dB): $10 \log_{10}$ of this ratio. Higher is better.
 
 # %%
 guess_error.reveal(errors[6] / errors[7], "The steps become about twice as large, so the squared errors become about four times as large. Each bit that you remove costs about 6 dB.")
 
 # %% [markdown]
-# **Notice** the histogram of the errors on the right: errors of every size up to half a step are about equally frequent.
+# **Notice** the histogram of the errors on the right: errors of every size up to half a step are about equally frequent, because the weights are spread over many steps.
 #
 # ## A network
 #
@@ -135,14 +135,14 @@ guess_bits.reveal(max(bits for bits in accuracy if accuracy[bits] < 0.95), "Down
 # %% [markdown]
 # Why does the accuracy hardly change down to 4 bits? The network computes a score, called a **logit**, for each of the ten digits, and its answer is the digit with the largest logit. The gap between the largest and the second largest logit is called the **margin**. The answer can change only if the errors of the logits are large enough to close this gap.
 #
-# Move **Bits** down, one bit at a time. On the left, digits turn red when the network misreads them. On the right is the logit of the right digit minus the largest other logit, for all 359 images: the answer is wrong where this is below 0.
+# Move **Bits** down, one bit at a time. On the left, digits turn red when the network misreads them. On the right, you see the logit of the correct digit minus the largest other logit, for all 359 images. Where this is below 0, the answer is wrong.
 
 # %%
 network_explorer = MisreadExplorer(bits=3)
 network_explorer
 
 # %% [markdown]
-# If this explanation is correct, *random* noise of the same size, added to the logits of the float network, should lower the accuracy as much as quantization does:
+# If this explanation is correct, adding *random* noise as large as these errors to the logits of the float network should lower the accuracy as much as quantization does:
 
 # %%
 test = data.digits().test
@@ -152,7 +152,7 @@ for bits in (4, 3, 2):
     logits = networks.cnn_forward(images[test], rounded[bits])["logits"]
     noise[f"{bits} bits"] = rms = np.sqrt(qviz.mse(real, logits))
     random = right_under_noise(real, labels[test], rms)
-    print(f"{bits} bits: noise of the logits {rms:.1f}, {qviz.sqnr_db(real, logits):4.1f} dB; {accuracy[bits]:.1%} right", end="; ")
+    print(f"{bits} bits: errors of the logits {rms:.1f}, {qviz.sqnr_db(real, logits):4.1f} dB; {accuracy[bits]:.1%} right", end="; ")
     print(f"random noise of that size: {random:.0%} right")
 plots.margins(answer_margins(real), noise)
 
@@ -163,9 +163,9 @@ plots.margins(answer_margins(real), noise)
 #
 # ## What can be quantized, and when
 #
-# * **Weights** are known once the network has been trained. On this page we quantized only the weights.
-# * **Activations**, the values that flow between layers, depend on the input. Their range has to be estimated, as you will see on [page](page:calibration).
-# * **Biases** are few in number, so they are usually stored in 32 bits.
+# * **Weights** are known once the network has been trained. On this page we quantized only these.
+# * **Activations**, the values that flow between layers, depend on the input, so their range has to be estimated (see [page](page:calibration)).
+# * **Biases** are usually stored in 32 bits, which costs little because they are few.
 #
 # **Post-training quantization** (PTQ) quantizes a network after it has been trained. **Quantization-aware training** (QAT) simulates the rounding during training, so that the network can adapt to it. PTQ is quick. QAT takes longer, but it can recover much of the accuracy that is lost with few bits.
 
@@ -207,7 +207,7 @@ check("what_is_quantization.1", codes)
 # %%
 levels_used = None
 ### BEGIN SOLUTION
-levels_used = 128  # 0 to 127: the codes of negative values never come
+levels_used = 128  # 0 to 127: the codes of negative values never occur
 ### END SOLUTION
 
 # %%
@@ -221,7 +221,7 @@ def to_int8(x, scale):
     return (x / scale).astype(np.int8)
 ### BEGIN SOLUTION
 def to_int8(x, scale):
-    codes = np.rint(x / scale)  # a cast alone would cut off: 0.9 steps would become 0
+    codes = np.rint(x / scale)  # a cast alone would truncate: 0.9 would become 0
     return np.clip(codes, -128, 127).astype(np.int8)  # a cast alone would wrap: 180 would become -76
 ### END SOLUTION
 

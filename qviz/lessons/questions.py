@@ -120,9 +120,9 @@ YES_NO = ("yes", "no")
 PAIRS = [
     pair(
         "what a bit is worth", "What is quantization?", times(2, 4, 16),
-        ("You go from 8 bits to 6. How many times as large does the mean squared error become?",
+        ("You go from 8 bits to 6. By what factor does the mean squared error grow?",
          lambda: nearest(error_ratio(8, 6), 2, 4, 16)),
-        ("You go from 7 bits to 4. How many times as large does the mean squared error become?",
+        ("You go from 7 bits to 4. By what factor does the mean squared error grow?",
          lambda: nearest(error_ratio(7, 4), 3, 8, 64), times(3, 8, 64)),
     ),
     pair(

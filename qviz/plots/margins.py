@@ -36,7 +36,7 @@ class MarginsPanel(Panel):
         self.lines = []
         for name, (color, dashes) in zip(self.names, LOOKS, strict=False):
             look = {"color": color, "linestyle": dashes, "linewidth": 2.5}
-            self.lines.append(self.moving(ax.axvline(0, label=f"noise of the logits, {name}", **look)))
+            self.lines.append(self.moving(ax.axvline(0, label=f"errors of the logits, {name}", **look)))
         legend(ax, loc="upper right", handlelength=3)
 
     def update(self, margins: np.ndarray, noise: Mapping[str, float]) -> None:
@@ -49,7 +49,7 @@ class MarginsPanel(Panel):
         for name, line in zip(self.names, self.lines, strict=True):
             line.set_xdata([noise[name]] * 2)
             told.append(
-                f"noise with {name} {noise[name]:.1f}, {np.mean(margins < noise[name]):.0%} of the margins below"
+                f"errors with {name} {noise[name]:.1f}, {np.mean(margins < noise[name]):.0%} of the margins below"
             )
         self.description = f"{self.title} {margins.size} margins, median {np.median(margins):.1f}; {'; '.join(told)}."
 
@@ -71,8 +71,8 @@ def margins(values, noise: Mapping[str, float], size=(900, 330)) -> Picture:
     Examples
     --------
     >>> margins([1.0, 4.0, 9.0, 12.0], {"4 bits": 0.5, "3 bits": 5.0})
-    How far is each answer from changing? 4 margins, median 6.5; noise with 4 bits 0.5, 0% of the margins below; \
-noise with 3 bits 5.0, 50% of the margins below.
+    How far is each answer from changing? 4 margins, median 6.5; errors with 4 bits 0.5, 0% of the margins below; \
+errors with 3 bits 5.0, 50% of the margins below.
     """
     values = _check.drawable(values, "values", axes=1)
     if values.min() < 0:
