@@ -27,12 +27,12 @@ sizes.reset()
 # %% [markdown]
 # **Notice:** the fewer weights share a scale, the more the scales cost. In groups of 8 weights, a 16-bit scale takes two bits per weight, half as much as the 4-bit codes.
 #
-# ## What a file really holds
+# ## What a file really contains
 #
 # The explorer assumes that one byte contains two 4-bit codes. Now we save the network with torch, quantized to 8, 4 and 2 bits.
 
 # %%
-guess_file = Prediction("You save the 4-bit and the 8-bit network with torch.save. How large is the file of the 4-bit network, compared with the other?", {"half the size": 0.5, "three quarters of the size": 0.75, "the same size": 1.0})
+guess_file = Prediction("You save the 4-bit and the 8-bit network with torch.save. How large is the 4-bit file, compared with the 8-bit file?", {"half the size": 0.5, "three quarters of the size": 0.75, "the same size": 1.0})
 guess_file
 
 # %%
@@ -64,7 +64,7 @@ print(f"{state_dict_bytes(wide).file_bytes / found.file_bytes:.2f} times smaller
 # %% [markdown]
 # ## Speed: measure it here
 #
-# You often read that integer arithmetic is faster. Here is one machine:
+# You often read that integer arithmetic is faster. Here is one example:
 
 # %%
 from qviz.plots import accuracy_by_bits, latency_bubbles, speed_ratios
@@ -74,7 +74,7 @@ speed_ratios({f"{e.width} wide, batch {e.batch}": e.times_as_fast for e in measu
 # %% [markdown]
 # Press *Measure speed* to measure yours: the bars show the median of 30 runs with one thread.
 #
-# On the right, the **roofline** shows two limits for the case marked with a star: how many operations the processor can perform per second (horizontal), and how many bytes the memory can deliver (sloping). The **arithmetic intensity**, the number of operations per byte, determines which one applies. The short bar is a third limit, the time for calling the layers.
+# On the right, the **roofline** shows two limits for the case marked with a star: how many operations the processor can perform (horizontal) and how many bytes the memory can deliver (sloping) per second. The **arithmetic intensity**, the number of operations per byte, determines which one applies. The short bar is a third limit, the time for calling the layers.
 
 # %%
 timing = SpeedExplorer(speed.SpeedLab())
@@ -83,7 +83,7 @@ timing
 # %% [markdown]
 # **Notice:** with narrow layers and single inputs, int8 is slower. The calls take most of the time, and int8 needs more of them, to quantize the input and dequantize the output. Tick **Convert around every layer** and measure again to see what they cost. With wide layers and large batches, int8 is several times as fast.
 #
-# The operations and bytes can be computed:
+# The operations and bytes need no measurement:
 
 # %%
 for width, batch in ((16, 1), (256, 1), (1024, 256)):
@@ -96,13 +96,13 @@ timing.reset()
 # %% [markdown]
 # ## Power: an estimate and its source
 #
-# Arithmetic and moving data both consume energy. According to Mark Horowitz (2014, for a 45 nm chip), a multiplication and an addition take 3.7 + 0.9 pJ in float32, and 0.2 + 0.1 pJ with int8 products and int32 sums. Reading 64 bits takes 10 pJ from a small cache, and 1,300 to 2,600 pJ from the main memory (**DRAM**).
+# Arithmetic and moving data both consume energy. According to Mark Horowitz (2014, for a 45 nm chip), a multiplication and an addition take 3.7 + 0.9 pJ in float32, and 0.2 + 0.1 pJ with int8 products and int32 sums. Reading 64 bits takes 10 pJ from a small cache, and 1,300 to 2,600 pJ from main memory (**DRAM**).
 #
 # Our *estimate* uses these figures. It leaves out what is the same for float32 and int8, such as reading instructions, so the true saving is smaller.
 
 # %%
 power = EnergyExplorer()
-guess_power = Prediction("All data are read from DRAM. By which factor does int8 reduce the total energy, compared with float32?", {"4 times": 4, "8 times": 8, "15 times": 15})
+guess_power = Prediction("All data are read from DRAM. By what factor does int8 reduce the total energy, compared with float32?", {"4 times": 4, "8 times": 8, "15 times": 15})
 guess_power
 
 # %%
@@ -120,7 +120,7 @@ guess_power.reveal(saved, "Most of the energy is used for moving data, and int8 
 power
 
 # %% [markdown]
-# In the explorer, change **Data live in** from DRAM to one of the caches, and then reduce **Weight bits**.
+# How does the saving change if you choose a cache under **Data live in**, and then fewer **Weight bits**?
 #
 # Some processors have an energy counter, **RAPL**. If yours can be read, the next cell uses it:
 
@@ -133,7 +133,7 @@ LocalResult("How much energy does the wide network need, according to the energy
 # %% [markdown]
 # ## Accuracy: the cost of fewer bits
 #
-# **W3A4** means 3 bits for weights and 4 for activations. Here we compare rounding after training (PTQ) with ten more epochs of training with simulated rounding (QAT, three seeds), using the stored runs of [page](page:qat_with_fbgemm):
+# **W3A4** means 3 bits for weights and 4 for activations. Here we compare rounding after training (PTQ) with ten more epochs with simulated rounding (QAT, three seeds), using the stored runs of [page](page:qat_with_fbgemm):
 
 # %%
 from qviz.pytorch.labs.qat_lab import QATLab
@@ -145,11 +145,11 @@ found = {"PTQ": [run.accuracies[0] for run in runs[::3]], "QAT": [run.accuracies
 accuracy_by_bits([run.config.name for run in runs[::3]], found, runs[0].float_accuracy, images=359)
 
 # %% [markdown]
-# The thin lines are 95 % confidence intervals. With 359 images you cannot distinguish 97 % from 98 %, so the differences between W4A4 and W3A4 are not significant. But the drop of PTQ at W2A4 is significant, and QAT recovers most of it.
+# The thin lines are 95 % confidence intervals. With 359 images you cannot distinguish 97 % from 98 %, so the differences between W4A4 and W3A4 are not significant. But the drop with PTQ at W2A4 is significant, and QAT recovers most of it.
 #
 # ## Which layers need more bits?
 #
-# If each of the four layers has 2 to 8 bits or stays in float32, there are 4,096 different networks. Only weights are quantized, with the ranges that have the smallest mean squared error (mse). Their results on the training images are stored with qviz. To compare, the next cell measures an eighth of them again, those with 2 bits in *conv1*. (Set `again` to `True` to measure them all.) Such a **sweep** can use all your cores, and keeps its results if you interrupt it.
+# If each of the four layers has 2 to 8 bits or stays in float32, there are 4,096 different networks. Only weights are quantized, with the ranges that have the smallest mean squared error (mse). The results on the training images are stored with qviz. To check them, the next cell measures an eighth of the networks again, those with 2 bits in *conv1*. (Set `again` to `True` to measure them all.) Such a **sweep** can use all your cores, and keeps its results if you interrupt it.
 
 # %%
 from functools import partial
@@ -166,7 +166,7 @@ print(done, "- equal to the stored ones:", all(same), "-", training.right.size, 
 # The **sensitivity** of a layer is the loss of accuracy when only this layer is quantized and the others stay in float32.
 
 # %%
-guess_layer = Prediction("Only one layer is quantized, to 2 bits. With which layer is the loss of accuracy largest?", ["conv1, the first", "conv2", "fc1, the largest", "fc2, the last"])
+guess_layer = Prediction("Only one layer is quantized, to 2 bits. For which layer is the loss of accuracy largest?", ["conv1, the first", "conv2", "fc1, the largest", "fc2, the last"])
 guess_layer
 
 # %%
@@ -218,12 +218,12 @@ size, loss = size_bytes(), training.divergence
 for bits in (4, 3):
     budget = size[place(bits)]
     rows = {"uniform": (bits,) * 4, "greedy": take_bits(loss, budget)[-1]}
-    rows |= {"exact": best_that_fits(loss, budget), "exact, and 1 %": best_that_fits(loss, 1.01 * budget)}
+    rows |= {"exact": best_that_fits(loss, budget), "exact + 1 %": best_that_fits(loss, 1.01 * budget)}
     for name, mixed in rows.items():
         at = place(mixed)
         print(f"{name:14} {mixed}: {size[at]:6,} bytes, {test.right[at]} of 359 right", end=", ")
         print(f"divergence {test.divergence[at]:.4f}, {test.sqnr_db[at]:4.1f} dB")
-guess_percent.reveal(test.divergence[at] / test.divergence[place(3)], "Small layers can be sensitive, and more bits for them cost few bytes.")
+guess_percent.reveal(test.divergence[at] / test.divergence[place(3)], "Small layers can be sensitive, and giving them more bits costs few bytes.")
 
 # %% [markdown]
 # **Notice:** *exact* finds a network that is smaller and better than 4 bits everywhere. (Compare the divergence or the SQNR, because a difference of a few images can be due to chance.) At 3 bits, it finds a better one only with one percent more bytes.
@@ -244,7 +244,7 @@ LocalResult("How many seconds did each method take?", ways.times)
 # %% [markdown]
 # ## Which method should you choose?
 #
-# Answer the questions, and the explorer compares eight methods. A cross rules a method out, and the frame marks the remaining one with the fewest disadvantages. The bars were measured on *our* network, so measure yours before you decide.
+# Answer the questions, and the explorer compares eight methods. A cross rules a method out, and the frame marks the remaining one with the fewest disadvantages. The bars show *our* network, so measure yours before you decide.
 
 # %%
 decision = DecisionExplorer(bits=3, inputs="labelled training set", retrain=True)
@@ -259,10 +259,10 @@ record(guess_file, guess_power, guess_layer, guess_percent)
 # %% [markdown]
 # ## In five lines
 #
-# 1. Size can be computed: a quarter of the bytes with int8, plus scales, biases and headers. Fewer bits help only if they are packed.
+# 1. Size can be computed: a quarter of the bytes with int8, plus scales, biases and headers. Fewer bits help only if the codes are packed.
 # 2. Speed has to be measured. Wide layers with large batches become faster, but small layers can become slower.
 # 3. Energy depends more on the bytes moved than on the arithmetic.
-# 4. With 8 bits, our network loses no accuracy beyond chance. With fewer, give the sensitive layers more bits than the others.
+# 4. With 8 bits, our network shows no significant loss of accuracy. With fewer, give the sensitive layers more bits than the others.
 # 5. Complexity increases from dynamic to static quantization to QAT. Choose the simplest method that is accurate enough.
 
 # %% [markdown]
@@ -283,7 +283,7 @@ larger = ["per 8 weights"]
 check("benefits_and_trade_offs.1", larger)
 
 # %% [markdown]
-# **2.** In one millisecond, a machine can perform 100 million operations and move 20 million bytes. A call takes 0.01 ms. A float32 layer has 1,000 inputs and 1,000 outputs. What is the smallest batch size for which the arithmetic takes longer than moving the data? Count two operations per weight for each input in the batch. The weights, inputs and outputs are moved once, with 4 bytes each.
+# **2.** In one millisecond, a machine can perform 100 million operations and move 20 million bytes. A call takes 0.01 ms. A float32 layer has 1,000 inputs and 1,000 outputs. What is the smallest batch size for which the arithmetic takes longer than moving the data? Count two operations per weight for each example in the batch. The weights, inputs and outputs are moved once, with 4 bytes each.
 
 # %%
 inputs_at_once = None
@@ -315,4 +315,4 @@ check("benefits_and_trade_offs.3", size_in_bytes)
 # * M. Horowitz, [*Computing's energy problem (and what we can do about it)*](https://doi.org/10.1109/ISSCC.2014.6757323), ISSCC 2014, figure 1.1.9: all the energy figures, for 45 nm and 0.9 V.
 # * S. Williams, A. Waterman, D. Patterson, [*Roofline: an insightful visual performance model for multicore architectures*](https://doi.org/10.1145/1498765.1498785), Communications of the ACM 52(4), 2009.
 # * H. Touvron et al., [*LLaMA: Open and efficient foundation language models*](https://arxiv.org/abs/2302.13971), 2023: the width of 4,096 for the layer called *language model*.
-# * M. Lipp et al., [*PLATYPUS: Software-based power side-channel attacks on x86*](https://doi.org/10.1109/SP40001.2021.00063), IEEE S&P 2021: why most users may not read RAPL.
+# * M. Lipp et al., [*PLATYPUS: Software-based power side-channel attacks on x86*](https://doi.org/10.1109/SP40001.2021.00063), IEEE S&P 2021: why most users cannot read RAPL.

@@ -21,22 +21,22 @@ from qviz.pytorch.migration.backends import BACKENDS
 print(migration_lab.deprecation_notice())
 
 # %% [markdown]
-# Release 2.10 is out, and the old code still runs. PyTorch's documentation now says "in 2.10 if there are no blockers", or later. The types `quint8` and `qint8` are deprecated too. So old code works today, but a later release will break it.
+# Release 2.10 is out, and the old code still runs. PyTorch's documentation now plans the removal "in 2.10 if there are no blockers", or later. The types `quint8` and `qint8` are deprecated too. So old code works today, but a later release will break it.
 #
 # The replacement is a separate library, **torchao**. It has two parts:
 #
 # * The function `quantize_` changes the weights of a model in place. It is made mainly for language models.
 # * **PT2E** exports the network as a graph and quantizes this graph. It is made for weights *and* activations, as in our network.
 #
-# Some features need a C++ compiler or a **GPU**, but no cell on this page does. The next cell shows what your machine has. If torchao is missing, the output tells you how to install it.
+# Some features need a C++ compiler or a **GPU**, but no cell on this page does. The next cell shows which of these your machine has. If torchao is missing, the output tells you how to install it.
 
 # %%
-LocalResult("What does your machine have?", torchao_env.describe)
+LocalResult("Which of these does your machine have?", torchao_env.describe)
 
 # %% [markdown]
 # ## The old method, once more
 #
-# This is the calibrated network from [page](page:ptq_with_fbgemm), with PyTorch's own min-max observers. The lab builds it, runs it on the 359 test images, and records all the products that PyTorch really computes.
+# This is the calibrated network from [page](page:ptq_with_fbgemm), with PyTorch's own min-max observers. `MigrationLab` builds it, runs it on the 359 test images, and records all the products that PyTorch really computes.
 
 # %%
 lab = MigrationLab()
@@ -48,7 +48,7 @@ print(lab.table(["float", "torch.ao static"]))
 #
 # ## First part: `quantize_`
 #
-# It takes a single call, without stubs, observers or data. Our network has two convolutions and two linear layers.
+# `quantize_` needs a single call, without stubs, observers or data. Our network has two convolutions and two linear layers.
 
 # %%
 print(BACKENDS["quantize_ int8 weights"].code)
@@ -63,7 +63,7 @@ print(int8)
 print("quantized:", ", ".join(int8.layers))
 
 # %%
-guess_layers.reveal(len(int8.layers) or float("nan"), "Only the linear layers. The convolutions stay float, and there is no warning.")
+guess_layers.reveal(len(int8.layers) or float("nan"), "Only the linear layers are quantized. The convolutions stay in float32, and there is no warning.")
 
 # %% [markdown]
 # **Notice** the end of the first line: no layer multiplies integers. The weights are integers on disk, but each of them is converted back to a float before it is used. This is **weight-only quantization**. It saves memory, but it does not make the arithmetic cheaper.
@@ -74,7 +74,7 @@ guess_layers.reveal(len(int8.layers) or float("nan"), "Only the linear layers. T
 print(lab.compare_weights("quantize_ int8 weights"))
 
 # %% [markdown]
-# They are all the same, because the rule is the same: scale = max|w| / 127.5. With this scale, qviz differs in a handful of weights that are so close to the middle between two codes that float32 and float64 round them differently. Its own rule divides by 127, which changes many codes by one step.
+# They are all the same, because the rule is the same: scale = max|w| / 127.5. With this scale, qviz differs in a handful of weights that are so close to halfway between two codes that float32 and float64 round them differently. Its own rule divides by 127, which changes many codes by one step.
 #
 # ## Integers in the arithmetic
 #
@@ -85,7 +85,7 @@ dynamic = ["torch.ao dynamic", "quantize_ dynamic"]
 print(lab.table([*dynamic, "quantize_ static"]))
 
 # %% [markdown]
-# Now the two linear layers multiply integers, as with the old dynamic method. But `quantize_` has no calibration step: for *static* quantization, you put an observer before each layer by hand and pass on its scale.
+# Now the two linear layers multiply integers, as with the old dynamic method. But `quantize_` has no calibration step: for *static* quantization, you put an observer before each layer by hand and pass its scale to `quantize_`.
 #
 # Are the two dynamic methods the same? To find out, we run 32 images one at a time, and then all of them in one batch. How many get different logits?
 
@@ -101,7 +101,7 @@ for name in dynamic:
 # With `quantize_`, weights can have 1 to 8 bits.
 
 # %%
-guess_bits = Prediction("4 bits instead of 8 for both linear layers. How large is the saved file, compared with the one with 8 bits?", {"half": 0.5, "three quarters": 0.75, "the same": 1.0})
+guess_bits = Prediction("Both linear layers now have 4 bits instead of 8. How large is the saved file, compared with the 8-bit one?", {"half": 0.5, "three quarters": 0.75, "the same": 1.0})
 guess_bits
 
 # %%
@@ -118,16 +118,29 @@ guess_bits.reveal(int4.size_bytes / int8.size_bytes, "This configuration gives e
 #
 # ## Second part: PT2E
 #
-# For our network, PT2E replaces `prepare` and `convert`. (The warning at the top of the page recommends `quantize_` to users of eager mode, but `quantize_` does not change convolutions.) There are four steps: export the graph, prepare it with a quantizer, run data through it, and **convert** it.
+# For our network, PT2E replaces `prepare` and `convert`. (The warning at the top of the page recommends `quantize_` to users of eager mode, but by default, `quantize_` does not change convolutions.) There are four steps: export the graph, prepare it with a quantizer, run data through it, and **convert** it.
 
 # %%
 print(BACKENDS["PT2E histogram"].code)
 
 # %% [markdown]
-# You need no stubs and do not have to fuse anything, because the graph shows where each layer begins and ends. The quantizer for x86 uses histogram observers. To compare the integers with those of the old method, the lab gives it the same min-max observers.
+# You do not have to add stubs or fuse anything, because the graph shows where each layer begins and ends.
 
 # %%
-guess_codes = Prediction("Same observers, same images. Put all 3,590 logits on the old grid: how many get a different code?", {"none": 0, "about 100": 100, "about 1,000": 1000})
+guess_size = Prediction("You save the converted graph. How large is the file, compared with that of the float network?", {"a quarter": 0.25, "the same": 1.0, "a quarter larger": 1.25})
+guess_size
+
+# %%
+print(lab.table(["float", "PT2E", "PT2E without floats"]))
+
+# %%
+guess_size.reveal(lab.measure("PT2E").size_bytes / lab.measure("float").size_bytes, "The file contains the codes, but also the float weights, which are no longer used. Delete these before you save.")
+
+# %% [markdown]
+# The quantizer for x86 uses histogram observers. To compare the integers with those of the old method, the lab also gives it the old min-max observers.
+
+# %%
+guess_codes = Prediction("PT2E now has the same observers and images as the old method. We quantize all 3,590 logits with the old scale. How many get a different code?", {"none": 0, "about 100": 100, "about 1,000": 1000})
 guess_codes
 
 # %%
@@ -136,10 +149,10 @@ print(f"different codes among 3,590 logits: {same_observers} with the same obser
 print(lab.table(["PT2E", "PT2E histogram"]))
 
 # %%
-guess_codes.reveal(same_observers, "It is the old network, bit for bit. Histogram observers change some codes, but none of the answers.")
+guess_codes.reveal(same_observers, "PT2E reproduces the old network bit for bit. Histogram observers change some codes, but none of the answers.")
 
 # %% [markdown]
-# ## What runs
+# ## What really runs
 #
 # Look at the table again: *integers in 0 of 4 layers*. These are the operations that ran, in order:
 
@@ -147,19 +160,8 @@ guess_codes.reveal(same_observers, "It is the old network, bit for bit. Histogra
 print(lab.steps("PT2E"))
 
 # %% [markdown]
-# The graph quantizes each activation and immediately converts it back to floats. The products are computed in floating point, from values that lie on the levels. This is a **reference model**: it runs on every machine, and defines what integer kernels have to compute.
-
-# %%
-guess_size = Prediction("The converted graph is saved. How large is it, compared with the float network?", {"a quarter": 0.25, "the same": 1.0, "a quarter larger": 1.25})
-guess_size
-
-# %%
-print(lab.table(["float", "PT2E", "PT2E without floats"]))
-
-# %%
-guess_size.reveal(lab.measure("PT2E").size_bytes / lab.measure("float").size_bytes, "The codes are there, but the float weights are still stored with them, unused. Delete them before you save.")
-
-# %% [markdown]
+# The graph quantizes each activation and immediately converts it back to floats. The products are computed in floating point, from values rounded to the levels. This is a **reference model**: it runs on every machine, and defines what integer kernels have to compute.
+#
 # ## Real integer kernels
 #
 # The step from the reference model to integer arithmetic is called **lowering**. There are two ways to do it. `torch.compile` generates C++ code, so it needs a compiler. `lower_pt2e_quantized_to_x86` uses oneDNN's ready-made kernels and needs no compiler:
@@ -170,13 +172,13 @@ print(f"different codes among 3,590 logits: {lab.different_codes('PT2E lowered')
 print(lab.steps("PT2E lowered"))
 
 # %% [markdown]
-# All four layers compute with integers again, and the answers are the same. A few logits differ by one step, because a value very close to the middle between two codes was rounded the other way.
+# All four layers compute with integers again, and the answers are the same. A few logits differ by one step, because values almost halfway between two codes were rounded the other way.
 #
 # There are three catches. The lowered network accepts only one batch size. It cannot be saved, so save the reference model and lower it after loading. And PyTorch 2.13 inserts a `view` after the second convolution, which the kernel's memory layout does not allow; qviz replaces it with a `reshape`.
 #
 # ## Old call, new call
 #
-# Each line runs both calls on the digits, and counts how many results are the same.
+# Each line compares both calls on the digits, and shows how many results are the same.
 
 # %%
 print(migration_table.table(lab))
@@ -185,14 +187,14 @@ print(migration_table.table(lab))
 # Three lines do not match completely:
 #
 # * `quantize_dynamic`: the new method uses a range for each image, as you saw above.
-# * `torch.quantize_per_tensor` adds the zero point before it rounds, whereas `quantize_affine` rounds first. To show the difference, this line uses a grid that produces ties: the step is an eighth of the largest pixel value, and the zero point is odd. A pixel with an odd number of sixteenths lies exactly halfway between two codes, and the two calls choose different ones.
+# * `torch.quantize_per_tensor` adds the zero point before it rounds, whereas `quantize_affine` rounds first. To show the difference, this line uses a grid that produces ties: the step is an eighth of the largest pixel value, and the zero point is odd. Pixels at 1/16, 3/16, ... of the largest value lie exactly halfway between two codes, and the two calls choose different ones.
 # * `lower_pt2e_quantized_to_x86`: oneDNN rounds some values the other way.
 
 # %% [markdown]
 # ## Your guesses and the results
 
 # %%
-record(guess_layers, guess_bits, guess_codes, guess_size)
+record(guess_layers, guess_bits, guess_size, guess_codes)
 
 # %% [markdown]
 # ## In five lines
@@ -200,7 +202,7 @@ record(guess_layers, guess_bits, guess_codes, guess_size)
 # 1. `torch.ao.quantization` still runs, but it will be removed. torchao replaces it.
 # 2. By default, `quantize_` changes only linear layers, so check which layers multiply integers.
 # 3. PT2E replaces `prepare` and `convert`. With the same observers, it gives the same integers.
-# 4. Its converted graph is a reference model in floating point. Lowering it, or `torch.compile`, gives you integer kernels.
+# 4. Its converted graph is a reference model in floating point. Lowering it gives you integer kernels.
 # 5. A network that is called quantized may still be large on disk and compute in floating point. Count its bytes and its integer products.
 
 # %% [markdown]
@@ -261,10 +263,10 @@ conv2_scales = (32 * 3 * 3, 32)
 check("moving_on.4", conv2_scales)
 
 # %% [markdown]
-# **5. The last exercise: a report on a model.** Quantize one network in two ways. W8A8 has 8 bits for weights and activations. W4 has 4 bits for the weights, with one scale per channel, and 8 bits for the activations. Then report the size, the accuracy and the speed of both. Which of them failed, that is, lost more than two points of accuracy, and why? `capstone.example()` trains a small network that you have not seen yet. If you have a model of your own, use that instead: you need a float network with stubs, inputs for the calibration, and test inputs with their labels.
+# **5. The last exercise: a report on a model.** Quantize one network in two ways. W8A8 has 8 bits for weights and activations. W4 has 4 bits for the weights, with one scale per channel, and 8 bits for the activations. Then report the size, the accuracy and the speed of both. Which of them failed (lost more than two points of accuracy), and why? `capstone.example()` trains a small network that you have not seen yet. If you have a model of your own, use that instead: you need a float network with stubs, inputs for the calibration, and test inputs with their labels.
 #
 # 1. `ptq.quantize_model(model, ptq.PTQConfig(...), calibration_x)` quantizes a network, and `evaluate(model, quantized, x, y, repeats=30)` measures it. Print what it returns.
-# 2. Fill in the report. The sizes are bytes on disk, and `times_as_fast` is the time of the float network divided by the time of the quantized one.
+# 2. Fill in the report. The sizes are in bytes on disk, and `times_as_fast` is the time of the float network divided by the time of the quantized one.
 # 3. `why` is a sentence or two. Name the layer that loses most, and give the figure that shows it.
 #
 # The check compares the figures, but only a person can judge the reasons. Give each line 0, 1 or 2 points:
@@ -299,7 +301,7 @@ report = dict(measured=measured, size_bytes=size_bytes, accuracy=accuracy, times
 check("moving_on.5", report)
 
 # %% [markdown]
-# **And the whole course?** Here are nine questions about the same ideas as on the first page, with different numbers. For each wrong answer, you will see which page to read again.
+# **What about the whole course?** Here are nine questions about the same ideas as on the first page, with different numbers. For each wrong answer, you will see which page to read again.
 
 # %%
 after_the_course()

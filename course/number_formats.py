@@ -13,9 +13,9 @@ from qviz.widgets import FloatBitsExplorer, FormatNameExplorer, NumberFormatsExp
 # %% [markdown]
 # ## The bits of a float
 #
-# A floating-point number has three fields. One bit is the sign. The **exponent** chooses a power of two. The **mantissa** says how far the number lies between this power of two and the next. The names of the two kinds of **FP8** tell you how the bits are divided: E4M3 has 4 exponent bits and 3 mantissa bits.
+# A floating-point number has three fields. One bit is the sign. The **exponent** chooses a power of two. The **mantissa** says where the number lies between this power of two and the next. The names of the two kinds of **FP8** tell you how the bits are divided: E4M3 has 4 exponent bits and 3 mantissa bits.
 #
-# Flip the bits. If you set the four exponent bits to 0, the number loses its leading 1 and is called **subnormal**. If you set all the bits except the sign, the code means **NaN**, "not a number".
+# Flip the bits. If you set the four exponent bits to 0, the number loses its leading 1 and is called **subnormal**. If all the bits except the sign are 1, the code means **NaN**, "not a number".
 
 # %%
 FloatBitsExplorer()
@@ -24,7 +24,7 @@ FloatBitsExplorer()
 # **Notice:** there are always 8 steps from one power of two to the next. Small numbers have small steps, so the error is always about the same *percentage* of the number. With integers, the step is the same everywhere.
 
 # %%
-guess_range = Prediction("E4M3 goes up to 448. E5M2 has one more exponent bit and one less mantissa bit. How many times as far does it go?", {"2 times": 2, "16 times": 16, "128 times": 128})
+guess_range = Prediction("E4M3 goes up to 448. E5M2 has one more exponent bit and one fewer mantissa bit. How many times as large is its largest number?", {"2 times": 2, "16 times": 16, "128 times": 128})
 guess_range
 
 # %%
@@ -60,38 +60,38 @@ for name in ("int4", "MXFP4", "NVFP4", "NF4", "Q4_0"):
 explorer.reset()
 
 # %% [markdown]
-# **Notice:** half a bit more for scales gains about 10 dB. Is this due to the blocks, or to the levels? Set **Values per scale** to *whole tensor*, and look at all the formats again. At 4.0 bits, only k-means, whose levels are fitted to the weights, is still above 15 dB. So most of the gain is due to the blocks. (The formats of llama.cpp always keep their blocks.)
+# **Notice:** half a bit per weight for scales gains about 10 dB. Is this due to the blocks, or to the levels? Set **Values per scale** to *whole tensor*, and look at all the formats again. At 4.0 bits, only k-means, whose levels are fitted to the weights, is still above 15 dB. So most of the gain is due to the blocks. (The formats of llama.cpp always keep their blocks.)
 #
 # ## Is NF4 better than integers?
 #
-# The histogram of trained weights looks like a bell curve, and NF4 was designed for this shape. Its rival is affine int4, which has 16 equally spaced levels from the smallest weight of a block to the largest. Which of them is better is disputed. Let us compare them on the weights of `fc1`:
+# The histogram of trained weights looks like a bell curve, and NF4 was designed for this shape. Its rival is affine int4, which has 16 equally spaced levels from the smallest weight of a block to the largest. Opinions differ on which is better. Let us compare them on the weights of `fc1`:
 
 # %%
-guess_nf4 = Prediction("Blocks of 32 weights. Which has the smaller error?", ["NF4", "affine int4", "they differ by less than 0.2 dB"])
+guess_nf4 = Prediction("With blocks of 32 weights, which has the smaller error?", ["NF4", "affine int4", "they differ by less than 0.2 dB"])
 guess_nf4
 
 # %%
 fc1, winner = qviz.tensor("fc1 weights"), {}
-print("block   error of affine int4 below NF4's   symmetric int4, likewise")
+print("block   affine int4 better than NF4 by     symmetric int4 better by")
 for block in (32, 64, 128, 256):
     nf4, affine, symmetric = (CODECS[name].fake_quantize(fc1, block) for name in ("NF4", "uint4", "int4"))
     gain, low, high = winner[block] = difference_db(fc1, nf4, affine, block)
     print(f"{block:5}{gain:8.2f} dB ({low:5.2f} to {high:5.2f}){difference_db(fc1, nf4, symmetric, block)[0]:20.2f} dB")
 
 # %%
-guess_nf4.reveal("affine int4" if winner[32][1] > 0.2 else "NF4" if winner[32][2] < -0.2 else "they differ by less than 0.2 dB", "In such a small block, the smallest and the largest weight are rarely equally far from zero. Affine int4 makes use of that, and NF4 cannot.")
+guess_nf4.reveal("affine int4" if winner[32][1] > 0.2 else "NF4" if winner[32][2] < -0.2 else "they differ by less than 0.2 dB", "In such a small block, the smallest and the largest weight are rarely equally far from zero. Affine int4 makes use of that, but NF4 cannot.")
 
 # %% [markdown]
 # Is that really the reason? The last column tests it: equally spaced levels without a zero point are worse than NF4 for every block size. So what helps is not the spacing, but a range that fits both ends of the block. (The zero point costs 4/32 of a bit per weight.) In large blocks, a few large weights determine the ends, so it is better to have more levels where most of the weights are.
 #
-# The brackets show 95 % intervals, obtained by drawing the blocks again at random (bootstrap). With blocks of 64, the difference may be due to chance. In a report on three language models, the order changes at the same size (bitsandbytes 2086, see the sources).
+# The brackets show 95 % intervals, obtained by resampling the blocks (bootstrap). With blocks of 64, the difference may be due to chance. In a report on three language models, the order changes at the same block size (bitsandbytes 2086, see the sources).
 #
 # ## Which power of two?
 #
-# The scale of an MX format is a power of two, so it hardly ever fits exactly. The specification rounds it down (`floor`), so that weights between 6 and 8 times the scale are clipped to 6. Another rule, `rceil`, takes the smallest power of two with which no weight is clipped.
+# The scale of an MX format is a power of two, so it hardly ever fits exactly. The specification rounds it down (`floor`), so weights between 6 and 8 times the scale are clipped to 6. Another rule, `rceil`, takes the smallest power of two that clips no weight.
 
 # %%
-guess_rule = Prediction("MXFP4 on the weights of fc1. What happens to the error when nothing is clipped any more?", ["it becomes smaller", "it changes by less than 0.1 dB", "it becomes larger"])
+guess_rule = Prediction("You quantize the weights of fc1 to MXFP4. What happens to the error if nothing is clipped any more?", ["it becomes smaller", "it changes by less than 0.1 dB", "it becomes larger"])
 guess_rule
 
 # %%
@@ -101,20 +101,20 @@ for element in (FP4_E2M1, FP8_E4M3):
         x = qviz.tensor(name, n=32_768)
         down, up = (MX(element, rule=rule).fake_quantize(x) for rule in ("floor", "rceil"))
         gain, low, high = found[element.name, name] = difference_db(x, down, up, 32)
-        print(f"{element.name}, {name:12} error of rceil below that of floor: {gain:5.2f} dB ({low:5.2f} to {high:5.2f})")
+        print(f"{element.name}, {name:12} rceil better than floor by {gain:5.2f} dB ({low:5.2f} to {high:5.2f})")
 
 # %%
 guess_rule.reveal("it becomes larger" if found["E2M1", "fc1 weights"][2] < -0.1 else "it becomes smaller" if found["E2M1", "fc1 weights"][1] > 0.1 else "it changes by less than 0.1 dB", "Clipping moves only the largest weights of a block. A scale twice as large makes the steps coarser for all 32.")
 
 # %% [markdown]
-# But look at the other lines. E4M3 has 8 steps between powers of two whatever the scale is, so a larger scale costs nothing there, whereas clipping does. And if large values are common ("uniform"), many of them are clipped. So the answer depends on the data: on one language model, the rule of the specification was the worst of three (trinity 694, see the sources). To try the rules in the explorer, click **More** and change **Scale of MX formats**.
+# But look at the other lines. E4M3 has 8 steps between powers of two whatever the scale is, so a larger scale does no harm there, but clipping does. And if large values are common ("uniform"), many of them are clipped. So the answer depends on the data: on one language model, the rule of the specification was the worst of three (trinity 694, see the sources). To try the rules in the explorer, open **More** and change **Scale of MX formats**.
 #
 # ## The whole network
 #
-# Now we convert all the weights of the digits network to one format and measure the SQNR of the logits. How reliable is the result? To find out, we number the channels of each layer in a different order. The network computes the same function, but different weights share a scale.
+# Now we convert all the weights of the digits network to one format and measure the SQNR of the logits. How reliable is the result? To find out, we put the channels of each layer into different orders. The network computes the same function, but different weights share a scale.
 
 # %%
-guess_order = Prediction("The network in NVFP4, its channels in six different orders. How far apart are the best and the worst SQNR of the logits?", {"about 0.1 dB": 0.1, "about 0.5 dB": 0.5, "about 3 dB": 3})
+guess_order = Prediction("You store the network in NVFP4, with its channels in six different orders. How far apart are the best and the worst SQNR of the logits?", {"about 0.1 dB": 0.1, "about 0.5 dB": 0.5, "about 3 dB": 3})
 guess_order
 
 # %%
@@ -124,10 +124,10 @@ for name, block in (("int4", 64), ("MXFP4", None), ("NVFP4", None), ("NF4", None
     print(f"{name:6}", found[name])
 
 # %%
-guess_order.reveal(found["NVFP4"].sqnr_db.max() - found["NVFP4"].sqnr_db.min(), "A layer with few weights has few blocks, and it is a matter of luck how well they fit. One measurement on one network is not a ranking.")
+guess_order.reveal(found["NVFP4"].sqnr_db.max() - found["NVFP4"].sqnr_db.min(), "A layer with few weights has few blocks, and how well they fit is a matter of luck. One measurement on one network is not enough to rank formats.")
 
 # %% [markdown]
-# **Notice:** the accuracy is about the same with every format, so it cannot tell them apart. The logits can, up to a point: in every order, `Q4_0` and `Q4_K` are ahead of MXFP4, NVFP4 and NF4, whereas the ranges of NVFP4 and NF4 overlap. And int4, here in blocks of 64, is no worse than NF4, although the error of its weights is 2 dB larger. A smaller error in the weights does not guarantee better answers.
+# **Notice:** the accuracy is about the same with every format, so it cannot tell them apart. The logits can, up to a point: for every channel order, `Q4_0` and `Q4_K` are ahead of MXFP4, NVFP4 and NF4, whereas the ranges of NVFP4 and NF4 overlap. And int4, here in blocks of 64, is no worse than NF4, although the error of its weights is 2 dB larger. A smaller error in the weights does not guarantee better answers.
 #
 # ## Take a name apart
 #
@@ -171,7 +171,7 @@ bits_per_weight = (256 * 4 + 8 * (6 + 6) + 2 * 16) / 256  # 144 bytes for 256 we
 check("number_formats.1", bits_per_weight)
 
 # %% [markdown]
-# **2.** Write the encoder for E4M3. `x` is a float32 array. For each number, return the code (0 to 255) of the nearest value. Bit 7 is the sign, followed by 4 exponent bits with a bias of 7 and by 3 mantissa bits. If two values are equally near, choose the one with the even code. Numbers beyond 448 become 448, and those below -448 become -448.
+# **2.** Write the encoder for E4M3. `x` is a float32 array. For each number, return the code (0 to 255) of the nearest value. Bit 7 is the sign, followed by 4 exponent bits with a bias of 7 and 3 mantissa bits. If two values are equally close, choose the one with the even code. Numbers above 448 become 448, and those below -448 become -448.
 
 # %%
 def encode_e4m3(x):
@@ -210,4 +210,4 @@ check("number_formats.3", mxfp4_scale)
 # * NVIDIA, [*Introducing NVFP4 for Efficient and Accurate Low-Precision Inference*](https://developer.nvidia.com/blog/introducing-nvfp4-for-efficient-and-accurate-low-precision-inference/), 2025.
 # * llama.cpp, [*k-quants*, pull request 1684](https://github.com/ggml-org/llama.cpp/pull/1684), 2023: `Q4_K`, and mixtures such as `Q4_K_M`.
 # * bitsandbytes, [*NF4 reconstruction is worse than affine int4 below blocksize 64*, issue 2086](https://github.com/bitsandbytes-foundation/bitsandbytes/issues/2086), 2026: measured on three language models.
-# * trinity, [*say which scale convention the MXFP4 figure uses*, pull request 694](https://github.com/gHashTag/trinity/pull/694), 2026: three rules, perplexities 22.50, 21.94 and, by the specification, 23.54.
+# * trinity, [*say which scale convention the MXFP4 figure uses*, pull request 694](https://github.com/gHashTag/trinity/pull/694), 2026: three rules, perplexities 22.50, 21.94 and, with the rule of the specification, 23.54.

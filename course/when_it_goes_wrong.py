@@ -1,5 +1,5 @@
 # %% [markdown]
-# This page reproduces ten problems that users of PyTorch often report. For each one, read torch's message, if there is one, work out the cause and fix the cell. Then you will recognize it in your own model.
+# This page reproduces ten problems that users of PyTorch often report. For each one, read torch's message, if there is one, work out the cause and fix the cell. Then you will recognize the problem in your own model.
 
 # %%
 import numpy as np
@@ -36,10 +36,10 @@ failures.check_repair("missing-stub", bench)
 #
 # ## 2. Scale 1 and zero point 0
 #
-# In our network, `prepare` inserts observers, and `convert` follows immediately:
+# Here `convert` runs immediately after `prepare` has inserted its observers:
 
 # %%
-guess_default = Prediction("The observers have not seen any images. What is the accuracy of the converted network?", {"about 10 %, as by guessing": 0.10, "about 50 %": 0.5, "about 85 %": 0.85})
+guess_default = Prediction("The observers have not seen any images. What is the accuracy of the converted network?", {"about 10 %, no better than guessing": 0.10, "about 50 %": 0.5, "about 85 %": 0.85})
 guess_default
 
 # %%
@@ -49,7 +49,7 @@ with failures.workbench() as bench:
 failures.check_repair("uncalibrated", bench)
 
 # %%
-guess_default.reveal(failures.right(bench.model), "Each activation is rounded to an integer. The accuracy drops, but not so far that you would notice it immediately, and this makes the mistake dangerous.")
+guess_default.reveal(failures.right(bench.model), "With scale 1, each activation is rounded to a whole number. The accuracy drops, but not far enough for you to notice immediately, and that makes the mistake dangerous.")
 
 # %% [markdown]
 # **Cause.** The observers have not seen any data, so each returns the default scale and zero point.
@@ -58,7 +58,7 @@ guess_default.reveal(failures.right(bench.model), "Each activation is rounded to
 #
 # ## 3. Converted in train mode
 #
-# This network comes straight from a training loop. Its **batch norms** normalize the channels after a convolution.
+# This network comes straight from a training loop. Its **batch norms** normalize the channels after each convolution.
 
 # %%
 with failures.workbench() as bench:
@@ -71,7 +71,7 @@ failures.check_repair("train-mode", bench)
 # %% [markdown]
 # **Cause.** In train mode, `fuse` keeps the batch norm trainable. `convert` leaves this combined layer in floating point, so it receives integers although it expects floats.
 #
-# **Fix.** Call `model.eval()` before the first step. *Does it also help at the end, on `bench.model`?*
+# **Fix.** Call `model.eval()` before `fuse`. *Does it also help at the end, on `bench.model`?*
 #
 # ## 4. Low accuracy and no message
 #
@@ -115,20 +115,20 @@ failures.check_repair("wrong-dtype", qconfig)
 #
 # ## 6. A different engine is set
 #
-# The **engine** is the library that computes quantized layers, and it is set for the whole process. Two networks were converted for one engine, and one of them uses a **ReLU6**, which also clips values above 6. Then a different engine is set:
+# The **engine** is the library that computes quantized layers, and it is set for the whole process. Two networks were converted for the same engine, and one of them uses a **ReLU6**, which also clips values above 6. Then a different engine is set:
 
 # %%
 engine = "qnnpack"
 failures.check_repair("engine", engine)
 
 # %% [markdown]
-# **Cause.** The kernel for the weights is chosen during conversion, so the network without a ReLU6 is not affected. But the kernel for the clipping is chosen by the engine that is set *now*, and qnnpack's kernel assumes a different memory layout, so the channels get mixed up.
+# **Cause.** The kernel for the weights is chosen during conversion, so the network without a ReLU6 is not affected. But the kernel for the clipping depends on the engine that is set *now*, and qnnpack's kernel assumes a different memory layout, so the channels get mixed up.
 #
-# **Fix.** Set the engine once, at the start of the program. *Choose the engine that the output names. Then choose `"none"` to see the message from machines without any engine (`NoQEngine`).*
+# **Fix.** Set the engine once, at the start of the program. *Choose the engine that the output names. Then choose `"none"` to see the message on a machine without any engine (`NoQEngine`).*
 #
 # ## 7. The symmetric scheme for activations
 #
-# On [page](page:scale_and_zero_point), the symmetric scheme used signed codes and the zero point 0. Here its codes are unsigned:
+# On [page](page:scale_and_zero_point), the symmetric scheme used signed codes and zero point 0. Here its codes are unsigned:
 
 # %%
 guess_zero = Prediction("The scheme is symmetric and the codes go from 0 to 255. Which code does torch use for 0.0?", {"0": 0, "127": 127, "128": 128})
@@ -159,7 +159,7 @@ failures.check_repair("percentile", calibrator)
 # %% [markdown]
 # **Cause.** The argument is the percentage of values to *keep*. More than half of these values are exactly 0, so keeping 0.01 % gives a range from 0 to 0.
 #
-# **Fix.** Keep 99.9 % of the values or more, and check the range. *What is the smallest percentage that is accepted?*
+# **Fix.** Keep 99.9 % of the values or more, and check the range. *What is the smallest percentage the check accepts?*
 #
 # ## 9. Slower than before
 #
@@ -175,14 +175,14 @@ failures.check_repair("slower", layer)
 # %% [markdown]
 # **Cause.** Quantizing the input and dequantizing the output take time. In a tiny layer, integer arithmetic saves less than that.
 #
-# **Fix.** Quantize layers that have a lot to compute. *Make the layer wider. When does int8 become faster on your machine?*
+# **Fix.** Quantize only layers with a lot of computation. *Make the layer wider. At which width is int8 faster on your machine?*
 #
 # ## 10. Different answers on a different computer
 #
 # The last problem is the hardest to notice: there is no message, and it occurs only on some computers. In 2020, a user reported this sum:
 
 # %%
-guess_sum = Prediction("The correct sum is 211 * 71 + 171 * 107 = 33,278. The processor adds the two products in 16 bits, signed. Which result does it give?", {"33,278": 33278, "32,767": 32767, "-32,258": -32258})
+guess_sum = Prediction("The correct sum is 211 * 71 + 171 * 107 = 33,278. The processor adds the two products as signed 16-bit numbers. What does it return?", {"33,278": 33278, "32,767": 32767, "-32,258": -32258})
 guess_sum
 
 # %%
@@ -245,7 +245,7 @@ record(guess_default, guess_norm, guess_zero, guess_sum)
 # Each check gives you immediate feedback, and a hint if your answer is wrong. You can leave an exercise empty and come back to it later.
 
 # %% [markdown]
-# **1.** Could you use 7 bits for the weights instead of the activations? Set both activations to 255 and both weights to the same number. What is the largest weight for which the sum still fits into 16 bits?
+# **1.** Could you use 7 bits for the weights instead of the activations? In the explorer, set both activations to 255 and both weights to the same number. What is the largest weight for which the sum still fits into 16 bits?
 
 # %%
 largest_weight = None

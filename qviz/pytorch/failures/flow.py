@@ -251,8 +251,8 @@ FAILURES = (
     Failure(
         "low-accuracy",
         "Low accuracy and no message",
-        "The convolution's output is rounded with a single scale before the batch norm normalizes its channels. After "
-        "a linear layer, convert has no quantized batch norm at all.",
+        "The convolution's output is rounded with a single scale before the batch norm normalizes its channels. If a "
+        "batch norm follows a linear layer, convert cannot quantize it at all.",
         "Fuse convolution, batch norm and ReLU before prepare, so that the batch norm becomes part of the weights.",
         ("https://github.com/pytorch/pytorch/issues/28404", "https://github.com/pytorch/pytorch/issues/41642"),
         _broken_norm,
