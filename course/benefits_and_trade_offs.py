@@ -133,7 +133,7 @@ LocalResult("How much energy does the wide network need, according to the energy
 # %% [markdown]
 # ## Accuracy: the cost of fewer bits
 #
-# **W3A4** means 3 bits for weights and 4 for activations. Here we compare rounding after training (PTQ) with ten more epochs with simulated rounding (QAT, three seeds), using the stored runs of [page](page:qat_with_fbgemm):
+# **W3A4** means 3 bits for weights and 4 for activations. Here we compare rounding after training (PTQ) with ten more epochs of simulated rounding (QAT, three seeds), using the stored runs of [page](page:qat_with_fbgemm):
 
 # %%
 from qviz.pytorch.labs.qat_lab import QATLab

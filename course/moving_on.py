@@ -21,7 +21,7 @@ from qviz.pytorch.migration.backends import BACKENDS
 print(migration_lab.deprecation_notice())
 
 # %% [markdown]
-# Release 2.10 is out, and the old code still runs. PyTorch's documentation now plans the removal "in 2.10 if there are no blockers", or later. The types `quint8` and `qint8` are deprecated too. So old code works today, but a later release will break it.
+# Release 2.10 is out, and the old code still runs. PyTorch's documentation now announces the removal "in 2.10 if there are no blockers", or later. The types `quint8` and `qint8` are deprecated too. So old code works today, but a later release will break it.
 #
 # The replacement is a separate library, **torchao**. It has two parts:
 #
@@ -140,7 +140,7 @@ guess_size.reveal(lab.measure("PT2E").size_bytes / lab.measure("float").size_byt
 # The quantizer for x86 uses histogram observers. To compare the integers with those of the old method, the lab also gives it the old min-max observers.
 
 # %%
-guess_codes = Prediction("PT2E now has the same observers and images as the old method. We quantize all 3,590 logits with the old scale. How many get a different code?", {"none": 0, "about 100": 100, "about 1,000": 1000})
+guess_codes = Prediction("PT2E now has the same observers and images as the old method. We quantize all 3,590 logits with the old scale. How many codes change?", {"none": 0, "about 100": 100, "about 1,000": 1000})
 guess_codes
 
 # %%
@@ -172,7 +172,7 @@ print(f"different codes among 3,590 logits: {lab.different_codes('PT2E lowered')
 print(lab.steps("PT2E lowered"))
 
 # %% [markdown]
-# All four layers compute with integers again, and the answers are the same. A few logits differ by one step, because values almost halfway between two codes were rounded the other way.
+# All four layers compute with integers again, and the answers are the same. A few logits differ by one step, because values almost exactly halfway between two codes were rounded the other way.
 #
 # There are three catches. The lowered network accepts only one batch size. It cannot be saved, so save the reference model and lower it after loading. And PyTorch 2.13 inserts a `view` after the second convolution, which the kernel's memory layout does not allow; qviz replaces it with a `reshape`.
 #

@@ -171,7 +171,7 @@ bits_per_weight = (256 * 4 + 8 * (6 + 6) + 2 * 16) / 256  # 144 bytes for 256 we
 check("number_formats.1", bits_per_weight)
 
 # %% [markdown]
-# **2.** Write the encoder for E4M3. `x` is a float32 array. For each number, return the code (0 to 255) of the nearest value. Bit 7 is the sign, followed by 4 exponent bits with a bias of 7 and 3 mantissa bits. If two values are equally close, choose the one with the even code. Numbers above 448 become 448, and those below -448 become -448.
+# **2.** Write the encoder for E4M3. `x` is a float32 array. For each number, return the code (0 to 255) of the nearest value. Bit 7 is the sign, followed by 4 exponent bits (with a bias of 7) and 3 mantissa bits. If two values are equally close, choose the one with the even code. Numbers above 448 become 448, and those below -448 become -448.
 
 # %%
 def encode_e4m3(x):
