@@ -69,7 +69,7 @@ print(f"{state_dict_bytes(wide).file_bytes / found.file_bytes:.2f} times smaller
 # %%
 from qviz.plots import accuracy_by_bits, latency_bubbles, speed_ratios
 print("Measured on:", measured_speed.MACHINE)
-speed_ratios({f"{e.width} wide, batch {e.batch}": e.times_as_fast for e in measured_speed.EXAMPLE}, "How many times as fast is int8?")
+speed_ratios({f"{e.width} wide, batch {e.batch}": e.times_as_fast for e in measured_speed.EXAMPLE}, "How much faster is int8?")
 
 # %% [markdown]
 # Press *Measure speed* to measure yours: the bars show the median of 30 runs with one thread.

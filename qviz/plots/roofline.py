@@ -37,7 +37,7 @@ class Ratio:
 class RatioPanel(Panel):
     """One bar per case, from 1 to the ratio: to the right if int8 is faster, hatched to the left if it is slower."""
 
-    def __init__(self, title: str = "How many times as fast is int8?"):
+    def __init__(self, title: str = "How much faster is int8?"):
         super().__init__()
         self.title = title
 
