@@ -29,7 +29,7 @@ In folders: failures/ (errors that people post, made on purpose), migration/ (to
 labs/ (what only the course needs).
 """
 
-from . import engines
+from . import _loading, engines  # noqa: F401  (first: it loads torch)
 from .conversion import convert
 from .digits_model import accuracy, digits_cnn, digits_tensors, rescale_channels
 from .layer_comparison import agreement

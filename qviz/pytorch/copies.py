@@ -5,6 +5,8 @@ layer that computes its weight (weight norm, pruning) gets the result as a plain
 graph calls several times becomes several layers.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 
 import torch
@@ -55,6 +57,18 @@ def with_plain_weights(model: nn.Module) -> nn.Module:
     return model
 
 
+@contextmanager
+def untraced_origins() -> Iterator[None]:
+    """Let FX not note which line of code each operation comes from; torch loads its whole compiler to find that out."""
+    before = fx.config.do_not_emit_stack_traces
+    fx.config.do_not_emit_stack_traces = True
+    try:
+        yield
+    finally:
+        fx.config.do_not_emit_stack_traces = before
+
+
+@untraced_origins()
 def with_a_layer_for_each_call(model: nn.Module) -> nn.Module:
     """Return a network in which no layer is called twice, as a graph of FX if this takes copies of layers.
 

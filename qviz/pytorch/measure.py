@@ -16,7 +16,7 @@ from qviz.numerics import Histogram, HistogramObserver, IntFormat, QParams, deci
 
 from . import engines
 from .bridge import from_torch, qparams_of, quantize_tensor, to_array
-from .copies import copied, with_a_layer_for_each_call, with_plain_weights
+from .copies import copied, untraced_origins, with_a_layer_for_each_call, with_plain_weights
 from .inputs import Inputs, in_order, labelled, run
 from .labs.snapshots import grid_of, weight_used, weighted_layers
 from .layer_support import FUSED, WEIGHTED, dynamic_layers, fused
@@ -261,6 +261,7 @@ def outputs_of(model: nn.Module, x: torch.Tensor, names: list[str]) -> dict[str,
     return seen
 
 
+@untraced_origins()
 def _like(model_float: nn.Module, model_q: nn.Module, x: torch.Tensor) -> nn.Module:
     """Return the float network, fused as the other one is: by FX, by its own method, or not at all."""
     model = with_plain_weights(copied(model_float).eval())

@@ -18,7 +18,7 @@ from torch.ao.quantization import quantize_fx
 from torch.ao.quantization.qconfig_mapping import _FIXED_QPARAMS_OP_TO_OBSERVER
 
 from . import engines
-from .copies import copied, with_a_layer_for_each_call, with_plain_weights
+from .copies import copied, untraced_origins, with_a_layer_for_each_call, with_plain_weights
 from .inputs import in_order, inputs_of, run
 from .layer_support import (
     FIXED_LAYERS,
@@ -202,6 +202,7 @@ def _refuse_bare_weights(prepared: fx.GraphModule) -> None:
             )
 
 
+@untraced_origins()
 def _prepared(model: nn.Module, config: PTQConfig, samples: torch.Tensor) -> nn.Module:
     """Return a fused copy with observers in it that have seen the samples."""
     eager = config.flow == "eager"
@@ -260,6 +261,7 @@ def _converted(prepared: nn.Module) -> nn.Module:
     return quantization.convert(prepared, inplace=True)
 
 
+@untraced_origins()
 def _dynamic(model: nn.Module, config: PTQConfig, samples: torch.Tensor) -> nn.Module:
     """Quantize the weights of linear layers now, and let each input's range be found when it comes."""
     model = _copied(model, config)

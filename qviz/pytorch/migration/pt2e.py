@@ -106,9 +106,12 @@ def train_quantized(model: nn.Module, train: Callable[[nn.Module], None], exampl
     with torchao_env.quiet():
         graph = export(model, example_x[:BATCH])
         prepared = pt2e.quantize_pt2e.prepare_qat_pt2e(graph, x86.X86InductorQuantizer().set_global(config))
-        pt2e.move_exported_model_to_train(prepared)
+        modes = any(_has_modes(node) for node in prepared.graph.nodes)
+        if modes:
+            pt2e.move_exported_model_to_train(prepared)
         train(prepared)
-        pt2e.move_exported_model_to_eval(prepared)
+        if modes:
+            pt2e.move_exported_model_to_eval(prepared)
         with torch.no_grad():
             return pt2e.quantize_pt2e.convert_pt2e(prepared)
 
@@ -215,6 +218,11 @@ def weight_codes(converted: fx.GraphModule) -> list[tuple[torch.Tensor, QParams]
         (codes, from_torch(scale, zero_point, low, high, axis))
         for (codes, scale, zero_point), (axis, low, high) in zip(tensors, ends, strict=True)
     ]
+
+
+def _has_modes(node: fx.Node) -> bool:
+    """Whether an operation differs in train mode; torchao exports a dozen graphs to look for each, found or not."""
+    return any(name in str(node.target) for name in ("dropout", "batch_norm"))
 
 
 def _quantizer(pt2e, observers: str):

@@ -20,6 +20,7 @@ from types import ModuleType
 import torch
 
 from .. import engines
+from .._loading import collector_paused
 
 HOW_TO_GET_IT = "torchao is not installed: run `python3 start.py lab` again, or `pip install 'torchao>=0.18,<0.19'`"
 
@@ -89,7 +90,7 @@ def load() -> ModuleType:
     'Int8WeightOnlyConfig'
     """
     _check()
-    with quiet():
+    with quiet(), collector_paused():
         import torchao.quantization
     return torchao.quantization
 
@@ -110,7 +111,7 @@ def load_pt2e() -> ModuleType:
     'prepare_pt2e'
     """
     _check()
-    with quiet():
+    with quiet(), collector_paused():
         import torchao.quantization.pt2e.lowering
         import torchao.quantization.pt2e.quantize_pt2e
         import torchao.quantization.pt2e.quantizer.x86_inductor_quantizer
