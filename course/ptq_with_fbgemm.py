@@ -4,14 +4,14 @@
 # %%
 from tempfile import TemporaryDirectory
 import numpy as np
-import torch
-from torch.ao import quantization
-from qviz.lessons import Prediction, check, record
+from qviz.lessons import Prediction, answer_moves, check, record
 from qviz.plots import compare_accuracies
 from qviz.pytorch import size_and_latency, engines, saved_model, digits_model, ptq, ptq_config, qat
 from qviz.pytorch.labs import examples, own_ptq, ptq_lab
 from qviz.pytorch.conversion import convert
 from qviz.widgets import PTQExplorer
+import torch
+from torch.ao import quantization
 
 # %% [markdown]
 # ## A whole network, in integers
@@ -196,7 +196,7 @@ guess_samples.reveal("it falls" if fewer else "it rises", "More images widen the
 # %% [markdown]
 # ## Recovering the accuracy
 #
-# Now we try all the methods, each with a scale per channel. The last three are PyTorch's own observers. The last bar of the picture is **quantization-aware training** (QAT): six epochs of training that include the rounding ([page](page:qat_with_fbgemm)).
+# Now we try all the methods, each with a scale per channel. The last three are PyTorch's own observers. The last bar of the picture is **quantization-aware training** (QAT): three epochs of training that include the rounding ([page](page:qat_with_fbgemm)).
 
 # %%
 print(varied := lab.vary("method", ptq_config.METHODS, network="channels rescaled"))
@@ -205,7 +205,7 @@ best = max(ptq_config.METHODS, key=varied.accuracies.get)
 # %%
 steps |= {f"per channel, {method}": varied.accuracies[method] for method in ("min-max", best)}
 with engines.threads(1):
-    run = qat.train_qat(hard, qat.QATConfig(8, 8, epochs=6, lr=5e-4))
+    run = qat.train_qat(hard, qat.QATConfig(8, 8, epochs=3, lr=5e-4), progress=answer_moves)
 steps["per channel, QAT"] = digits_model.accuracy(convert(run.model), x, y)
 compare_accuracies(steps, "The same function, in float32 and in 8 bits")
 

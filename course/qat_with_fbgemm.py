@@ -5,7 +5,7 @@
 import tempfile
 import numpy as np
 from qviz import IntFormat, choose_qparams, fake_quantize, plots
-from qviz.lessons import Prediction, check, record
+from qviz.lessons import Prediction, answer_moves, check, record
 from qviz.pytorch import engines, saved_model, digits_model, qat
 from qviz.pytorch.labs import examples, stored_trainings, trained_codes
 from qviz.pytorch.layer_comparison import agreement
@@ -87,7 +87,7 @@ ste.reset()
 model, config = digits_model.digits_cnn(), qat.QATConfig(weight_bits=2, activation_bits=4)
 prepared = qat.prepare(model, config)
 print(len(qat.fake_quantizes(prepared)), "fake-quantize modules, such as", *list(qat.fake_quantizes(prepared))[1:3])
-run = qat.train_qat(model, config)
+run = qat.train_qat(model, config, progress=answer_moves)  # the explorer above answers after each epoch
 print(run)
 guess_learn.reveal(100 * run.history[-1].accuracy, "The number of bits is the same as before, but this time the weights were trained with rounding included.")
 
@@ -132,10 +132,8 @@ guess_share.reveal(100 * run.changed(), "Most weights move too little to cross a
 mixed = trained_codes.codes_alone(model, run), trained_codes.all_but_codes(run)
 for name, network in zip(("new codes, the rest as before", "old codes, the rest as after"), mixed, strict=True):
     print(f"{name}: {digits_model.accuracy(network, images, labels):.1%} right")
-longer = digits_model.digits_cnn()
-digits_model.train(longer, epochs=config.epochs, lr=config.lr, seed=config.seed)
-later = qat.train_qat(longer, qat.QATConfig(2, 4, epochs=0)).history[0].accuracy
-print(f"ten more epochs in float, then rounded: {later:.1%} right (float: {digits_model.accuracy(longer, images, labels):.1%})")
+control = stored_trainings.control(again=False)  # done beforehand; again=True trains it here
+print(f"ten more epochs in float, then rounded: {control.rounded_accuracy:.1%} right (float: {control.float_accuracy:.1%})")
 
 # %% [markdown]
 # **Notice:** changing one code in forty, and nothing else, recovers most of the accuracy. Everything else that training changed recovers almost nothing, and training without rounding does not help at all. So it is the rounding during training that helps, by changing a few important codes.
@@ -187,7 +185,8 @@ guess_torch = Prediction("The fake-quantized network gets 91 % right. What does 
 guess_torch
 
 # %%
-fused = {b: qat.train_qat(model, qat.QATConfig(b, 4, epochs=3, fake_quantize="torch_fused")).model for b in (2, 8)}
+configs = {b: qat.QATConfig(b, 4, epochs=epochs, fake_quantize="torch_fused") for b, epochs in ((2, 3), (8, 1))}
+fused = {b: qat.train_qat(model, c, progress=answer_moves).model for b, c in configs.items()}
 networks = {"fake": fused[2], "torch": convert(fused[2], mends=()), "fixed": convert(fused[2])}
 right = {name: digits_model.accuracy(network, images, labels) for name, network in networks.items()}
 print("  ".join(f"{name} {accuracy:.2%}" for name, accuracy in right.items()))

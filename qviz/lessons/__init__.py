@@ -11,6 +11,8 @@
 * environment: what is missing on this machine, and how to install it
 """
 
+from qviz.widgets._moves_first import answer_moves
+
 from . import checks
 from .course_record import guesses_over_the_course
 from .environment import check_environment
@@ -21,6 +23,6 @@ from .quiz import after_the_course, before_the_course
 from .sweep import Sweep, sweep
 
 __all__ = [
-    "LocalResult", "Prediction", "Sweep", "after_the_course", "before_the_course", "check",
+    "LocalResult", "Prediction", "Sweep", "after_the_course", "answer_moves", "before_the_course", "check",
     "check_environment", "checks", "guesses_over_the_course", "record", "sweep",
 ]  # fmt: skip

@@ -278,7 +278,8 @@ def train_qat_by_epoch(
     (1, True, False)
     """
     inputs = digits_model.digits_tensors()[0] if data is None else data.inputs
-    run = QATRun(config, prepare(model, config, inputs))
+    known = type(model) is digits_model.DigitsCNN  # to convert: no need to try first
+    run = QATRun(config, prepare(model, config, None if known else inputs))
     if data is not None:
         data.check_loss(copied(model).train())
     test = digits_model.digits_tensors()[2:] if data is None else data.test

@@ -9,8 +9,20 @@ from IPython import get_ipython
 OF_WIDGETS = ("comm_open", "comm_msg", "comm_close")
 
 
-def answer_moves() -> None:
-    """Handle the messages of widgets that have come meanwhile; within a kernel only, in the thread that runs cells."""
+def answer_moves(*_progress) -> None:
+    """Let explorers answer what the reader has moved meanwhile, in the middle of a cell that takes long.
+
+    Handles the messages of widgets that wait; within a kernel only, in the thread that runs cells.
+
+    Parameters
+    ----------
+    *_progress : anything
+        Not looked at, so that it can be the `progress` of a training: it is then called after each epoch.
+
+    Examples
+    --------
+    >>> answer_moves()  # nothing waits here
+    """
     kernel = getattr(get_ipython(), "kernel", None)
     stream, queue = (getattr(kernel, name, None) for name in ("shell_stream", "msg_queue"))
     if stream is None or queue is None:

@@ -1,21 +1,25 @@
-"""Trainings done beforehand, so that a page which compares fifteen of them need not wait half a minute.
+"""Trainings done beforehand, so that a page which compares sixteen of them need not wait half a minute.
 
 `tools/make_trainings.py` writes the file; a test trains some of them anew, and a page compares one that it
 trains itself.
 """
 
+from dataclasses import astuple, dataclass, replace
 from functools import cache
 
 import numpy as np
 
 from qviz.data._files import load_shipped
 
+from .. import digits_model
+from ..qat import train_qat
 from ..qat_config import QATConfig
 from .qat_lab import QATLab, QATResult
 
 FILE = "trainings.npz"
 FORMATS = ((8, 8), (4, 8), (4, 4), (3, 4), (2, 4))
 SEEDS = (0, 1, 2)
+CONTROL = QATConfig(2, 4)  # what a training without rounding is compared with
 _ARRAYS = ("losses", "accuracies", "crossings", "float_accuracy", "converted_accuracy", "agreement")
 
 
@@ -49,10 +53,46 @@ def trained_anew(config: QATConfig) -> QATResult:
     return QATLab().train(**{name: getattr(config, name) for name in ("weight_bits", "activation_bits", "seed")})
 
 
-def packed(results) -> dict[str, np.ndarray]:
-    """Return what the file holds of results, in the order of `settings`."""
+@dataclass(frozen=True)
+class Control:
+    """What as many epochs without rounding come to: accuracies on the test images, 0 to 1.
+
+    Attributes
+    ----------
+    float_accuracy : float: of the float network, trained for as long as `CONTROL` says
+    rounded_accuracy : float: of that network, rounded to the bits of `CONTROL` afterwards
+    """
+
+    float_accuracy: float
+    rounded_accuracy: float
+
+
+def control(again: bool = False) -> Control:
+    """Return what training without rounding, and rounding afterwards, comes to: the stored result, or a new one.
+
+    Parameters
+    ----------
+    again : bool
+        Train once more, which takes some seconds, instead of reading the file.
+
+    Examples
+    --------
+    >>> done = control()
+    >>> done.float_accuracy > 0.98, done.rounded_accuracy < 0.7
+    (True, True)
+    """
+    if not again:
+        return Control(*map(float, load_shipped(FILE)["control"]))
+    network = digits_model.digits_cnn()
+    digits_model.train(network, epochs=CONTROL.epochs, lr=CONTROL.lr, seed=CONTROL.seed)
+    rounded = train_qat(network, replace(CONTROL, epochs=0)).history[0].accuracy
+    return Control(digits_model.accuracy(network, *digits_model.digits_tensors()[2:]), rounded)
+
+
+def packed(results, without_rounding: Control) -> dict[str, np.ndarray]:
+    """Return what the file holds of results, in the order of `settings`, and of the control."""
     columns = {name: np.array([getattr(result, name) for result in results]) for name in _ARRAYS}
-    return {**columns, "weights": np.int64(results[0].weights)}
+    return {**columns, "weights": np.int64(results[0].weights), "control": np.array(astuple(without_rounding))}
 
 
 def _result(config: QATConfig, row: int, columns: dict) -> QATResult:

@@ -6,7 +6,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from qviz.pytorch.labs.qat_lab import QATLab
-from qviz.pytorch.labs.stored_trainings import packed, settings, stored_trainings, trained_anew
+from qviz.pytorch.labs.stored_trainings import control, packed, settings, stored_trainings, trained_anew
 from qviz.widgets import QATExplorer
 
 
@@ -21,8 +21,12 @@ def test_a_training_done_anew_is_the_stored_one(row):
         np.testing.assert_array_equal(getattr(stored, name), getattr(anew, name), name)
 
 
+def test_the_control_done_anew_is_the_stored_one():
+    assert control(again=True) == control()  # counts of images, as above
+
+
 def test_what_is_packed_comes_back():
-    columns = packed(stored_trainings())
+    columns = packed(stored_trainings(), control())
     assert columns["losses"].shape == (16, 10) and columns["accuracies"].shape == (16, 11)
     assert columns["accuracies"][12, 10] == stored_trainings()[12].accuracies[10]
 
