@@ -38,6 +38,8 @@ guess_file
 # %%
 from qviz.pytorch import digits_model, ptq, saved_model
 from qviz.pytorch.size_and_latency import state_dict_bytes
+
+# %%
 images = digits_model.digits_tensors()[0]
 print(f"float32: {state_dict_bytes(digits_model.digits_cnn()).file_bytes:,} bytes in torch's file")
 size = {}
@@ -149,18 +151,18 @@ accuracy_by_bits([run.config.name for run in runs[::3]], found, runs[0].float_ac
 #
 # ## Which layers need more bits?
 #
-# If each of the four layers has 2 to 8 bits or stays in float32, there are 4,096 different networks. Only weights are quantized, with the ranges that have the smallest mean squared error (mse). The results on the training images are stored with qviz. To check them, the next cell measures an eighth of the networks again, those with 2 bits in *conv1*. (Set `again` to `True` to measure them all.) Such a **sweep** can use all your cores, and keeps its results if you interrupt it.
+# If each of the four layers has 2 to 8 bits or stays in float32, there are 4,096 different networks. Only weights are quantized, with the ranges that have the smallest mean squared error (mse). The results on the training images are stored with qviz. To check them, the next cell measures an eighth of the networks again, those with 2 bits in *conv1*, on 360 images. (Set `again` to `True` to measure all on all images.) Such a **sweep** can use all your cores, and keeps its results if you interrupt it.
 
 # %%
 from functools import partial
 from qviz.experiments.bit_allocation import alone, all_but, best_that_fits, take_bits
-from qviz.experiments.mixed_precision import LAYERS, WIDTHS, every_network, networks_of, place, size_bytes
+from qviz.experiments.mixed_precision import LAYERS, WIDTHS, compared, every_network, networks_of, place, size_bytes
 from qviz.widgets import DecisionExplorer, ParetoExplorer
-networks = partial(networks_of, images="training", method="mse")
 again, training = False, every_network("training", "mse")
-done = sweep(networks, WIDTHS if again else WIDTHS[:1], workers=None if again else 1, progress=True)
-same = [(part.right[0] == right).all() for part, right in zip(done.results, training.right)]
-print(done, "- equal to the stored ones:", all(same), "-", training.right.size, "networks,", training.images, "images")
+some = dict(images="training" if again else "calibration", method="mse")
+done = sweep(partial(networks_of, **some), WIDTHS if again else WIDTHS[:1], workers=None if again else 1, progress=True)
+stored = every_network(**some)
+print(f"{done}, {stored.images} images: {compared(done.results, stored)}")
 
 # %% [markdown]
 # The **sensitivity** of a layer is the loss of accuracy when only this layer is quantized and the others stay in float32.
@@ -198,7 +200,7 @@ from qviz.pytorch import measure
 sample, _, x_test, y_test = digits_model.digits_tensors()
 model = digits_model.digits_cnn()
 configs = {"int8, per tensor": ptq.PTQConfig(per_channel=False), "int8, per channel": ptq.PTQConfig(), "dynamic": ptq.PTQConfig(dynamic=True)}
-found = {name: measure.evaluate(model, ptq.quantize_model(model, c, sample), x_test, y_test, repeats=100) for name, c in configs.items()}
+found = {name: measure.evaluate(model, ptq.quantize_model(model, c, sample), x_test, y_test, repeats=30) for name, c in configs.items()}
 points = {name: (r.latency.median_ms, r.latency.spread_ms, r.accuracy, r.size_bytes) for name, r in found.items()}
 r = found["dynamic"]
 speeds = {"float32": (r.float_latency.median_ms, r.float_latency.spread_ms, r.float_accuracy, r.float_size_bytes)} | points

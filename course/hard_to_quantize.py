@@ -5,7 +5,7 @@
 import numpy as np
 from qviz import calibrate, fake_quantize, networks, sqnr_db
 from qviz.experiments import hard_to_quantize as hard
-from qviz.lessons import LocalResult, Prediction, check, record
+from qviz.lessons import LocalResult, Prediction, answer_moves, check, record
 from qviz.methods import adaptive_round, equalize_pair, gptq, random_hadamard, rotate_inputs, scale_inputs, smoothing_factors
 from qviz.numerics import PerChannel
 from qviz.widgets import HardToQuantizeExplorer
@@ -162,6 +162,7 @@ for ranges in ("min-max", "mse"):
     levels = calibrate(fc1, ranges, "int2", "symmetric", PerChannel(0))
     made = {"to nearest": fake_quantize(fc1, levels), "GPTQ": gptq(fc1, inputs, levels)}
     for name, rounded in (made | {"adaptive": adaptive_round(fc1, inputs, levels)}).items():
+        answer_moves()  # those of the explorer above
         right = hard.named_right(weights | {"fc1.weight": rounded}).sum()
         decibels = sqnr_db(fc1, rounded), sqnr_db(inputs @ fc1.T, inputs @ rounded.T)
         print(f"{ranges:9}{name:13}{right:5}{decibels[0]:13.1f}{decibels[1]:13.1f}")

@@ -3,15 +3,15 @@
 
 # %%
 import numpy as np
+from qviz.lessons import LocalResult, Prediction, answer_moves, check, record
+from qviz.numerics import Percentile
+from qviz.pytorch import failures
+from qviz.widgets import SaturationExplorer
+
 import torch
 from torch import nn
 from torch.ao.nn.quantized import FloatFunctional
 from torch.ao.quantization import DeQuantStub, MinMaxObserver, QConfig, QuantStub, convert, get_default_qconfig, prepare
-
-from qviz.lessons import LocalResult, Prediction, check, record
-from qviz.numerics import Percentile
-from qviz.pytorch import failures
-from qviz.widgets import SaturationExplorer
 
 # %% [markdown]
 # The code runs inside a **workbench**: if a step fails, the page continues. Below the cell you see torch's message and whether your fix works.
@@ -220,7 +220,7 @@ explorer.reset()
 
 # %%
 from qviz.pytorch.labs import saturation
-LocalResult("How does your processor add the products?", saturation.report)
+LocalResult("How does your processor add the products?", lambda: saturation.report(waiting=answer_moves))
 
 # %% [markdown]
 # Torch's default qconfig for fbgemm uses `reduce_range`. If you write your own, set it yourself: `MinMaxObserver.with_args(dtype=torch.quint8, reduce_range=True)`.

@@ -799,6 +799,7 @@ EXEMPT = {
     "experiments.integer_walk.Walk.*": "a Result",
     "experiments.mixed_precision.Networks.*": "a Result",
     "experiments.mixed_precision.joined.parts": "Results",
+    "experiments.mixed_precision.compared.*": "Results",
     "experiments.mixed_precision.*.bits": "four whole numbers",
     "data.outliers.add_outliers.fraction": "a number; qviz.tensor checks it",
     "data.outliers.add_outliers.seed": "a whole number; qviz.tensor checks it",

@@ -156,6 +156,36 @@ def joined(parts) -> Networks:
     return Networks(*(read_only(np.concatenate(t)) for t in tables), parts[0].signal, parts[0].images)
 
 
+def compared(parts, stored: Networks) -> str:
+    """Say how many networks measured anew name as many images right as in a table; after an interrupt, of those done.
+
+    Parameters
+    ----------
+    parts : Networks, as from `networks_of` for the first of WIDTHS, in order; there may be none
+    stored : Networks, as from `every_network`, on the same images
+
+    Raises
+    ------
+    ValueError
+        They were measured on other images.
+
+    Examples
+    --------
+    >>> compared([networks_of(2)], every_network())
+    '512 of 512 networks measured here are equal to the stored ones'
+    >>> compared([], every_network())
+    'no network was measured here, so none was compared'
+    """
+    parts = list(parts)
+    if not parts:
+        return "no network was measured here, so none was compared"
+    if other := [part.images for part in parts if part.images != stored.images]:
+        raise ValueError(f"parts must be measured on the {stored.images} images of stored: got {other[0]} images")
+    right = np.concatenate([part.right for part in parts])
+    same = int((right == stored.right[: len(right)]).sum())
+    return f"{same:,} of {right.size:,} networks measured here are equal to the stored ones"
+
+
 @cache
 def size_bytes() -> np.ndarray:
     """Return the stored bytes of each network, (8, 8, 8, 8) ints.

@@ -108,8 +108,8 @@ def agreement(fake: nn.Module, converted: nn.Module, x: torch.Tensor) -> Agreeme
 
 def _outputs(model, fake, x) -> dict[str, torch.Tensor]:
     """Return the output of each layer, by name; "" is the model itself."""
-    seen = {}
-    modules = ((n, m) for n, m in model.named_modules() if n == "" or n in output_fakes(fake))
+    seen, names = {}, {"", *output_fakes(fake)}
+    modules = ((n, m) for n, m in model.named_modules() if n in names)
     handles = [m.register_forward_hook(lambda m, i, y, n=n: seen.__setitem__(n, y)) for n, m in modules]
     try:
         with ReproducibleSums(integers=False):

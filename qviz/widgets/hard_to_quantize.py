@@ -65,6 +65,7 @@ class HardToQuantizeExplorer(Explorer):
     """
 
     State = State
+    readout_lines = 9  # with all remedies on
 
     def compute(self, state: State) -> Result:
         """Look it up."""

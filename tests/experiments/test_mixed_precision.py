@@ -2,6 +2,7 @@
 
 import itertools
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from qviz.experiments.mixed_precision import (
     FLOAT,
     LAYERS,
     WIDTHS,
+    compared,
     every_network,
     joined,
     mixed_weights,
@@ -20,6 +22,7 @@ from qviz.experiments.mixed_precision import (
     size_bytes,
 )
 from qviz.experiments.mixed_precision_table import SHIPPED
+from qviz.lessons import sweep
 from qviz.networks import cnn_accuracy, cnn_forward, cnn_weights
 from qviz.numerics import IntFormat, PerChannel, calibrate, fake_quantize, kl_divergence, sqnr_db
 
@@ -83,6 +86,26 @@ def test_the_tables_that_ship_are_what_is_measured(names):
     for table in ("noise", "divergence"):  # kept as float32
         np.testing.assert_array_equal(getattr(found, table), getattr(measured, table).astype(np.float32))
     assert (found.signal, found.images) == (measured.signal, measured.images)
+
+
+def test_what_is_compared_is_what_was_measured():
+    table = every_network("test", "mse")
+    first = replace(table, right=table.right[:1])
+    changed = replace(first, right=first.right + (np.arange(8) == 3))  # an eighth of them, by one image
+    assert compared([first], table) == "512 of 512 networks measured here are equal to the stored ones"
+    assert compared([changed], table) == "448 of 512 networks measured here are equal to the stored ones"
+    assert compared([], table) == "no network was measured here, so none was compared"
+    with pytest.raises(ValueError, match="must be measured on the 359 images of stored: got 360 images"):
+        compared([replace(first, images=360)], table)
+
+
+def test_an_interrupt_before_the_first_network_claims_nothing():
+    def stopped(width):
+        raise KeyboardInterrupt
+
+    done = sweep(stopped, WIDTHS[:1], workers=1)
+    assert done.stopped
+    assert compared(done.results, every_network("test", "mse")).startswith("no network was measured")
 
 
 def test_parts_joined_are_all_of_it():

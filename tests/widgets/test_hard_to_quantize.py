@@ -37,6 +37,11 @@ def test_it_starts_where_each_remedy_shows(explorer):
     assert right == [35, 35, 35, 284, 345, 350]
 
 
+def test_all_of_its_words_are_in_sight(explorer):
+    assert explorer.result.remedies.on[-1] == "adaptive rounding" and len(explorer.result.steps) == 6  # the most rows
+    assert len(explorer.readout.splitlines()) == explorer.readout_lines
+
+
 def test_none(explorer):
     explorer.set(**OFF)
     assert list(explorer.result.steps) == [""]

@@ -8,6 +8,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -71,20 +73,43 @@ def measure() -> Kernel:
     return Kernel(compared, exact, emulated, issue, reduced, *_accuracies())
 
 
+def _nothing() -> None:
+    """Do nothing while another process computes."""
+
+
 @lru_cache(maxsize=2)
-def without_vnni() -> Kernel | None:
-    """Do the same in another process, in which fbgemm uses AVX2 alone; None where there is no fbgemm."""
+def without_vnni(waiting: Callable[[], object] = _nothing) -> Kernel | None:
+    """Do the same in another process, in which fbgemm uses AVX2 alone; None where there is no fbgemm.
+
+    Parameters
+    ----------
+    waiting : function
+        Called some times a second until the answer is there.
+    """
     if "fbgemm" not in engines.supported():
         return None
-    environment = {**os.environ, "FBGEMM_ENABLE_INSTRUCTIONS": "AVX2"}
-    done = subprocess.run(
-        [sys.executable, "-c", _PROGRAM], env=environment, capture_output=True, text=True, check=True, timeout=SECONDS
-    )
-    return Kernel(**json.loads(done.stdout))
+    environment, last = {**os.environ, "FBGEMM_ENABLE_INSTRUCTIONS": "AVX2"}, time.monotonic() + SECONDS
+    with subprocess.Popen(
+        [sys.executable, "-c", _PROGRAM], env=environment, stdout=subprocess.PIPE, text=True
+    ) as other:
+        try:
+            while other.poll() is None and time.monotonic() < last:  # what it prints fits into the pipe
+                waiting()
+                time.sleep(0.05)
+        finally:
+            other.kill()
+        if other.wait():
+            raise subprocess.CalledProcessError(other.returncode, other.args)
+        return Kernel(**json.loads(other.stdout.read()))
 
 
-def report() -> str:
+def report(waiting: Callable[[], object] = _nothing) -> str:
     """Say what this reader's processor does, and what the same kernel does without VNNI.
+
+    Parameters
+    ----------
+    waiting : function
+        Called some times a second while another process computes.
 
     Examples
     --------
@@ -93,7 +118,7 @@ def report() -> str:
     """
     if "fbgemm" not in engines.supported():
         return f"There is no fbgemm on this machine, so the page shows only the emulation. {engines.describe()}"
-    mine, other = measure(), without_vnni()
+    mine, other = measure(), without_vnni(waiting)
     habit = {True: "has VNNI", False: "has no VNNI", None: "does not say whether it has VNNI"}[engines.has_vnni()]
     return (
         f"Your processor {habit}. It returns 211 * 71 + 171 * 107 = {mine.issue:,}, and {mine.exact:,} of "
