@@ -62,6 +62,6 @@ def test_equal_arrays_give_equal_bytes(make_data, tmp_path, capsys):
 
 def test_stored_files_stay_small():
     sizes = {path.name: path.stat().st_size for path in (TOOL.parents[1] / "qviz/data/files").iterdir()}
-    tables = {"networks.npz", "hard_to_quantize.npz", "trainings.npz"}
+    tables = {"networks.npz", "hard_to_quantize.npz", "trainings.npz", "capstone.npz"}
     assert set(sizes) == {"digits.npz", "photograph.npz", "cnn.npz"} | tables
     assert max(sizes.values()) < 150_000

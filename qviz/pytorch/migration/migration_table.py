@@ -125,7 +125,7 @@ def _observer(old, **arguments):
     """Return a count of equal qparams, over the pixels and the weights of the network."""
 
     def count(lab):
-        tensors = [lab.x, *(p.detach() for p in lab.float_model.parameters())]
+        tensors = [lab.x, *(p.detach() for n, p in lab.float_model.named_parameters() if n.endswith("weight"))]
         theirs = getattr(torchao_env.load_pt2e(), old.__name__)
         pairs = [_qparams(kind(**arguments), tensor) for tensor in tensors for kind in (old, theirs)]
         return sum(a == b for a, b in zip(pairs[::2], pairs[1::2], strict=True)), len(tensors)

@@ -18,6 +18,7 @@ from torch import fx, nn
 
 from qviz.numerics import UINT8, QParams, _check
 
+from .._loading import collector_paused
 from ..bridge import from_torch
 from ..inputs import inputs_of
 from ..layer_support import check_parameters
@@ -72,7 +73,7 @@ def quantize(
         raise ValueError(f"calibration_x must hold at least {least} inputs for {samples=}: got {len(calibration_x)}")
     check_parameters(model)
     pt2e = torchao_env.load_pt2e()
-    with torchao_env.quiet(), torch.no_grad():
+    with torchao_env.quiet(), torch.no_grad(), collector_paused():  # half a million objects are torch's compiler alone
         graph = export(deepcopy(model).eval(), calibration_x[:BATCH])
         prepared = pt2e.quantize_pt2e.prepare_pt2e(graph, _quantizer(pt2e, observers))
         with ReproducibleSums():
