@@ -1,6 +1,8 @@
 """Networks as people have them: weights computed at each call or shared, layers called twice, tensors left behind."""
 
 import copy
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -199,3 +201,18 @@ class Branching(nn.Module):
 def test_a_forward_that_fx_cannot_trace_is_refused(dynamic):
     with pytest.raises(ValueError, match=r"model cannot be traced by FX: .*control flow; .*flow='eager'"):
         quantize_model(Branching(), PTQConfig(samples=4, flow="fx", dynamic=dynamic), X)
+
+
+def test_fx_does_not_load_the_compiler():
+    """It would, to note which line of code each operation comes from: a second and 70 MB in each kernel."""
+    program = """
+import sys
+from qviz.pytorch import PTQConfig, digits_cnn, digits_tensors, evaluate, quantize_model
+from torch import fx
+train_x, _, x, y = digits_tensors()
+for config in (PTQConfig(flow="fx"), PTQConfig(flow="fx", dynamic=True)):
+    evaluate(digits_cnn(), quantize_model(digits_cnn(), config, train_x), x, y)
+print("torch._dynamo" in sys.modules, fx.config.do_not_emit_stack_traces)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]

@@ -178,7 +178,7 @@ def lower(converted: fx.GraphModule, x: torch.Tensor) -> fx.GraphModule:
     if not torchao_env.can_lower():
         raise RuntimeError("this build of torch has no oneDNN kernels for integers: run the converted graph as it is")
     pt2e = torchao_env.load_pt2e()
-    with torchao_env.quiet(), torch.no_grad():
+    with torchao_env.quiet(), torch.no_grad(), collector_paused():
         lowered = pt2e.lowering.lower_pt2e_quantized_to_x86(deepcopy(converted), (x,))
     for node in lowered.graph.nodes:  # the kernels answer channels-last, where a view of torch 2.13 fails
         if node.target is torch.ops.aten.view.default:

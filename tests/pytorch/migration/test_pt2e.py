@@ -138,6 +138,20 @@ def test_training_in_the_graph_moves_the_weights_and_is_converted():
         )
 
 
+def test_dropout_drops_in_training_alone():
+    """A graph without dropout and batch norm is left as it is; with either, torchao must change it for both modes."""
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Dropout(0.5), torch.nn.Linear(64, 10))
+    seen = []
+
+    def train(graph):
+        with torch.random.fork_rng(devices=[]):
+            seen.extend([graph(X[:8]), graph(X[:8])])
+
+    trained = pt2e.train_quantized(model, train, X)
+    assert not torch.equal(*seen)
+    assert torch.equal(run(trained), run(trained))
+
+
 def test_batch_norm_is_folded_in_the_graph_alone():
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
