@@ -22,7 +22,6 @@ from qviz.experiments.mixed_precision import (
     size_bytes,
 )
 from qviz.experiments.mixed_precision_table import SHIPPED
-from qviz.lessons import sweep
 from qviz.networks import cnn_accuracy, cnn_forward, cnn_weights
 from qviz.numerics import IntFormat, PerChannel, calibrate, fake_quantize, kl_divergence, sqnr_db
 
@@ -97,15 +96,6 @@ def test_what_is_compared_is_what_was_measured():
     assert compared([], table) == "no network was measured here, so none was compared"
     with pytest.raises(ValueError, match="must be measured on the 359 images of stored: got 360 images"):
         compared([replace(first, images=360)], table)
-
-
-def test_an_interrupt_before_the_first_network_claims_nothing():
-    def stopped(width):
-        raise KeyboardInterrupt
-
-    done = sweep(stopped, WIDTHS[:1], workers=1)
-    assert done.stopped
-    assert compared(done.results, every_network("test", "mse")).startswith("no network was measured")
 
 
 def test_parts_joined_are_all_of_it():
