@@ -74,7 +74,7 @@ class HardToQuantizeExplorer(Explorer):
     def canvas(self) -> Canvas:
         """Put the remedies on the left, the layers on the right."""
         panels = {"remedies": RemediesPanel(ROWS), "layers": LayersPanel(LAYERS)}
-        return Canvas(panels, size=(980, 380), width_ratios=[3, 2])
+        return Canvas(panels, size=(980, 350), width_ratios=[3, 2])
 
     def views(self, state: State, result: Result) -> dict[str, tuple]:
         """Show each step, and the layers of the last one."""
