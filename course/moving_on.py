@@ -1,5 +1,5 @@
 # %% [markdown]
-# You know how to quantize the digits network with `prepare` and `convert`. Here we quantize the same network with the library that replaces them, and test every claim by measuring. Are the answers the same? Are the integers the same? Which layers really multiply integers? (The page takes about half a minute to run.)
+# You know how to quantize the digits network with `prepare` and `convert`. Here we quantize the same network with the library that replaces them, and test every claim by measuring. Are the answers the same? Are the integers the same? Which layers really multiply integers? (The page takes about ten seconds to run.)
 
 # %%
 import numpy as np
