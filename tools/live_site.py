@@ -17,6 +17,7 @@ import torch_states
 import qviz.widgets
 from qviz.widgets import gallery
 from qviz.widgets.controls import controls_of
+from qviz.widgets.explorer import Screen
 from qviz.widgets.links import PAGE, write_link
 from qviz.widgets.live import COLUMN, controls_as_data, live_explorers, state_as_data
 
@@ -25,6 +26,7 @@ LIVE = ROOT / "docs" / "site" / "live"
 PACKED = ("ipywidgets", "comm")  # dependencies of qviz that Pyodide lacks; both are pure Python
 NOT_PACKED = ("qviz/pytorch/",)  # a browser has no torch
 LOADS = "Python loads into this page: about 19 MB the first time, nothing later. You can read on meanwhile."
+PHONE = Screen(torch_states.PHONE_DOTS, COLUMN)
 STATES = "states/"  # of explorers on torch, among the static files
 ELSEWHERE = "{binder}On your own machine: <code>python3 start.py lab</code>."
 NEEDS_TORCH = f"This explorer needs PyTorch, which no browser runs. {ELSEWHERE}"
@@ -53,17 +55,17 @@ def let_explorers_move(notebook, pictures, tables, repository=""):
 
 def _place(name, settings, pictures, tables, repository):
     if name in live_explorers():
-        return block(name, settings, **_at_first(live_explorers()[name](**settings), pictures))
+        return block(name, settings, **_at_first(live_explorers()[name], settings, pictures))
     if name in tables:
         return stored_block(name, settings, tables[name], repository)
     return needs_torch(repository)
 
 
-def _at_first(explorer, pictures):
+def _at_first(kind, settings, pictures):
     """Return an explorer's figures, and its picture for a phone, which the notebook does not store."""
+    explorer = kind(_screen=PHONE, **settings)
     figures = state_as_data(explorer)["figures"]
-    explorer.narrow(COLUMN)
-    picture = torch_states.compact(explorer._canvas.png(torch_states.PHONE_DOTS))
+    picture = torch_states.compact(bytes(explorer._image.value))
     file = f"{hashlib.sha256(picture).hexdigest()[:12]}.webp"
     (pictures / file).write_bytes(picture)
     explorer.close()
@@ -176,7 +178,8 @@ def stored(name, kind, pictures, **settings):
         "readout": state["readout"],
         "link": write_link(kind, settings),
     }
-    return told | _at_first(explorer, pictures)
+    explorer.close()
+    return told | _at_first(kind, settings, pictures)
 
 
 def picture(told):
@@ -215,26 +218,31 @@ def gather(source, pyodide, tables):
     packed = bundle()
     version = hashlib.sha256(packed).hexdigest()[:12]
     (static / f"qviz-{version}.zip").write_bytes(packed)
-    sizes = {name: file["bytes"] for name, file in pinned.PINNED["files"].items()}
     if pyodide:
         if wrong := pinned.wrong(pyodide):
             raise SystemExit(f"--pyodide {pyodide}: {', '.join(wrong)} must be as tools/pyodide.py fetches them")
         (static / "pyodide").mkdir()
-        for name in sizes:
+        for name in pinned.PINNED["files"]:
             shutil.copy(pyodide / name, static / "pyodide")
+    told = setup(f"qviz-{version}.zip", len(packed), "pyodide/" if pyodide else pinned.PINNED["cdn"])
+    (source / "live.json").write_text(json.dumps(told), encoding="utf-8")
+
+
+def setup(bundle, size, pyodide):
+    """Return what the page's script has to know: where everything is, how large, and what Pyodide's files must be."""
     worker = hashlib.sha256((LIVE / "worker.js").read_bytes()).hexdigest()[:12]
-    setup = {
+    files = pinned.PINNED["files"]
+    return {
         "worker": f"worker.js?v={worker}",
-        "pyodide": "pyodide/" if pyodide else pinned.PINNED["cdn"],
+        "pyodide": pyodide,
         "lock": "pyodide-lock.json",
         "explore": f"../../{PAGE}",
-        "bundle": f"qviz-{version}.zip",
-        "sha256": {name: _base64(file["sha256"]) for name, file in pinned.PINNED["files"].items()},
+        "bundle": bundle,
+        "sha256": {name: _base64(file["sha256"]) for name, file in files.items()},
         "offline": "../../service-worker.js",
-        "sizes": sizes | {f"qviz-{version}.zip": len(packed)},
+        "sizes": {name: file["bytes"] for name, file in files.items()} | {bundle: size},
         "loads": LOADS,
     }
-    (source / "live.json").write_text(json.dumps(setup), encoding="utf-8")
 
 
 def _base64(digest):

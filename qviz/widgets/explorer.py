@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import ipywidgets as widgets
 import numpy as np
@@ -40,6 +40,21 @@ from .controls import (
     spoken_values,
 )
 from .links import PAGE, site_address, write_link
+
+
+class Screen(NamedTuple):
+    """What pictures are painted for: dots a pixel in each direction; how wide a single column is, 0 for none."""
+
+    dots: int = 1
+    column: int = 0
+
+
+DESK = Screen()
+
+
+def dots_for(ratio: float) -> int:
+    """Return how many dots are painted for a pixel where the screen has so many: two in each direction, or one."""
+    return 2 if ratio > 1 else 1
 
 
 class Explorer(widgets.VBox):
@@ -92,7 +107,7 @@ class Explorer(widgets.VBox):
             setattr(cls, name, trait)
             trait.class_init(cls, name)
 
-    def __init__(self, source=None, /, **settings):
+    def __init__(self, source=None, /, _screen=DESK, **settings):
         self._source = source
         if callable(source) != bool(self.source) and not (self.source_optional and source is None):
             raise TypeError(f"{type(self).__name__} is made by {self._made()}: got {source!r} where its source stands")
@@ -104,7 +119,9 @@ class Explorer(widgets.VBox):
         self.add_class("qviz-explorer")
         values, own = self._checked(settings)
         self._build_controls(settings)
-        self._canvas = self.canvas()
+        self._dots, self._canvas = _screen.dots, self.canvas()
+        if _screen.column:
+            self._canvas.stack(_screen.column)
         width, height = self._canvas.size
         name = inspect.getdoc(type(self)).splitlines()[0]
         self._image = NamedImage(
@@ -235,13 +252,6 @@ class Explorer(widgets.VBox):
         for name, row in self._rows.items():
             row.layout.display = "none" if name in names else None
 
-    def narrow(self, width: int) -> None:
-        """Draw it anew for a narrow screen: all panels in one column of so many pixels."""
-        self._canvas = self.canvas()
-        self._canvas.stack(width)
-        self._image.width, self._image.height = map(str, self._canvas.size)
-        self.refresh()
-
     def save(self, path=None) -> Path:
         """Write the picture as a PNG file, and return its path.
 
@@ -323,7 +333,7 @@ class Explorer(widgets.VBox):
         self._code = widgets.Textarea(
             description="Code", layout={"width": "auto", "max_width": WIDTH, "height": "60px", "display": "none"}
         )
-        self._dots, (box, hook) = 1, dots_of_the_screen()
+        box, hook = dots_of_the_screen()
         box.observe(self._on_dots, "value")
         buttons = {
             "Reset": ("Restore the initial settings", self._on_reset),
@@ -504,8 +514,8 @@ class Explorer(widgets.VBox):
             self._tensors.narrow()
 
     def _on_dots(self, change) -> None:
-        """Paint as sharp as the screen can show: twice as many dots in each direction, or one a pixel."""
-        dots = 2 if change.new > 1 else 1
+        """Paint as sharp as the screen can show."""
+        dots = dots_for(change.new)
         if dots != self._dots and self._canvas is not None:
             self._dots = dots
             self._image.value = self._canvas.png(dots)

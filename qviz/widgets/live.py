@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 from ._layout import SettingError, SettingNameError
 from .controls import YOURS, Choice, Ladder, Slider, Toggle, Typed, controls_of
-from .explorer import Explorer
+from .explorer import Explorer, Screen, dots_for
 from .gallery import all_explorers
 from .links import Link, read_link, write_link
 
@@ -137,9 +137,8 @@ class LivePage:
         if kind:
             if old := self._open.pop(asked["key"], None):
                 old.close()
-            explorer = self._open[asked["key"]] = live_explorers()[kind](**settings)
-            if asked.get("width", NARROW) < NARROW:
-                explorer.narrow(COLUMN)
+            screen = Screen(dots_for(asked.get("dots", 1)), COLUMN if asked.get("width", NARROW) < NARROW else 0)
+            self._open[asked["key"]] = live_explorers()[kind](_screen=screen, **settings)
         return self._open[asked["key"]]
 
 

@@ -9,6 +9,8 @@ Pictures of each notebook, and how fast it reacted, are left in artifacts/browse
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from .server import jupyterlab
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ARTIFACTS = ROOT / "artifacts" / "browser"
+PYODIDE = ROOT / "build" / "pyodide"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 # Names other than this machine's do not resolve: the page is as offline as the kernels are.
@@ -41,6 +44,35 @@ def browser(chromium):
             yield process.new_context(viewport={"width": 1400, "height": 1100})
         finally:
             process.close()
+
+
+def pyodide_tool():
+    """Return tools/pyodide.py, which knows what belongs into build/pyodide."""
+    sys.path.insert(0, str(ROOT / "tools"))
+    import pyodide
+
+    return pyodide
+
+
+@pytest.fixture(scope="session")
+def built_site(tmp_path_factory):
+    """Build the site as `start.py site` does, once for all test files and workers: it takes a minute of processor time.
+
+    Pyodide is in it if build/pyodide has it.
+    """
+    pytest.importorskip("myst_nb")
+    filelock = pytest.importorskip("filelock")
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # of all workers
+    out = folder / "site"
+    with filelock.FileLock(folder / "site.lock"):
+        if not (out / "service-worker.js").exists():  # it is written last
+            local = ["--pyodide", PYODIDE] if not pyodide_tool().wrong(PYODIDE) else []
+            command = [sys.executable, ROOT / "tools" / "site.py", "--states", "few", "--out", out, *local]
+            done = subprocess.run(command, capture_output=True, text=True)
+            assert done.returncode == 0, done.stderr
+    return out
 
 
 @pytest.fixture(scope="module")

@@ -4,19 +4,17 @@ Pyodide is not part of the repository: `python3 tools/pyodide.py` fetches it int
 """
 
 import json
-import sys
 
 import pytest
 
 pytest.importorskip("jupyterlite_core")
 pytest.importorskip("ipywidgets")
 
-from .conftest import ROOT
+from .conftest import PYODIDE, pyodide_tool
 from .site import serve, wait
 
 pytestmark = pytest.mark.timeout(600)
 
-PYODIDE = ROOT / "build" / "pyodide"
 PANEL = "window.jupyterapp?.shell?.currentWidget"
 READY = f"{PANEL}?.sessionContext?.session?.kernel?.status === 'idle'"
 CELLS = f"{PANEL}.content.model.toJSON().cells"
@@ -25,9 +23,8 @@ CELLS = f"{PANEL}.content.model.toJSON().cells"
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     """Build JupyterLite alone."""
-    sys.path.insert(0, str(ROOT / "tools"))
+    pyodide = pyodide_tool()
     import lite_site
-    import pyodide
 
     if pyodide.wrong(PYODIDE, pyodide.EVERYTHING):
         pytest.skip("build/pyodide is not there, or not what is pinned: python3 tools/pyodide.py")

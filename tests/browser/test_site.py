@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 
 import pytest
 
@@ -14,6 +12,8 @@ from . import checks
 from .conftest import ARTIFACTS, ROOT
 from .site import lesson, serious, serve, wait
 
+pytestmark = pytest.mark.timeout(600)  # the first test waits for the site to be built
+
 PAGES = ["index.html", "explore.html", "docs/glossary.html", "docs/instructor.html"]
 PAGES += [f"notebooks/{path.stem}.html" for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
 VIEWS = {"desktop": (1400, "light"), "at night": (1400, "dark"), "tablet": (820, "light"), "phone": (390, "light")}
@@ -22,20 +22,9 @@ MISSING = {"/basic.css": "the theme imports it once more, by a path that is wron
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    """Build the site as `start.py site` does."""
-    pytest.importorskip("myst_nb")
-    out = tmp_path_factory.mktemp("built") / "site"
-    command = [sys.executable, ROOT / "tools" / "site.py", "--states", "few", "--out", out]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return out
-
-
-@pytest.fixture(scope="module")
-def address(built):
+def address(built_site):
     """Serve the site on this machine alone."""
-    with serve(built) as address:
+    with serve(built_site) as address:
         yield address
 
 
@@ -94,15 +83,15 @@ def test_the_search_finds_a_word(page, address):
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_every_picture_is_described(name, built):
-    html = (built / name).read_text(encoding="utf-8")
+def test_every_picture_is_described(name, built_site):
+    html = (built_site / name).read_text(encoding="utf-8")
     pictures = re.findall(r"<img [^>]*>", html)
     words = [re.search(r'alt="([^"]*)"', picture) for picture in pictures]
     assert all(alt and len(alt[1]) > 20 for alt in words), pictures
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_the_stored_text_of_an_explorer_is_that_of_its_settings(name, built, page, address):
+def test_the_stored_text_of_an_explorer_is_that_of_its_settings(name, built_site, page, address):
     """So that nothing jumps when it begins to move."""
     page.goto(f"{address}/{name}")
     for place in page.locator(".qviz-live").all():
@@ -117,17 +106,17 @@ def test_the_stored_text_of_an_explorer_is_that_of_its_settings(name, built, pag
         native.close()
 
 
-def test_the_stored_text_on_disk_says_why_it_cannot_move(page, built):
-    page.goto((built / lesson("calibration")).as_uri())
+def test_the_stored_text_on_disk_says_why_it_cannot_move(page, built_site):
+    page.goto((built_site / lesson("calibration")).as_uri())
     assert "this page was opened as a file" in page.locator(".qviz-says").first.inner_text()
     assert page.locator(".qviz-live").first.get_by_role("button", name="Make it move").is_disabled()
 
 
-def test_an_explorer_on_torch_says_what_it_needs(built):
-    html = (built / lesson("benefits_and_trade_offs")).read_text(encoding="utf-8")
+def test_an_explorer_on_torch_says_what_it_needs(built_site):
+    html = (built_site / lesson("benefits_and_trade_offs")).read_text(encoding="utf-8")
     assert "This explorer needs PyTorch, which no browser runs. On your own machine: " in html  # it measures time
     for name in ("ptq_with_fbgemm", "qat_with_fbgemm"):
-        html = (built / lesson(name)).read_text(encoding="utf-8")
+        html = (built_site / lesson(name)).read_text(encoding="utf-8")
         assert "settings that these controls offer were computed when the site was built." in html
 
 
@@ -160,9 +149,10 @@ def test_a_term_shows_its_definition(page, address):
         assert page.evaluate(checks.TERMS) == checks.terms(path) != [], path.name
 
 
-def test_every_question_of_the_course_becomes_a_form(built):
+def test_every_question_of_the_course_becomes_a_form(built_site):
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        text, html = path.read_text(encoding="utf-8"), (built / "notebooks" / f"{path.stem}.html").read_text("utf-8")
+        text = path.read_text(encoding="utf-8")
+        html = (built_site / "notebooks" / f"{path.stem}.html").read_text(encoding="utf-8")
         asked = len(re.findall(r"\w+ = Prediction\(", text))
         assert html.count('class="qviz-guess"') == html.count('class="qviz-answer"') == asked, path.name
         assert 'data-right=""' not in html, path.name

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from qviz.plots import Canvas
 from qviz.widgets import QuantizeExplorer
 from qviz.widgets.controls import YOURS, controls_of
 from qviz.widgets.live import COLUMN, LivePage, controls_as_data, live_explorers
@@ -100,6 +101,16 @@ def test_a_phone_gets_one_column_and_the_same_text(name, page, ask):
     assert page._open[1]._canvas.size[0] == COLUMN and page._open[1].last_error is None
     assert int.from_bytes(page.picture[16:20], "big") == COLUMN
     assert {ax.get_position().x0 < 0.5 for ax in page._open[1]._canvas.figure.axes} == {True}
+
+
+def test_the_first_picture_is_painted_once(ask, monkeypatch):
+    """On a phone it is the dearest second of all."""
+    painted, png = [], Canvas.png
+    monkeypatch.setattr(
+        Canvas, "png", lambda *canvas_and_dots: painted.append(canvas_and_dots) or png(*canvas_and_dots)
+    )
+    ask(key=0, kind="PhotoExplorer", width=358, dots=2.6)
+    assert [(canvas.size[0], dots) for canvas, dots in painted] == [(COLUMN, 2)]
 
 
 def test_a_slider_gets_the_ends_that_fit_and_what_has_no_effect_is_told(ask):
