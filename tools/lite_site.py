@@ -24,9 +24,10 @@ LOCK = ROOT / "docs" / "site" / "live" / "pyodide-lock.json"
 MORE = ROOT / "docs" / "site" / "lite" / "packages.json"  # what a notebook needs beyond the site's explorers
 CORE = ("pyodide.js", "pyodide.mjs", "pyodide.asm.js", "pyodide.asm.wasm", "python_stdlib.zip")
 OURS = {  # name: its dependencies
-    "qviz": ["numpy", "matplotlib", "ipywidgets", "joblib", "threadpoolctl"],
+    "qviz": ["numpy", "matplotlib", "ipywidgets", "joblib", "threadpoolctl", "tqdm"],
     "ipywidgets": ["comm", "ipython", "traitlets"],
     "comm": ["traitlets"],
+    "tqdm": [],
 }
 APPS = ("notebooks", "lab")
 OPEN = (
