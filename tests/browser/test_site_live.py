@@ -40,7 +40,7 @@ KEPT = """async least => {
 SPOIL = """async () => {
     const shelf = await caches.open("qviz");
     const memory = (await shelf.keys()).find(({ url }) => url.includes(".memory"));
-    await shelf.put(memory, new Response("not a memory"));
+    await shelf.put(memory, new Response(new Uint8Array(25 << 20)));
 }"""
 MOVES = "performance.getEntriesByName('qviz move').length"
 

@@ -3,6 +3,7 @@ const REST_MS = 15000; // after which a reader has seen the first picture, and h
 const PACKAGES = ["numpy", "matplotlib", "traitlets"];
 // Parts of Python that qviz and its packages import, so that the memory of an early start has them already.
 const EARLY = "import ctypes, dataclasses, difflib, fractions, gzip, html, inspect, json, logging, pickle, platform, pprint, statistics, tomllib, uuid, zipfile";
+const LEAST_MEMORY = 320 * 65536; // with which Pyodide's module is declared
 let page;
 
 // What arrives is counted, so that a page can show how far it is. Another site's files have no size here: then the
@@ -57,7 +58,7 @@ async function script(address) {
 async function start(options, memory) {
   const [{ loadPyodide }] = await Promise.all(["pyodide.mjs", "pyodide.asm.js"].map((name) => script(options.indexURL + name)));
   try {
-    if (memory) {
+    if (memory?.byteLength >= LEAST_MEMORY) { // with less WebAssembly would not start, nor say so
       const python = await loadPyodide({ ...options, _loadSnapshot: memory });
       performance.mark("qviz memory");
       return { python };
