@@ -23,6 +23,8 @@ for granularity in ("per tensor", "per channel", "per 32 weights", "per 8 weight
     whole = sizes.result.whole
     print(f"{granularity:15} codes {whole.stored.codes:,}, scales {whole.stored.scales:6,} bytes: {whole.ratio:.2f} times smaller")
 sizes.reset()
+from qviz.pytorch import digits_model, ptq, saved_model
+from qviz.pytorch.size_and_latency import state_dict_bytes
 
 # %% [markdown]
 # **Notice:** the fewer weights share a scale, the more the scales cost. In groups of 8 weights, a 16-bit scale takes two bits per weight, half as much as the 4-bit codes.
@@ -34,10 +36,6 @@ sizes.reset()
 # %%
 guess_file = Prediction("You save the 4-bit and the 8-bit network with torch.save. How large is the 4-bit file, compared with the 8-bit file?", {"half the size": 0.5, "three quarters of the size": 0.75, "the same size": 1.0})
 guess_file
-
-# %%
-from qviz.pytorch import digits_model, ptq, saved_model
-from qviz.pytorch.size_and_latency import state_dict_bytes
 
 # %%
 images = digits_model.digits_tensors()[0]
@@ -94,6 +92,7 @@ for width, batch in ((16, 1), (256, 1), (1024, 256)):
     print(f"{width:4} wide, batch {batch:3}: {real.operations:13,} operations", end="; ")
     print(f"per byte {real.intensity:5.1f} in float32, {integer.intensity:5.1f} in int8")
 timing.reset()
+power = EnergyExplorer()
 
 # %% [markdown]
 # ## Power: an estimate and its source
@@ -103,7 +102,6 @@ timing.reset()
 # Our *estimate* uses these figures. It leaves out what is the same for float32 and int8, such as reading instructions, so the true saving is smaller.
 
 # %%
-power = EnergyExplorer()
 guess_power = Prediction("All data are read from DRAM. By what factor does int8 reduce the total energy, compared with float32?", {"4 times": 4, "8 times": 8, "15 times": 15})
 guess_power
 
@@ -117,8 +115,6 @@ power.reset()
 
 # %%
 guess_power.reveal(saved, "Most of the energy is used for moving data, and int8 moves a quarter of the bytes.")
-
-# %%
 power
 
 # %% [markdown]

@@ -70,7 +70,7 @@ guess_bits
 # %%
 most = 512 * 255 * 128
 print(f"largest absolute value {most:,}: {most.bit_length()} bits and a sign")
-guess_bits.reveal(most.bit_length() + 1, "A product needs 16 bits, and the sum needs nine more, because 512 is 2 to the power of 9. The accumulator has 32, so it cannot overflow.")
+guess_bits.reveal(most.bit_length() + 1, "A product needs 16 bits, and the sum nine more, because 512 is 2 to the power of 9. 32 are enough.")
 
 # %% [markdown]
 # ## The cost of zero points
@@ -107,7 +107,7 @@ explorer.reset()
 # %%
 right = (affine.without_weight_zero_points().predict(images) == labels).sum()
 print(f"with zero points {(affine.predict(images) == labels).sum()} of {labels.size} right, without {right}")
-guess_forgotten.reveal(int(right), "The error is the zero point times the sum of the inputs. This sum is large, because no input is negative after a ReLU.")
+guess_forgotten.reveal(int(right), "The error is the zero point times the sum of the inputs, which is large, because none is negative after a ReLU.")
 
 # %% [markdown]
 # ## The bias is added to the sum
@@ -214,7 +214,7 @@ named = both.theirs.get("logits", both.mine["logits"]).argmax(1)
 print(f"{sum(mine.size for mine in both.mine.values()):,} codes, {differ} differ; {(named == labels).sum()} of {labels.size} answers right")
 for way in ROUNDINGS:
     print(f"NumPy, {way:10} gives the same answer as fbgemm for {(both.net.predict(images, way) == named).sum()} of {labels.size} digits")
-guess_equal.reveal(differ, "Sums of integers are exact, and qviz carries out the two floating-point steps, adding the bias and multiplying by M, in the same order as fbgemm.")
+guess_equal.reveal(differ, "Sums of integers are exact, and qviz adds the bias and multiplies by M in the same order as fbgemm.")
 
 # %% [markdown]
 # The order matters, because each of these steps rounds its result. (As you saw above, rounding the bias first changes a few codes.) But no answer of our network changes, not even with the arithmetic of gemmlowp. Since gemmlowp needs no floating point between the pixels and the logits, it also runs on a processor that computes only with integers.

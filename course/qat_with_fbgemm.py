@@ -55,6 +55,8 @@ slopes = (fake_quantize(x + 0.001, grid) - fake_quantize(x, grid)) / 0.001
 print(f"{x} become {fake_quantize(x, grid).round(3)}, with the slopes {slopes}")
 weights = descend(-0.8, 0.7, grid, lr=0.05, steps=60, slope="true derivative").weights
 print(f"the weight starts at {weights[0]} and ends at {weights[-1]}")
+
+# %%
 guess_slope.reveal("nowhere" if np.ptp(weights) == 0 else "to the target", "The true slope is 0, so the weight never changes.")
 
 # %% [markdown]
@@ -89,7 +91,7 @@ prepared = qat.prepare(model, config)
 print(len(qat.fake_quantizes(prepared)), "fake-quantize modules, such as", *list(qat.fake_quantizes(prepared))[1:3])
 run = qat.train_qat(model, config, progress=answer_moves)  # the explorer above answers after each epoch
 print(run)
-guess_learn.reveal(100 * run.history[-1].accuracy, "The number of bits is the same as before, but this time the weights were trained with rounding included.")
+guess_learn.reveal(100 * run.history[-1].accuracy, "The bits are the same as before, but the weights were trained with rounding included.")
 
 # %% [markdown]
 # Towards the end, the learning rate falls to 0, and the ranges are **frozen** (as batch norm statistics would be): the observers no longer update them. Otherwise the grid would shift under weights that have just settled on it. Even a prediction would shift it:

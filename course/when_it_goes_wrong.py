@@ -6,6 +6,7 @@ import numpy as np
 from qviz.lessons import LocalResult, Prediction, answer_moves, check, record
 from qviz.numerics import Percentile
 from qviz.pytorch import failures
+from qviz.numerics.saturation import pair_sums
 from qviz.widgets import SaturationExplorer
 
 import torch
@@ -186,10 +187,10 @@ guess_sum = Prediction("The correct sum is 211 * 71 + 171 * 107 = 33,278. The pr
 guess_sum
 
 # %%
-explorer = SaturationExplorer()
-guess_sum.reveal(explorer.result.kept, "The largest signed number with 16 bits is 32,767. An ordinary addition would wrap around to -32,258, but this instruction saturates: it returns the largest number.")
+guess_sum.reveal(int(pair_sums([211, 171], [71, 107])[0]), "The largest signed number with 16 bits is 32,767. An ordinary addition would wrap around to -32,258, but this instruction saturates: it returns the largest number.")
 
 # %%
+explorer = SaturationExplorer()
 explorer
 
 # %% [markdown]

@@ -29,6 +29,7 @@ from torch.utils.data import DataLoader
 import qviz.pytorch
 from qviz import data, numerics, plots
 from qviz.data import outliers
+from qviz.data.reading import check_object
 from qviz.experiments import bit_allocation, hard_to_quantize, margins, number_formats
 from qviz.networks import digits_cnn
 from qviz.numerics import (
@@ -316,6 +317,7 @@ DOORS = {
     "networks.integer_cnn.IntegerCNN.logits.images": Door(lambda i: networks.integer_cnn().logits(i), IMAGES),
     "data.outliers.add_outliers.x": Door(lambda x: outliers.add_outliers(x, 0.05, 0), np.tile(REAL.ravel(), 3)),
     "data.reading.read_array.source": Door(data.read_array, REAL),
+    "data.reading.check_object.source": Door(check_object, REAL),
     "plots.calibrators.compare_calibrators.x": Door(plots.compare_calibrators, REAL),
     "plots.channels.sqnr_of_channels.weights": Door(lambda w: sqnr_of_channels(w, REAL), REAL),
     "plots.channels.sqnr_of_channels.weights_hat": Door(lambda w: sqnr_of_channels(REAL, w), REAL),
@@ -808,6 +810,7 @@ EXEMPT = {
     "data.reading.list_arrays.source": "a path: tests/data/test_reading_files.py",
     "data.reading.read_array.key": "a name",
     "data.reading.read_array.max_bytes": "a whole number",
+    "data.reading.check_object.max_bytes": "a whole number",
     "experiments.ablation_result.compare.*": "runs at each move of an explorer, on arrays of qviz's own network",
     "pytorch.*.model": "a network: tests/pytorch",
     "pytorch.*.model_float": "a network: tests/pytorch",

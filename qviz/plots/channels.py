@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from qviz.numerics import PerChannel, PerTensor, QParams, _check, decibels, fake_quantize, sqnr_db, value_range
 
@@ -26,6 +27,7 @@ class ChannelPanel(Panel):
     def build(self, ax: Axes) -> None:
         """Create the levels, bars and outline."""
         dress(ax, Labels(self.title, "channel", "weight"))
+        ax.yaxis.set_major_locator(MaxNLocator(6, steps=[5, 10]))  # both states of the limits get labels of one width
         self.levels = self.moving(*ax.plot([], [], color=QUANTIZED, linewidth=0.8, alpha=0.8, label="levels"))
         empty = np.zeros(1), [0.0, 1.0]
         self.bars = self.moving(ax.stairs(*empty, fill=True, color=FLOAT, label="values"))

@@ -60,7 +60,7 @@ def test_accuracy_is_what_the_docstring_says():
     d = digits()
     predicted = cnn_forward(d.images[d.test])["logits"].argmax(axis=1)
     right = int((predicted == d.labels[d.test]).sum())
-    assert f"{right} of the 359 test images right ({right / 359:.4f})" in cnn_weights.__doc__
+    assert f"{right} of the 359 test images ({right / 359:.4f})" in cnn_weights.__doc__
     assert right / 359 >= 0.985
 
 

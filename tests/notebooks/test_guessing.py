@@ -28,7 +28,7 @@ def plain(output):
 def is_folded(output):
     """Say whether an output stands behind a summary, is a picture, or a widget of which only the question is stored."""
     data = output.get("data", {})
-    return "<details>" in "".join(data.get("text/html", "")) or "image/png" in data or "own machine" in plain(output)
+    return "<details>" in "".join(data.get("text/html", "")) or "image/png" in data or "your machine" in plain(output)
 
 
 def results(path):
