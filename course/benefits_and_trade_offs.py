@@ -112,9 +112,9 @@ for place in ("nowhere", "8 KB cache", "1 MB cache", "DRAM"):
     share = real.arithmetic_pj / real.total_pj
     print(f"{place:10}: float32 {real.total_pj / 1e6:8,.0f} \N{MICRO SIGN}J, {share:4.0%} of it arithmetic; int8 needs {saved:.1f} times less")
 power.reset()
+guess_power.reveal(saved, "Most of the energy is used for moving data, and int8 moves a quarter of the bytes.")
 
 # %%
-guess_power.reveal(saved, "Most of the energy is used for moving data, and int8 moves a quarter of the bytes.")
 power
 
 # %% [markdown]

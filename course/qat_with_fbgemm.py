@@ -19,11 +19,9 @@ from qviz.widgets import QATExplorer, STEExplorer
 # Our network gets 98.89 % of the digits right. **W4A8** means 4 bits for weights and 8 bits for activations. (Unlike in the explorer on [page](page:ptq_with_fbgemm), each channel of the weights has its own scale here.)
 
 # %%
-lab = QATLab()
-bits = {"W8A8": (8, 8), "W4A8": (4, 8), "W4A4": (4, 4), "W3A4": (3, 4), "W2A4": (2, 4)}
+lab, bits = QATLab(), {"W8A8": (8, 8), "W4A8": (4, 8), "W4A4": (4, 4), "W3A4": (3, 4), "W2A4": (2, 4)}
 ptq = {name: lab(weight_bits=w, activation_bits=a, epochs=0) for name, (w, a) in bits.items()}
-for name, result in ptq.items():
-    print(f"{name}: {result.accuracies[0]:.2%} right")
+print(*(f"{name}: {result.accuracies[0]:.2%} right" for name, result in ptq.items()), sep="\n")
 
 # %% [markdown]
 # With 2 bits there are only four codes, -2 to 1, and the lowest is hardly ever used, because even the largest weights barely reach it. So nearly every weight becomes minus one step, zero or one step, and the rounding errors are large.
@@ -55,8 +53,6 @@ slopes = (fake_quantize(x + 0.001, grid) - fake_quantize(x, grid)) / 0.001
 print(f"{x} become {fake_quantize(x, grid).round(3)}, with the slopes {slopes}")
 weights = descend(-0.8, 0.7, grid, lr=0.05, steps=60, slope="true derivative").weights
 print(f"the weight starts at {weights[0]} and ends at {weights[-1]}")
-
-# %%
 guess_slope.reveal("nowhere" if np.ptp(weights) == 0 else "to the target", "The true slope is 0, so the weight never changes.")
 
 # %% [markdown]

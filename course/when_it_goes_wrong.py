@@ -6,7 +6,6 @@ import numpy as np
 from qviz.lessons import LocalResult, Prediction, answer_moves, check, record
 from qviz.numerics import Percentile
 from qviz.pytorch import failures
-from qviz.numerics.saturation import pair_sums
 from qviz.widgets import SaturationExplorer
 
 import torch
@@ -170,6 +169,7 @@ failures.check_repair("percentile", calibrator)
 LocalResult("A tiny layer, one input at a time: int8 against float.", failures.race)
 
 # %%
+from qviz.numerics.saturation import pair_sums
 layer = nn.Linear(10, 5)
 failures.check_repair("slower", layer)
 
