@@ -45,7 +45,7 @@ class BeforeAndAfter(Explorer):
     State = State
 
     def compute(self, state: State) -> tuple[np.ndarray, QParams]:
-        x = self.tensor(state)
+        x = tensor(state.data)
         return x, calibrate(x, "min-max", IntFormat(state.bits, signed=False))
 
     def canvas(self) -> Canvas:
