@@ -96,14 +96,14 @@ def number_box(explorer: Explorer, slider: Slider) -> list[str]:
 
 def drop_down(explorer: Explorer, drop_down: DropDown) -> list[str]:
     """Go through the first options with the arrow key, and to the last; "your own" may ask for data instead."""
-    drop_down.list.press("Home")
+    drop_down.box.press("Home")
     explorer.lab.settle()
     found = []
     options = drop_down.options
     steps = [("ArrowDown", option) for option in options[1:MOST]]
     steps += [("End", options[-1])] if len(options) > MOST else []
     for key, option in steps:
-        change = explorer.after(drop_down.list.press, key)
+        change = explorer.after(drop_down.box.press, key)
         if option == YOURS and change.after.refused:
             wrong = ["the picture goes"] if change.picture else []
             wrong += [] if HOW_TO in change.after.readout else ["the readout does not say how"]
@@ -250,8 +250,8 @@ def quiz(lab: LabPage, quiz) -> list[str]:
     for each in lists:
         named = quiz.get_by_role("combobox", name=each.label, exact=True)
         wrong += [] if each.label and named.count() == 1 else [f"{each.label}: the list has no name of its own"]
-        each.list.press("Home")
-        each.list.press("ArrowDown")
+        each.box.press("Home")
+        each.box.press("ArrowDown")
         wrong += [] if each.value == each.options[1] else [f"{each.label}: the arrow key does not answer it"]
     lab.settle()
     quiz.get_by_role("button").press("Enter")

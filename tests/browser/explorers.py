@@ -170,12 +170,8 @@ def values_of(options) -> list[str]:
     return options.evaluate_all("all => all.map(option => option.value)")
 
 
-class Slider:
-    """A handle, and the number box beside it."""
-
-    def __init__(self, row):
-        self.handle, self.box = row.locator(".noUi-handle"), row.locator("input[type=number]")
-        self.label = row.locator(".widget-slider > .widget-label").inner_text()
+class Control:
+    """A control whose value is in a box."""
 
     @property
     def value(self) -> str:
@@ -186,6 +182,18 @@ class Slider:
     def enabled(self) -> bool:
         """Whether it has an effect now."""
         return self.box.is_enabled()
+
+    def choose(self, text: str) -> None:
+        """Overwrite what the box says."""
+        overwrite(self.box, text)
+
+
+class Slider(Control):
+    """A handle, and the number box beside it."""
+
+    def __init__(self, row):
+        self.handle, self.box = row.locator(".noUi-handle"), row.locator("input[type=number]")
+        self.label = row.locator(".widget-slider > .widget-label").inner_text()
 
     @property
     def spoken(self) -> tuple[str, str]:
@@ -208,10 +216,6 @@ class Slider:
         keys = ("ArrowRight", "ArrowLeft")
         return keys[::-1] if float(self.value) == float(self.ends[1]) else keys
 
-    def choose(self, number: str) -> None:
-        """Overwrite the number in the box."""
-        overwrite(self.box, number)
-
 
 class Ladder(Slider):
     """A handle, and the list of names beside it, which is a drop-down too."""
@@ -226,30 +230,22 @@ class Ladder(Slider):
         return keys[::-1] if self.value == self.box.locator("option").last.get_attribute("value") else keys
 
 
-class DropDown:
+class DropDown(Control):
     """A list of names, one of which is chosen."""
 
     def __init__(self, row):
-        self.list = row.locator("select")
+        self.box = row.locator("select")
         self.label = row.locator(".widget-label").inner_text()
-
-    @property
-    def value(self) -> str:
-        return self.list.input_value()
-
-    @property
-    def enabled(self) -> bool:
-        return self.list.is_enabled()
 
     @cached_property
     def options(self) -> list[str]:
-        return values_of(self.list.locator("option"))
+        return values_of(self.box.locator("option"))
 
     def choose(self, option: str) -> None:
-        self.list.select_option(value=option)
+        self.box.select_option(value=option)
 
 
-class CheckBox:
+class CheckBox(Control):
     """A box to be ticked."""
 
     def __init__(self, row):
@@ -260,36 +256,20 @@ class CheckBox:
     def value(self) -> bool:
         return self.box.is_checked()
 
-    @property
-    def enabled(self) -> bool:
-        return self.box.is_enabled()
-
     def toggle(self) -> None:
         self.box.press("Space")
 
 
-class Typed:
+class Typed(Control):
     """A box for a short text, with a few texts to choose from."""
 
     def __init__(self, row):
         self.box, self.offered = row.locator("input"), row.locator("datalist option")
         self.label = row.locator(".widget-label").inner_text()
 
-    @property
-    def value(self) -> str:
-        return self.box.input_value()
-
-    @property
-    def enabled(self) -> bool:
-        return self.box.is_enabled()
-
     @cached_property
     def options(self) -> list[str]:
         return values_of(self.offered)
-
-    def choose(self, text: str) -> None:
-        """Overwrite the text in the box."""
-        overwrite(self.box, text)
 
 
 class Prediction:

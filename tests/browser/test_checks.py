@@ -166,7 +166,7 @@ def test_keys_stay_with_the_explorer(explorer):
     methods = control(explorer, "drop_downs", "Range")
     cells = len(explorer.lab.prompts())
     for key in ("m", "b", "d", "d", "x", "ArrowDown", "ArrowUp"):
-        methods.list.press(key)
+        methods.box.press(key)
     explorer.lab.settle()
     assert len(explorer.lab.prompts()) == cells and explorer.look().decoded
-    assert methods.list.evaluate("list => list === document.activeElement")
+    assert methods.box.evaluate("list => list === document.activeElement")

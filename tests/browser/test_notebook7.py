@@ -87,7 +87,7 @@ def test_every_slider_moves_by_arrow_key(lab):
 def test_keys_stay_with_the_control(lab):
     """Notebook 7 hears keys before an output does, JupyterLab after it."""
     lists = [
-        d.list for explorer in lab.explorers for d in explorer.drop_downs if d.list.is_visible() and d.list.is_enabled()
+        d.box for explorer in lab.explorers for d in explorer.drop_downs if d.box.is_visible() and d.box.is_enabled()
     ]
     lists += [quiz.get_by_role("combobox").first for quiz in checks.quizzes(lab)]
     lists += [prediction.root.get_by_role("radio").first for prediction in lab.predictions]
@@ -96,7 +96,7 @@ def test_keys_stay_with_the_control(lab):
 
 def test_shift_enter_on_a_control_runs_its_cell(lab):
     before = lab.prompts()
-    lab.explorers[0].drop_downs[0].list.press("Shift+Enter")
+    lab.explorers[0].drop_downs[0].box.press("Shift+Enter")
     lab.settle()
     assert len([prompt for prompt in lab.prompts() if prompt not in before]) == 1
 

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from qviz.plots import Canvas
+
 
 @pytest.fixture(scope="session")
 def x():
@@ -19,3 +21,14 @@ def x():
 def decode():
     """Return `decode(png)`, the (height, width, 3) bytes that Pillow reads from a PNG file."""
     return lambda png: np.asarray(Image.open(io.BytesIO(png)))
+
+
+@pytest.fixture
+def built():
+    """Return `built(panel)`, the panel in an axes."""
+
+    def build(panel):
+        Canvas({"panel": panel})
+        return panel
+
+    return build

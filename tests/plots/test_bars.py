@@ -1,21 +1,9 @@
 """Bars are as long as their numbers, and say them."""
 
 import numpy as np
-import pytest
 from matplotlib.transforms import Bbox
 
-from qviz.plots import BarsPanel, Canvas, LayersPanel, compare_accuracies
-
-
-@pytest.fixture
-def built():
-    """Return `built(panel)`, the panel in an axes."""
-
-    def build(panel):
-        Canvas({"panel": panel})
-        return panel
-
-    return build
+from qviz.plots import BarsPanel, LayersPanel, compare_accuracies
 
 
 def boxes(patch):

@@ -3,20 +3,9 @@ import pytest
 
 from qviz.numerics import INT4, IntFormat, QParams, calibrate, fake_quantize, observe, quantize
 from qviz.numerics.calibration_results import calibration_results
-from qviz.plots import Canvas, ErrorHistogramPanel, HistogramPanel, LevelsPanel, RangesPanel, before_and_after
+from qviz.plots import ErrorHistogramPanel, HistogramPanel, LevelsPanel, RangesPanel, before_and_after
 from qviz.plots.histogram import BINS, LOWEST_SHARE, binned, kept, padded, relative
 from qviz.plots.number_line import is_clipped
-
-
-@pytest.fixture
-def built():
-    """Return `built(panel)`, the panel in an axes."""
-
-    def build(panel):
-        Canvas({"panel": panel})
-        return panel
-
-    return build
 
 
 def test_counting_against_numpy(x):

@@ -9,6 +9,7 @@ import tracemalloc
 import ipywidgets
 import numpy as np
 import pytest
+from jupyter_client.manager import start_new_kernel
 from matplotlib.figure import Figure
 
 import qviz.data
@@ -44,6 +45,15 @@ def old_things_rest():
     gc.freeze()
     yield
     gc.unfreeze()
+
+
+@pytest.fixture(scope="module")
+def kernel():
+    """Return the client of a new kernel."""
+    manager, client = start_new_kernel(kernel_name="python3")
+    yield client
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """While an explorer works the browser knows, from before the work until after it; a style shows it after 0.3 s."""
 
 import pytest
-from jupyter_client.manager import start_new_kernel
 
 from qviz.widgets import CalibrationExplorer
 from qviz.widgets._readout import BUSY, STYLE
@@ -18,14 +17,6 @@ def compute(state):
 explorer.compute = compute
 print(explorer._linked["bits"][0].comm.comm_id, explorer.comm.comm_id, explorer._image.comm.comm_id)
 """
-
-
-@pytest.fixture(scope="module")
-def kernel():
-    manager, client = start_new_kernel(kernel_name="python3")
-    yield client
-    client.stop_channels()
-    manager.shutdown_kernel(now=True)
 
 
 def updates(client):

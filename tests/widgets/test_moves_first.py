@@ -1,8 +1,6 @@
 """A move is answered before cells that were asked for earlier, as after Run All; what the reader moved stays."""
 
-import pytest
 from ipykernel.kernelbase import Kernel
-from jupyter_client.manager import start_new_kernel
 
 from qviz.widgets import MappingExplorer
 from qviz.widgets._moves_first import answer_moves
@@ -20,14 +18,6 @@ while not Path({!r}).exists():
     time.sleep(0.01)
 time.sleep(0.3)  # for messages that are on their way
 """
-
-
-@pytest.fixture(scope="module")
-def kernel():
-    manager, client = start_new_kernel(kernel_name="python3")
-    yield client
-    client.stop_channels()
-    manager.shutdown_kernel(now=True)
 
 
 def printed(client, request) -> list[tuple[str, str]]:
