@@ -49,12 +49,12 @@ def test_the_packages_that_are_loaded_are_those_that_are_pinned(root):
 
 def test_a_file_that_is_not_what_is_pinned_is_refused(tool, tmp_path):
     pyodide = tool("tools/pyodide.py")
-    assert pyodide.wrong(tmp_path) == list(pyodide.PINNED["files"])
+    assert pyodide.bad_files(tmp_path) == list(pyodide.PINNED["files"])
     pyodide.PINNED["files"] = {"a": {"sha256": hashlib.sha256(b"good").hexdigest()}}
     (tmp_path / "a").write_bytes(b"good")
-    assert pyodide.wrong(tmp_path) == []
+    assert pyodide.bad_files(tmp_path) == []
     (tmp_path / "a").write_bytes(b"bad")
-    assert pyodide.wrong(tmp_path) == ["a"]
+    assert pyodide.bad_files(tmp_path) == ["a"]
 
 
 def test_an_explorer_is_found_where_a_cell_shows_it(tool):

@@ -16,6 +16,7 @@ import glossary
 import jupytext
 import minutes
 import nbformat
+from site_guesses import ASKED
 
 ROOT = Path(__file__).resolve().parent.parent
 STUDENT, INSTRUCTOR = ROOT / "notebooks", ROOT / "instructor"
@@ -27,7 +28,6 @@ OVERVIEW = "<!-- contents -->"  # placeholder for the table of contents
 RESET = r"\w+\.reset\(.*\)"
 STAGING = re.compile(rf"(?:{RESET}\n)?(?:(?P<question>\w+ = Prediction\(.*\)\n\w+)|\w+\.reveal\(.*\))(?:\n{RESET})?")
 QUESTION, ANSWER = "A question: unfold to see the call", "The answer: unfold to see the call"
-ASKED = re.compile(r"^(\w+) = Prediction\(", re.MULTILINE)
 UNTIL = "# until you have answered"
 LONG = 300  # characters; a longer text leaves no room for an explorer on the same slide
 AUTHORS = ("tags",)  # the metadata that a source may set
@@ -36,11 +36,6 @@ AUTHORS = ("tags",)  # the metadata that a source may set
 def sources():
     """Return the source of each page, in order."""
     return [page.source for page in contents.pages()]
-
-
-def notebook_of(source, folder=STUDENT):
-    """Return the path of a source's notebook."""
-    return folder / f"{contents.page(source.stem).stem}.ipynb"
 
 
 def source_of(path):

@@ -6,18 +6,17 @@ reader's work is kept in the browser's storage.
 
 import base64
 import hashlib
-import io
 import json
 import shutil
 import subprocess
 import sys
 import tempfile
-import zipfile
 from importlib import metadata
 from pathlib import Path
 
 import lite_pages
 import pyodide as pinned
+from live_site import zipped
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "docs" / "site" / "live" / "pyodide-lock.json"
@@ -39,8 +38,8 @@ FOLDER = "lite"
 
 def build(out: Path, pyodide: Path) -> None:
     """Build JupyterLite into a folder of the site."""
-    if wrong := pinned.wrong(pyodide, pinned.EVERYTHING):
-        raise SystemExit(f"--pyodide {pyodide}: {', '.join(wrong)} must be as tools/pyodide.py fetches them")
+    if bad := pinned.bad_files(pyodide, pinned.EVERYTHING):
+        raise SystemExit(f"--pyodide {pyodide}: {', '.join(bad)} must be as tools/pyodide.py fetches them")
     with tempfile.TemporaryDirectory() as scratch:
         work = Path(scratch)
         wheels = work / "static" / "pyodide"
@@ -124,13 +123,7 @@ def wheel(name: str, version: str) -> bytes:
     files[f"{info}/WHEEL"] = b"Wheel-Version: 1.0\nGenerator: qviz\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
     rows = [f"{file},sha256={_urlsafe(data)},{len(data)}" for file, data in sorted(files.items())]
     files[f"{info}/RECORD"] = "\n".join([*rows, f"{info}/RECORD,,", ""]).encode()
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file, data in files.items():
-            entry = zipfile.ZipInfo(file)  # always dated 1980, so that the bytes are reproducible
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, data)
-    return packed.getvalue()
+    return zipped(files)
 
 
 def _urlsafe(data: bytes) -> str:

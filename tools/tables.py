@@ -9,6 +9,7 @@ import json
 import re
 
 import contents
+from site_guesses import ANSWERED, ASKED, QUESTION
 
 import course
 
@@ -17,7 +18,6 @@ FILES = tuple(ROOT / name for name in ("README.md", "docs/instructor.md", "docs/
 MADE = re.compile(r"(<!-- made: (\w+) -->\n).*?(?=<!-- end -->)", re.DOTALL)
 NOTEBOOK = re.compile(r"(?:\[([^\]]*)\]\()?([\w./]*notebooks/)\d\d_(\w+)\.ipynb")
 
-ASKED = re.compile(r"(.*) \((.* / .*)\) not attempted yet", re.DOTALL)
 COUNTED = ("words", "lines", "hands_on", "questions", "reading", "exercises", "exercising")
 HEAD = ("words", "lines", "hands-on", "questions", "**minutes**", "exercises", "**more**")
 
@@ -43,9 +43,9 @@ def asked_and_answered(path):
     waiting = {}
     for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
         source, texts = "".join(cell["source"]), [plain(output) for output in cell.get("outputs", ())]
-        for name in course.ASKED.findall(source):
-            waiting[name] = ASKED.fullmatch(next(text for text in texts if ASKED.fullmatch(text))).groups()
-        for name in re.findall(r"^(\w+)\.reveal\(", source, re.MULTILINE):
+        for name in ASKED.findall(source):
+            waiting[name] = QUESTION.fullmatch(next(text for text in texts if QUESTION.fullmatch(text))).groups()
+        for name in ANSWERED.findall(source):
             answer, why = next(text for text in texts if "Answer: " in text).split("Answer: ")[1].split("\n", 1)
             question, listed = waiting.pop(name)
             choices = listed.split(" / ")

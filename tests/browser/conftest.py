@@ -68,7 +68,7 @@ def built_site(tmp_path_factory):
     out = folder / "site"
     with filelock.FileLock(folder / "site.lock"):
         if not (out / "service-worker.js").exists():  # it is written last
-            local = ["--pyodide", PYODIDE] if not pyodide_tool().wrong(PYODIDE) else []
+            local = ["--pyodide", PYODIDE] if not pyodide_tool().bad_files(PYODIDE) else []
             command = [sys.executable, ROOT / "tools" / "site.py", "--states", "few", "--out", out, *local]
             done = subprocess.run(command, capture_output=True, text=True)
             assert done.returncode == 0, done.stderr

@@ -31,7 +31,7 @@ def built(tmp_path_factory):
     pyodide = pyodide_tool()
     import lite_site
 
-    if pyodide.wrong(PYODIDE, pyodide.EVERYTHING):
+    if pyodide.bad_files(PYODIDE, pyodide.EVERYTHING):
         pytest.skip("build/pyodide is not there, or not what is pinned: python3 tools/pyodide.py")
     out = tmp_path_factory.mktemp("lite")
     lite_site.build(out, PYODIDE)

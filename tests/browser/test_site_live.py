@@ -48,7 +48,7 @@ MOVES = "performance.getEntriesByName('qviz move').length"
 @pytest.fixture(scope="module")
 def built(built_site):
     """Return the site with the local Pyodide in it."""
-    if pyodide_tool().wrong(PYODIDE):
+    if pyodide_tool().bad_files(PYODIDE):
         pytest.skip("build/pyodide is not there, or not what is pinned: python3 tools/pyodide.py")
     return built_site
 

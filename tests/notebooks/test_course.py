@@ -24,7 +24,7 @@ FENCED = re.compile(r"### BEGIN SOLUTION\n(.*?)### END SOLUTION", re.DOTALL)
 
 
 def stored(source):
-    return json.loads(course.notebook_of(source).read_text(encoding="utf-8"))
+    return json.loads((course.STUDENT / f"{contents.page(source.stem).stem}.ipynb").read_text(encoding="utf-8"))
 
 
 def graded(notebook):
@@ -56,7 +56,7 @@ def test_the_stored_notebook_is_built_from_its_source(source):
 
 
 def test_no_notebook_is_without_a_source():
-    assert sorted(course.STUDENT.glob("*.ipynb")) == [course.notebook_of(source) for source in SOURCES]
+    assert sorted(path.stem for path in course.STUDENT.glob("*.ipynb")) == [page.stem for page in contents.pages()]
 
 
 @every_lesson

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tools"))  # tools are scripts, not a package
 import course
 
-NOTEBOOKS = [course.notebook_of(source) for source in course.sources()]
+NOTEBOOKS = sorted(course.STUDENT.glob("*.ipynb"))
 NOT_YET = " not attempted yet"
 
 

@@ -28,7 +28,7 @@ def nbgrader(folder, *words):
 
 
 def hand_in(folder, student, notebook):
-    path = folder / "submitted" / student / "qviz" / course.notebook_of(SOURCE).name
+    path = folder / "submitted" / student / "qviz" / f"{SOURCE.stem}.ipynb"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(notebook), encoding="utf-8")
 
@@ -49,7 +49,7 @@ def answers(cell):
 def test_a_lesson_is_handed_out_handed_in_and_graded(tmp_path):
     gradebook = pytest.importorskip("nbgrader.api").Gradebook
     (tmp_path / "nbgrader_config.py").write_text(SETTINGS, encoding="utf-8")
-    written = tmp_path / "source" / "qviz" / course.notebook_of(SOURCE).name
+    written = tmp_path / "source" / "qviz" / f"{SOURCE.stem}.ipynb"
     written.parent.mkdir(parents=True)
     nbformat.write(course.build(SOURCE, solutions=True), written)
     nbgrader(tmp_path, "generate_assignment", "qviz", "--create")
