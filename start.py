@@ -39,7 +39,7 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = VENV / "qviz.json"  # what is installed; an empty object during a set-up
 LOCK = ROOT / "requirements.lock"
-ROOM = 3 * 10**9  # bytes: the environment with CPU-only torch, and pip's temporary files
+SPACE = 3 * 10**9  # bytes: the environment with CPU-only torch, and pip's temporary files
 
 # Extensions of JupyterLab cannot run in Voila, and would complain there.
 WIDGETS_ONLY = "--VoilaConfiguration.extension_allowlist=%r" % [
@@ -118,7 +118,7 @@ def stamp(**content):
 def make_venv():
     if not all(importlib.util.find_spec(name) for name in ("venv", "ensurepip")):
         fail("No module named venv")
-    if shutil.disk_usage(ROOT).free < ROOM:
+    if shutil.disk_usage(ROOT).free < SPACE:
         fail("No space left")
     say("making .venv with Python %d.%d" % sys.version_info[:2])
     error = step(sys.executable, "-m", "venv", "--clear", VENV)

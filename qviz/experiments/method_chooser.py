@@ -35,28 +35,28 @@ class Decision:
     lost: dict[str, float]
 
     @cached_property
-    def way(self) -> str:
+    def method(self) -> str:
         """The recommended method: not ruled out, with the fewest rules against it; a tie goes to the least effort."""
         order = [name for name in METHODS if name != _STAY and not self.is_out(name)]
         return min(order, key=lambda name: len(self.against[name]), default=_STAY)
 
-    def verdict(self, way: str, question: str) -> str:
+    def verdict(self, method: str, question: str) -> str:
         """Return "out", "costs" or "" for a method and a question, `LOSS` included."""
-        found = {rule.verdict for rule in self.against[way] if rule.question == question}
-        if question == LOSS and self.lost[way] > self.tolerated:
+        found = {rule.verdict for rule in self.against[method] if rule.question == question}
+        if question == LOSS and self.lost[method] > self.tolerated:
             found = {OUT}
         return OUT if OUT in found else COSTS if COSTS in found else ""
 
-    def is_out(self, way: str) -> bool:
+    def is_out(self, method: str) -> bool:
         """Return whether any answer rules the method out."""
-        return any(self.verdict(way, question) == OUT for question in (*QUESTIONS, LOSS))
+        return any(self.verdict(method, question) == OUT for question in (*QUESTIONS, LOSS))
 
     @property
     def code(self) -> str:
         """Python code of the recommended method; if the goal is size, it also saves sub-byte codes packed."""
-        way, bits = METHODS[self.way], self.answers["bits"]
+        method, bits = METHODS[self.method], self.answers["bits"]
         few = self.answers["goal"] == "size" and bits < BITS[-1]
-        return (way.code + way.packed * few).format(bits=bits)
+        return (method.code + method.packed * few).format(bits=bits)
 
     @property
     def elsewhere(self) -> str:
@@ -81,9 +81,9 @@ def decide(answers: Mapping, tolerated: float = 1.0) -> Decision:
     Examples
     --------
     >>> answers = {question: listed[0] for question, listed in QUESTIONS.items()}
-    >>> decide(answers | {"bits": 8, "goal": "latency"}).way
+    >>> decide(answers | {"bits": 8, "goal": "latency"}).method
     'per channel'
-    >>> decide(answers | {"bits": 2, "inputs": "labelled training set", "retrain": True}).way
+    >>> decide(answers | {"bits": 2, "inputs": "labelled training set", "retrain": True}).method
     'QAT'
     """
     for question, listed in QUESTIONS.items():
@@ -91,7 +91,7 @@ def decide(answers: Mapping, tolerated: float = 1.0) -> Decision:
             raise ValueError(f"{question} must be one of {listed}: got {answers.get(question)!r}")
     if not tolerated >= 0:
         raise ValueError(f"tolerated must be at least 0, in points of accuracy: got {tolerated}")
-    against = {way: tuple(r for r in RULES if way in r.ways and r.holds(answers)) for way in METHODS}
+    against = {name: tuple(r for r in RULES if name in r.methods and r.holds(answers)) for name in METHODS}
     return Decision(dict(answers), float(tolerated), against, points_lost(answers["bits"]))
 
 
@@ -104,7 +104,7 @@ def points_lost(bits: int) -> dict[str, float]:
 
     Examples
     --------
-    >>> {way: round(lost, 2) for way, lost in points_lost(3).items() if lost > 2}
+    >>> {method: round(lost, 2) for method, lost in points_lost(3).items() if lost > 2}
     {'static': 11.14, 'per channel': 2.79, 'better calibration': 3.06}
     """
     budget = 1.01 * size_bytes()[place(bits)]
@@ -118,9 +118,9 @@ def points_lost(bits: int) -> dict[str, float]:
         _STAY: cnn_weights(),
     }
     with one_thread():
-        lost = {way: 100 * (cnn_accuracy() - cnn_accuracy(weights)) for way, weights in networks.items()}
+        lost = {name: 100 * (cnn_accuracy() - cnn_accuracy(weights)) for name, weights in networks.items()}
     dynamic = lost["weight-only"] if bits == BITS[-1] else np.nan
-    return {way: lost.get(way, dynamic if way == "dynamic" else np.nan) for way in METHODS}
+    return {name: lost.get(name, dynamic if name == "dynamic" else np.nan) for name in METHODS}
 
 
 def _per_tensor(bits: int) -> dict[str, np.ndarray]:

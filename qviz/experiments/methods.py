@@ -49,13 +49,13 @@ class Rule:
     Attributes
     ----------
     when : mapping of question to the answers to which it applies (all must match); it is shown at the last question
-    ways : tuple of names of methods
+    methods : tuple of names of methods
     verdict : {"costs", "out"}: the method is possible at a cost, or not possible
     reason, source : str
     """
 
     when: Mapping[str, tuple]
-    ways: tuple[str, ...]
+    methods: tuple[str, ...]
     verdict: str
     reason: str
     source: str

@@ -31,10 +31,10 @@ class Finding:
 
     name: str
     ok: bool
-    cure: str
+    fix: str
 
     def __str__(self) -> str:
-        return f"{self.name:<20} ok" if self.ok else f"{self.name:<20} MISSING: {self.cure}"
+        return f"{self.name:<20} ok" if self.ok else f"{self.name:<20} MISSING: {self.fix}"
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def check_environment() -> Report:
     Examples
     --------
     >>> check_environment().findings[0]
-    Finding(name='Python 3.11 or later', ok=True, cure='install Python 3.11 or later from python.org')
+    Finding(name='Python 3.11 or later', ok=True, fix='install Python 3.11 or later from python.org')
     """
     python = Finding(
         "Python 3.11 or later", sys.version_info >= (3, 11), "install Python 3.11 or later from python.org"
@@ -87,7 +87,7 @@ def _installed(name: str) -> bool:
 def _int8_kernels() -> Finding:
     # In a separate process, because importing torch takes seconds and the first lessons do not need it.
     asked = subprocess.run([sys.executable, "-c", _ENGINES], capture_output=True, text=True, check=False)
-    cure = (
+    fix = (
         f"torch on this {platform.machine()} machine has no such kernels; the pages use different ones, and tell you so"
     )
-    return Finding("fbgemm kernels", "fbgemm" in asked.stdout.split(), cure)
+    return Finding("fbgemm kernels", "fbgemm" in asked.stdout.split(), fix)

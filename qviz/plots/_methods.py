@@ -10,13 +10,13 @@ from .style import FONT_SIZE
 
 NAMES = tuple(CALIBRATORS)
 ROWS = np.arange(len(NAMES))
-ROOM = 4 * " "  # for the star
-LABELS = [ROOM + name for name in NAMES]
+INDENT = 4 * " "  # for the star
+LABELS = [INDENT + name for name in NAMES]
 
 
 def name_rows(ax: Axes, names: tuple[str, ...] = NAMES) -> Words:
     """Label the rows at the left, and return the Words that `mark` puts over the label of the best one."""
-    ax.set_yticks(range(len(names)), [ROOM + name for name in names])
+    ax.set_yticks(range(len(names)), [INDENT + name for name in names])
     ax.tick_params(axis="y", length=0)
     place, _, _ = ax.get_yaxis_text1_transform(3.5)  # the transform of the tick labels
     return Words(ax, place, FONT_SIZE - 1, bold=True, cover="none")

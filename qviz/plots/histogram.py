@@ -21,7 +21,7 @@ def relative(counts: np.ndarray) -> np.ndarray:
 
 
 # Rounding the zero point shifts the range by up to half a step, a sixth of its width at 2 bits; the axis leaves room.
-ROOM = 0.18
+MARGIN = 0.18
 
 
 def padded(lo: float, hi: float, share: float = 0.03) -> tuple[float, float]:
@@ -43,8 +43,8 @@ class HistogramPanel(Panel):
     """
 
     def __init__(self, title: str = "Before: float32", log: bool = False):
-        super().__init__()
-        self.title, self.log = title, log
+        super().__init__(title)
+        self.log = log
         self._counted: np.ndarray | None = None
 
     def build(self, ax: Axes) -> None:
@@ -97,7 +97,7 @@ class HistogramPanel(Panel):
 
     def _count(self, x: np.ndarray, times: np.ndarray | None) -> None:
         self._ends = float(x.min()), float(x.max())
-        left, right = padded(*self._ends, ROOM)
+        left, right = padded(*self._ends, MARGIN)
         counts, self._edges = binned(x, left, right, counts=times)
         self._heights = relative(counts)
         self.ax.set_xlim(left, right)
@@ -107,8 +107,8 @@ class LevelsPanel(Panel):
     """Histogram of the tensor after quantization: one bar per level."""
 
     def __init__(self, title: str = "After", log: bool = False):
-        super().__init__()
-        self.title, self.log = title, log
+        super().__init__(title)
+        self.log = log
 
     def build(self, ax: Axes) -> None:
         """Create one bar for each level, as a single line with gaps."""
@@ -136,7 +136,7 @@ class LevelsPanel(Panel):
         self.heads.set_data(levels, heights)
         self.heads.set_visible(used.size <= 64)
         self.note.say(f"{used.size:,} of {qparams.fmt.levels:,} levels used", 0.98, 0.9)
-        self.ax.set_xlim(*padded(float(x.min()), float(x.max()), ROOM))
+        self.ax.set_xlim(*padded(float(x.min()), float(x.max()), MARGIN))
         self.description = f"{self.title}: {used.size:,} of {qparams.fmt.levels:,} levels of {qparams.fmt} used."
 
 

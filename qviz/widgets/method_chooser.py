@@ -1,4 +1,4 @@
-"""A few questions, and the way to quantize that is left."""
+"""A few questions, and the method that is left."""
 
 from dataclasses import dataclass
 
@@ -51,10 +51,7 @@ class DecisionExplorer(Explorer):
 
     State = State
     readout_lines = 7
-
-    def compute(self, state: State) -> Decision:
-        """Decide."""
-        return compute(state)
+    compute = staticmethod(compute)
 
     def canvas(self) -> Canvas:
         """Put the verdicts beside the losses."""
@@ -67,22 +64,24 @@ class DecisionExplorer(Explorer):
     def views(self, state: State, result: Decision) -> dict[str, tuple]:
         """Show all verdicts, and all losses."""
         columns = {**_SHORT, LOSS: LOSS}
-        verdicts = {(way, name): result.verdict(way, question) for way in METHODS for question, name in columns.items()}
-        return {"verdicts": (verdicts, result.way), "losses": (result.lost, result.tolerated, result.way)}
+        verdicts = {
+            (method, name): result.verdict(method, question) for method in METHODS for question, name in columns.items()
+        }
+        return {"verdicts": (verdicts, result.method), "losses": (result.lost, result.tolerated, result.method)}
 
     def figures(self, state: State, result: Decision) -> dict[str, str]:
         """Say which method is left, and what it loses."""
-        return {"method": result.way, "loss": _points(result.lost[result.way])}
+        return {"method": result.method, "loss": _points(result.lost[result.method])}
 
     def describe(self, state: State, result: Decision) -> str:
-        """Say which way is left, why not the others, and its code."""
-        what = METHODS[result.way].what
+        """Say which method is left, why not the others, and its code."""
+        what = METHODS[result.method].what
         names = list(METHODS)
-        rows = [(way, _told(result, way)) for way in names]
+        rows = [(method, _told(result, method)) for method in names]
         code = f"Code; model is a torch model, and images and labels are training data. {result.elsewhere}".rstrip()
         return Readout.of(
-            f"Recommended: {result.way}. {what[0].upper()}{what[1:]}.\n{_loss_told(result)}",
-            Table(("method", "disadvantages"), rows, (-19, -1), names.index(result.way), "*"),
+            f"Recommended: {result.method}. {what[0].upper()}{what[1:]}.\n{_loss_told(result)}",
+            Table(("method", "disadvantages"), rows, (-19, -1), names.index(result.method), "*"),
             "\n".join([code, *(f"    {line}" for line in result.code.splitlines())]),
         )
 
@@ -92,7 +91,7 @@ def _points(lost: float) -> str:
 
 
 def _loss_told(result: Decision) -> str:
-    lost, bits = result.lost[result.way], result.answers["bits"]
+    lost, bits = result.lost[result.method], result.answers["bits"]
     if np.isnan(lost):
         page = 'Its loss of accuracy is measured on the page "Quantization-aware training with fbgemm".'
         return f"{page} You allow a loss of {result.tolerated:.1f} points."
@@ -102,13 +101,13 @@ def _loss_told(result: Decision) -> str:
     )
 
 
-def _told(result: Decision, way: str) -> str:
-    """Say the strongest reason against a way, its source, and how many more there are."""
-    rules = sorted(result.against[way], key=lambda rule: rule.verdict != "out")
+def _told(result: Decision, method: str) -> str:
+    """Say the strongest reason against a method, its source, and how many more there are."""
+    rules = sorted(result.against[method], key=lambda rule: rule.verdict != "out")
     reasons = [f"{rule.verdict}: {rule.reason} ({rule.source})" for rule in rules]
-    if result.verdict(way, LOSS):
-        reasons.insert(0, f"out: loses {result.lost[way]:.2f} points (measured here)")
+    if result.verdict(method, LOSS):
+        reasons.insert(0, f"out: loses {result.lost[method]:.2f} points (measured here)")
     more = f" +{len(reasons) - 1}" if len(reasons) > 1 else ""
     if not reasons:
-        return "none" if way == result.way else "none, but more effort"
+        return "none" if method == result.method else "none, but more effort"
     return reasons[0] + more

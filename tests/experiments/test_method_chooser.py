@@ -19,7 +19,7 @@ ALL = [dict(zip(QUESTIONS, answers, strict=True)) for answers in itertools.produ
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.reason[:30])
 def test_a_rule_speaks_of_what_there_is(rule):
     assert rule.verdict in (COSTS, OUT) and rule.reason and rule.source
-    assert set(rule.ways) <= set(METHODS)
+    assert set(rule.methods) <= set(METHODS)
     assert set(rule.when) <= set(QUESTIONS)
     for question, listed in rule.when.items():
         assert set(listed) <= set(QUESTIONS[question])
@@ -27,7 +27,7 @@ def test_a_rule_speaks_of_what_there_is(rule):
 
 
 def test_every_way_is_the_answer_to_something():
-    found = {decide(answers, lost).way for answers in ALL for lost in (0, 1, 3, 5, 20)}
+    found = {decide(answers, lost).method for answers in ALL for lost in (0, 1, 3, 5, 20)}
     assert found == set(METHODS)
 
 
@@ -45,26 +45,26 @@ def test_what_is_chosen_is_not_ruled_out_and_nothing_is_better():
     for answers in ALL[::7]:
         d = decide(answers, 2.0)
         others = [way for way in METHODS if way != "stay float" and not d.is_out(way)]
-        if d.way == "stay float":
+        if d.method == "stay float":
             assert not others
         else:
-            assert d.way in others
-            assert len(d.against[d.way]) == min(len(d.against[way]) for way in others)
+            assert d.method in others
+            assert len(d.against[d.method]) == min(len(d.against[way]) for way in others)
 
 
 def test_cases_worked_by_hand():
     """A phone app with 200 photographs; a chat model on a GPU; a sensor that must run with integers of 2 bits."""
     phone = START | {"target": "ARM phone", "bits": 8, "goal": "latency"}
-    assert decide(phone).way == "static"
+    assert decide(phone).method == "static"
     chat = START | {"model": "language model", "target": "GPU", "inputs": "none", "bits": 4, "goal": "latency"}
-    assert decide(chat).way == "weight-only"
+    assert decide(chat).method == "weight-only"
     sensor = START | {"target": "microcontroller", "inputs": "labelled training set", "bits": 2}
-    assert decide(sensor | {"retrain": True}).way == "QAT"
-    assert decide(sensor).way == "stay float"
-    assert decide(sensor | {"target": "x86 server"}, tolerated=5.0).way == "mixed precision"
-    assert decide(sensor, tolerated=5.0).way == "stay float"  # its kernels take no floats
+    assert decide(sensor | {"retrain": True}).method == "QAT"
+    assert decide(sensor).method == "stay float"
+    assert decide(sensor | {"target": "x86 server"}, tolerated=5.0).method == "mixed precision"
+    assert decide(sensor, tolerated=5.0).method == "stay float"  # its kernels take no floats
     speech = START | {"model": "linear or recurrent", "inputs": "none", "bits": 8, "goal": "latency"}
-    assert decide(speech).way == "dynamic"
+    assert decide(speech).method == "dynamic"
 
 
 def test_verdicts_by_hand():
@@ -86,10 +86,10 @@ def test_what_runs_as_floats_is_no_answer_to_latency_or_to_kernels_of_integers()
 def test_few_bits_for_size_must_be_packed_and_the_way_that_is_left_says_so():
     for answers in ALL:
         d = decide(answers, 3.0)
-        few = answers["goal"] == "size" and answers["bits"] < 8 and d.way != "stay float"
-        costs = [rule.reason for rule in d.against[d.way]]
-        assert any("save it packed" in reason for reason in costs) == (few or d.way == "mixed precision")
-        assert ("model.safetensors" in d.code) == (few or d.way == "mixed precision")
+        few = answers["goal"] == "size" and answers["bits"] < 8 and d.method != "stay float"
+        costs = [rule.reason for rule in d.against[d.method]]
+        assert any("save it packed" in reason for reason in costs) == (few or d.method == "mixed precision")
+        assert ("model.safetensors" in d.code) == (few or d.method == "mixed precision")
 
 
 def test_where_the_code_does_not_run_is_said():
@@ -150,7 +150,7 @@ def test_a_server_gets_a_scale_per_channel_which_costs_nothing():
     for goal in QUESTIONS["goal"]:
         for model in ("convolutional", "linear or recurrent"):
             asked = answers | {"model": model, "goal": goal, "bits": 8, "inputs": "labelled training set"}
-            assert decide(asked | {"retrain": True}).way in ("per channel", "weight-only", "dynamic")
-            assert decide(asked).way != "static"
+            assert decide(asked | {"retrain": True}).method in ("per channel", "weight-only", "dynamic")
+            assert decide(asked).method != "static"
     for bits in (2, 3):  # with more bits the two lie within chance of 359 images
         assert points_lost(bits)["per channel"] <= points_lost(bits)["static"]

@@ -17,7 +17,7 @@ def test_what_this_test_runs_with_is_found():
     assert found["numpy"] and found["ipywidgets"] and found["Python 3.11 or later"]
 
 
-def test_a_missing_package_is_named_with_its_cure(monkeypatch):
+def test_a_missing_package_is_named_with_its_fix(monkeypatch):
     monkeypatch.setitem(environment.NEEDED, "no-such-package", "nothing")
     report = check_environment()
     assert not report.ok

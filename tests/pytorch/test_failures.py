@@ -413,7 +413,7 @@ def test_what_is_done_after_the_workbench_changes_no_verdict():
 
 def test_each_case_is_explained():
     for case in failures.FAILURES.values():
-        assert case.cause.endswith(".") and case.cure.endswith(".")
+        assert case.cause.endswith(".") and case.fix.endswith(".")
         assert all(link.startswith("https://") for link in case.sources) and case.sources
         assert repr(case).count("\n") == 2 + len(case.sources)
     with pytest.raises(ValueError, match=r"name must be one of 'missing-stub', .*: got 'stub'"):

@@ -57,7 +57,7 @@ def test_readout(shown):
 
 def test_the_code_is_that_of_the_way(shown):
     explorer = shown(DecisionExplorer, bits=2, inputs="labelled training set", retrain=True)
-    assert explorer.result.way == "QAT"
+    assert explorer.result.method == "QAT"
     assert "QATConfig(weight_bits=2, activation_bits=8)" in explorer.readout
     assert 'Its loss of accuracy is measured on the page "Quantization-aware training with fbgemm".' in explorer.readout
 
@@ -74,4 +74,4 @@ def test_nothing_left_is_told(shown):
     assert explorer.readout.startswith(
         "Recommended: stay float. The numbers stay in floating point, with 16 bits instead of 32."
     )
-    assert decide(explorer.result.answers, 0.0).way == "stay float"
+    assert decide(explorer.result.answers, 0.0).method == "stay float"

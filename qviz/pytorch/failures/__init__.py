@@ -1,6 +1,6 @@
 """The errors that people post about quantization in torch: made on purpose, explained, and mended by the reader.
 
-A case knows what is commonly written, what torch says of it, the cause, the cure, and how to tell whether a repair
+A case knows what is commonly written, what torch says of it, the cause, the fix, and how to tell whether a repair
 works. `check_repair` runs what the reader hands over. It raises nothing, and leaves nothing changed.
 
     with failures.workbench() as bench:  # what goes wrong inside is kept, and does not stop a notebook

@@ -55,7 +55,7 @@ class Failure:
     Attributes
     ----------
     name, title : str
-    cause, cure : str: a sentence or two each
+    cause, fix : str: a sentence or two each
     sources : tuple of str: where people met it
     broken : function without arguments: makes what is commonly written
     judge : function of a repair: a RepairResult; may raise
@@ -64,7 +64,7 @@ class Failure:
     name: str
     title: str
     cause: str
-    cure: str
+    fix: str
     sources: tuple[str, ...]
     broken: Callable[[], Any]
     judge: Callable[[Any], RepairResult]
@@ -81,7 +81,7 @@ class Failure:
 
     def __repr__(self) -> str:
         listed = "\n         ".join(self.sources)
-        return f"{self.title}\ncause:   {self.cause}\nfix:     {self.cure}\nlinks:   {listed}"
+        return f"{self.title}\ncause:   {self.cause}\nfix:     {self.fix}\nlinks:   {listed}"
 
 
 @dataclass
