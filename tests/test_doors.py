@@ -278,7 +278,6 @@ DOORS = {
     "experiments.bit_allocation.alone.table": Door(lambda t: bit_allocation.alone(t, "fc1"), TABLE),
     "experiments.bit_allocation.all_but.table": Door(lambda t: bit_allocation.all_but(t, "fc1"), TABLE),
     "experiments.bit_allocation.uniform.table": Door(bit_allocation.uniform, TABLE),
-    "experiments.bit_allocation.added_up.loss": Door(bit_allocation.added_up, TABLE),
     "experiments.bit_allocation.take_bits.loss": Door(lambda t: bit_allocation.take_bits(t, 30_000), TABLE),
     "experiments.bit_allocation.best_that_fits.loss": Door(lambda t: bit_allocation.best_that_fits(t, 30_000), TABLE),
     "numerics.accuracy_interval.accuracy_interval.accuracy": Door(
@@ -727,6 +726,7 @@ EXEMPT = {
     "plots.image.Pixels.*": "an artist, called by matplotlib",
     "plots.canvas.*": "the settings of a picture",
     "plots.small_numbers.*": "parts of panels, given Results",
+    "plots.number_line.segments.*": "part of panels, on levels and values",
     "plots.histogram.binned.counts": "part of panels, given counts",
     "plots.histogram.binned.x": "part of panels, on numbers within the range that it is told",
     "plots.histogram.relative.counts": "part of panels, given counts",

@@ -3,8 +3,6 @@
 All functions take tables as returned by `every_network`: four axes, one per layer, with one entry per bit width.
 """
 
-from functools import reduce
-
 import numpy as np
 
 from qviz.numerics import _check
@@ -45,30 +43,6 @@ def uniform(table: np.ndarray) -> np.ndarray:
     [10516, 15286, 20056]
     """
     return np.einsum("iiii->i", _table(table))
-
-
-def added_up(loss: np.ndarray) -> np.ndarray:
-    """Predict a table by adding the losses of the layers quantized alone.
-
-    28 measurements are then enough; with fifty layers it is not feasible to measure every combination.
-
-    Parameters
-    ----------
-    loss : (8, 8, 8, 8) array, 0 for the float network
-
-    Examples
-    --------
-    >>> from qviz.experiments.mixed_precision import every_network
-    >>> loss = every_network("training").divergence
-    >>> for bits in (5, 4, 3):
-    ...     print(f"{bits} bits: {added_up(loss)[place(bits)]:.4f} predicted, {loss[place(bits)]:.4f} measured")
-    5 bits: 0.0003 predicted, 0.0003 measured
-    4 bits: 0.0024 predicted, 0.0037 measured
-    3 bits: 0.0219 predicted, 0.0723 measured
-    """
-    loss = _check.finite(_table(_check.as_float(loss, "loss"), "loss"), "loss")
-    with np.errstate(over="ignore"):  # a sum beyond the largest float is infinite
-        return reduce(np.add.outer, (alone(loss, layer) for layer in LAYERS))
 
 
 def take_bits(loss: np.ndarray, budget_bytes: int) -> list[tuple[int, ...]]:

@@ -37,7 +37,7 @@ from .calibrators import CalibratorPanel, compare_calibrators
 from .canvas import Canvas, Picture, draw
 from .channels import ChannelPanel, SqnrPanel, channels, sqnr_of_channels
 from .dot_product_terms import TermsPanel
-from .error import ErrorBarPanel, ErrorCurvePanel, ErrorHistogramPanel, error_histogram
+from .error import ErrorCurvePanel, ErrorHistogramPanel, error_histogram
 from .float_bits import FloatBitsPanel, FloatLinePanel
 from .histogram import HistogramPanel, LevelsPanel, before_and_after
 from .image import ImagePanel, cropped, photograph_at
@@ -72,7 +72,6 @@ __all__ = [
     "CrossingsPanel",
     "DescentPanel",
     "DigitsReadPanel",
-    "ErrorBarPanel",
     "ErrorCurvePanel",
     "ErrorHistogramPanel",
     "ErrorSizePanel",

@@ -8,14 +8,14 @@ TICKS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995)
 
 
 def accuracy_axis(ax: Axes) -> None:
-    """Set up the y axis for values of `wrong`, with tick labels for the accuracy in percent."""
+    """Set up the y axis for values of `error_rate`, with tick labels for the accuracy in percent."""
     ax.set_yscale("log")
     ax.set_ylim(1.2, LEAST)
     ax.set_yticks([1 - tick for tick in TICKS], [f"{tick * 100:g}" for tick in TICKS])
     ax.set_yticks([], minor=True)
 
 
-def wrong(accuracy) -> np.ndarray:
+def error_rate(accuracy) -> np.ndarray:
     """Return the error rates at which accuracies, 0 to 1, are drawn on the axis."""
     return np.clip(1 - np.asarray(accuracy, np.float64), LEAST * 1.05, 1)
 

@@ -16,8 +16,13 @@ def bars(ax: Axes, **look) -> PathPatch:
 def rectangles(left: np.ndarray, right: np.ndarray, least: float) -> Path:
     """Return one path with a bar per row, from (rows,) `left` to `right`; bars no longer than `least` are left out."""
     rows = np.flatnonzero(right - left > least)
-    left, right, top, bottom = left[rows], right[rows], rows - 0.31, rows + 0.31
-    corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]]).transpose(2, 0, 1)
-    if not rows.size:
+    return boxes(left[rows], right[rows], rows - 0.31, rows + 0.31)
+
+
+def boxes(left: np.ndarray, right: np.ndarray, bottom: np.ndarray, top: np.ndarray) -> Path:
+    """Return (n,) rectangles as one path, without those of no area."""
+    seen = np.flatnonzero((right > left) & (top > bottom))
+    if not seen.size:
         return NOTHING
-    return Path.make_compound_path(*(Path([*bar, bar[0]], closed=True) for bar in corners))
+    corners = np.array([[left, bottom], [right, bottom], [right, top], [left, top]])[:, :, seen].transpose(2, 0, 1)
+    return Path.make_compound_path(*(Path([*box, box[0]], closed=True) for box in corners))

@@ -20,8 +20,8 @@ class LayerSqnrPanel(Panel):
     """SQNR of each layer's output as a bar, with a mark for each part alone, which shows where the loss comes from."""
 
     def __init__(self, layers: Sequence[str], title: str = "Signal left in each layer"):
-        super().__init__()
-        self.title, self.layers = title, tuple(layers)
+        super().__init__(title)
+        self.layers = tuple(layers)
 
     def build(self, ax: Axes) -> None:
         """Create the bars and three sets of marks."""
@@ -61,8 +61,8 @@ class CombinationsPanel(Panel):
     """
 
     def __init__(self, combinations: Sequence[tuple[str, ...]], title: str = "All eight combinations"):
-        super().__init__()
-        self.title, self.combinations = title, tuple(combinations)
+        super().__init__(title)
+        self.combinations = tuple(combinations)
         self.names = ["none", *map(", ".join, self.combinations[1:-1]), "all three"]
 
     def build(self, ax: Axes) -> None:

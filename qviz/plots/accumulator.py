@@ -18,9 +18,7 @@ class WalkPanel(Panel):
     axes never change and the background need not be drawn again.
     """
 
-    def __init__(self, title: str = "The accumulator's walk"):
-        super().__init__()
-        self.title = title
+    title = "The accumulator's walk"
 
     def build(self, ax: Axes) -> None:
         """Create both walks and the marks."""

@@ -39,10 +39,10 @@ class AccuracyByBitsPanel(Panel):
         least: float = 0.5,
         images: int | None = None,
     ):
-        super().__init__()
+        super().__init__(title)
         if not 1 <= len(ways) <= len(LOOKS):
             raise ValueError(f"ways must be 1 to {len(LOOKS)} names: got {len(ways)}")
-        self.ways, self.title, self.least, self.images = tuple(ways), title, least, images
+        self.ways, self.least, self.images = tuple(ways), least, images
 
     def build(self, ax: Axes) -> None:
         """Create a line for each method, and one for the float network."""

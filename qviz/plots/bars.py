@@ -8,6 +8,7 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from ._bars import NOTHING, boxes
 from .canvas import Picture, draw
 from .moving_text import Words
 from .panel import Panel
@@ -39,8 +40,8 @@ class BarsPanel(Panel):
         scale: str = "{:.0%}",
         most: float | None = 1.0,
     ):
-        super().__init__()
-        self.title, self.unit, self.names = title, unit, names
+        super().__init__(title)
+        self.unit, self.names = unit, names
         self.digits, self.scale, self.most = digits, scale, most
 
     def build(self, ax: Axes) -> None:
@@ -51,8 +52,8 @@ class BarsPanel(Panel):
         ax.tick_params(axis="y", length=0)
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: self.scale.format(value)))
         ax.set_ylim(len(self.names) - 0.45, -0.55)
-        first = PathPatch(Path(np.zeros((1, 2))), facecolor=FLOAT, linewidth=0)
-        others = PathPatch(Path(np.zeros((1, 2))), facecolor=QUANTIZED, edgecolor="white", hatch="//", linewidth=0)
+        first = PathPatch(NOTHING, facecolor=FLOAT, linewidth=0)
+        others = PathPatch(NOTHING, facecolor=QUANTIZED, edgecolor="white", hatch="//", linewidth=0)
         self.bars = [self.moving(ax.add_patch(patch)) for patch in (first, others)]
         self.float = self.moving(ax.axvline(0, color=QUIET, linewidth=1.2, linestyle="--"))
         self.told = [Words(ax, ax.transData, FONT_SIZE) for _ in rows]
@@ -87,8 +88,8 @@ class LayersPanel(Panel):
     TOP = 60.0
 
     def __init__(self, names: Sequence[str], title: str = "Signal left in each layer"):
-        super().__init__()
-        self.title, self.names = title, names
+        super().__init__(title)
+        self.names = names
 
     def build(self, ax: Axes) -> None:
         """Create two bars per layer."""
@@ -102,7 +103,7 @@ class LayersPanel(Panel):
             "weights": {"facecolor": "white", "edgecolor": CLIPPED, "hatch": "////", "linewidth": 1.2},
             "outputs": {"facecolor": QUANTIZED, "edgecolor": "none"},
         }
-        patches = {name: PathPatch(Path(np.zeros((1, 2))), label=name, **look) for name, look in looks.items()}
+        patches = {name: PathPatch(NOTHING, label=name, **look) for name, look in looks.items()}
         self.bars = {name: self.moving(ax.add_patch(patch)) for name, patch in patches.items()}
         ax.legend(fontsize=FONT_SIZE - 2, framealpha=0.85, borderpad=0.3, loc="upper right", ncols=2)
 
@@ -111,23 +112,14 @@ class LayersPanel(Panel):
         slots = np.arange(len(self.names))
         for name, decibels, left in (("weights", weights_db, -0.38), ("outputs", outputs_db, 0.02)):
             heights = np.clip(np.nan_to_num(decibels, nan=0.0, posinf=self.TOP, neginf=0.0), 0, self.TOP)
-            self.bars[name].set_path(_boxes(slots + left, slots + left + 0.36, np.zeros_like(heights), heights))
+            self.bars[name].set_path(boxes(slots + left, slots + left + 0.36, np.zeros_like(heights), heights))
         told = (f"{n} {o:.1f}" for n, o in zip(self.names, outputs_db, strict=True))
         self.description = f"{self.title}, SQNR of its outputs in dB: {', '.join(told)}"
 
 
 def _rows(lengths: np.ndarray, first: int) -> Path:
     rows = np.arange(first, first + lengths.size)
-    return _boxes(np.zeros(lengths.size), lengths, rows - 0.32, rows + 0.32)
-
-
-def _boxes(left: np.ndarray, right: np.ndarray, bottom: np.ndarray, top: np.ndarray) -> Path:
-    """Return rectangles as one path, without those of no area."""
-    seen = np.flatnonzero((right > left) & (top > bottom))
-    if not seen.size:
-        return Path(np.zeros((1, 2)))
-    corners = np.array([[left, bottom], [right, bottom], [right, top], [left, top]])[:, :, seen].transpose(2, 0, 1)
-    return Path.make_compound_path(*(Path([*box, box[0]], closed=True) for box in corners))
+    return boxes(np.zeros(lengths.size), lengths, rows - 0.32, rows + 0.32)
 
 
 def compare_accuracies(accuracies: Mapping[str, float], title: str = "Right answers", size=(900, 320)) -> Picture:

@@ -16,9 +16,7 @@ COLOURS = {"weights": FLOAT, "activations": ERROR, "biases": QUANTIZED}
 class ShiftPanel(Panel):
     """For each output, the mean error as a mark and its standard deviation as a vertical line."""
 
-    def __init__(self, title: str = "Error of each output: its mean, and how far it spreads"):
-        super().__init__()
-        self.title = title
+    title = "Error of each output: its mean, and how far it spreads"
 
     def build(self, ax: Axes) -> None:
         """Create lines and marks for weights, activations and biases."""

@@ -22,9 +22,7 @@ WIDEST = 5.0  # times the smallest error; longer bars are cut off and labelled w
 class CalibratorPanel(Panel):
     """The error of each calibrator as a stacked bar of rounding and clipping, in multiples of the smallest error."""
 
-    def __init__(self, title: str = "Mean squared error"):
-        super().__init__()
-        self.title = title
+    title = "Mean squared error"
 
     def build(self, ax: Axes) -> None:
         """Create two bars per calibrator, and the labels of bars that are cut off."""

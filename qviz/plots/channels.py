@@ -19,10 +19,8 @@ MOST_BARS = 512
 class ChannelPanel(Panel):
     """For each channel or group: its range as a bar, the range of its scale as an outline, and the levels if few."""
 
-    def __init__(self, title: str = "Range of each scale"):
-        super().__init__()
-        self.title = title
-        self._measured: np.ndarray | None = None
+    title = "Range of each scale"
+    _measured: np.ndarray | None = None
 
     def build(self, ax: Axes) -> None:
         """Create the levels, bars and outline."""
@@ -89,9 +87,7 @@ class SqnrPanel(Panel):
     If there are more channels than pixels, each bar shows the worst of several neighbouring channels.
     """
 
-    def __init__(self, title: str = "Signal left in each channel"):
-        super().__init__()
-        self.title = title
+    title = "Signal left in each channel"
 
     def build(self, ax: Axes) -> None:
         """Create the bars, the worst bar and the line for the whole tensor."""

@@ -25,9 +25,7 @@ class TermsPanel(Panel):
     As in WalkPanel, lengths are scaled by powers of two, and the line at zero moves.
     """
 
-    def __init__(self, title: str = "Four terms and the bias"):
-        super().__init__()
-        self.title = title
+    title = "Four terms and the bias"
 
     def build(self, ax: Axes) -> None:
         """Create a bar and a number for each term."""

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from qviz.numerics import ErrorParts, QParams, _check, fake_quantize
+from qviz.numerics import QParams, _check, fake_quantize
 
 from .canvas import Picture, draw
 from .histogram import BINS, COUNTS, binned, relative
@@ -15,9 +15,7 @@ from .style import CLIPPED, ERROR, QUANTIZED, RANGE, ROUNDED, Labels, dress, leg
 class ErrorHistogramPanel(Panel):
     """Histogram of the errors, in steps of the quantizer; rounding errors are at most half a step."""
 
-    def __init__(self, title: str = "Error of each value"):
-        super().__init__()
-        self.title = title
+    title = "Error of each value"
 
     def build(self, ax: Axes) -> None:
         """Create the outline and the marks at half a step."""
@@ -44,44 +42,13 @@ class ErrorHistogramPanel(Panel):
         )
 
 
-class ErrorBarPanel(Panel):
-    """The mean squared error as one stacked bar of rounding and clipping."""
-
-    def __init__(self, title: str = "Mean squared error"):
-        super().__init__()
-        self.title = title
-
-    def build(self, ax: Axes) -> None:
-        """Create the two parts."""
-        dress(ax, Labels(self.title, "share of the mean squared error", ""))
-        self.rounding = self.moving(ax.barh([0], [0], color=ROUNDED, edgecolor="black", label="rounding")[0])
-        self.clipping = self.moving(
-            ax.barh([0], [0], color="white", edgecolor=CLIPPED, hatch="////", label="clipping")[0]
-        )
-        ax.set_yticks([])
-        ax.set_xlim(0, 1)
-        legend(ax, loc="upper right")
-
-    def update(self, parts: ErrorParts) -> None:
-        """Show the rounding and clipping parts of an error."""
-        share = parts.rounding / parts.total if parts.total else 0.0
-        self.rounding.set_width(share)
-        self.clipping.set_x(share)
-        self.clipping.set_width(1 - share if parts.total else 0.0)
-        self.description = (
-            f"{self.title}: {parts.total:.4g}, rounding {parts.rounding:.4g}, clipping {parts.clipping:.4g}."
-        )
-
-
 class ErrorCurvePanel(Panel):
     """Error against the clipping threshold: rounding rises, clipping falls, and their sum has a minimum.
 
     Both axes are logarithmic, because with outliers the best threshold may be a hundredth of the largest value.
     """
 
-    def __init__(self, title: str = "Error against clipping threshold"):
-        super().__init__()
-        self.title = title
+    title = "Error against clipping threshold"
 
     def build(self, ax: Axes) -> None:
         """Create the three curves and the mark of the choice."""

@@ -18,9 +18,7 @@ COLORS = {"sign": RANGE, "exponent": QUANTIZED, "mantissa": FLOAT}
 class FloatBitsPanel(Panel):
     """The bits as boxes, coloured by field, with the value of each field below."""
 
-    def __init__(self, title: str = "The bits"):
-        super().__init__()
-        self.title = title
+    title = "The bits"
 
     def build(self, ax: Axes) -> None:
         """Create a box and a digit for each bit, and the labels."""
@@ -89,10 +87,8 @@ class FloatLinePanel(Panel):
     The axis is logarithmic away from zero, unless the format has at most two bits of exponent.
     """
 
-    def __init__(self, title: str = "All values of the format"):
-        super().__init__()
-        self.title = title
-        self._fmt: FloatFormat | None = None
+    title = "All values of the format"
+    _fmt: FloatFormat | None = None
 
     def build(self, ax: Axes) -> None:
         """Create the ticks and the mark."""

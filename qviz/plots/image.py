@@ -60,8 +60,8 @@ class ImagePanel(Panel):
     """
 
     def __init__(self, title: str = "Original", still: bool = False):
-        super().__init__()
-        self.title, self.still = title, still
+        super().__init__(title)
+        self.still = still
         self._changes = 0
 
     def build(self, ax: Axes) -> None:

@@ -19,9 +19,7 @@ Measured = Mapping[str, tuple[float, float, float, int]]
 class LatencyBubblesPanel(Panel):
     """Latency on the x axis, accuracy on the y axis, bytes as area; a line spans the middle half of the runs."""
 
-    def __init__(self, title: str = "Measured on this machine: better is up, to the left, and small"):
-        super().__init__()
-        self.title = title
+    title = "Measured on this machine: better is up, to the left, and small"
 
     def build(self, ax: Axes) -> None:
         """Create the bubbles, the spreads and the names."""

@@ -24,10 +24,10 @@ class MarginsPanel(Panel):
     """
 
     def __init__(self, names: tuple[str, ...], title: str = "How far is each answer from changing?"):
-        super().__init__()
+        super().__init__(title)
         if not 1 <= len(names) <= len(LOOKS):
             raise ValueError(f"names must be 1 to {len(LOOKS)} names of noise levels: got {len(names)}")
-        self.names, self.title = tuple(names), title
+        self.names = tuple(names)
 
     def build(self, ax: Axes) -> None:
         """Create the outline and the lines."""

@@ -10,7 +10,7 @@ from matplotlib.textpath import TextPath
 from matplotlib.transforms import Affine2D, ScaledTranslation, Transform
 
 _PADDING = 2.5  # points between the text and the edge of its background
-_MIDDLE = 0.36  # middle of capital letters above the baseline, as a share of the font size
+MIDDLE = 0.36  # middle of digits and capital letters above the baseline, as a share of the font size
 
 
 class Words:
@@ -75,6 +75,6 @@ def _outlines(text: str, size: float, bold: bool, before: float = 1.0) -> tuple[
     """Return the outline of the letters, aligned at the origin, and their box, in points."""
     path = TextPath((0, 0), text, size=size, prop=FontProperties(weight="bold" if bold else "normal"))
     width = path.vertices[:, 0].max()  # get_extents evaluates each curve, which is five times as slow
-    letters = path.transformed(Affine2D().translate(-before * width, -_MIDDLE * size))
+    letters = path.transformed(Affine2D().translate(-before * width, -MIDDLE * size))
     left, right, half = -before * width - _PADDING, (1 - before) * width + _PADDING, size / 2 + _PADDING
     return letters, Path([(left, -half), (right, -half), (right, half), (left, half), (left, -half)], closed=True)

@@ -11,6 +11,7 @@ from qviz.numerics.pareto import pareto_front
 
 from .histogram import COUNTS, padded, relative
 from .moving_text import Words
+from .number_line import segments
 from .panel import Panel
 from .style import (
     CLIPPED,
@@ -41,9 +42,7 @@ _COLORS = dict(zip(FAMILIES, (FLOAT, QUANTIZED, ROUNDED, CLIPPED, FURTHER, ERROR
 class FormatLinePanel(Panel):
     """The levels of a format on the real line, and the level of each of a few values."""
 
-    def __init__(self, title: str = "Levels of one group, and where its values go"):
-        super().__init__()
-        self.title = title
+    title = "Levels of one group, and where its values go"
 
     def build(self, ax: Axes) -> None:
         """Create the levels, the values, and a line from each value to its level."""
@@ -77,9 +76,9 @@ class FormatLinePanel(Panel):
         inside = levels[(levels >= left) & (levels <= right)]
         columns = np.unique(np.floor((inside - left) * (COLUMNS / (right - left))), return_index=True)[1]
         ticks = inside[columns]
-        self.ticks.set_data(*_segments(ticks, ticks, LEVELS - 0.3, LEVELS + 0.3))
+        self.ticks.set_data(*segments(ticks, ticks, LEVELS - 0.3, LEVELS + 0.3))
         self.values.set_data(shown, np.full(shown.size, VALUES))
-        self.moves.set_data(*_segments(shown, np.clip(shown_hat, left, right), VALUES, LEVELS + 0.3))
+        self.moves.set_data(*segments(shown, np.clip(shown_hat, left, right), VALUES, LEVELS + 0.3))
         self.mark.set_visible(marked is not None)
         if marked is not None:
             ends_of_it = np.clip([values[marked], values_hat[marked]], left, right)
@@ -93,9 +92,7 @@ class FormatLinePanel(Panel):
 class ErrorSizePanel(Panel):
     """Histogram of error sizes on a logarithmic axis: each bit less shifts it to the right by a factor of two."""
 
-    def __init__(self, title: str = "Size of the errors"):
-        super().__init__()
-        self.title = title
+    title = "Size of the errors"
 
     def build(self, ax: Axes) -> None:
         """Create the outline and the line at the root mean square."""
@@ -130,11 +127,9 @@ class ErrorSizePanel(Panel):
 class FormatsPanel(Panel):
     """All formats by bits per value and SQNR, with the Pareto front and a star at the chosen format."""
 
-    def __init__(self, title: str = "All formats: up and to the left is better"):
-        super().__init__()
-        self.title = title
-        self._found: Mapping[str, Measured] | None = None
-        self._drawn = 0
+    title = "All formats: up and to the left is better"
+    _found: Mapping[str, Measured] | None = None
+    _drawn = 0
 
     def build(self, ax: Axes) -> None:
         """Create the marks of each family, the front and the star."""
@@ -189,9 +184,3 @@ class FormatsPanel(Panel):
 
 def _decibels(value: float) -> str:
     return f"{value:.1f} dB" if np.isfinite(value) else "nothing lost" if value > 0 else "beyond its largest value"
-
-
-def _segments(x0, x1, y0: float, y1: float) -> tuple[np.ndarray, np.ndarray]:
-    """Join the points (x0, y0) and (x1, y1) in pairs, as one line with gaps."""
-    x = np.column_stack([x0, x1, np.full(len(x0), np.nan)])
-    return x.ravel(), np.tile([y0, y1, np.nan], len(x))

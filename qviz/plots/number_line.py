@@ -25,9 +25,7 @@ def is_clipped(x: np.ndarray, qparams: QParams) -> np.ndarray:
 class NumberLinePanel(Panel):
     """The levels of a quantizer on the real line, their codes, and the levels of a few values."""
 
-    def __init__(self, title: str = "Number line"):
-        super().__init__()
-        self.title = title
+    title = "Number line"
 
     def build(self, ax: Axes) -> None:
         """Create the range, the levels, their codes and the arrows."""
@@ -66,7 +64,7 @@ class NumberLinePanel(Panel):
         targets, clipped = fake_quantize(values, qparams), is_clipped(values, qparams)
         for arrows, marks, which in ((self.arrows, self.kept, ~clipped), (self.far_arrows, self.clipped, clipped)):
             marks.set_data(values[which], np.full(which.sum(), VALUES))
-            arrows.set_data(*_segments(values[which], targets[which], VALUES - 0.15, LEVELS + 0.42))
+            arrows.set_data(*segments(values[which], targets[which], VALUES - 0.15, LEVELS + 0.42))
         self.heads.set_data(targets, np.full(targets.size, LEVELS + 0.36))
         self.description = (
             f"{self.title}: {qparams.fmt.levels} levels of {qparams.fmt}, {float(qparams.scale):.4g} apart, "
@@ -78,8 +76,8 @@ class NumberLinePanel(Panel):
         levels, fmt, zero_point = qparams.levels, qparams.fmt, int(qparams.zero_point)
         pixels = self._pixels(float(qparams.scale))
         self.range.set_bounds(lo, LEVELS - 0.45, hi - lo, 0.9)
-        self.ends.set_data(*_segments([lo, hi], [lo, hi], LEVELS - 0.45, LEVELS + 0.45))
-        self.ticks.set_data(*_segments(levels, levels, LEVELS - 0.28, LEVELS + 0.28))
+        self.ends.set_data(*segments([lo, hi], [lo, hi], LEVELS - 0.45, LEVELS + 0.45))
+        self.ticks.set_data(*segments(levels, levels, LEVELS - 0.28, LEVELS + 0.28))
         self.ticks.set_linewidth(float(np.clip(0.25 * pixels, 0.4, 2.5)))
         self.zero.set_data([0], [CODES])
         room = 24 + 8 * max(len(str(fmt.qmin)), len(str(fmt.qmax)))
@@ -111,7 +109,7 @@ def labelled(fmt: IntFormat, zero_point: int, apart: int) -> np.ndarray:
     return codes[inner | ends]
 
 
-def _segments(x0, x1, y0: float, y1: float) -> tuple[np.ndarray, np.ndarray]:
+def segments(x0, x1, y0: float, y1: float) -> tuple[np.ndarray, np.ndarray]:
     """Join the points (x0, y0) and (x1, y1) in pairs, as one line with gaps."""
     x = np.column_stack([x0, x1, np.full(len(x0), np.nan)])
     return x.ravel(), np.tile([y0, y1, np.nan], len(x))

@@ -14,7 +14,11 @@ class Panel(ABC):
     that the axes stay still while a control moves; when they do change, the canvas draws everything again.
     """
 
-    def __init__(self):
+    title = ""  # of a subclass: its default
+
+    def __init__(self, title: str | None = None):
+        if title is not None:
+            self.title = title
         self.ax: Axes | None = None
         self.artists: list[Artist] = []
         self.description = ""

@@ -74,11 +74,9 @@ class ParetoPanel(Panel):
     the error rate: equal distances are equal factors.
     """
 
-    def __init__(self, title: str = "Better is up and to the left"):
-        super().__init__()
-        self.title = title
-        self._cloud: Cloud | None = None
-        self._shown = 0  # number of clouds so far, which `view` uses to detect a new one
+    title = "Better is up and to the left"
+    _cloud: Cloud | None = None
+    _shown = 0  # number of clouds so far, which `view` uses to detect a new one
 
     def build(self, ax: Axes) -> None:
         """Create the dots, the front, the marks, and the box."""
@@ -154,11 +152,9 @@ class LatencyPanel(Panel):
     runs.
     """
 
-    def __init__(self, title: str = "Time on this machine"):
-        super().__init__()
-        self.title = title
-        self._shown: tuple = (None, None)
-        self._drawn = 0  # number of clouds and measurements so far
+    title = "Time on this machine"
+    _shown: tuple = (None, None)
+    _drawn = 0  # number of clouds and measurements so far
 
     def build(self, ax: Axes) -> None:
         """Create a line and a band for each kernel, the float network's square, and the star."""

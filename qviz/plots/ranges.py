@@ -20,10 +20,8 @@ HEIGHT = 6.5
 class RangesPanel(Panel):
     """The range that each calibrator keeps, below the histogram of the tensor, on the same axis."""
 
-    def __init__(self, title: str = "The tensor, and the range kept"):
-        super().__init__()
-        self.title = title
-        self._counted: np.ndarray | None = None
+    title = "The tensor, and the range kept"
+    _counted: np.ndarray | None = None
 
     def build(self, ax: Axes) -> None:
         """Create the histogram, and below it a line per calibrator."""

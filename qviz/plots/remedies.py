@@ -23,8 +23,8 @@ class RemediesPanel(Panel):
     """
 
     def __init__(self, names: Sequence[str], title: str = "Right answers, each remedy on top of those above"):
-        super().__init__()
-        self.names, self.title = tuple(names), title
+        super().__init__(title)
+        self.names = tuple(names)
 
     def build(self, ax: Axes) -> None:
         """Create the dots, their intervals, and two columns of numbers."""

@@ -15,9 +15,7 @@ MARGIN = 0.75  # on each side, as a share of the range of codes
 class RequantizePanel(Panel):
     """The code of each sum, with one sum marked; with a ReLU, the lower clipping bound is the zero point."""
 
-    def __init__(self, title: str = "Its code"):
-        super().__init__()
-        self.title = title
+    title = "Its code"
 
     def build(self, ax: Axes) -> None:
         """Create the ramp, the clip zones and the marks."""

@@ -37,9 +37,7 @@ class Ratio:
 class RatioPanel(Panel):
     """One bar per case, from 1 to the ratio: to the right if int8 is faster, hatched to the left if it is slower."""
 
-    def __init__(self, title: str = "How much faster is int8?"):
-        super().__init__()
-        self.title = title
+    title = "How much faster is int8?"
 
     def build(self, ax: Axes) -> None:
         """Create the bars for faster and slower, the spreads, and the text of each row."""
@@ -107,9 +105,7 @@ class Sight:
 class RooflinePanel(Panel):
     """Speed against arithmetic intensity: a roof for each number format, and the chosen case below it."""
 
-    def __init__(self, title: str = "The roof over the chosen case"):
-        super().__init__()
-        self.title = title
+    title = "The roof over the chosen case"
 
     def build(self, ax: Axes) -> None:
         """Create two roofs, two vertical lines at the intensities, two points, and two marks for the call overhead."""

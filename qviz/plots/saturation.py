@@ -17,9 +17,7 @@ FARTHEST = 2 * 255 * 128
 class SaturationPanel(Panel):
     """Two products end to end, their sum, and the part that a 16-bit integer can hold."""
 
-    def __init__(self, title: str = "Two products, and their sum"):
-        super().__init__()
-        self.title = title
+    title = "Two products, and their sum"
 
     def build(self, ax: Axes) -> None:
         """Create the four bars, the part that is lost, the limits of 16 bits and the numbers."""
@@ -58,9 +56,7 @@ class SaturationPanel(Panel):
 class LayerErrorsPanel(Panel):
     """The error of a layer against the bits of its activations, with 32-bit and with 16-bit sums."""
 
-    def __init__(self, title: str = "Error of a layer"):
-        super().__init__()
-        self.title = title
+    title = "Error of a layer"
 
     def build(self, ax: Axes) -> None:
         """Create the two curves, and the mark at the current setting."""

@@ -10,9 +10,8 @@ from matplotlib.path import Path
 from matplotlib.textpath import TextPath, text_to_path
 from matplotlib.transforms import Affine2D
 
+from .moving_text import MIDDLE
 from .style import FONT_SIZE
-
-_MIDDLE = 0.36  # middle of digits above the baseline, as a share of the font size
 
 
 def numbers(ax: Axes, color: str) -> PathCollection:
@@ -44,7 +43,7 @@ def _spelled(text: str) -> Path:
     letters = [_letter(letter) for letter in text]
     starts = np.cumsum([0.0, *(advance for *_, advance in letters)])
     corners = [corners + np.array([start, 0.0]) for (corners, *_), start in zip(letters, starts, strict=False)]
-    middle = starts[-1], _MIDDLE * FONT_SIZE
+    middle = starts[-1], MIDDLE * FONT_SIZE
     return Path(np.concatenate(corners) - middle, np.concatenate([codes for _, codes, _ in letters]))
 
 

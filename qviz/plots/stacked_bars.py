@@ -32,8 +32,8 @@ class SharesPanel(Panel):
     """
 
     def __init__(self, title: str, x: str, parts, limit: float = 100.0):
-        super().__init__()
-        self.title, self.x, self.parts, self.limit = title, x, tuple(parts), limit
+        super().__init__(title)
+        self.x, self.parts, self.limit = x, tuple(parts), limit
         self.rows: tuple[str, ...] = ()
 
     def view(self) -> tuple:

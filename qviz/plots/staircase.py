@@ -15,9 +15,7 @@ from .style import CLIPPED, ERROR, FLOAT, QUANTIZED, QUIET, Labels, dress, legen
 class StaircasePanel(Panel):
     """Output against input: steps inside the range, flat where values are clipped."""
 
-    def __init__(self, title: str = "Staircase"):
-        super().__init__()
-        self.title = title
+    title = "Staircase"
 
     def build(self, ax: Axes) -> None:
         """Create the identity, the stairs, the clip zones and the marked input."""

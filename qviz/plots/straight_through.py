@@ -19,9 +19,7 @@ FEW_EDGES = 31
 class SlopePanel(Panel):
     """The function whose slope is used in the backward pass, and its slope at one weight."""
 
-    def __init__(self, title: str = "Backward: which slope is used"):
-        super().__init__()
-        self.title = title
+    title = "Backward: which slope is used"
 
     def build(self, ax: Axes) -> None:
         """Create the staircase for comparison, the function whose slope is used, and the tangent."""
@@ -58,9 +56,7 @@ class SlopePanel(Panel):
 class DescentPanel(Panel):
     """A weight and its quantized value at each step: the weight changes slowly, and the output jumps."""
 
-    def __init__(self, title: str = "The weight, step by step"):
-        super().__init__()
-        self.title = title
+    title = "The weight, step by step"
 
     def build(self, ax: Axes) -> None:
         """Create the bin edges, both curves, the target and the jumps."""

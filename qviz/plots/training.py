@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from ._accuracy import accuracy_axis, wrong
+from ._accuracy import accuracy_axis, error_rate
 from .canvas import Picture, draw
 from .moving_text import Words
 from .panel import Panel
@@ -20,9 +20,7 @@ MOST_NOTES = 3
 class AccuracyPanel(Panel):
     """Accuracy after each epoch; before the first one, it is that of post-training quantization."""
 
-    def __init__(self, title: str = "Accuracy on the test images"):
-        super().__init__()
-        self.title = title
+    title = "Accuracy on the test images"
 
     def build(self, ax: Axes) -> None:
         """Create the reference lines, the curve, and the mark of the converted network."""
@@ -50,12 +48,12 @@ class AccuracyPanel(Panel):
         """
         self.ax.set_xlim(-0.5, axis + 0.5)
         done = len(accuracies) - 1
-        self.curve.set_data(np.arange(done + 1), wrong(accuracies))
+        self.curve.set_data(np.arange(done + 1), error_rate(accuracies))
         self.last.set_xdata([epochs] * 2)
         for line, accuracy in ((self.ptq, accuracies[0]), (self.float, float_accuracy)):
-            line.set_ydata([wrong(accuracy)] * 2)
+            line.set_ydata([error_rate(accuracy)] * 2)
         self.converted.set_visible(bool(np.isfinite(converted)))
-        self.converted.set_data([done], [wrong(converted)])
+        self.converted.set_data([done], [error_rate(converted)])
         for row, words in enumerate(self.notes):
             words.visible = row < len(notes)
             if words.visible:
@@ -70,9 +68,7 @@ class AccuracyPanel(Panel):
 class LossPanel(Panel):
     """The mean loss of each epoch, on a logarithmic axis."""
 
-    def __init__(self, title: str = "Loss on the training images"):
-        super().__init__()
-        self.title = title
+    title = "Loss on the training images"
 
     def build(self, ax: Axes) -> None:
         """Create the curve."""
@@ -92,9 +88,7 @@ class LossPanel(Panel):
 class CrossingsPanel(Panel):
     """The share of weights that crossed a bin edge in each epoch, on a logarithmic axis."""
 
-    def __init__(self, title: str = "Weights whose code changed"):
-        super().__init__()
-        self.title = title
+    title = "Weights whose code changed"
 
     def build(self, ax: Axes) -> None:
         """Create the bars."""

@@ -82,10 +82,7 @@ class FloatBitsExplorer(Explorer):
     """
 
     State = State
-
-    def compute(self, state: State) -> Result:
-        """Take the code apart."""
-        return compute(state)
+    compute = staticmethod(compute)
 
     def canvas(self) -> Canvas:
         """Lay out the bits above all values."""

@@ -96,10 +96,7 @@ class FormatNameExplorer(Explorer):
 
     State = State
     readout_lines = 6
-
-    def compute(self, state: State) -> Result:
-        """Take the name apart."""
-        return compute(state)
+    compute = staticmethod(compute)
 
     def canvas(self) -> Canvas:
         """Show the bits as bars."""

@@ -66,10 +66,7 @@ class HardToQuantizeExplorer(Explorer):
 
     State = State
     readout_lines = 9  # with all remedies on
-
-    def compute(self, state: State) -> Result:
-        """Look it up."""
-        return compute(state)
+    compute = staticmethod(compute)
 
     def canvas(self) -> Canvas:
         """Put the remedies on the left, the layers on the right."""

@@ -107,10 +107,7 @@ class IntegerWalkExplorer(Explorer):
 
     State = State
     readout_lines = 6
-
-    def compute(self, state: State) -> Result:
-        """Derive everything from the state."""
-        return compute(state)
+    compute = staticmethod(compute)
 
     def canvas(self) -> Canvas:
         """Put the walk above, its terms and its code below."""

@@ -86,10 +86,7 @@ class MappingExplorer(Explorer):
 
     State = State
     readout_lines = 6
-
-    def compute(self, state: State) -> Result:
-        """Derive everything from the state."""
-        return compute(state)
+    compute = staticmethod(compute)
 
     def canvas(self) -> Canvas:
         """Staircase above number line, one axis under the other."""

@@ -81,10 +81,7 @@ class SaturationExplorer(Explorer):
 
     State = State
     readout_lines = 4
-
-    def compute(self, state: State) -> Result:
-        """Derive everything from the state."""
-        return compute(state)
+    compute = staticmethod(compute)
 
     def canvas(self) -> Canvas:
         """Put the pair on the left, the layer on the right."""

@@ -87,10 +87,7 @@ class SizeExplorer(Explorer):
 
     State = State
     readout_lines = 7
-
-    def compute(self, state: State) -> Result:
-        """Count."""
-        return compute(state)
+    compute = staticmethod(compute)
 
     def canvas(self) -> Canvas:
         """Show one bar a layer."""

@@ -58,10 +58,7 @@ class STEExplorer(Explorer):
 
     State = State
     readout_lines = 4
-
-    def compute(self, state: State) -> Result:
-        """Derive everything from the state."""
-        return compute(state)
+    compute = staticmethod(compute)
 
     def canvas(self) -> Canvas:
         """Both functions above, the way of the weight below."""

@@ -6,7 +6,7 @@ from functools import reduce
 import numpy as np
 import pytest
 
-from qviz.experiments.bit_allocation import added_up, all_but, alone, best_that_fits, take_bits, uniform
+from qviz.experiments.bit_allocation import all_but, alone, best_that_fits, take_bits, uniform
 from qviz.experiments.mixed_precision import BITS, FLOAT, LAYERS, WIDTHS, every_network, place, size_bytes
 
 UNIFORM = {bits: int(size_bytes()[place(bits)]) for bits in BITS}
@@ -27,19 +27,6 @@ def test_lines_through_the_table(layer):
         assert alone(table, layer)[n] == table[place(one)]
         assert all_but(table, layer)[n] == table[place(rest)]
         assert uniform(table)[n] == table[place(bits)]
-
-
-def test_what_adds_up_is_predicted():
-    loss = additive(3, 1, 20, 0.5)
-    np.testing.assert_allclose(added_up(loss), loss, rtol=1e-12)  # rounding of three sums
-
-
-def test_the_real_loss_adds_up_where_it_is_small():
-    """At 5 bits; at 3 bits the errors of one layer meet those of the next, and are three times as many."""
-    loss = every_network("training").divergence
-    predicted = added_up(loss)
-    assert predicted[place(5)] == pytest.approx(loss[place(5)], rel=0.25)
-    assert predicted[place(3)] < 0.5 * loss[place(3)]
 
 
 @pytest.mark.parametrize("budget", [UNIFORM[2], UNIFORM[3] - 1, UNIFORM[4], 22_222, UNIFORM[8], 10**9])

@@ -1,19 +1,7 @@
 import numpy as np
-import pytest
 
-from qviz.numerics import INT4, ErrorParts, QParams, calibrate, fake_quantize
-from qviz.plots import Canvas, ErrorBarPanel, ErrorCurvePanel, ErrorHistogramPanel, error_histogram
-
-
-@pytest.fixture
-def built():
-    """Return `built(panel)`, the panel in an axes."""
-
-    def build(panel):
-        Canvas({"panel": panel})
-        return panel
-
-    return build
+from qviz.numerics import INT4, QParams, calibrate, fake_quantize
+from qviz.plots import ErrorCurvePanel, ErrorHistogramPanel, error_histogram
 
 
 def test_rounding_stays_within_half_a_step(x, built):
@@ -32,20 +20,6 @@ def test_errors_of_more_than_a_step_are_told(built):
     panel = built(ErrorHistogramPanel())
     panel.update(np.array([0.0, 0.1, 0.2, 9.0]), np.array([0.0, 0.0, 0.0, 4.0]), 1.0)
     assert "25.00% of the values are off by more than that" in panel.description
-
-
-@pytest.mark.parametrize(("rounding", "clipping", "share"), [(3.0, 1.0, 0.75), (0.0, 2.0, 0.0), (5.0, 0.0, 1.0)])
-def test_two_parts_end_to_end(rounding, clipping, share, built):
-    panel = built(ErrorBarPanel())
-    panel.update(ErrorParts(rounding, clipping, 0.1))
-    assert panel.rounding.get_width() == share
-    assert (panel.clipping.get_x(), panel.clipping.get_width()) == (share, 1 - share)
-
-
-def test_no_error_shows_no_bar(built):
-    panel = built(ErrorBarPanel())
-    panel.update(ErrorParts(0.0, 0.0, 0.0))
-    assert (panel.rounding.get_width(), panel.clipping.get_width()) == (0, 0)
 
 
 def test_the_curve_is_the_sum_of_its_parts(built):

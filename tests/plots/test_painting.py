@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from qviz import PerChannel, QParams, plots
-from qviz.numerics import IntFormat, calibrate, error_of_ranges, error_parts, fake_quantize, observe
+from qviz.numerics import IntFormat, calibrate, error_of_ranges, fake_quantize, observe
 from qviz.numerics.calibration_results import calibration_results
 from qviz.numerics.codecs import FP8_E4M3, as_codec, compare_formats
 from qviz.numerics.roofline import Roof, Work
@@ -89,7 +89,6 @@ DATA = {
     "DigitsReadPanel": lambda bits: (PICTURE[:8, :8][None].repeat(12, 0), np.arange(12) % bits, np.zeros(12, int)),
     "DescentPanel": lambda bits: (descend(-1, 1.3, per_tensor(bits), 0.1, 20), per_tensor(bits), (-5.0, 5.0), 30),
     "CombinationsPanel": lambda bits: ([355, *range(340 + bits, 347 + bits)], 359, [bits * 4786] * 8, bits % 8),
-    "ErrorBarPanel": lambda bits: (error_parts(X, per_tensor(bits)),),
     "ErrorCurvePanel": curve,
     "ErrorHistogramPanel": lambda bits: (X, fake_quantize(X, per_tensor(bits)), float(per_tensor(bits).scale)),
     "HistogramPanel": lambda bits: (X, float(per_tensor(bits).lo), float(per_tensor(bits).hi)),
