@@ -15,7 +15,7 @@ import numpy as np
 
 from qviz.data._files import read_only
 from qviz.data.images import digits
-from qviz.networks.digits_cnn import BATCH, _relu, cnn_forward, cnn_weights, linear, max_pool
+from qviz.networks.digits_cnn import BATCH, _conv3x3, _relu, cnn_forward, cnn_weights, linear, max_pool
 from qviz.networks.topology import LAYERS
 from qviz.numerics import CALIBRATORS, IntFormat, PerChannel, QParams, _check, calibrate, decibels, fake_quantize
 from qviz.numerics.packing import packed_bytes
@@ -280,10 +280,10 @@ def _measure(conv1_bits: int, chosen: np.ndarray, weights: dict) -> tuple[np.nda
     reference = cnn_forward(x)["logits"]
     conv2, fc1, fc2 = (np.concatenate([weights[name, bits] for bits in WIDTHS]) for name in LAYERS[1:])
     conv2_bias, fc1_bias, fc2_bias = (np.tile(biases[f"{name}.bias"], k) for name in LAYERS[1:])
-    first = _convolve(x.transpose(1, 0, 2, 3), weights["conv1", conv1_bits], biases["conv1.bias"])
-    second = max_pool(_convolve(first, conv2, conv2_bias)).reshape(k, -1, n, 16).transpose(0, 2, 1, 3)
+    first = _relu(_conv3x3(x, weights["conv1", conv1_bits], biases["conv1.bias"]))
+    second = max_pool(_relu(_conv3x3(first, conv2, conv2_bias))).reshape(n, k, -1)
     found = []
-    for features in second.reshape(k, n, -1):  # one width of conv2
+    for features in second.swapaxes(0, 1):  # one width of conv2
         third = _relu(linear(features, fc1, fc1_bias)).reshape(n * k, -1)
         logits = linear(third, fc2, fc2_bias).reshape(n, k, k, -1)
         right = (logits.argmax(axis=3) == labels[:, None, None]).sum(axis=0)
@@ -291,15 +291,6 @@ def _measure(conv1_bits: int, chosen: np.ndarray, weights: dict) -> tuple[np.nda
         found.append((right, noise, logit_divergence(reference[:, None, None], logits)))
     right, noise, divergence = (np.stack(tables) for tables in zip(*found, strict=True))
     return right, noise, divergence, float(np.square(reference).sum(dtype=np.float64))
-
-
-def _convolve(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    """Convolve (c, n, h, w) with (o, c, 3, 3), padded by 1, to (o, n, h, w), as one matmul; then ReLU."""
-    padded = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (1, 1), (1, 1)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(2, 3))
-    columns = windows.transpose(0, 4, 5, 1, 2, 3).reshape(9 * len(x), -1)
-    summed = weight.reshape(len(weight), -1).astype(np.float64) @ columns + bias[:, None]
-    return _relu(summed.astype(np.float32)).reshape(len(weight), *x.shape[1:])
 
 
 def logit_divergence(reference: np.ndarray, logits: np.ndarray) -> np.ndarray:
