@@ -226,10 +226,16 @@ def test_an_explorer_on_torch_moves_to_states_that_were_computed(page, name, lin
 
 def test_a_link_to_states_that_were_not_computed_gets_a_sentence(opened):
     page = opened(lesson("ptq_with_fbgemm"))
-    follow(page, "explorer=PTQExplorer&weight_bits=3&method=<img src=x onerror=alert(1)>&__proto__=1")
+    follow(page, "explorer=PTQExplorer&weight_bits=3&method=<img src=x onerror=alert(1)>&__proto__=1&hide=bits,method")
     assert readout(page).startswith("W3A8")
-    for part in ("method=<img src=x onerror=alert(1)>", "__proto__=1"):
-        assert f"{part} was not computed. The setting of the lesson is shown." in said(page)
+    assert "method=<img src=x onerror=alert(1)> was not computed. The setting of the lesson is shown." in said(page)
+    for name in ("__proto__", "bits"):
+        assert f"This explorer has no control {name}." in said(page)
+    before = page.evaluate(MOVES)
+    page.get_by_label("Weight bits", exact=True).first.press("End")
+    page.get_by_role("button", name="Reset").click()
+    wait(page, f"before => {MOVES} === before + 2", before)
+    assert readout(page).startswith("W3A8")  # where the link began
     assert page.complaints == []
     page.close()
 
@@ -299,6 +305,56 @@ def test_a_link_opens_a_lesson_in_its_state_without_the_hidden_controls(opened):
     page.close()
 
 
+def test_a_teacher_prepares_a_link(opened):
+    """What is unticked disappears at once; "Copied." is withdrawn when the link changes; Reset returns to the link."""
+    page = opened(lesson("calibration"))
+    place = page.locator(".qviz-live").first
+    place.get_by_role("button", name="More").click()
+    outliers = place.locator(".qviz-row").get_by_role("spinbutton", name="Outliers (%)")
+    outliers.fill("1")
+    outliers.press("Enter")
+    assert place.locator(".qviz-row").get_by_role("slider", name="Outliers (%)").input_value() == "1"
+    page.locator(".qviz-live[data-state=live]").wait_for()
+    place.get_by_text("Link to this state").click()
+    place.get_by_role("button", name="Copy link").click()
+    copied = place.get_by_text("Copied.", exact=True)
+    copied.wait_for()
+    for label in ("Data", "Scheme", "Percentile", "Outliers (%)", "Batches seen"):
+        place.locator("fieldset").get_by_label(label).uncheck()
+    assert copied.count() == 0
+    assert place.locator(".qviz-row label:visible").all_inner_texts() == ["Bits", "Method"]
+    address = place.get_by_label("Link to this state").input_value()
+    page.close()
+
+    page = opened(address.partition("/")[2].partition("/")[2].partition("/")[2])
+    assert "Then the picture changes to the setting of the link." in said(page)
+    page.locator(".qviz-live[data-state=live]").wait_for()
+    native = CalibrationExplorer(data="conv2 activations", bits=4, method="min-max", outliers=1.0)
+    assert readout(page) == native.readout
+    place = page.locator(".qviz-live").first
+    assert place.locator(".qviz-row label:visible").all_inner_texts() == ["Bits", "Method"]
+    assert place.get_by_role("button", name="More").count() == 0  # nothing is left behind it
+    before = page.evaluate(MOVES)
+    page.set_viewport_size({"width": 390, "height": 844})  # a phone that is turned gets it drawn anew
+    wait(page, f"before => {MOVES} > before", before)
+    place.get_by_role("slider", name="Bits").press("ArrowLeft")
+    wait(page, "document.querySelector('.qviz-live pre').innerText.startsWith('uint3')")
+    place.get_by_role("button", name="Reset").click()
+    wait(page, "text => document.querySelector('.qviz-live pre').innerText.trim() === text", native.readout)
+    native.close()
+    assert page.complaints == []
+    page.close()
+
+
+def test_a_link_that_names_no_explorer_gets_a_sentence(opened):
+    page = opened(lesson("calibration") + "#explorr=CalibrationExplorer&bits=3")
+    assert "The link is incomplete or mistyped" in said(page)
+    page.close()
+    page = opened(lesson("calibration") + "#keep-everything-or-clip")
+    assert said(page) == ""
+    page.close()
+
+
 @pytest.mark.parametrize(
     ("link", "sentence"),
     [
@@ -363,13 +419,16 @@ def test_a_phone_that_is_turned_gets_the_other_picture_of_the_same_state(opened)
 def test_what_cannot_be_fetched_is_said_and_tried_again(opened):
     page = opened("index.html")
     page.route("**/python_stdlib.zip", lambda route: route.abort())
-    page.get_by_role("button", name="Make it move").click()
+    page.evaluate("link => { location.hash = link }", write_link(PhotoExplorer, {"bits": 2}))
     page.locator(".qviz-live[data-state=failed]").wait_for()
     assert "It does not move: " in said(page) and "try again" in said(page)
     page.unroute("**/python_stdlib.zip")
     page.get_by_role("button", name="Make it move").click()
     page.locator(".qviz-live[data-state=live]").wait_for()
     assert said(page) == ""
+    native = PhotoExplorer(bits=2)
+    assert readout(page) == native.readout  # what the link asked for, not what the page shows without one
+    native.close()
     page.close()
 
 

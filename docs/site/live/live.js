@@ -129,13 +129,18 @@
       const copy = this.button("Copy link", async () => {
         this.address.select();
         try { await navigator.clipboard.writeText(this.address.value); } catch { document.execCommand("copy"); }
-        copied.textContent = "Copied.";
+        this.copied.textContent = "Copied.";
       });
-      const copied = make("span");
-      copied.setAttribute("role", "status");
-      this.leave = make("fieldset", {}, make("legend", { textContent: "Controls that the link shows" }));
-      const row = make("div", { className: "qviz-address" }, this.address, copy, copied);
+      this.copied = make("span");
+      this.copied.setAttribute("role", "status");
+      this.leave = make("fieldset", {}, make("legend", { textContent: "For a class: untick controls to hide them, here and in the link. They keep their setting." }));
+      const row = make("div", { className: "qviz-address" }, this.address, copy, this.copied);
       return make("details", { className: "qviz-link" }, make("summary", { textContent: "Link to this state" }), row, this.leave);
+    }
+
+    complain() {
+      this.root.scrollIntoView();
+      this.says.textContent = "The link is incomplete or mistyped, because no explorer=… is in it. You see the page as it always begins.";
     }
 
     // Where its states lie, if they were computed; such an explorer moves at once, with no Python.
@@ -164,7 +169,8 @@
     }
 
     name_more() {
-      const changed = this.declared.filter(({ name, more, start }) => more && this.state[name] !== undefined && this.state[name] !== start).length;
+      const changed = this.declared.filter(({ name, more, start }) =>
+        more && !this.rows.get(name).hidden && this.state[name] !== undefined && this.state[name] !== start).length;
       const folded = this.rest.hidden;
       this.more.textContent = folded ? (changed ? `More (${changed} changed)` : "More") : "Fewer";
       this.more.setAttribute("aria-expanded", !folded);
@@ -174,9 +180,15 @@
     link(text = this.told) {
       this.told = text;
       const same = lives.filter((live) => live.kind === this.kind && live.key < this.key).length;
-      const left = [...this.leave.querySelectorAll("input")].filter((box) => !box.checked).map((box) => box.value);
+      const left = this.unticked();
       const parts = [text, ...(left.length ? [`hide=${left.join(",")}`] : []), ...(same ? [`nth=${same + 1}`] : [])];
-      this.address.value = `${location.origin}${location.pathname}#${parts.join("&")}`;
+      const address = `${location.origin}${location.pathname}#${parts.join("&")}`;
+      if (address !== this.address.value) this.copied.textContent = ""; // it was an older one
+      this.address.value = address;
+    }
+
+    unticked() {
+      return [...this.leave.querySelectorAll("input")].filter((box) => !box.checked).map((box) => box.value);
     }
 
     hide(names) {
@@ -203,7 +215,7 @@
       this.controls.replaceChildren(...rows(false));
       this.rest.replaceChildren(...rows(true));
       const boxes = controls.map(({ name, label }) => make("label", {},
-        make("input", { type: "checkbox", value: name, checked: true, onchange: () => this.link() }), label));
+        make("input", { type: "checkbox", value: name, checked: true, onchange: () => { this.hide(this.unticked()); this.link(); } }), label));
       this.leave.replaceChildren(this.leave.firstChild, ...boxes);
       this.show({ ...Object.fromEntries(controls.map(({ name, start }) => [name, start])), ...this.state });
     }
@@ -234,7 +246,11 @@
       const box = make("input", { type: "number", ...limits });
       box.setAttribute("aria-label", label);
       bar.oninput = () => { box.value = bar.value; send(+bar.value); };
-      box.onchange = () => box.checkValidity() && box.value !== "" ? send(+box.value) : this.show(this.state);
+      box.onchange = () => {
+        if (!box.checkValidity() || box.value === "") return this.show(this.state);
+        bar.value = box.value;
+        send(+box.value);
+      };
       this.shows.set(name, (value, ends) => {
         if (ends) for (const input of [bar, box]) [input.min, input.max] = ends;
         bar.value = value;
@@ -293,13 +309,15 @@
         this.waiting = { ...before, ...more, move: { ...before.move, ...move } };
         return;
       }
-      const first = this.asked ? {} : { kind: this.kind, settings: this.state };
-      if (!this.asked) this.wait();
+      if (more.kind) this.wanted = more.link; // until there is an answer: who tries again still wants it
+      const linked = this.wanted === undefined ? {} : { settings: {}, link: this.wanted };
+      const first = this.asked ? {} : { kind: this.kind, settings: this.state, ...linked };
+      if (!this.asked) this.wait(this.wanted);
       this.asked = this.busy = true;
       this.root.dataset.busy = ""; // shown after 0.3 s, if the answer is not there by then: live.css
       this.since = performance.now();
       if (this.table) {
-        this.look_up({ ...more, move }).catch((error) => this.take({ failed: error.message }));
+        this.look_up({ ...first, ...more, move }).catch((error) => this.take({ failed: error.message }));
         return;
       }
       start();
@@ -312,19 +330,19 @@
       table.held ??= await (await got(table.address)).json();
       const { controls, states } = table.held;
       const asked = linked_state(link, controls);
-      this.state = { ...this.state, ...(reset || link ? table.start : {}), ...asked.state, ...move };
+      this.state = { ...this.state, ...(reset ? this.start : link ? table.start : {}), ...asked.state, ...move };
       const told = states[JSON.stringify(controls.map(({ name }) => this.state[name]))];
       const file = onPhone() ? told.narrow : told.picture;
       const png = await (await got(new URL(file, table.address))).blob();
       await this.take({ told: { ...told, notes: asked.notes }, png });
     }
 
-    wait() {
+    wait(link) {
       if (this.table) return;
       this.move.disabled = true;
       this.root.dataset.state = "loading";
       this.bar.hidden = false;
-      this.says.textContent = setup.loads;
+      this.says.textContent = setup.loads + (link ? " Then the picture changes to the setting of the link." : "");
     }
 
     progress(share) {
@@ -389,6 +407,7 @@
       this.tell_figures(told.figures);
       this.says.textContent = told.notes.join(" ");
       this.state = told.state;
+      if (this.wanted !== undefined) [this.start, this.wanted] = [told.state, undefined]; // Reset leads back to the link
       this.link(told.link);
       if (!this.waiting) this.show(told.state, told.offers, told.idle);  // while the reader drags on, a slider stays with them
       if (this.root.dataset.state !== "live") this.alive();
@@ -413,10 +432,13 @@
   // of those that a control offers, or the default stands and a sentence says so.
   function linked_state(link, controls) {
     const state = {}, notes = [];
+    const named = (name) => controls.find((one) => one.name === name);
     for (const [name, text] of new URLSearchParams(link)) {
-      if (name === "explorer" || name === "hide") continue;
-      const control = controls.find((one) => one.name === name);
-      const value = control && offered(control).find((one) => written(one) === text);
+      if (name === "explorer") continue;
+      const wrong = (name === "hide" ? text.split(",").filter(Boolean) : [name]).filter((one) => !named(one));
+      notes.push(...wrong.map((one) => `This explorer has no control ${one.slice(0, 40)}.`));
+      if (name === "hide" || wrong.length) continue;
+      const value = offered(named(name)).find((one) => written(one) === text);
       if (value !== undefined) state[name] = value;
       else notes.push(`${name.slice(0, 40)}=${text.slice(0, 40)} was not computed. The setting of the lesson is shown.`);
     }
@@ -434,7 +456,10 @@
   function follow() {
     const asked = new URLSearchParams(location.hash.slice(1));
     const kind = asked.get("explorer");
-    if (kind === null) return;
+    if (kind === null) {
+      if (/=|%3D/i.test(location.hash)) lives[0]?.complain(); // else it leads to a heading
+      return;
+    }
     const nth = Number(asked.get("nth")) || 1;
     const same = lives.filter((live) => live.kind === kind);
     const live = lives.find(({ all }) => all) ?? same[nth - 1] ?? same[0];
