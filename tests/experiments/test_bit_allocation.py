@@ -115,7 +115,9 @@ def test_a_loss_that_is_no_number_is_told(choose, bad):
     loss[0, 1, 2, 3] = loss[3, 2, 1, 0] = bad
     with pytest.raises(ValueError, match=r"loss must be finite for every network: got 2 values that are NaN or inf"):
         choose(loss, UNIFORM[4])
-    with pytest.raises(ValueError, match=r"loss must have one entry for each network, shape \(8, 8, 8, 8\): got \(1, 8, 8, 8\)"):
+    with pytest.raises(
+        ValueError, match=r"loss must have one entry for each network, shape \(8, 8, 8, 8\): got \(1, 8, 8, 8\)"
+    ):
         choose(loss[:1], UNIFORM[4])
 
 
