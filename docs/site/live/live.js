@@ -133,14 +133,14 @@
       });
       this.copied = make("span");
       this.copied.setAttribute("role", "status");
-      this.leave = make("fieldset", {}, make("legend", { textContent: "For a class: untick controls to hide them, here and in the link. They keep their setting." }));
+      this.leave = make("fieldset", {}, make("legend", { textContent: "For a class: untick controls to hide them, here and in the link. They keep their settings." }));
       const row = make("div", { className: "qviz-address" }, this.address, copy, this.copied);
       return make("details", { className: "qviz-link" }, make("summary", { textContent: "Link to this state" }), row, this.leave);
     }
 
     complain() {
       this.root.scrollIntoView();
-      this.says.textContent = "The link is incomplete or mistyped, because no explorer=… is in it. You see the page as it always begins.";
+      this.says.textContent = "The link is incomplete or mistyped: it names no explorer. This is the page as it looks without a link.";
     }
 
     // Where its states lie, if they were computed; such an explorer moves at once, with no Python.
