@@ -309,7 +309,7 @@ check("when_it_goes_wrong.4", my_dot)
 # %% [markdown]
 # ## Sources
 #
-# * Reports by users: `print(failures.case("missing-stub"))` shows the cause, the fix and links for the first problem, and `list(failures.FAILURES)` gives the names of all the cases. One more is `"double-input"`: NumPy uses float64 by default, but `QuantStub` accepts only float32.
+# * Reports by users: `list(failures.FAILURES)` gives the names of all the cases. `print(failures.case("double-input"))` shows the cause, the fix and links for one that is not on this page: NumPy uses float64 by default, but `QuantStub` accepts only float32.
 # * [pytorch issue 44939](https://github.com/pytorch/pytorch/issues/44939): D. Balchev reports the sum that saturates.
 # * Intel, [*64 and IA-32 Architectures Software Developer's Manual*](https://www.intel.com/content/www/us/en/developer/articles/technical/intel-sdm.html): PMADDUBSW, the instruction that adds pairs of products in 16 bits.
 # * ONNX Runtime, [*Quantize ONNX models*](https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html): its `reduce_range` uses 7 bits for the weights instead of the activations.

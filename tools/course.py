@@ -115,9 +115,8 @@ def _tagged(source):
         exercises = heading[1] == "Exercises" if heading else exercises
         if found := STAGING.fullmatch(cell.source) if cell.cell_type == "code" else None:
             cell.metadata["jupyter"] = {"source_hidden": True}  # folded, because the code gives the answer away
-            cell.source = (
-                f"# {QUESTION if found['question'] else ANSWER}\n{cell.source}"  # the visible line of a folded cell
-            )
+            label = QUESTION if found["question"] else ANSWER  # the visible line of a folded cell
+            cell.source = f"# {label}\n{cell.source}"
         cell.metadata["slideshow"] = {"slide_type": _slide(cells, index, exercises)}
         if exercises:
             cell.metadata["tags"] = [*cell.metadata.get("tags", []), "exercise"]

@@ -62,7 +62,7 @@ def run(name, there="", written=""):
 def test_every_case_stands_in_the_lesson_one_of_them_in_a_line():
     found = {name for name in failures.FAILURES if any(f'failures.check_repair("{name}"' in cell for cell in CELLS)}
     assert found == set(failures.FAILURES) - {"double-input"} == {*REPAIRS, "slower"}
-    assert '"double-input"' in PROSE
+    assert 'failures.case("double-input")' in PROSE
 
 
 def test_the_text_sends_nobody_to_an_engine_that_may_not_be_there():
