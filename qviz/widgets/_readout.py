@@ -9,6 +9,9 @@ MONOSPACE = "ui-monospace,Menlo,Consolas,'DejaVu Sans Mono','Liberation Mono',mo
 _HYPHENED = re.compile(r"\S*\w[-/]\S*")
 LINE_PX = 18  # of the readout
 BUSY, SENDING = "qviz-busy", "qviz-sending"  # classes of an explorer that computes, or that a file is on its way to
+_SIGN = "position:absolute;top:0;right:0;z-index:1;padding:1px 8px;border-radius:3px;background:#E8E8E8;color:#000"
+_WAIT = "A cell is running: a move may have to wait for it"
+WAITING = f'<style>.qviz-readout::before{{content:"{_WAIT}";{_SIGN}}}</style>'
 # JupyterLab breaks long words in a <pre> at any letter, and Voila gives it a font whose letters differ in width.
 STYLE = f"""<style>
 .qviz-readout{{position:relative;overflow:auto;resize:vertical;box-sizing:border-box;padding:2px 0}}
@@ -23,8 +26,7 @@ overflow-wrap:normal!important;background:none;border:0}}
 .qviz-readout tr>:first-child{{padding-left:0}}
 .qviz-readout thead th{{border-bottom:1px solid #9A9A9A}}
 .qviz-readout tr.qviz-marked :is(th,td){{font-weight:bold!important}}
-:is(.{BUSY},.{SENDING}) .qviz-readout::before{{content:"Working …";position:absolute;top:0;right:0;z-index:1;
-padding:1px 8px;border-radius:3px;background:#E8E8E8;color:#000;
+:is(.{BUSY},.{SENDING}) .qviz-readout::before{{content:"Working …";{_SIGN};
 visibility:hidden;animation:qviz-working 1ms .3s forwards}}
 @keyframes qviz-working{{to{{visibility:visible}}}}
 .qviz-figures{{font-size:14px;line-height:28px;margin:0;display:flex;flex-wrap:wrap;column-gap:22px}}

@@ -25,6 +25,7 @@ from ._panel import WIDTH, ControlPanel
 from ._readout import BUSY, LINE_PX, html_of
 from ._rerun_cells import note
 from ._stored import RUN, show
+from ._waiting import waiting_sign
 from .controls import (
     YOURS,
     Choice,
@@ -347,7 +348,7 @@ class Explorer(widgets.VBox):
             buttons["Copy link"] = ("Copy a link that opens this explorer with its current settings", self._on_link)
         spoken = spoken_values(control for control, _ in self._controls.values())
         self._copied = widgets.HTML(layout={"display": "none"})
-        hidden = widgets.HBox([box, hook, keys_stay_here(), spoken, self._copied])
+        hidden = widgets.HBox([box, hook, keys_stay_here(), spoken, self._copied, waiting_sign()])
         tensors = [self._tensors] if self._tensors else []
         self._panel_of_controls = ControlPanel(rows, buttons, [*tensors, self._code, hidden])
         if self._takes_data:
