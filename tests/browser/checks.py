@@ -61,12 +61,16 @@ def each(explorers: Iterable[Explorer], kind: str, check: Callable[..., list[str
     """Check every control of a kind, each with all others put back; return what is wrong, and where."""
     found = []
     for explorer in explorers:
+        prepared = None
         for control in getattr(explorer, kind):
-            name = f"{explorer.name}, {control.label}"
-            explorer.prepare(NEEDS.get(control.label, {}))
+            name, needs = f"{explorer.name}, {control.label}", NEEDS.get(control.label, {})
+            if prepared != needs:
+                explorer.prepare(needs)
             explorer.lab.keep_reactions()
-            found += [f"{name}: {wrong}" for wrong in check(explorer, control)]
+            wrong = check(explorer, control)
+            found += [f"{name}: {what}" for what in wrong]
             explorer.lab.keep_reactions(of=name)
+            prepared = needs if check in RESTORING and not wrong else None
     return found
 
 
@@ -155,6 +159,9 @@ def work(explorer: Explorer) -> list[str]:
         wrong += [] if explorer.look() == last else [f"{button}: it goes on after Stop"]
         wrong += [] if explorer.enabled(button) and not explorer.enabled("Stop") else [f"{button}: buttons stay"]
     return wrong
+
+
+RESTORING = (slider, checkbox)  # which have seen that all is as before
 
 
 def move_one(explorer: Explorer) -> None:
