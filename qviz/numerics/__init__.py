@@ -1,51 +1,51 @@
 """Quantization arithmetic, in NumPy alone.
 
-* formats: which integers there are
+* formats: integer formats and their codes
 * granularity: how many values share one scale
 * qparams: scale and zero point, and how to choose them for a range
 * affine: quantize, dequantize, fake_quantize
-* observers, histogram: what was seen of a tensor
-* bias: integer biases, and how many bits they take
-* calibrators, aciq, mse_calibrator: which range to keep
-* straight_through: the slope that training takes for that of rounding
-* metrics: how much was lost, and why
+* observers, histogram: histograms collected over batches
+* bias: integer biases and the bits they need
+* calibrators, aciq, mse_calibrator: how to choose the range to represent
+* straight_through: the straight-through estimator
+* metrics: MSE, SQNR, cosine and KL divergence; rounding and clipping error
 * calibration_results: the error of a chosen range
-* saturation: sums that do not fit 16 bits
-* integer_matmul, fixed_point, requantize, integer_layer: a layer in integers alone
-* codecs: every other number format, and these, behind the same four verbs; a package of its own
-* packing: codes of fewer than 8 bits stored without gaps
-* roofline: how fast memory and arithmetic let a layer be
-* unavailable: the error of a machine that lacks a part
+* saturation: 16-bit saturation in x86 kernels without VNNI
+* integer_matmul, fixed_point, requantize, integer_layer: a layer in integer arithmetic
+* codecs: a subpackage with every number format, integers included, behind one interface
+* packing: codes of 2 to 16 bits packed into bytes
+* roofline: the time limits set by memory, arithmetic and calls
+* unavailable: the error for hardware or software that a machine lacks
 * pareto: the Pareto front
 
-Input out of the ordinary has one answer each:
+Unusual input:
 
 =====================  =====================================================================================
-x is                   answer
+x is                   result
 =====================  =====================================================================================
-empty                  quantize, dequantize, fake_quantize: empty. Where a range or an error is asked for:
+empty                  quantize, dequantize, fake_quantize: empty. Functions that need a range or an error:
                        ValueError
 all zero               scale 1: every format and scheme represents it exactly
-constant, one value    the range reaches from it to 0, so that it has a code of its own
-NaN                    ValueError that says how many there are, and where the first is
+constant               the range extends from the value to 0, so the value has a code of its own
+NaN                    ValueError with their number and the position of the first
 infinite               quantize, fake_quantize: the nearest end of the range. Elsewhere as NaN
-float32, float64       computed as they are, whatever the byte order
-float16, bool, 8 bit   computed in float32, which holds them exactly; so are integers of 16 bits
-wider integers         computed in float64; so is long double
+float32, float64       computed in their own dtype, in any byte order
+float16, bool, 8 bit   computed in float32, which represents them exactly, as it does 16-bit integers
+wider integers         computed in float64, as is long double
 object, complex, text  TypeError
-masked                 TypeError: the mask would be lost, and what it hides be used
-torch tensor           as the array of its values: with a gradient, sparse, in bfloat16 or float8 (computed in float32)
-a DataLoader, None     TypeError that says what arrived
-subnormal              no scale is below 1.2e-38, so that what is much smaller becomes zero
-1e38, 1.7e308          as any other. A level beyond the largest float is infinite, as is an error beyond it. A
-                       scale beyond float32 needs float64 input, else ValueError
-0-d                    an array of one value, with no axis: ValueError from PerChannel and PerGroup
+masked                 TypeError: NumPy would ignore the mask and use the hidden values
+torch tensor           the array of its values, also with a gradient or sparse; bfloat16 and float8 in float32
+a DataLoader, None     TypeError that names the type received
+subnormal              no scale is below 1.2e-38, so much smaller values become zero
+1e38, 1.7e308          as any other. A level or an error beyond the largest float is infinite. A scale beyond
+                       float32 needs float64 input, else ValueError
+0-d                    one value without axes: ValueError from PerChannel and PerGroup
 non-contiguous         as any other
 read-only              as any other: no function writes to its input
 =====================  =====================================================================================
 
-A format may be its name, such as "int8"; a granularity its words, such as "per channel" or "per group of 32"; a
-calibrator its name or its class; a whole number NumPy's.
+A format may be given by name ("int8"), a granularity in words ("per channel", "per group of 32"), a calibrator by name
+or class, and a whole number as a NumPy integer.
 """
 
 from ._expected_error import error_of_ranges

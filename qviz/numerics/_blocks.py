@@ -1,30 +1,18 @@
-"""Work on the groups of an array in pieces that fit the cache.
-
-Scale and zero point meet the rows they belong to here, and nowhere else.
-"""
+"""Apply scale and zero point to the groups of an array, in blocks that fit the cache."""
 
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
-# 64k float32 values fit the second-level cache together with their result: measured twice as fast as one pass
-# over 4M values, and as fast as any other block size.
+# 64k float32 values and their result fit the second-level cache: twice as fast as one pass over 4M values, and no other
+# size was faster.
 BLOCK = 65_536
 
 Step = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
 def by_blocks(x: np.ndarray, qparams, step: Step, real, dtype) -> np.ndarray:
-    """Apply `step(block, scale, zero_point)` to all of `x`.
-
-    Parameters
-    ----------
-    x : array of any shape
-    qparams : QParams
-    step : function of a (rows, columns) block and of its scale and zero point, each () or (rows, 1)
-    real : float32 or float64, the dtype in which `step` gets scale and zero point
-    dtype : dtype of the result
-    """
+    """Apply `step(block, scale, zero_point)` to (rows, columns) blocks of `x`; `real` is the dtype of the qparams."""
     groups = groups_of(x, qparams)
     scale, zero_point = scale_as(qparams, real), qparams.zero_point.astype(real)
     out = np.empty(groups.shape, dtype)
@@ -35,7 +23,7 @@ def by_blocks(x: np.ndarray, qparams, step: Step, real, dtype) -> np.ndarray:
 
 
 def groups_of(x: np.ndarray, qparams) -> np.ndarray:
-    """Return the groups of `x` as rows, or say that they are not those of `qparams`."""
+    """Return the groups of `x` as rows; their number must match `qparams`."""
     groups = qparams.granularity.to_groups(x)
     if len(groups) != qparams.scale.size:
         raise ValueError(
@@ -46,7 +34,7 @@ def groups_of(x: np.ndarray, qparams) -> np.ndarray:
 
 
 def scale_as(qparams, real) -> np.ndarray:
-    """Return the scale in float32 or float64, or say that it does not fit."""
+    """Return the scale as float32 or float64; it must neither overflow nor vanish there."""
     with np.errstate(over="ignore", under="ignore"):
         scale = qparams.scale.astype(real)
     bad = ~(np.isfinite(scale) & (scale > 0))
@@ -58,7 +46,7 @@ def scale_as(qparams, real) -> np.ndarray:
 
 
 def _cuts(shape: tuple[int, int], size: int = BLOCK) -> Iterator[tuple[slice, slice]]:
-    """Cut `(n_groups, n)` into blocks of about `size` values: many short rows, or parts of a long one."""
+    """Cut (n_groups, n) into blocks of about `size` values: many short rows, or part of a long one."""
     n_groups, n = shape
     height = max(1, size // max(n, 1))
     for top in range(0, n_groups, height):
