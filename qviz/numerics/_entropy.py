@@ -1,12 +1,12 @@
 """The Kullback-Leibler search of the Entropy calibrator, for many groups at once.
 
-A window is `2 reach + 1` bins around zero. P is the histogram inside it, with everything outside added to its two end
-bins. Q is the histogram inside it, squeezed into `quantized_bins` runs and spread out again: each bin that P fills
-gets the mean over those of its run. The window with the least KL(P, Q) wins.
+A window is `2 reach + 1` bins around zero. P is the histogram inside it, with all outliers added to its two end bins.
+Q is the histogram inside it, merged into `quantized_bins` runs and expanded again: each nonempty bin of P gets the mean
+of its run. The window with the least KL(P, Q) wins.
 
-Every sum over bins is a difference of two prefix sums, so a window costs as much as it has quantized bins. Most windows
-need not even that: KL never grows when bins are thrown together, so that the two end bins and all the rest, three cells
-in all, bound it from below.
+Every sum over bins is a difference of two prefix sums, so the cost of a window is its number of quantized bins. Most
+windows are rejected before that: merging bins never increases KL, so three cells, the two end bins and the rest, give a
+lower bound.
 """
 
 import numpy as np
@@ -14,14 +14,14 @@ import numpy as np
 from ._groups import Groups
 
 VARIANTS = ("nvidia", "textbook", "onnxruntime")
-HALF_BINS = 1024  # bins on each side of zero at most, as in TensorRT; more cost time and change nothing visible
-TIED = 1e-9  # divergences this close are equal: rounding puts them up to 1e-13 apart
-EPS = 1e-4  # what ONNX Runtime puts into an empty bin, at the expense of the others
-_GROUPS, _WINDOWS = 64, 256  # at a time: what is computed from them fits the cache
+HALF_BINS = 1024  # most bins on each side of zero, as in TensorRT; more cost time and change nothing visible
+TIED = 1e-9  # divergences this close count as equal; rounding separates equal ones by up to 1e-13
+EPS = 1e-4  # what ONNX Runtime moves from filled bins into each empty one
+_GROUPS, _WINDOWS = 64, 256  # per block, so that intermediate arrays fit the cache
 
 
 def least_divergent_windows(groups: Groups, quantized_bins: int, variant: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return lo and hi of the best window of each group, (n_groups, 1), within minimum and maximum."""
+    """Return lo and hi of each group's best window, (n_groups, 1), clipped to its minimum and maximum."""
     lo, hi = groups.min.copy(), groups.max.copy()
     for top in range(0, len(lo), _GROUPS):
         rows = slice(top, top + _GROUPS)
@@ -33,7 +33,7 @@ def least_divergent_windows(groups: Groups, quantized_bins: int, variant: str) -
 
 
 class Search:
-    """The bins around zero of several groups, and how far their windows diverge."""
+    """The histograms around zero of several groups, and the divergences of their windows."""
 
     def __init__(self, groups: Groups, rows: slice, quantized_bins: int, variant: str):
         self.quantized_bins, self.of_onnxruntime = quantized_bins, variant == "onnxruntime"
@@ -48,19 +48,19 @@ class Search:
             self.log_p, self.one_over_p = _prefix(np.log(np.maximum(counts, 1.0))), _prefix(_inverse(counts))
 
     def windows(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return group and reach of every window that has at least a bin for each quantized bin, rising."""
+        """Return group and reach, ascending, of every window with at least one bin per quantized bin."""
         narrowest = self.quantized_bins // 2
         many = np.maximum(self.half - narrowest + 1, 0)
         group = np.repeat(np.arange(many.size), many)
         return group, narrowest + np.arange(group.size) - np.repeat(np.cumsum(many) - many, many)
 
     def best(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return each group that has such windows, and the reach of the best one."""
+        """Return the groups that have a window, and the reach of each one's best."""
         group, reach = self.windows()
         if self.of_onnxruntime:
             return self._of_least(group, reach, self.divergences(group, reach), 0.0, np.minimum)
         bounds = self._bounds(group, reach)
-        # The windows that look best, and those that cut nothing, show how little divergence is possible.
+        # The windows with the least bound, and those that clip nothing, give a threshold that rejects most others.
         probe = (bounds == self._least(group, bounds)[group]) | (reach == self.half[group])
         least = self._least(group[probe], self.divergences(group[probe], reach[probe]))
         left = bounds <= least[group] + TIED
@@ -68,25 +68,25 @@ class Search:
         return self._of_least(group, reach, self.divergences(group, reach), TIED, np.maximum)
 
     def _least(self, group: np.ndarray, values: np.ndarray) -> np.ndarray:
-        """Return the least of the values that belong to each group, infinite where none does."""
+        """Return the least value of each group, infinity for a group without values."""
         least = np.full(self.half.size, np.inf)
         np.minimum.at(least, group, values)
         return least
 
     def _of_least(self, group, reach, divergences, tied: float, narrowest_or_widest) -> tuple[np.ndarray, np.ndarray]:
-        """Return each group, and which of the equally good windows the variant takes."""
+        """Return each group, and the narrowest or widest of its best windows."""
         good = divergences <= self._least(group, divergences)[group] + tied
         groups, starts = np.unique(group[good], return_index=True)
         return groups, narrowest_or_widest.reduceat(reach[good], starts) if groups.size else reach[good]
 
     def divergences(self, group: np.ndarray, reach: np.ndarray) -> np.ndarray:
-        """Return KL(P, Q) of each window, given as (n,) groups and reaches; infinite where Q lacks what P has."""
+        """Return KL(P, Q) of each window, given as (n,) groups and reaches; infinite where Q is 0 and P is not."""
         parts = [slice(top, top + _WINDOWS) for top in range(0, group.size, _WINDOWS)]
         of = _onnxruntime if self.of_onnxruntime else _textbook
         return np.concatenate([of(self, Windows(self, group[part], reach[part])) for part in parts] or [np.zeros(0)])
 
     def _bounds(self, group: np.ndarray, reach: np.ndarray) -> np.ndarray:
-        """Return what the divergence of each window is at least: that of its first bin, its last bin and the rest."""
+        """Return a lower bound of each window's divergence, from three cells: first bin, last bin, the rest."""
         w, cells = Windows(self, group, reach), []
         size = w.end - w.start
         second, last = (w.start + size * cut // self.quantized_bins for cut in (1, self.quantized_bins - 1))
@@ -106,7 +106,7 @@ class Search:
 
 
 class Windows:
-    """Windows [start, end) of several groups, and what their two end bins hold in P, where the outliers join them."""
+    """Windows [start, end) of several groups, and the counts of their end bins in P, outliers included."""
 
     def __init__(self, search: Search, group: np.ndarray, reach: np.ndarray):
         self.row = group * (2 * search.zero + 1)
@@ -115,7 +115,7 @@ class Windows:
         self.first_seen, self.last_seen = search.counts[group, self.start], search.counts[group, self.end - 1]
         before = self.sum(search.mass, 0, self.start)
         self.first, self.last = self.first_seen + before, self.last_seen + self.total - self.inside - before
-        # 1 where outliers fill an end bin that was empty.
+        # 1 where outliers fill an empty end bin.
         self.gained_first = ((self.first_seen == 0) & (self.first > 0)).astype(np.int8)
         self.gained_last = ((self.last_seen == 0) & (self.last > 0)).astype(np.int8)
 
@@ -136,9 +136,9 @@ class Windows:
 
 
 def _textbook(search: Search, w: Windows) -> np.ndarray:
-    """Cut runs as equal as whole bins allow, so that no bin is left over; Q is empty where P is."""
+    """Cut the window into runs whose lengths differ by at most one bin; Q is empty where P is."""
     cuts = w.start[:, None] + (w.end - w.start)[:, None] * np.arange(search.quantized_bins + 1) // search.quantized_bins
-    sums, holders = w.runs(search.mass, cuts), w.runs(search.filled, cuts)  # holders: how many bins of a run P fills
+    sums, holders = w.runs(search.mass, cuts), w.runs(search.filled, cuts)  # holders: nonempty bins of P in each run
     holders[:, 0] += w.gained_first
     holders[:, -1] += w.gained_last
     lacking = (sums[:, 0] == 0) & (w.first > 0) | (sums[:, -1] == 0) & (w.last > 0)
@@ -152,10 +152,10 @@ def _textbook(search: Search, w: Windows) -> np.ndarray:
 
 
 def _onnxruntime(search: Search, w: Windows) -> np.ndarray:
-    """Do as ONNX Runtime does.
+    """Compute KL as ONNX Runtime does.
 
-    Runs have `size // quantized_bins` bins. What remains at the right counts for the sum of the last run, and has no
-    part in Q. All bins of a run get its mean, in whole counts. Then zeros become EPS, which the other bins pay for.
+    Runs have `size // quantized_bins` bins. The remaining bins at the right add to the sum of the last run, but stay
+    empty in Q. All bins of a run get its mean, in whole counts. Zeros become EPS, subtracted from the filled bins.
     """
     size = w.end - w.start
     run = size // search.quantized_bins
@@ -173,7 +173,7 @@ def _onnxruntime(search: Search, w: Windows) -> np.ndarray:
     sums[:, 0] += w.first - w.first_seen
     sums[:, -1] += no_rest * (w.last - w.last_seen)
     p = sums + EPS * run[:, None] - (EPS + paid[:, None]) * holders
-    # (p - paid) log(p - paid), to second order in `paid`: a small part of a count, mostly.
+    # (p - paid) log(p - paid), to second order in `paid`, which is usually a small fraction of a count.
     result = w.of_p(search.p_log_p, _x_log_x) + (size - filled) * EPS * np.log(EPS)
     result -= paid * (w.of_p(search.log_p, lambda x: np.log(np.maximum(x, 1.0))) + filled)
     result += paid * paid / 2 * w.of_p(search.one_over_p, _inverse)
@@ -183,7 +183,7 @@ def _onnxruntime(search: Search, w: Windows) -> np.ndarray:
 
 
 def _whole_and_smooth(q: np.ndarray, size: np.ndarray, run: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the total of Q, and for each run the logarithm of what one of its bins holds."""
+    """Return the total of Q, and the logarithm of each run's value per bin."""
     np.floor(q, out=q)
     q_total, empty = q.sum(axis=1) * run, q == 0
     filled = (q.shape[1] - empty.sum(axis=1)) * run
@@ -193,9 +193,9 @@ def _whole_and_smooth(q: np.ndarray, size: np.ndarray, run: np.ndarray) -> tuple
 
 
 def around_zero(groups: Groups, rows: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Count on bins whose middle edge is zero, merged in pairs while there are too many.
+    """Return counts (n, 2 most) on bins whose middle edge is zero, each group's bins per side, and their width.
 
-    Returns counts, (n, 2 most) float64; how many bins on each side are within a group's reach; and their width.
+    Bins are merged in pairs until a side has at most HALF_BINS.
     """
     bins = groups.bins[rows] + np.rint(groups.origin[rows]).astype(np.intp)
     half = np.maximum(np.maximum(-bins[:, 0], bins[:, -1] + 1), 1)
@@ -209,7 +209,7 @@ def around_zero(groups: Groups, rows: slice) -> tuple[np.ndarray, np.ndarray, np
 
 
 def _cut_spike(counts: np.ndarray, zero: int) -> None:
-    """Replace the count of zero's bin by that of the nearest bin that is filled, the fuller one of two."""
+    """Replace the count of zero's bin by that of the nearest nonempty bin, the larger count of two equally near."""
     right, left = counts[:, zero + 1 :], counts[:, :zero][:, ::-1]
     (far_right, many_right), (far_left, many_left) = (_first_filled(side) for side in (right, left))
     nearest = np.where(far_right < far_left, many_right, many_left)
@@ -218,7 +218,7 @@ def _cut_spike(counts: np.ndarray, zero: int) -> None:
 
 
 def _first_filled(side: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return how far the first filled bin of each row is, and its count; infinitely far where all are empty."""
+    """Return index and count of each row's first nonempty bin; infinity and 0 where all are empty."""
     if side.shape[1] == 0:
         return np.full(len(side), np.inf), np.zeros(len(side))
     far = np.argmax(side > 0, axis=1)
@@ -227,7 +227,7 @@ def _first_filled(side: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _prefix(values: np.ndarray) -> np.ndarray:
-    """Sum all before each position of a row, and all of it at its end."""
+    """Return prefix sums along rows: 0 first, the total last."""
     sums = np.zeros((len(values), values.shape[1] + 1))
     np.cumsum(values, axis=1, out=sums[:, 1:])
     return sums

@@ -1,13 +1,12 @@
-"""Calibrators: which range to keep, decided from a histogram.
+"""Calibrators: methods that choose the range to represent from a histogram.
 
-A wide range rounds coarsely, a narrow one clips; each method strikes its own balance. A calibrator is a frozen
-dataclass with one method, `choose_range(histogram, fmt, scheme) -> (lo, hi)`. It never sees the data. Whatever was
-seen, lo <= hi, both are finite, and the range goes beyond minimum and maximum only to reach zero or, for the
-symmetric scheme, to mirror itself.
+A wide range rounds coarsely and a narrow one clips; each method balances the two differently. A calibrator is a frozen
+dataclass with a method `choose_range(histogram, fmt, scheme) -> (lo, hi)`. It never sees the data. For every histogram,
+lo <= hi, both are finite, and the range exceeds minimum and maximum only to include zero or, for the symmetric scheme,
+to be symmetric.
 
-Weights have thousands of channels and hundreds of thousands of groups. The calibrators here therefore decide for many
-groups at once, in `choose_ranges(groups, fmt, scheme)`, and `choose_range` is the case of one group. A calibrator that
-has `choose_range` alone is called once for each group.
+Weights have up to hundreds of thousands of groups. So the calibrators here also handle many groups at once, with
+`choose_ranges(groups, fmt, scheme)`; one that has only `choose_range` is called once per group.
 """
 
 from dataclasses import dataclass
@@ -29,10 +28,10 @@ from .qparams import SCHEMES, QParams, choose_qparams, made_qparams, scale_and_z
 
 @runtime_checkable
 class Calibrator(Protocol):
-    """Anything that decides a range from a histogram; a reader's own method needs no more than this.
+    """Any object that chooses a range from a histogram; your own method needs only `choose_range`.
 
-    It is asked once for each group. The calibrators of this package have `choose_ranges(groups, fmt, scheme)` as well,
-    which returns two (n_groups, 1) arrays, and are asked once for a thousand groups.
+    It is called once per group, unless there is also `choose_ranges(groups, fmt, scheme)`, which returns two
+    (n_groups, 1) arrays for thousands of groups at once.
 
     Examples
     --------
@@ -45,13 +44,13 @@ class Calibrator(Protocol):
     """
 
     def choose_range(self, histogram: Histogram, fmt: IntFormat = INT8, scheme: str = "affine") -> tuple[float, float]:
-        """Return the lowest and the highest real value to keep, in the units of x."""
+        """Return the lowest and the highest value of the range, in the units of x."""
         ...
 
 
 @dataclass(frozen=True)
 class MinMax(OneGroup):
-    """Keep everything that was seen: nothing is clipped.
+    """Choose the observed minimum and maximum: nothing is clipped.
 
     Notes
     -----
@@ -73,9 +72,9 @@ class MinMax(OneGroup):
 
 @dataclass(frozen=True)
 class MovingAverage(OneGroup):
-    """Keep the moving averages of each batch's minimum and maximum: one wild batch counts little.
+    """Choose the moving averages of the batches' minima and maxima, so that one extreme batch has little effect.
 
-    The averaging constant belongs to the observer, which sees the batches.
+    The averaging constant is a parameter of the observer, which sees the batches.
 
     Notes
     -----
@@ -98,13 +97,13 @@ class MovingAverage(OneGroup):
 
 @dataclass(frozen=True)
 class Percentile(OneGroup):
-    """Keep the given percentage of the values, and clip the rest.
+    """Choose the range that holds the given percentage of the values; the rest is clipped.
 
     Parameters
     ----------
     percentile : float
-        Above 0, at most 100. For the affine scheme half of the rest is cut at each end, for the symmetric one
-        the largest magnitudes are.
+        Above 0, at most 100. The affine scheme clips half of the rest at each end, the symmetric one clips the largest
+        magnitudes.
 
     Raises
     ------
@@ -113,8 +112,8 @@ class Percentile(OneGroup):
 
     Notes
     -----
-    Follows ONNX Runtime's PercentileCalibrater, and interpolates within the bin, so that it agrees with
-    `np.percentile` to one bin.
+    Follows ONNX Runtime's PercentileCalibrater, but interpolates within the bin, so it agrees with `np.percentile` to
+    within one bin.
 
     Examples
     --------
@@ -135,7 +134,7 @@ class Percentile(OneGroup):
     def choose_ranges(
         self, groups: Groups, fmt: IntFormat = INT8, scheme: str = "affine"
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Read the range off the cumulative counts."""
+        """Return the range of each group, from its cumulative counts."""
         weights = np.ones(groups.bins.shape) if groups.weights is None else groups.weights
         if _check.one_of(scheme, SCHEMES, "scheme") == "symmetric":
             first, bins, weights = _magnitudes(groups, weights)
@@ -150,16 +149,16 @@ class Percentile(OneGroup):
 
 @dataclass(frozen=True)
 class Entropy(OneGroup):
-    """Keep the range whose quantized histogram diverges least from the clipped original (Kullback-Leibler).
+    """Choose the range whose quantized histogram has the least KL divergence from the clipped original.
 
-    Windows of growing width around zero are tried; see `_entropy.py` for the search.
+    The search tries windows of increasing width around zero; see `_entropy.py`.
 
     Parameters
     ----------
     quantized_bins : int or None
-        Into how many bins a window is squeezed, at least 2; None is the number of codes of the format.
+        Number of bins into which a window is merged, at least 2; None means the number of codes of the format.
     variant : {"nvidia", "textbook", "onnxruntime"}
-        Whose details are followed, see below.
+        Which implementation to follow, see below.
 
     Raises
     ------
@@ -168,25 +167,24 @@ class Entropy(OneGroup):
 
     Notes
     -----
-    The idea is that of Migacz 2017, "8-bit inference with TensorRT". His slides leave details open, and libraries
-    differ in them:
+    Source: Migacz 2017, "8-bit inference with TensorRT". His slides leave details open, in which libraries differ:
 
-    * textbook: a window is cut into runs as equal as whole bins allow, and a bin that was empty stays empty. A window
-      whose outermost run holds nothing but outliers cannot win. Of equal windows the widest wins.
-    * nvidia: the same, but first the count of zero's bin is replaced by that of the nearest filled bin, as NVIDIA's
+    * textbook: a window is cut into runs whose lengths differ by at most one bin, and empty bins stay empty. A window
+      whose outermost run holds only outliers is rejected. Of equally good windows, the widest is taken.
+    * nvidia: the same, but first the count of zero's bin is replaced by that of the nearest nonempty bin, as NVIDIA's
       pytorch-quantization does (there on magnitudes, and by that of the next bin). The outputs of a ReLU are mostly
-      zero. Where that spike is kept, nothing else counts, and almost every value is clipped.
-    * onnxruntime: as its EntropyCalibrater, whose threshold it gives to one bin for the same histogram and
-      `quantized_bins`. It keeps the spike, gives a run's empty bins a share, counts in whole numbers, and leaves the
-      bins that remain after `quantized_bins` equal runs empty in Q. So it favours windows with few of these, and may
-      clip a maximum that many values share. (Its own default, 128 of 128 bins, leaves a single window.)
+      zero, and with that spike the divergence depends on little else, so almost every value would be clipped.
+    * onnxruntime: its EntropyCalibrater, with the same threshold to within one bin for the same histogram and
+      `quantized_bins`. It keeps the spike, spreads a run's counts over its empty bins too, rounds down to whole counts,
+      and leaves the bins after `quantized_bins` equal runs empty in Q. So it favours windows with few of these bins,
+      and may clip a maximum that many values share. (Its own default, 128 of 128 bins, leaves a single window.)
 
-    More than 1024 bins on a side are merged in pairs first. A format with more codes than there are bins leaves
-    nothing to search: the range is then that of MinMax.
+    More than 1024 bins on a side are merged in pairs first. If a format has more codes than there are bins, there is no
+    window to compare, and the range is that of MinMax.
 
     Examples
     --------
-    The outputs of a ReLU, half of them zero, for 8 bits: only a search that does not see that spike keeps nearly all.
+    Outputs of a ReLU, half of them zero, at 8 bits: nearly all values are kept only if the spike at zero is cut.
 
     >>> from qviz.numerics import UINT8, observe
     >>> h = observe(np.maximum(np.random.default_rng(0).standard_normal(100_000), 0))[0]
@@ -205,7 +203,7 @@ class Entropy(OneGroup):
     def choose_ranges(
         self, groups: Groups, fmt: IntFormat = INT8, scheme: str = "affine"
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Search the windows of each group."""
+        """Return the window of least divergence for each group."""
         return least_divergent_windows(groups, self.quantized_bins or fmt.levels, self.variant)
 
 
@@ -220,14 +218,14 @@ CALIBRATORS: dict[str, Calibrator] = {
 
 
 def as_calibrator(calibrator, name: str = "calibrator") -> Calibrator:
-    """Return a calibrator, which may be given by its name or its class: what every function does that takes one.
+    """Return the calibrator given by an instance, a name or a class.
 
     Raises
     ------
     ValueError
         The name is unknown.
     TypeError
-        It is neither a name nor something with `choose_range`.
+        It is neither a name nor an object with `choose_range`.
 
     Examples
     --------
@@ -249,7 +247,7 @@ def calibrate(
     batches: int = 1,
     averaging_constant: float = 0.01,
 ) -> QParams:
-    """Observe an array and choose its qparams: what an observer, a calibrator and choose_qparams do together.
+    """Choose qparams for an array: observe it, calibrate a range, and call choose_qparams.
 
     Parameters
     ----------
@@ -259,7 +257,7 @@ def calibrate(
     scheme : {"affine", "symmetric"}
     granularity : PerTensor, PerChannel or PerGroup, or words such as "per channel"
     batches : int
-        In how many parts the values arrive; only the moving average depends on it.
+        Number of parts in which the values arrive; only the moving average depends on it.
     averaging_constant : float
         Weight of a new batch in the moving average, 0 to 1.
 
@@ -271,10 +269,10 @@ def calibrate(
     Raises
     ------
     ValueError
-        `x` is empty or not finite, or cannot be cut into such groups; the name or the scheme is unknown; or the
+        `x` is empty, not finite, or cannot be cut into such groups; the name or the scheme is unknown; or the
         scheme is symmetric and the format unsigned.
     TypeError
-        `x` does not hold real numbers, or another argument is of another kind.
+        `x` does not hold real numbers, or another argument has the wrong type.
 
     Examples
     --------
@@ -291,17 +289,17 @@ def calibrate(
 
 
 def _covering(x, fmt: IntFormat, scheme: str, granularity: Granularity) -> QParams:
-    """Keep everything, for which no histogram is needed: scale and zero point of a run of groups at a time."""
+    """Return the qparams of MinMax, which needs no histogram, computed for blocks of groups in threads."""
     _check.one_of(scheme, SCHEMES, "scheme")
     x, groups = rows_of(x, granularity)
-    both = np.empty((2, len(groups), 1))  # in one piece: two of a few megabytes would go back to the system each time
+    both = np.empty((2, len(groups), 1))  # one allocation: two of a few MB would return to the system on every call
     scale, zero_point = both[0], both[1].view(np.int64)
 
     def fill(rows: slice) -> None:
-        # The symmetric scheme asks for the largest magnitude alone, which is found sooner than both ends.
+        # The symmetric scheme needs only the largest magnitude, which takes less time than both ends.
         lo, hi = ends_of(groups[rows]) if scheme == "affine" else (np.zeros(()), largest_of(groups[rows]))
         if not np.isfinite([lo.min(), hi.max()]).all():
-            _check.finite(x)  # says where in all of x, not in these groups
+            _check.finite(x)  # reports the position in x, not in these groups
         scale[rows], zero_point[rows] = scale_and_zero_point(lo, hi, fmt, scheme)
 
     height = max(1, PIECE // groups.shape[1])
@@ -310,18 +308,18 @@ def _covering(x, fmt: IntFormat, scheme: str, granularity: Granularity) -> QPara
 
 
 def _choose_ranges(calibrator, x, fmt, scheme, granularity, *how) -> tuple[np.ndarray, np.ndarray]:
-    """Decide for many groups at once where they are small and the calibrator can, else for one after another."""
+    """Choose the range of each group: of many at once if they are small and the calibrator can, else one by one."""
     x, rows = rows_of(x, granularity)
     if rows.shape[1] <= BINS and hasattr(calibrator, "choose_ranges"):
         if not isinstance(calibrator, MinMax | MovingAverage):
-            # A search that may take seconds is refused at once. The memory of this one large array also stays with the
-            # process: without it glibc gives back that of each block, and percentile and ACIQ take twice as long.
+            # Fail before a search that may take seconds. The large array allocated here also keeps glibc from returning
+            # each block's memory to the system; without it, percentile and ACIQ take twice as long.
             _check.finite(x)
 
         def ranges_of(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             groups = Groups(block, *how)
             if not (np.isfinite(groups.min).all() and np.isfinite(groups.max).all()):
-                _check.finite(x)  # says where in all of x, not in this block
+                _check.finite(x)  # reports the position in x, not in this block
             return calibrator.choose_ranges(groups, fmt, scheme)
 
         ends = in_threads(ranges_of, blocks(rows))
@@ -333,21 +331,17 @@ def _choose_ranges(calibrator, x, fmt, scheme, granularity, *how) -> tuple[np.nd
 
 
 def _position(bins: np.ndarray, weights: np.ndarray, share: float) -> np.ndarray:
-    """Return the least position of each row, in bins, that has at least this share of the weights left of it.
-
-    `bins` rise along a row, and all rows have the same sum of weights.
-    """
+    """Return each row's quantile, in bins; `bins` are ascending, and all rows have the same sum of weights."""
     cumulative = np.cumsum(weights, axis=1)
-    rank = round(share * int(cumulative[0, -1]), 6)  # 0.9999 of 10,000 is 9999, whatever binary fractions say
-    # Beyond the last one by less than rounding, for a share of 1.
-    i = np.minimum((cumulative < rank).sum(axis=1, keepdims=True), bins.shape[1] - 1)
+    rank = round(share * int(cumulative[0, -1]), 6)  # 0.9999 of 10,000 is exactly 9999, despite binary fractions
+    i = np.minimum((cumulative < rank).sum(axis=1, keepdims=True), bins.shape[1] - 1)  # rounding may pass the last
     reached = np.take_along_axis(bins, i, axis=1)
     before, within = ((weights * mask).sum(axis=1, keepdims=True) for mask in (bins < reached, bins == reached))
     return reached + (rank - before) / within
 
 
 def _magnitudes(groups: Groups, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Fold the bins at zero: the first bin of magnitudes, and the bins from it on, rising, with their weights."""
+    """Fold the bins at zero: return the first bin of |x|, and the ascending bins counted from it, with weights."""
     bins = np.floor(np.abs(groups.origin + groups.bins + 0.5))
     order = np.argsort(bins, axis=1, kind="stable")
     bins, weights = (np.take_along_axis(values, order, axis=1) for values in (bins, weights))
