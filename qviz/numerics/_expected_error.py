@@ -1,12 +1,12 @@
-"""The mean squared error that a range would give, from a histogram: many ranges at once.
+"""The expected mean squared error of ranges, from a histogram, for many ranges at once.
 
-Values are taken to be spread evenly over their bin. Let F(b) be the mean of max(b - u, 0), a piecewise quadratic.
-The boundary b between two neighbouring levels lies halfway, so summing by parts over the levels turns
+Values are assumed uniform within their bin. Let F(b) be the mean of max(b - u, 0), which is piecewise quadratic. The
+boundary b between two neighbouring levels is their midpoint, so summation by parts over the levels turns
 
     mean of (u - nearest level)**2   into   mean of (u - highest level)**2 - 2 step * (sum of F over the boundaries)
 
-and a range costs as much as it has levels, however many bins there are. Everything is counted in bins from the left
-end of the histogram, so that neither 1e-300 nor 1e300 squares to nonsense.
+and the cost of a range is its number of levels, regardless of the number of bins. All lengths are in bins, from the
+left end of the histogram, so that squares of 1e-300 and 1e300 neither underflow nor overflow.
 """
 
 import numpy as np
@@ -17,23 +17,21 @@ from .formats import IntFormat, as_format
 from .histogram import Histogram
 from .qparams import SCHEMES, SMALLEST_SCALE, checked_range, scale_and_zero_point
 
-_WIDEST = 1e100  # bins; a step wider than any histogram, whose square is still a number
-_OUTER = 8  # values at each end that are tried before the rest: they are what is clipped
-_OFTEN = 0.6  # of the groups; a range that so many want is computed for all, without picking columns
-_VALUES = 1 << 15  # values at a time, for the same reason as below
-_WIDE = 64.0  # bins; a step so wide that what a bin holds may be taken to lie in its middle
-_BLOCK = 1 << 13  # boundaries at a time: they and what is computed from them fit the second-level cache
+_WIDEST = 1e100  # bins: a step wider than any histogram, whose square is finite
+_OUTER = 8  # values at each end of a group, which are tried first, because these are clipped
+_OFTEN = 0.6  # a range wanted by more than this share of the groups is computed for all, without selecting columns
+_WIDE = 64.0  # bins: with a step wider than this, values are assumed to lie in the middle of their bin
+_VALUES, _BLOCK = 1 << 15, 1 << 13  # values, and boundaries, per block, which fits the second-level cache
 
 
 def error_of_ranges(
     histogram: Histogram, lo, hi, fmt: IntFormat, scheme: str = "affine"
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rounding and the clipping part of the mean squared error, for each range.
+    """Return the expected rounding and clipping error of each range, as parts of the mean squared error.
 
-    Values are taken to be spread evenly over their bin, which overstates the rounding of values that repeat and
-    have a level of their own, such as the zeros after a ReLU. Where a step is narrower than a bin, its square / 12 is
-    the rounding error, whatever the counts. What lies more than half a step beyond the outermost
-    level is clipped.
+    Values are assumed uniform within their bin, which overestimates the rounding error of repeated values that have a
+    level of their own, such as the zeros after a ReLU. If a step is narrower than a bin, the rounding error is its
+    square / 12. Values more than half a step beyond the outermost level are clipped.
 
     Parameters
     ----------
@@ -49,7 +47,7 @@ def error_of_ranges(
     Raises
     ------
     ValueError
-        A range or the scheme is one that `choose_qparams` refuses.
+        `choose_qparams` refuses a range or the scheme.
 
     Notes
     -----
@@ -58,8 +56,7 @@ def error_of_ranges(
 
     Examples
     --------
-    Two values, somewhere in [-1, 0] and in [0, 1], on the levels -2, -1, 0, 1: each is off by 1/4 on average,
-    squared and averaged 1/12.
+    Two values, uniform in [-1, 0] and in [0, 1], on the levels -2, -1, 0, 1: the mean squared error is 1/12.
 
     >>> from qviz.numerics import INT2, Histogram
     >>> h = Histogram.from_counts([1, 1], [-1.0, 0.0, 1.0])
@@ -77,16 +74,16 @@ def error_of_ranges(
 
 
 class ExpectedError:
-    """The error of ranges for one histogram, format and scheme, in squared widths of a bin."""
+    """The expected error of ranges for one histogram, format and scheme, in squared bin widths."""
 
     def __init__(self, counts: np.ndarray, origin: float, width: float, fmt: IntFormat, scheme: str):
         self.fmt, self.scheme = fmt, scheme
         self.width, self.origin, self.bins = width, origin, counts.size
-        # An empty bin at the right stands for all that lies there.
+        # An empty bin at the right extends to infinity.
         self.density = np.append(counts / counts.sum(), 0.0)
         i = np.arange(self.bins + 1)
         each = self.density * np.array([np.ones(i.size), i + 0.5, i * (i + 1.0) + 1 / 3])
-        # The means of 1, u and u**2, as far as u lies left of each edge; the first is the share of the counts.
+        # The means of 1, u and u**2 over the values left of each edge; the first is their share of the counts.
         self.moments = _prefix(each)
         self.slope = self.moments[0].copy()
         self.f = _prefix(self.slope + self.density / 2)
@@ -94,13 +91,13 @@ class ExpectedError:
 
     @classmethod
     def of(cls, groups: Groups, fmt: IntFormat, scheme: str) -> "ExpectedError":
-        """Take the only group of `groups`."""
+        """Use the only group of `groups`."""
         counts = np.zeros(groups.bins[0, -1] + 1)
         counts[groups.bins[0]] = groups.weights[0]
         return cls(counts, float(groups.origin[0, 0]), float(groups.width[0, 0]), fmt, scheme)
 
     def parts(self, lo: np.ndarray, hi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return rounding and clipping, for (n,) ranges."""
+        """Return the rounding and clipping error of (n,) ranges."""
         scale, zero_point = scale_and_zero_point(lo, hi, self.fmt, self.scheme)
         with np.errstate(over="ignore"):
             step = np.minimum(scale / self.width, _WIDEST)
@@ -113,7 +110,7 @@ class ExpectedError:
         return rounding, clipping
 
     def bounds(self, rows: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Say nothing beforehand: a range costs little here."""
+        """Return zeros: here a range costs too little for a lower bound to save time."""
         return np.zeros(lo.shape), np.zeros(hi.shape)
 
     def of_ranges(self, rows, lo, hi, wanted: np.ndarray, least: np.ndarray) -> np.ndarray:
@@ -124,7 +121,7 @@ class ExpectedError:
         return errors
 
     def _clipping(self, step, first, last) -> tuple[np.ndarray, np.ndarray]:
-        """Return what the values beyond both ends lose, and the share of those between them."""
+        """Return the clipping error, and the share of values that are not clipped."""
         below = self._moments_at(step * (first - 0.5) - self.origin)
         up_to = self._moments_at(step * (last + 0.5) - self.origin)
         clipping = _around(below, step * first - self.origin)
@@ -132,7 +129,7 @@ class ExpectedError:
         return np.maximum(clipping, 0.0), up_to[0] - below[0]
 
     def _by_levels(self, step, first) -> np.ndarray:
-        """Return the whole error: the identity at the top of this file, up to the highest level that is of use."""
+        """Return the total error by the identity at the top of this file, up to the highest level in use."""
         useful = np.ceil((self.bins + self.origin) / step - first - 0.5)
         highest = first + np.clip(useful, 0, self.fmt.levels - 1)
         total = _around(self.moments[:, -1:], step * highest - self.origin)
@@ -146,7 +143,7 @@ class ExpectedError:
 
     def _f_at(self, u: np.ndarray) -> np.ndarray:
         i, rest = self._split(u)
-        # In place: these are the largest arrays of the search.
+        # in place: these are the largest arrays of the search
         sums = self.density.take(i)
         sums *= rest / 2
         sums += self.slope.take(i)
@@ -161,51 +158,51 @@ class ExpectedError:
         return self.moments[:, i] + np.array([part, first, second])
 
     def _split(self, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the bin of each point, and how far into it."""
+        """Return the bin of each point, and the point's position within it."""
         u = np.maximum(u, 0.0)
         i = np.minimum(u, self.bins).astype(np.intp)
         return i, u - i
 
 
 class ErrorOfFew:
-    """The error of ranges for groups of few values, each in a bin, in squared widths of a bin.
+    """The expected error of ranges for groups of few values, in squared bin widths.
 
-    The same model as `ExpectedError`, computed value by value: a group of 32 values has fewer of them than bins or
-    levels. The same number to a thousandth, because it is in float32, and
-    because steps wider than 64 bins see only the middle of a bin.
+    The model of `ExpectedError`, summed over the values, which are fewer than bins and levels. The results agree to a
+    thousandth: here they are in float32, and a step wider than 64 bins uses the middle of a bin.
     """
 
     def __init__(self, groups: Groups, fmt: IntFormat, scheme: str):
         self.fmt, self.scheme, self.width = fmt, scheme, groups.width[:, 0]
-        centers = groups.origin + groups.bins + 0.5  # in bins from zero, rising along a row
+        centers = groups.origin + groups.bins + 0.5  # in bins from zero, ascending along a row
         self.n, self.least, self.most = centers.shape[1], centers[:, :1], centers[:, -1:]
-        # Columns are groups: what belongs to a range is then one row for all of them. The outermost values come first,
-        # because they are what is clipped. A row lies in one piece, or every range would take time to turn it.
+        # One column per group, so that each range is one contiguous row over all groups. The outermost values come
+        # first, because these are clipped.
         columns, end = centers.T.astype(np.float32, order="C"), self.n - _OUTER
         self.parts = [columns]
         if self.n > 4 * _OUTER:
             self.parts = [np.concatenate([columns[:_OUTER], columns[end:]]), columns[_OUTER:end].copy()]
 
     def bounds(self, rows: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return what ranges that end at lo, and what those that end at hi, lose at the least, (rows, ends) each.
+        """Return lower bounds of the error of ranges that end at lo, and of those that end at hi, (rows, ends) each.
 
-        The outermost value is off by what lies between it and the end, but for a bin, and a step of the widest range.
+        The error of the outermost value is at least its distance from the end, less a bin and a step of the widest
+        range.
         """
         widest = scale_and_zero_point(lo.min(axis=1), hi.max(axis=1), self.fmt, self.scheme)[0] / self.width[rows]
         width = self.width[rows, None]
-        # No scale is less than SMALLEST_SCALE, so that the levels of the smallest ranges reach further than these.
+        # No scale is below SMALLEST_SCALE, so the levels of tiny ranges extend beyond their ends.
         slack = 1 + np.minimum(widest, _WIDEST)[:, None] + self.fmt.levels * np.minimum(SMALLEST_SCALE / width, _WIDEST)
         beyond = lo / width - self.least[rows] - slack, self.most[rows] - hi / width - slack
         return tuple(np.maximum(excess, 0.0) ** 2 / self.n for excess in beyond)
 
     def of_ranges(self, rows, lo, hi, wanted: np.ndarray, least: np.ndarray) -> np.ndarray:
-        """Return the error of each wanted range, in the shape of `wanted`; else, or if more than `least`, infinite.
+        """Return the error of each wanted range; infinity elsewhere, and for some ranges whose error exceeds `least`.
 
-        `wanted` is (rows, ends), or (rows, ends of lo, ends of hi).
+        `wanted` and the result are (rows, ends), or (rows, ends of lo, ends of hi).
         """
         errors = np.full(wanted.shape, np.inf)
         often = wanted.mean(axis=0) > _OFTEN
-        often &= len(rows) > 1  # NumPy would sum a single column in another order
+        often &= len(rows) > 1  # NumPy sums a single column in a different order
         if often.any():
             parts = self.parts if len(rows) == len(self.width) else [part.take(rows, axis=1) for part in self.parts]
             for at in np.argwhere(often):
@@ -217,13 +214,13 @@ class ErrorOfFew:
         return errors
 
     def _levels(self, row, lo, hi) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return step, first and last level of (n,) ranges."""
+        """Return step, first level and last level of (n,) ranges."""
         scale, zero_point = scale_and_zero_point(lo, hi, self.fmt, self.scheme)
         step = np.minimum(scale / self.width[row], _WIDEST)
         return step, self.fmt.qmin - zero_point, self.fmt.qmax - zero_point
 
     def _of_pairs(self, row: np.ndarray, lo: np.ndarray, hi: np.ndarray, least: np.ndarray) -> np.ndarray:
-        """Return the error of (n,) ranges of these rows; infinite where it is sure to be more than `least`."""
+        """Return the error of (n,) ranges of these rows; infinite where it certainly exceeds `least`."""
         of_ranges = self._levels(row, lo, hi)
         totals = np.zeros(row.size)
         for centers in self.parts:
@@ -232,28 +229,28 @@ class ErrorOfFew:
             for top in range(0, left.size, height):
                 some = left[top : top + height]
                 if some.size == 1:
-                    some = np.repeat(some, 2)  # as above
+                    some = np.repeat(some, 2)  # as in of_ranges: a single column is summed in a different order
                 totals[some] += _total(centers.take(row[some], axis=1), *(v[some] for v in of_ranges))
         return np.where(totals <= least * self.n, totals / self.n, np.inf)
 
 
 def _total(centers: np.ndarray, step: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
-    """Sum, over each column of rising bins, the mean of (u - level)**2 for u spread evenly over the bin."""
+    """Sum the mean of (u - level)**2, u uniform within its bin, over each column of ascending bins."""
     narrowest = step.min()
     inverse, last_level, first_level = (v.astype(centers.dtype) for v in (1 / step, last, first))
     off = centers * inverse  # in steps from here on, and in place: these are the largest arrays
     within = off
-    if (off[0] < first_level).any() or (off[-1] > last_level).any():  # a column rises
+    if (off[0] < first_level).any() or (off[-1] > last_level).any():
         within = np.minimum(off, last_level)
         np.maximum(within, first_level, out=within)
     level = np.rint(within)
     off -= level
     if within is not off:
         within -= level
-    total = step * step * np.multiply(off, off, out=level).sum(axis=0)  # einsum rounds differently where it can fuse
+    total = step * step * np.multiply(off, off, out=level).sum(axis=0)  # einsum would round differently with FMA
     if narrowest <= _WIDE:
-        # A bin adds 1/12. Of one across a boundary, a part is nearer to the next level, which saves step * part**2.
-        # On average that is 1/12 too, so that both can be left out where they are nothing beside step**2.
+        # Each bin adds 1/12. In a bin that contains a boundary, a part is nearer to the next level, which saves
+        # step * part**2. On average that is 1/12 too, so both are omitted if negligible compared with step**2.
         part, whole = np.abs(within, out=within), 0.5 - 0.5 * inverse
         np.maximum(part, whole, out=part)  # NumPy takes twice as long for the maximum with a single number
         part -= whole
@@ -266,7 +263,7 @@ def _total(centers: np.ndarray, step: np.ndarray, first: np.ndarray, last: np.nd
 
 
 def _total_of_fine_steps(centers, step, first, last) -> np.ndarray:
-    """Do the same where a step is no wider than a bin: step**2 / 12, but for what lies half a step beyond the ends."""
+    """Return the same for steps no wider than a bin: step**2 / 12, plus the clipping error."""
     clipped, beyond = 0.0, 0.0
     for end, sign in ((first, -1.0), (last, 1.0)):
         edge = sign * (centers - step * end) + 0.5  # the outer edge of each bin, from the outermost level on
@@ -277,11 +274,11 @@ def _total_of_fine_steps(centers, step, first, last) -> np.ndarray:
 
 
 def _prefix(values: np.ndarray) -> np.ndarray:
-    """Sum all before each position of the last axis."""
+    """Return prefix sums along the last axis, starting at 0 and without the total."""
     sums = np.cumsum(values, axis=-1)
     return np.concatenate([np.zeros_like(sums[..., :1]), sums[..., :-1]], axis=-1)
 
 
 def _around(moments: np.ndarray, point: np.ndarray) -> np.ndarray:
-    """Turn the means of 1, u and u**2 into that of (u - point)**2."""
+    """Return the mean of (u - point)**2 from the means of 1, u and u**2."""
     return moments[2] - point * (2 * moments[1] - point * moments[0])

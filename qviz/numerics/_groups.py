@@ -1,7 +1,7 @@
-"""Many histograms at once: for groups of few values, the bins that the values lie in, instead of counts on all bins.
+"""Many histograms at once: for groups of few values, the bin of each value instead of counts on all bins.
 
-A histogram has thousands of bins, and a group of 32 values fills at most 32 of them. So a calibrator that can decide
-for many groups gets them as rows of sorted bins: the same grid, and the same answers, as from a `Histogram` each.
+A histogram has thousands of bins, of which a group of 32 values fills at most 32. So a calibrator that handles many
+groups gets rows of sorted bins: on the same grid, and with the same results, as from one `Histogram` per group.
 """
 
 import os
@@ -18,22 +18,21 @@ from .formats import INT8, IntFormat, as_format
 from .histogram import Histogram, value_at
 
 BINS = 4096
-_BLOCK, _MOST = 1 << 18, 1 << 12  # values and groups at a time: with fewer, threads wait for each other too often
-PIECE = 1 << 20  # values, which the third-level cache holds while minimum and maximum are found
-_LONG = 128  # values of a row, from where on taking signs away takes longer than finding another end
+_BLOCK, _MOST = 1 << 18, 1 << 12  # values and groups per block: with fewer, threads wait for each other too often
+PIECE = 1 << 20  # values that fit the third-level cache while minimum and maximum are computed
+_LONG = 128  # from this row length on, clearing sign bits takes longer than computing both minimum and maximum
 
 
 class Groups:
-    """The histograms of several groups, all of the same number of values.
+    """The histograms of several groups with the same number of values.
 
     Attributes
     ----------
-    min, max, mean_min, mean_max : (n_groups, 1) float64, as in `Histogram`
+    min, max, mean_min, mean_max, left, width : (n_groups, 1) float64, as in `Histogram`
     bins : (n_groups, n) intp
-        The bin of each value, rising along a row, counted from `left`.
+        The bin of each value, counted from `left`, ascending along a row.
     weights : (n_groups, n) int64, or None
-        How many values lie in each of `bins`; None is one each.
-    left, width : (n_groups, 1) float64, as in `Histogram`
+        Number of values in each of `bins`; None means one each.
     """
 
     def __init__(self, values: np.ndarray, batches: int = 1, averaging_constant: float = 0.01):
@@ -41,14 +40,14 @@ class Groups:
         ends = [ends_of(part) for part in np.array_split(values, min(batches, values.shape[1]), axis=1)]
         self.min, self.max = (f([end[i] for end in ends], axis=0) for i, f in ((0, np.min), (1, np.max)))
         self.mean_min, self.mean_max = ends[0]
-        with np.errstate(invalid="ignore"):  # of infinities, which minimum and maximum tell the caller of
+        with np.errstate(invalid="ignore"):  # infinity - infinity; the caller checks minimum and maximum
             for low, high in ends[1:]:
                 self.mean_min = low + (1 - averaging_constant) * (self.mean_min - low)
                 self.mean_max = high + (1 - averaging_constant) * (self.mean_max - high)
 
     @classmethod
     def of(cls, histogram: Histogram) -> "Groups":
-        """Take one histogram as a single group."""
+        """Return one histogram as a single group."""
         groups = cls.__new__(cls)
         seen = np.flatnonzero(histogram.counts)
         few = histogram.count <= BINS
@@ -60,7 +59,7 @@ class Groups:
 
     @property
     def count(self) -> int:
-        """How many values each group has."""
+        """Number of values in each group."""
         return self.bins.shape[1] if self.weights is None else int(self.weights.sum())
 
     @property
@@ -86,15 +85,12 @@ class Groups:
         return covering(self.min, self.max, BINS)
 
     def value_at(self, position) -> np.ndarray:
-        """Turn positions, counted in bins from the left edge, into real values."""
+        """Return the real values of positions counted in bins from the left edge."""
         return value_at(self.left, self.width, position)
 
 
 def ends_of(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return minimum and maximum of each row of (n_groups, n) floats, (n_groups, 1) float64.
-
-    Where a row holds NaN, at least one of them is NaN.
-    """
+    """Return minimum and maximum of each row, (n_groups, 1) float64; at least one is NaN if the row holds NaN."""
     low, high = np.empty((2, len(values), 1))
     for rows, first, bits, starts in _rows_as_bits(values):
         lows, highs = (ends.view(values.dtype) for ends in _ends_of_bits(bits, starts))
@@ -104,23 +100,23 @@ def ends_of(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def largest_of(values: np.ndarray) -> np.ndarray:
-    """Return the largest magnitude in each row of (n_groups, n) floats, (n_groups, 1) float64; NaN beyond all."""
+    """Return the largest magnitude of each row, (n_groups, 1) float64; NaN if the row holds NaN."""
     if values.shape[1] >= _LONG:
         low, high = ends_of(values)
         return np.maximum(-low, high)
     largest = np.empty((len(values), 1))
     for rows, first, bits, starts in _rows_as_bits(values):
-        bits = bits & bits.dtype.type(np.iinfo(bits.dtype).max >> 1)  # without their signs
+        bits = bits & bits.dtype.type(np.iinfo(bits.dtype).max >> 1)  # clear the signs
         found = np.maximum.reduceat(bits, starts).view(values.dtype)
         largest[rows, 0] = found if first else np.maximum(largest[rows, 0], found)
     return largest
 
 
 def _rows_as_bits(values: np.ndarray) -> Iterator[tuple[slice, bool, np.ndarray, np.ndarray]]:
-    """Cut floats into pieces: which rows, whether their first part, their bits in one run, and where each row begins.
+    """Yield pieces of the rows: the rows, whether it is their first part, the bits of the floats, and row starts.
 
-    NumPy compares integers in half the time that floats take, whose NaN it must look for, and `reduceat` begins a
-    short row in half the time that a reduction along an axis takes.
+    NumPy compares integers in half the time of floats, which it must check for NaN, and on short rows `reduceat` takes
+    half the time of a reduction along an axis.
     """
     for rows, columns in _cuts(values.shape, PIECE):
         piece = np.ascontiguousarray(values[rows, columns])
@@ -131,8 +127,8 @@ def _rows_as_bits(values: np.ndarray) -> Iterator[tuple[slice, bool, np.ndarray,
 def _ends_of_bits(bits: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the bits of minimum and maximum of each run of floats, given as bits.
 
-    The bits of floats rise with their magnitude, and the highest is the sign. So the highest as signed integers are
-    those of the maximum unless all are negative, and the highest as unsigned ones those of the minimum unless none is.
+    Read as an integer, the bits of a float grow with its magnitude, and the top bit is the sign. So the largest signed
+    integer is the maximum unless all floats are negative, and the largest unsigned one is the minimum unless none is.
     NaN lies beyond the infinity of its sign.
     """
     low = np.maximum.reduceat(bits, starts)
@@ -147,14 +143,14 @@ def _ends_of_bits(bits: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def blocks(values: np.ndarray) -> Iterator[np.ndarray]:
-    """Cut (n_groups, n) values into runs of groups, so that memory does not grow with their number."""
+    """Yield blocks of rows of (n_groups, n) values, so that memory does not grow with n_groups."""
     height = min(max(1, _BLOCK // values.shape[1]), _MOST)
     for top in range(0, len(values), height):
         yield values[top : top + height]
 
 
 def in_threads(function: Callable, blocks: Iterable) -> list:
-    """Apply a function to each block, on all processors: NumPy lets go of the interpreter's lock while it computes."""
+    """Apply a function to each block, in threads: NumPy releases the interpreter's lock while it computes."""
     blocks, workers = list(blocks), os.cpu_count() or 1
     if len(blocks) == 1 or workers == 1 or sys.platform == "emscripten":  # a browser has no threads
         return [function(block) for block in blocks]
@@ -163,9 +159,9 @@ def in_threads(function: Callable, blocks: Iterable) -> list:
 
 
 class OneGroup:
-    """Gives a calibrator that decides for many groups its `choose_range`, the case of one group."""
+    """Base class that derives `choose_range` from `choose_ranges`."""
 
     def choose_range(self, histogram: Histogram, fmt: IntFormat = INT8, scheme: str = "affine") -> tuple[float, float]:
-        """Return the lowest and the highest real value to keep, in the units of x."""
+        """Return the lowest and the highest value of the range, in the units of x."""
         lo, hi = self.choose_ranges(Groups.of(histogram), as_format(fmt), scheme)
         return float(lo[0, 0]), float(hi[0, 0])
