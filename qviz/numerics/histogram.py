@@ -1,4 +1,4 @@
-"""What a calibrator gets to see of a tensor: counts on equal bins, and a few exact numbers."""
+"""The histogram from which a calibrator chooses a range."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ _LARGEST = np.finfo(np.float64).max
 
 @dataclass(frozen=True, eq=False)
 class Histogram:
-    """Counts on equal bins, with what a calibrator may want to know besides.
+    """Counts on bins of equal width, with the exact minimum and maximum.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ class Histogram:
     min, max : float
         Exact, in the units of x.
     mean_min, mean_max : float
-        Moving averages of the minimum and maximum of each batch; `min` and `max` where there was one batch.
+        Moving averages of the batches' minima and maxima; `min` and `max` if there was one batch.
 
     Examples
     --------
@@ -43,19 +43,23 @@ class Histogram:
 
     @classmethod
     def from_counts(cls, counts, edges) -> "Histogram":
-        """Take over counts from `np.histogram`; minimum and maximum are the outer edges.
+        """Make a histogram from the result of `np.histogram`; minimum and maximum are the outer edges.
 
         Parameters
         ----------
         counts : (n_bins,) integers, at least one of them above 0
-        edges : (n_bins + 1,) rising numbers at equal distances, in the units of x
+        edges : (n_bins + 1,) equally spaced, ascending, in the units of x
+
+        Returns
+        -------
+        Histogram
 
         Raises
         ------
         TypeError
             `counts` are not integers, or `edges` not real numbers.
         ValueError
-            Lengths do not fit, nothing was counted, a count is negative, or bins are not equal.
+            The lengths do not match, all counts are 0, a count is negative, or the bins are not of equal width.
 
         Examples
         --------
@@ -69,7 +73,7 @@ class Histogram:
         lo, hi = (float(end) for end in _check.finite(edges, "edges")[[0, -1]])
         width = hi / counts.size - lo / counts.size  # divided first: hi - lo may overflow
         equal = np.linspace(0, counts.size, counts.size + 1)
-        # float32 edges are off by a hundredth of a bin where there are very many
+        # With very many bins, float32 edges are off by a hundredth of a bin.
         if width <= 0 or np.abs(edges / width - lo / width - equal).max() > 0.1:
             raise ValueError("edges must rise by equal steps, as those of np.histogram with a number of bins")
         return cls(counts.astype(np.int64), lo, width, lo, hi, lo, hi)
@@ -90,9 +94,9 @@ class Histogram:
         return self.value_at(np.arange(self.counts.size) + 0.5)
 
     def folded(self) -> "Histogram":
-        """Count magnitudes: the histogram of |x|, on bins of the same width.
+        """Return the histogram of |x|, on bins of the same width.
 
-        Where zero is not an edge of a bin, what was left of zero lands up to one bin off.
+        If zero is not a bin edge, counts of negative values may land one bin off.
 
         Examples
         --------
@@ -108,7 +112,7 @@ class Histogram:
         return Histogram(counts, first * self.width, self.width, lo, hi, lo, mean_hi)
 
     def value_at(self, position) -> np.ndarray:
-        """Turn positions, counted in bins from the left edge, into real values.
+        """Return the real values of positions counted in bins from the left edge.
 
         Examples
         --------
@@ -119,8 +123,8 @@ class Histogram:
 
 
 def value_at(left, width, position) -> np.ndarray:
-    """Do the arithmetic of `Histogram.value_at`, for one histogram or an array of them."""
-    halves = left / 2 + width / 2 * np.asarray(position)  # lest 1.7e308 overflows
+    """Compute `Histogram.value_at` for one left edge and width, or for arrays of them."""
+    halves = left / 2 + width / 2 * np.asarray(position)  # halved first: the sum may overflow near 1.7e308
     return 2 * np.minimum(halves, _LARGEST / 2)
 
 
@@ -128,4 +132,4 @@ def _check_counts(counts: np.ndarray) -> None:
     if counts.dtype.kind not in "iu":
         raise TypeError(f"counts must be integers: got dtype {counts.dtype}")
     if not counts.any() or counts.min() < 0:
-        raise ValueError("counts must be at least 0 and not all 0: nothing was seen, or a count is negative")
+        raise ValueError("counts must be at least 0 and not all 0: got no values, or a negative count")
