@@ -1,4 +1,4 @@
-"""ACIQ: the range that is best for a bell-shaped distribution, in closed form."""
+"""ACIQ: the optimal clipping range for a Gaussian or Laplace distribution, in closed form."""
 
 import math
 from dataclasses import dataclass
@@ -10,22 +10,22 @@ from ._groups import Groups, OneGroup
 from .formats import INT8, IntFormat
 from .qparams import SCHEMES
 
-# standard deviation / mean absolute deviation: sqrt(2) for Laplace, sqrt(pi / 2) for Gaussian, and halfway
-_TELLING_RATIO = (math.sqrt(2) + math.sqrt(math.pi / 2)) / 2
+# standard deviation / mean absolute deviation is sqrt(2) for Laplace and sqrt(pi / 2) for Gaussian; halfway between:
+_RATIO_BETWEEN = (math.sqrt(2) + math.sqrt(math.pi / 2)) / 2
 
 
 @dataclass(frozen=True)
 class ACIQ(OneGroup):
-    """Clip at the analytic optimum for a bell-shaped distribution: no search at all.
+    """Clip at the analytic optimum for a Gaussian or Laplace distribution, without a search.
 
-    The optimal distance from the mean is a fixed multiple of the spread: b, the mean absolute deviation, for
-    Laplace, and the standard deviation for Gaussian. The multiple depends on the number of bits alone.
+    The optimal distance from the mean is a multiple of the spread, which is the mean absolute deviation b for Laplace
+    and the standard deviation for Gaussian. The multiple depends only on the number of bits.
 
     Parameters
     ----------
     distribution : {"laplace", "gaussian", "auto"}
-        "auto" takes the one whose ratio of standard deviation to mean absolute deviation is nearer: 1.41 for
-        Laplace, 1.25 for Gaussian.
+        "auto" chooses by the ratio of standard deviation to mean absolute deviation: 1.41 for Laplace, 1.25 for
+        Gaussian, whichever is nearer.
 
     Raises
     ------
@@ -35,10 +35,10 @@ class ACIQ(OneGroup):
     Notes
     -----
     Banner et al. 2019, "Post training 4-bit quantization of convolutional networks for rapid-deployment",
-    equations 6 to 10. Tensors without values of one sign get the one-sided form of the authors' code: all codes
-    lie between 0 and mean + distance, as if there were one bit more. For the symmetric scheme the reach is
-    |mean| + distance, as in Intel's Distiller. Mean and spread are read off the bins, and the result never
-    exceeds what was seen.
+    equations 6 to 10. Tensors whose values all have one sign get the one-sided form of the authors' code: all codes
+    lie between 0 and mean + distance, as if there were one more bit. For the symmetric scheme the threshold is
+    |mean| + distance, as in Intel's Distiller. Mean and spread are computed from the histogram, and the range is
+    clipped to the observed minimum and maximum.
 
     Examples
     --------
@@ -69,8 +69,8 @@ class ACIQ(OneGroup):
 
         Notes
         -----
-        The paper's E(a), the expected squared error of clipping at a, is least where its derivative is 0. For
-        Laplace that is a = 3 * 4**bits * exp(-a), from equation 8, and for Gaussian from equation 10.
+        The derivative of the paper's E(a), the expected squared error of clipping at a, is zero. For Laplace that
+        means a = 3 * 4**bits * exp(-a), from equation 8; for Gaussian it follows from equation 10.
 
         Examples
         --------
@@ -87,7 +87,7 @@ class ACIQ(OneGroup):
     def choose_ranges(
         self, groups: Groups, fmt: IntFormat = INT8, scheme: str = "affine"
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Add the tabulated multiple of the spread of each group to its mean."""
+        """Return each group's mean -/+ the optimal multiple of its spread."""
         symmetric = _check.one_of(scheme, SCHEMES, "scheme") == "symmetric"
         mean, sigma, b = _mean_and_spreads(groups)
         low, high = groups.min, groups.max
@@ -100,15 +100,14 @@ class ACIQ(OneGroup):
         return np.clip(lo, low, high), np.clip(hi, low, high)
 
     def _distance(self, sigma: np.ndarray, b: np.ndarray, bits: int) -> np.ndarray:
-        with np.errstate(over="ignore"):  # beyond 1.7e308 no spread is larger, as an infinite one says
-            laplace = sigma > _TELLING_RATIO * b if self.distribution == "auto" else self.distribution == "laplace"
-        multiple = np.where(laplace, self.multiple("laplace", bits), self.multiple("gaussian", bits))
-        with np.errstate(over="ignore"):  # an infinite distance keeps all that was seen
+        with np.errstate(over="ignore"):  # an infinite product compares correctly; an infinite distance clips nothing
+            laplace = sigma > _RATIO_BETWEEN * b if self.distribution == "auto" else self.distribution == "laplace"
+            multiple = np.where(laplace, self.multiple("laplace", bits), self.multiple("gaussian", bits))
             return multiple * np.where(laplace, b, sigma)
 
 
 def _mean_and_spreads(groups: Groups) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return mean, standard deviation and mean absolute deviation; counted in bins first, lest squares overflow."""
+    """Return mean, standard deviation and mean absolute deviation; computed in bins, where squares cannot overflow."""
     weights = np.ones(groups.bins.shape) if groups.weights is None else groups.weights
 
     def average(of_bins: np.ndarray) -> np.ndarray:
@@ -121,7 +120,7 @@ def _mean_and_spreads(groups: Groups) -> tuple[np.ndarray, np.ndarray, np.ndarra
 
 
 def _root(f) -> float:
-    """Bisect a function that rises from negative to positive between 0 and 40."""
+    """Return the root of an increasing function between 0 and 40, by bisection."""
     low, high = 0.0, 40.0
     for _ in range(60):
         middle = (low + high) / 2

@@ -1,4 +1,4 @@
-"""What a choice of range comes to: decided from what was seen, measured on everything."""
+"""The error of a chosen range: chosen from a histogram, measured on the whole tensor."""
 
 import math
 from collections.abc import Mapping
@@ -29,16 +29,16 @@ SEEN = "a Histogram, as from observe(x)[0]"
 
 @dataclass(frozen=True)
 class CalibrationResult:
-    """The range that a calibrator chose, and the error that it causes.
+    """The range that a calibrator chose, and its error.
 
     Parameters
     ----------
     lo, hi : float
-        What the calibrator said, in the units of x. `qparams` widen it to hold zero.
+        The calibrator's choice, in the units of x, before `qparams` widened it to include zero.
     qparams : QParams
     parts : ErrorParts
     sqnr_db : float
-        Infinite where nothing was lost.
+        Infinite if there is no error.
     """
 
     lo: float
@@ -56,44 +56,48 @@ class CalibrationResult:
 def calibration_result(
     x, seen: Histogram, calibrator: Calibrator, fmt: IntFormat = INT8, scheme: str = "affine", counts=None
 ) -> CalibrationResult:
-    """Let a calibrator decide from a histogram, and measure the error on a whole tensor.
+    """Choose a range from a histogram, and measure its error on a whole tensor.
 
     Parameters
     ----------
     x : array of any shape, at least one value, finite
     seen : Histogram
-        What the calibrator knows of `x`: all of it, or the first few batches.
+        Calibration data: all of `x`, or its first few batches.
     calibrator : Calibrator, or a name in CALIBRATORS
     fmt : IntFormat, or its name such as "int8"
     scheme : {"affine", "symmetric"}
     counts : array of the shape of x, or None
-        How often each value occurs; once if it is None.
+        How often each value occurs; None means once.
+
+    Returns
+    -------
+    CalibrationResult
 
     Raises
     ------
     ValueError
-        `x` is empty or not finite, or the scheme does not go with the format.
+        `x` is empty or not finite, or the scheme is symmetric and the format unsigned.
 
     Examples
     --------
     >>> from qviz.numerics import INT2, MinMax, observe
     >>> x = np.array([-1.0, 0.0, 1.0, 4.0])
-    >>> o = calibration_result(x, observe(x[:3])[0], MinMax(), INT2, "symmetric")  # 4 was not seen, and becomes 1
-    >>> o.hi, o.parts.rounding, o.parts.clipping
+    >>> r = calibration_result(x, observe(x[:3])[0], MinMax(), INT2, "symmetric")  # 4 was not seen: clipped to 1
+    >>> r.hi, r.parts.rounding, r.parts.clipping
     (1.0, 0.0, 2.25)
     """
     x, fmt = _check.finite(_check.as_float(x)), as_format(fmt)
-    return _outcome(x, counts, _power(x, counts), seen, calibrator, fmt, scheme)
+    return _result(x, counts, _power(x, counts), seen, calibrator, fmt, scheme)
 
 
-def _outcome(
+def _result(
     x, counts, power: float, seen: Histogram, calibrator: Calibrator, fmt: IntFormat, scheme: str
 ) -> CalibrationResult:
     lo, hi = as_calibrator(calibrator).choose_range(_check.made(seen, "seen", Histogram, SEEN), fmt, scheme)
     qparams = choose_qparams(lo, hi, fmt, scheme)
     parts = error_parts(x, qparams, counts)
-    in_reach = math.isfinite(power) and math.isfinite(parts.total)
-    sqnr = float(decibels(power, parts.total)) if in_reach else sqnr_db(x, fake_quantize(x, qparams))
+    finite = math.isfinite(power) and math.isfinite(parts.total)
+    sqnr = float(decibels(power, parts.total)) if finite else sqnr_db(x, fake_quantize(x, qparams))
     return CalibrationResult(float(lo), float(hi), qparams, parts, sqnr)
 
 
@@ -105,7 +109,21 @@ def calibration_results(
     calibrators: Mapping[str, Calibrator] = CALIBRATORS,
     counts=None,
 ) -> dict[str, CalibrationResult]:
-    """Measure several calibrators on one tensor; arguments as in `outcome`.
+    """Return the result of each of several calibrators, by name.
+
+    Parameters
+    ----------
+    x, seen, fmt, scheme, counts : as for `calibration_result`
+    calibrators : dict of str to Calibrator
+
+    Returns
+    -------
+    dict of str to CalibrationResult
+
+    Raises
+    ------
+    ValueError
+        As for `calibration_result`.
 
     Examples
     --------
@@ -117,14 +135,14 @@ def calibration_results(
     """
     x, fmt = _check.finite(_check.as_float(x)), as_format(fmt)
     power = _power(x, counts)
-    return {name: _outcome(x, counts, power, seen, calibrator, fmt, scheme) for name, calibrator in calibrators.items()}
+    return {name: _result(x, counts, power, seen, calibrator, fmt, scheme) for name, calibrator in calibrators.items()}
 
 
 def best_of(found: Mapping[str, CalibrationResult]) -> str:
-    """Name the outcome with the least mean squared error, the first of equals."""
+    """Return the name of the result with the least mean squared error, the first of equals."""
     return min(found, key=lambda name: found[name].parts.total)
 
 
 def _power(x, counts) -> float:
-    with np.errstate(over="ignore", under="ignore"):  # beyond float64 it is infinite, as the error may be
+    with np.errstate(over="ignore", under="ignore"):  # may become infinite
         return float(np.average(np.square(x, dtype=np.float64), weights=counts)) if x.size else 0.0
