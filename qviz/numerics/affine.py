@@ -1,7 +1,7 @@
 """The affine map between real numbers and codes: `q = clip(round(x / scale) + zero_point, qmin, qmax)`.
 
-Rounding is half to even and comes before the zero point is added, as in torch (decision 1 of the house).
-What happens to input out of the ordinary is listed in the docstring of `qviz.numerics`.
+Rounding is half to even and comes before the zero point is added, as in torch. The docstring of `qviz.numerics` lists
+how unusual input is handled.
 """
 
 from contextlib import suppress
@@ -14,12 +14,12 @@ from .qparams import QParams, as_qparams
 
 
 def quantize(x, qparams: QParams) -> np.ndarray:
-    """Turn real values into codes: `clip(round_half_even(x / scale) + zero_point, qmin, qmax)`.
+    """Map real values to codes: `clip(round_half_even(x / scale) + zero_point, qmin, qmax)`.
 
     Parameters
     ----------
     x : array of any shape and real dtype
-        An infinity becomes the nearest end of the range. Empty stays empty.
+        Infinities are clipped to the ends of the range.
     qparams : QParams
 
     Returns
@@ -29,15 +29,14 @@ def quantize(x, qparams: QParams) -> np.ndarray:
     Raises
     ------
     ValueError
-        `x` holds NaN, which no integer stands for; its groups are not those of `qparams`; or the scale does
-        not fit float32 and `x` is not float64.
+        `x` holds NaN; its groups do not match `qparams`; or the scale does not fit float32 and `x` is not float64.
     TypeError
         `x` does not hold real numbers.
 
     Notes
     -----
-    Same codes as torch.quantize_per_tensor but for what lies within float32's precision of halfway between two
-    codes: torch multiplies by 1 / scale, and adds the zero point before it rounds.
+    The codes equal those of torch.quantize_per_tensor, except for values within float32's precision of halfway between
+    two codes: torch multiplies by 1 / scale, and adds the zero point before it rounds.
 
     Examples
     --------
@@ -49,14 +48,14 @@ def quantize(x, qparams: QParams) -> np.ndarray:
 
 
 def dequantize(q, qparams: QParams, dtype=np.float32) -> np.ndarray:
-    """Turn codes back into real values: `scale * (q - zero_point)`.
+    """Map codes to real values: `scale * (q - zero_point)`.
 
     Parameters
     ----------
     q : integers of any shape, codes of `qparams.fmt`
     qparams : QParams
     dtype : float32 or float64
-        Of the arithmetic and of the result. A scale that does not fit float32 needs float64.
+        dtype of the arithmetic and the result. A scale that does not fit float32 needs float64.
 
     Returns
     -------
@@ -67,7 +66,7 @@ def dequantize(q, qparams: QParams, dtype=np.float32) -> np.ndarray:
     TypeError
         `q` does not hold integers.
     ValueError
-        `q` holds what is not a code, its groups are not those of `qparams`, or the scale does not fit.
+        `q` holds a number that is no code, its groups do not match `qparams`, or the scale does not fit `dtype`.
 
     Examples
     --------
@@ -76,7 +75,7 @@ def dequantize(q, qparams: QParams, dtype=np.float32) -> np.ndarray:
     array([-5. ,  0. ,  1.5,  2.5], dtype=float32)
     """
     q = _check.codes(q, as_qparams(qparams).fmt, "q")
-    with suppress(TypeError):  # the name of no dtype
+    with suppress(TypeError):  # not the name of a dtype
         dtype = np.dtype(dtype)
     if dtype not in (np.dtype("float32"), np.dtype("float64")):
         raise ValueError(f"dtype must be float32 or float64: got {dtype}")
@@ -85,12 +84,12 @@ def dequantize(q, qparams: QParams, dtype=np.float32) -> np.ndarray:
 
 
 def fake_quantize(x, qparams: QParams) -> np.ndarray:
-    """Quantize and dequantize in one step: what the quantized network sees of `x`.
+    """Quantize and dequantize in one step: the values that a quantized network computes with.
 
     Parameters
     ----------
     x : array of any shape and real dtype
-        An infinity becomes the nearest end of the range. Empty stays empty.
+        Infinities are clipped to the ends of the range.
     qparams : QParams
 
     Returns
@@ -100,14 +99,13 @@ def fake_quantize(x, qparams: QParams) -> np.ndarray:
     Raises
     ------
     ValueError
-        `x` holds NaN; its groups are not those of `qparams`; or the scale does not fit float32 and `x` is not
-        float64.
+        `x` holds NaN; its groups do not match `qparams`; or the scale does not fit float32 and `x` is not float64.
     TypeError
         `x` does not hold real numbers.
 
     Notes
     -----
-    Same values as torch.fake_quantize_per_tensor_affine but for what lies within float32's precision of halfway
+    The values equal those of torch.fake_quantize_per_tensor_affine, except within float32's precision of halfway
     between two levels: torch multiplies by 1 / scale.
 
     Examples
@@ -120,7 +118,7 @@ def fake_quantize(x, qparams: QParams) -> np.ndarray:
 
 
 def _through_codes(x, qparams: QParams, finish, to_integers: bool) -> np.ndarray:
-    """Round to whole steps and clip, then `finish(q - zero_point, scale, zero_point)`."""
+    """Round and clip `x`, then apply `finish(q - zero_point, scale, zero_point)`."""
     x, fmt = _check.as_float(x), as_qparams(qparams).fmt
 
     def step(block, scale, zero):
@@ -129,8 +127,8 @@ def _through_codes(x, qparams: QParams, finish, to_integers: bool) -> np.ndarray
         np.clip(steps, fmt.qmin - zero, fmt.qmax - zero, out=steps)
         if np.isnan(np.add.reduce(steps, axis=None)):  # after clipping only NaN can make the sum NaN
             bad = _check.describe_bad(x, np.isnan(x))
-            raise ValueError(f"x must not hold NaN, which no integer stands for: got {bad}; replace it first")
+            raise ValueError(f"x must not hold NaN, which no code represents: got {bad}; replace it first")
         return finish(steps, scale, zero)
 
-    with np.errstate(over="ignore"):  # x / scale may pass the largest float; clipping brings it back
+    with np.errstate(over="ignore"):  # x / scale may overflow; clipping makes it finite
         return by_blocks(x, qparams, step, x.dtype, fmt.dtype if to_integers else x.dtype)

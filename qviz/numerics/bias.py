@@ -1,7 +1,7 @@
-"""Integer biases: rounded to whole steps of a scale, and how many bits that takes.
+"""Integer biases, and the number of bits that they need.
 
-An integer layer adds up products of codes. One step of that sum is worth `scale_x * scale_w`, the scale of its input
-times that of its weights, so that a bias which is to be added to the sum needs this scale, and the zero point 0.
+An integer layer sums products of codes. A step of that sum is worth `scale_x * scale_w`, so a bias that is added to it
+is quantized with this scale and zero point 0.
 """
 
 import numpy as np
@@ -10,13 +10,13 @@ from . import _check
 
 
 def quantize_bias(bias, scale, bits: int = 32) -> np.ndarray:
-    """Turn biases into codes: `clip(round_half_even(bias / scale), -2**(bits - 1), 2**(bits - 1) - 1)`.
+    """Quantize biases: `clip(round_half_even(bias / scale), -2**(bits - 1), 2**(bits - 1) - 1)`.
 
     Parameters
     ----------
     bias : array of any shape and real dtype, finite
     scale : float, or an array that broadcasts against `bias`
-        In the units of `bias`; `scale_x * scale_w` where the codes are to be added to a sum of products.
+        In the units of `bias`; `scale_x * scale_w` if the codes are added to a sum of products.
     bits : int, 2 to 32
 
     Returns
@@ -26,8 +26,7 @@ def quantize_bias(bias, scale, bits: int = 32) -> np.ndarray:
     Raises
     ------
     ValueError
-        `bias` is not finite, a scale is not positive and finite, the shapes do not go together, or `bits` is out of
-        range.
+        `bias` is not finite, a scale is not positive and finite, shapes do not broadcast, or `bits` is out of range.
     TypeError
         `bias` or `scale` does not hold real numbers, or `bits` is not a whole number.
 
@@ -39,7 +38,7 @@ def quantize_bias(bias, scale, bits: int = 32) -> np.ndarray:
     --------
     >>> quantize_bias([0.7, -0.2, 0.03], 0.02 * 0.5)
     array([ 70, -20,   3])
-    >>> quantize_bias([0.7, -0.2, 0.03], 0.02 * 0.5, bits=6)  # 6 bits end at 31
+    >>> quantize_bias([0.7, -0.2, 0.03], 0.02 * 0.5, bits=6)  # the highest code of 6 bits is 31
     array([ 31, -20,   3])
     """
     steps = bias_steps(bias, scale)
@@ -48,7 +47,7 @@ def quantize_bias(bias, scale, bits: int = 32) -> np.ndarray:
 
 
 def fake_quantize_bias(bias, scale, bits: int = 32) -> np.ndarray:
-    """Quantize biases and turn them back into real values: `scale * quantize_bias(bias, scale, bits)`.
+    """Quantize and dequantize biases: `scale * quantize_bias(bias, scale, bits)`.
 
     Parameters
     ----------
@@ -72,11 +71,15 @@ def fake_quantize_bias(bias, scale, bits: int = 32) -> np.ndarray:
 
 
 def bias_bits(bias, scale) -> int:
-    """Count the bits that biases need, so that no code is clipped: at least 2.
+    """Return the fewest bits with which no code is clipped, at least 2.
 
     Parameters
     ----------
     bias, scale : as for `quantize_bias`
+
+    Returns
+    -------
+    int
 
     Raises
     ------
@@ -85,9 +88,9 @@ def bias_bits(bias, scale) -> int:
 
     Examples
     --------
-    >>> bias_bits([0.7, -0.2, 0.03], 0.02 * 0.5)  # 70 is beyond 63, the most that 7 bits hold
+    >>> bias_bits([0.7, -0.2, 0.03], 0.02 * 0.5)  # 70 exceeds 63, the highest code of 7 bits
     8
-    >>> bias_bits([-0.64], 0.02 * 0.5)  # -64 is the least that 7 bits hold
+    >>> bias_bits([-0.64], 0.02 * 0.5)  # -64 is the lowest code of 7 bits
     7
     """
     steps = bias_steps(bias, scale)
@@ -96,11 +99,15 @@ def bias_bits(bias, scale) -> int:
 
 
 def bias_steps(bias, scale) -> np.ndarray:
-    """Return biases in whole steps of their scale, float64, not clipped.
+    """Return biases rounded to whole steps of their scale, without clipping.
 
     Parameters
     ----------
     bias, scale : as for `quantize_bias`
+
+    Returns
+    -------
+    float64 array, shape of `bias`
 
     Raises
     ------
@@ -125,5 +132,5 @@ def bias_steps(bias, scale) -> np.ndarray:
         raise ValueError(
             f"scale must be one number, or one for each bias: got shape {scale.shape} for biases of shape {bias.shape}"
         )
-    with np.errstate(over="ignore"):  # clipping brings an infinite number of steps back
+    with np.errstate(over="ignore"):  # quantize_bias clips infinity, int32_bias refuses it
         return np.rint(bias / scale)

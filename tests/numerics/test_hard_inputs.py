@@ -107,7 +107,7 @@ def test_nan_is_found_in_any_block():
     x = np.zeros(200_000, np.float32)
     x[150_000] = np.nan
     for function in (quantize, fake_quantize):
-        with pytest.raises(ValueError, match=re.escape("x must not hold NaN, which no integer stands for: got 1 NaN")):
+        with pytest.raises(ValueError, match=re.escape("x must not hold NaN, which no code represents: got 1 NaN")):
             function(x, P)
 
 
