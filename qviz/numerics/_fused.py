@@ -1,4 +1,4 @@
-"""A product and a sum with one rounding, as processors have it in one instruction."""
+"""Fused multiply-add: a product and a sum with a single rounding."""
 
 import numpy as np
 
@@ -8,13 +8,13 @@ def fused_multiply_add(a, b, c) -> np.ndarray:
 
     Notes
     -----
-    float64 holds the product exactly, but not always the sum. So the sum is rounded to odd, from where rounding to
-    float32 gives the right answer (Boldo and Melquiond 2008).
+    float64 represents the product exactly, but not always the sum. So the sum is rounded to odd, after which rounding
+    to float32 is correct (Boldo and Melquiond 2008).
 
     Examples
     --------
     >>> a = np.float32(1 + 2**-12)
-    >>> a * a - np.float32(1), fused_multiply_add(a, a, -1)  # the last bit of the square is lost, and kept
+    >>> a * a - np.float32(1), fused_multiply_add(a, a, -1)  # the first loses the last bit of the square
     (np.float32(0.00048828125), np.float32(0.00048834085))
     """
     product = np.asarray(a, np.float32).astype(np.float64) * np.asarray(b, np.float32)

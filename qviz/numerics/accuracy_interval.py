@@ -1,4 +1,4 @@
-"""How uncertain an accuracy is that was measured on a few test images."""
+"""The uncertainty of an accuracy that was measured on a limited number of images."""
 
 import numpy as np
 
@@ -6,33 +6,33 @@ from . import _check
 
 
 def accuracy_interval(accuracy, images: int, z: float = 1.96) -> tuple[np.ndarray, np.ndarray]:
-    """Return the ends of Wilson's score interval: where the accuracy on all possible images is likely to lie.
+    """Return Wilson's score interval for the accuracy on the population of all images.
 
     Parameters
     ----------
-    accuracy : array of shares of right answers, 0 to 1
+    accuracy : array of fractions, 0 to 1
     images : int
-        On how many each was measured, at least 1.
+        Number of images on which each accuracy was measured, at least 1.
     z : float
-        How many standard deviations; 1.96 makes it a 95 % interval.
+        Half width in standard deviations; 1.96 gives a 95 % interval.
 
     Returns
     -------
-    lowest, highest : arrays of the same shape
+    low, high : float64 arrays, shape of `accuracy`
 
     Raises
     ------
     TypeError
-        An accuracy is not a real number, or `images` not a whole number.
+        An accuracy is not a real number, or `images` is not a whole number.
     ValueError
         An accuracy is not from 0 to 1, `images` below 1, or `z` negative.
 
     Notes
     -----
     Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference", Journal of the
-    American Statistical Association 22, 1927. Near 100 % it stays below 1, which the normal approximation does not.
-    Two networks that were tested on the *same* images can be told apart more finely than by their intervals: by images
-    drawn again for both (`qviz.experiments.hard_to_quantize.difference`, and `interval` there for one network).
+    American Statistical Association 22, 1927. Unlike the normal approximation, it never exceeds 1. Networks tested on
+    the *same* images can be compared more precisely than by their intervals, with a paired bootstrap
+    (`qviz.experiments.hard_to_quantize.difference`, and `interval` there for one network).
 
     Examples
     --------
