@@ -1,4 +1,4 @@
-"""A real multiplier without a float: an int32 and a shift, as gemmlowp and TensorFlow Lite have it."""
+"""Fixed-point multipliers: an int32 and a shift, as in gemmlowp and TensorFlow Lite."""
 
 from dataclasses import dataclass
 
@@ -14,15 +14,17 @@ class FixedPoint:
 
     Attributes
     ----------
-    mantissa : int32 array, from 2**30 to 2**31 - 1: 31 bits of the multiplier
-    exponent : int array: the power of two; a right shift where it is negative, as it is for multipliers below 1/2
+    mantissa : int32 array, from 2**30 to 2**31 - 1
+        31 bits of the multiplier.
+    exponent : int32 array
+        The power of two; negative, which means a right shift, for multipliers below 1/2.
 
     Raises
     ------
     TypeError
         Either does not hold integers.
     ValueError
-        A mantissa is out of its range.
+        A mantissa is out of range, or an exponent does not fit int32.
 
     Examples
     --------
@@ -44,21 +46,27 @@ class FixedPoint:
 
     @property
     def value(self) -> np.ndarray:
-        """The real number that it stands for, float64."""
+        """The multiplier as float64."""
         return np.ldexp(self.mantissa.astype(np.float64), self.exponent - 31)
 
 
 def fixed_point(multiplier) -> FixedPoint:
-    """Write a multiplier as an int32 and a shift; the error is at most 2**-31 of it.
+    """Convert a multiplier to an int32 and a shift, with a relative error of at most 2**-31.
 
     Parameters
     ----------
     multiplier : positive float or array
 
+    Returns
+    -------
+    FixedPoint
+
     Raises
     ------
+    TypeError
+        `multiplier` does not hold real numbers.
     ValueError
-        It is not positive and finite.
+        `multiplier` is not positive and finite.
 
     Notes
     -----
@@ -75,15 +83,22 @@ def fixed_point(multiplier) -> FixedPoint:
         raise ValueError(f"multiplier must be positive: got {multiplier.min()}")
     fraction, exponent = np.frexp(multiplier)
     mantissa = np.rint(np.ldexp(fraction, 31)).astype(np.int64)
-    carry = mantissa == 2**31  # rounded up to 1.0, which has no code
+    carry = mantissa == 2**31  # rounded up to 1.0, which does not fit
     return FixedPoint(np.where(carry, 2**30, mantissa).astype(np.int32), exponent + carry)
 
 
 def high_mul(a, b) -> np.ndarray:
-    """Multiply two int32 and keep the high half, rounded half up: floor(a * b / 2**31 + 1/2).
+    """Return the high half of the doubled product, rounded half up: floor(a * b / 2**31 + 1/2).
 
-    With b = mantissa, this multiplies by mantissa / 2**31. The one product that does not fit, of -2**31 with itself,
-    becomes 2**31 - 1.
+    With b = mantissa, this multiplies by mantissa / 2**31. Only (-2**31)**2 does not fit; it saturates to 2**31 - 1.
+
+    Parameters
+    ----------
+    a, b : integer arrays that fit int32 and broadcast
+
+    Returns
+    -------
+    int32 array
 
     Raises
     ------
@@ -104,12 +119,16 @@ def high_mul(a, b) -> np.ndarray:
 
 
 def rounding_right_shift(x, shift) -> np.ndarray:
-    """Divide an int32 by 2**shift, rounded half away from zero.
+    """Divide by 2**shift, rounding half away from zero.
 
     Parameters
     ----------
     x : int32 array
     shift : int or array, 0 to 31
+
+    Returns
+    -------
+    int32 array
 
     Raises
     ------

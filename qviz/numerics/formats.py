@@ -1,4 +1,4 @@
-"""Integer formats: how many bits, signed or not, and which codes that leaves."""
+"""Integer formats: bits, signedness and the range of codes."""
 
 import re
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ class IntFormat:
     bits : int
         Width, 2 to 16.
     signed : bool
-        Two's complement if true, else the codes start at 0.
+        Two's complement if True, otherwise codes start at 0.
     narrow : bool
-        Leave out the lowest code. A narrow signed format is symmetric: int8 narrow is -127..127.
+        Omit the lowest code, which makes a signed format symmetric: int8 narrow is -127..127.
 
     Raises
     ------
     TypeError
-        `bits` is not a whole number, or `signed` or `narrow` not a bool.
+        `bits` is not a whole number, or `signed` or `narrow` is not a bool.
     ValueError
         `bits` is not from 2 to 16.
 
@@ -62,7 +62,7 @@ class IntFormat:
 
     @property
     def levels(self) -> int:
-        """How many codes there are."""
+        """The number of codes."""
         return self.qmax - self.qmin + 1
 
     @property
@@ -79,14 +79,14 @@ UINT2, UINT3, UINT4, UINT8, UINT16 = (IntFormat(b, signed=False) for b in (2, 3,
 
 
 def as_format(fmt, name: str = "fmt") -> IntFormat:
-    """Return a format, which may be given by its name: what every function does that takes one.
+    """Return the format given by an instance or a name.
 
     Raises
     ------
     TypeError
-        It is neither a format nor the name of one.
+        `fmt` is neither a format nor the name of one.
     ValueError
-        It has no format's number of bits.
+        The name has fewer than 2 or more than 16 bits.
 
     Examples
     --------
