@@ -1,6 +1,6 @@
-"""How many values share one scale: the whole tensor, a channel, or a group.
+"""Granularity: whether a tensor, a channel or a group of values shares one scale.
 
-Each granularity is one reshape, to `(n_groups, n)` and back. Everything else in this room works on rows.
+Each granularity is a reshape to `(n_groups, n)` and back. All other modules work on these rows.
 """
 
 import math
@@ -11,7 +11,7 @@ import numpy as np
 
 from . import _check
 
-MOST_AXES = 64  # of a NumPy array
+MOST_AXES = 64  # NumPy's limit
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class PerTensor:
         return _check.as_array(x).reshape(1, -1)
 
     def from_groups(self, groups: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-        """Undo `to_groups`, for an array that had this shape."""
+        """Undo `to_groups` for an array of this shape."""
         return _reshaped(groups, shape)
 
     def __str__(self) -> str:
@@ -38,23 +38,23 @@ class PerTensor:
 
 @dataclass(frozen=True)
 class PerChannel:
-    """One scale for each index along `axis`; the axis is the one that is kept.
+    """One scale for each index along `axis`.
 
     Parameters
     ----------
     axis : int
-        Negative counts from the end.
+        A negative axis counts from the end.
 
     Raises
     ------
     TypeError
         `axis` is not a whole number.
     ValueError
-        From `to_groups`, when the array has no such axis.
+        In `to_groups`: the array has no such axis.
 
     Examples
     --------
-    A convolution's weights, (out, in, height, width), with a scale for each output channel:
+    One scale per output channel of a convolution's weights, (out, in, height, width):
 
     >>> PerChannel(axis=0).to_groups(np.zeros((16, 8, 3, 3))).shape
     (16, 72)
@@ -73,7 +73,7 @@ class PerChannel:
         return np.moveaxis(x, axis, 0).reshape(x.shape[axis], math.prod(others))
 
     def from_groups(self, groups: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-        """Undo `to_groups`, for an array that had this shape."""
+        """Undo `to_groups` for an array of this shape."""
         axis = _check.axis_of(self.axis, shape)
         moved = (shape[axis], *shape[:axis], *shape[axis + 1 :])
         return np.moveaxis(_reshaped(groups, moved), 0, axis)
@@ -84,21 +84,21 @@ class PerChannel:
 
 @dataclass(frozen=True)
 class PerGroup:
-    """One scale for each run of `size` values along `axis`; the axis is the one that is split.
+    """One scale for every `size` consecutive values along `axis`.
 
     Parameters
     ----------
     axis : int
-        Negative counts from the end.
+        A negative axis counts from the end.
     size : int
-        Values in a group, at least 1.
+        Values per group, at least 1.
 
     Raises
     ------
     TypeError
         `axis` or `size` is not a whole number.
     ValueError
-        `size` is less than 1; or, from `to_groups`, it does not divide the axis, or there is no such axis.
+        `size` is less than 1. In `to_groups`: there is no such axis, or `size` does not divide its length.
 
     Examples
     --------
@@ -122,7 +122,7 @@ class PerGroup:
         return np.moveaxis(x, axis, -1).reshape(x.size // self.size, self.size)
 
     def from_groups(self, groups: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-        """Undo `to_groups`, for an array that had this shape."""
+        """Undo `to_groups` for an array of this shape."""
         axis = _check.axis_of(self.axis, shape)
         moved = (*shape[:axis], *shape[axis + 1 :], shape[axis])
         return np.moveaxis(_reshaped(groups, moved), -1, axis)
@@ -148,19 +148,18 @@ def _reshaped(groups, shape: tuple[int, ...]) -> np.ndarray:
 
 
 Granularity = PerTensor | PerChannel | PerGroup
-PER_TENSOR = PerTensor()  # the default everywhere; frozen, so that one serves all
+PER_TENSOR = PerTensor()
 
 
 def as_granularity(granularity, name: str = "granularity") -> Granularity:
-    """Return a granularity, which may be given in words: what every function does that takes one.
+    """Return the granularity given by an instance, a class, or the text that `str` returns for one.
 
-    The words are those that it prints; where they name no axis it is that of the class, 0 of a channel and -1 of a
-    group.
+    The text may omit the axis, which is then the class's default: 0 per channel, -1 per group.
 
     Raises
     ------
     TypeError
-        It is neither a granularity nor words for one.
+        `granularity` is none of these.
 
     Examples
     --------

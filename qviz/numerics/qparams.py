@@ -1,6 +1,6 @@
-"""A scale and a zero point: what they are, and how to choose them for a range.
+"""Scale and zero point, and how to choose them for a range.
 
-What happens to input out of the ordinary is listed in the docstring of `qviz.numerics`.
+The docstring of `qviz.numerics` lists how unusual input is handled.
 """
 
 from dataclasses import dataclass
@@ -23,18 +23,18 @@ class QParams:
     Parameters
     ----------
     scale : float, or (n_groups, 1) array
-        The real distance between neighbouring codes, in the units of x; kept as a read-only float64 array.
+        Distance between neighbouring levels, in the units of x; stored as a read-only float64 array.
     zero_point : int, or integer array of the shape of `scale`
-        The code that stands for 0.0; kept as a read-only int64 array.
+        Code of 0.0; stored as a read-only int64 array.
     fmt : IntFormat, or its name such as "int8"
     granularity : PerTensor, PerChannel or PerGroup, or words such as "per channel"
 
     Raises
     ------
     ValueError
-        A scale is not positive and finite, a zero point is not a code of `fmt`, or a shape is another one.
+        A scale is not positive and finite, a zero point is not a code of `fmt`, or a shape is not one of these.
     TypeError
-        A zero point is not a whole number, a scale is not a real one, or `fmt` or `granularity` is of another kind.
+        A zero point is not a whole number, a scale is not a real number, or `fmt` or `granularity` has the wrong type.
 
     Examples
     --------
@@ -70,33 +70,31 @@ class QParams:
 
     @property
     def lo(self) -> np.ndarray:
-        """The lowest real value that has a code, shape of `scale`."""
+        """The lowest level, shape of `scale`."""
         return self._real(self.fmt.qmin)
 
     @property
     def hi(self) -> np.ndarray:
-        """The highest real value that has a code, shape of `scale`."""
+        """The highest level, shape of `scale`."""
         return self._real(self.fmt.qmax)
 
     @property
     def levels(self) -> np.ndarray:
-        """All real values that have a code: `(levels,)` for one group, else `(n_groups, levels)`."""
+        """The real values of all codes: (levels,) for one group, else (n_groups, levels)."""
         return self._real(np.arange(self.fmt.qmin, self.fmt.qmax + 1))
 
     def _real(self, codes) -> np.ndarray:
-        with np.errstate(over="ignore"):  # a level may lie beyond the largest float64, and is infinite then
+        with np.errstate(over="ignore"):  # a level beyond the largest float64 is infinite
             return np.asarray(self.scale * (codes - self.zero_point))
 
 
 def as_qparams(qparams, name: str = "qparams") -> QParams:
-    """Return `qparams` if they are a QParams: what every function does that takes one.
-
-    A scale and a zero point alone are refused, because the same two numbers mean something else in int8 and in uint8.
+    """Return `qparams` if it is a QParams; a bare scale and zero point would not determine the format.
 
     Raises
     ------
     TypeError
-        It is something else.
+        `qparams` is anything else.
 
     Examples
     --------
@@ -107,7 +105,7 @@ def as_qparams(qparams, name: str = "qparams") -> QParams:
 
 
 def value_range(x, granularity: Granularity = PER_TENSOR) -> tuple[np.ndarray, np.ndarray]:
-    """Find the least and the greatest value of each group.
+    """Return the minimum and maximum of each group.
 
     Parameters
     ----------
@@ -116,7 +114,7 @@ def value_range(x, granularity: Granularity = PER_TENSOR) -> tuple[np.ndarray, n
 
     Returns
     -------
-    lo, hi : float64 arrays, () for one group or (n_groups, 1), in the units of x
+    lo, hi : float64 arrays in the units of x, () for one group, else (n_groups, 1)
 
     Raises
     ------
@@ -143,7 +141,7 @@ def value_range(x, granularity: Granularity = PER_TENSOR) -> tuple[np.ndarray, n
 def choose_qparams(
     lo, hi, fmt: IntFormat = INT8, scheme: str = "affine", granularity: Granularity = PER_TENSOR
 ) -> QParams:
-    """Choose the affine map that covers a real range.
+    """Choose scale and zero point for a range of real values.
 
     The range is first widened to include 0, so that 0.0 is represented exactly.
 
@@ -151,8 +149,8 @@ def choose_qparams(
       codes.
     * symmetric: `scale = max(|lo|, |hi|) / qmax`, `zero_point = 0`; the format must be signed.
 
-    A range that is only zero gets scale 1. No scale is less than the smallest normal float32, 1.2e-38: in a
-    smaller range every value becomes zero.
+    A range that is only zero gets scale 1. No scale is below the smallest normal float32, 1.2e-38, with which all
+    values of a much smaller range become zero.
 
     Parameters
     ----------
@@ -160,17 +158,23 @@ def choose_qparams(
     fmt : IntFormat, or its name such as "int8"
     scheme : {"affine", "symmetric"}
     granularity : PerTensor, PerChannel or PerGroup, or words such as "per channel"
-        What the groups of `lo` and `hi` are; kept in the result.
+        The groups of `lo` and `hi`; stored in the result.
+
+    Returns
+    -------
+    QParams
 
     Raises
     ------
+    TypeError
+        `lo` or `hi` is not real, or another argument has the wrong type.
     ValueError
-        `lo` > `hi`, either is not finite, `scheme` is unknown, or symmetric for an unsigned format.
+        `lo` > `hi`, either is not finite, `scheme` is unknown, or it is symmetric and the format unsigned.
 
     Notes
     -----
-    Source: Jacob et al. 2018, section 2.1, with rounding as in torch's MinMaxObserver. torch divides a
-    symmetric range by (qmax - qmin) / 2, and no scale of its observers is below 1.2e-7.
+    Source: Jacob et al. 2018, section 2.1, rounded as in torch's MinMaxObserver. torch divides a symmetric range by
+    (qmax - qmin) / 2, and its observers choose no scale below 1.2e-7.
 
     Examples
     --------
@@ -191,7 +195,7 @@ def choose_qparams(
 
 
 def made_qparams(scale: np.ndarray, zero_point: np.ndarray, fmt: IntFormat, granularity: Granularity) -> QParams:
-    """Take over float64 and int64 arrays that nobody else has and that are right, without a check or a copy."""
+    """Make a QParams without checks and copies; it takes ownership of the float64 and int64 arrays."""
     qparams = object.__new__(QParams)
     scale, zero_point = _one_is_0d(scale), _one_is_0d(zero_point)
     scale.flags.writeable = zero_point.flags.writeable = False
@@ -200,8 +204,8 @@ def made_qparams(scale: np.ndarray, zero_point: np.ndarray, fmt: IntFormat, gran
 
 
 def scale_and_zero_point(lo: np.ndarray, hi: np.ndarray, fmt: IntFormat, scheme: str) -> tuple[np.ndarray, np.ndarray]:
-    """Do the arithmetic of `choose_qparams`, for finite float64 arrays of one shape with lo <= hi."""
-    # In place where it can be: for many groups, fresh memory takes longer than the arithmetic.
+    """Compute `choose_qparams` for finite float64 arrays of equal shape with lo <= hi."""
+    # in place where possible: for many groups, allocating takes longer than the arithmetic
     lo, hi = np.minimum(lo, 0.0)[...], np.maximum(hi, 0.0)[...]
     if scheme == "symmetric":
         if not fmt.signed:
@@ -238,7 +242,7 @@ def _check_zero_point(zero_point: np.ndarray, fmt: IntFormat) -> None:
 
 
 def checked_range(lo, hi) -> tuple[np.ndarray, np.ndarray]:
-    """Return both ends as finite float64 arrays of one shape, 0-d where there is one group."""
+    """Return lo and hi as finite float64 arrays of equal shape, 0-d for one group."""
     lo = _check.finite(_check.as_float(lo, "lo").astype(np.float64, copy=False), "lo")
     hi = _check.finite(_check.as_float(hi, "hi").astype(np.float64, copy=False), "hi")
     lo, hi = (_one_is_0d(ends) for ends in np.broadcast_arrays(lo, hi))
@@ -249,7 +253,7 @@ def checked_range(lo, hi) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _one_is_0d(values: np.ndarray) -> np.ndarray:
-    """One group has plain 0-d parameters, so that `float(p.scale)` works."""
+    """Return the value of a single group as 0-d, so that `float(p.scale)` works."""
     return values.reshape(()) if values.size == 1 else values
 
 
