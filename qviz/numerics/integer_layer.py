@@ -1,4 +1,4 @@
-"""A layer in integers: codes in, codes out, by fbgemm's arithmetic or by gemmlowp's."""
+"""A layer in integer arithmetic, from input codes to output codes, as in fbgemm or gemmlowp."""
 
 from dataclasses import dataclass
 
@@ -23,27 +23,27 @@ class IntegerLayer:
     q_w : codes of `w`, (out, in) for a linear layer, (out, in, kernel height, kernel width) for a convolution
     x, w, y : QParams of inputs, weights and outputs
         `x` and `y` per tensor, `w` per tensor or PerChannel(0).
-    bias : real numbers (out,), in the units of the output, or None
+    bias : (out,) real numbers in the units of the output, or None
     relu : bool
-        Whether a ReLU is part of it.
+        Whether the layer includes a ReLU.
     stride, padding : int
-        Of a convolution, both ways alike.
+        Of a convolution, the same for height and width.
 
     Raises
     ------
     TypeError
         `q_w` does not hold integers, `x`, `w` or `y` is no QParams, or `bias` does not hold real numbers.
     ValueError
-        `q_w` holds what is no code of `w`, `y` has more than one scale, or `bias` is not finite or has another length.
-        From `run`, as for `accumulate`; and where sum and bias together do not fit int32.
+        `q_w` holds a number that is no code of `w`, `y` has more than one scale, or `bias` is not finite or has the
+        wrong length. In `run`: as for `accumulate`, or the sum with the bias does not fit int32.
 
     Notes
     -----
     Source: Jacob et al. 2018, section 2.
 
-    The ways of `run` part where a value lies next to a tie. A bias rounded to an int32 moves the sum by up to half a
-    step, and so the output by up to half the multiplier. While that is at most 1, as it is in most networks, two codes
-    are at most one step apart. A multiplier of 206 makes 103 steps of half a step.
+    The arithmetics of `run` differ for values near a tie. Rounding the bias to int32 changes the sum by up to half a
+    step, and so the output by up to half the multiplier. Most networks have multipliers of at most 2, with which two
+    codes differ by at most one step; a multiplier of 206 turns half a step into 103.
 
     Examples
     --------
@@ -78,22 +78,22 @@ class IntegerLayer:
 
     @property
     def scale(self) -> np.ndarray:
-        """scale_x * scale_w, what 1 in the sum is worth: float32, (1,) or (out,)."""
+        """scale_x * scale_w, the real value of 1 in the sum: float32, (1,) or (out,)."""
         return np.float32(self.x.scale) * self.w.scale.astype(np.float32).reshape(-1)
 
     @property
     def multiplier(self) -> np.ndarray:
-        """scale_x * scale_w / scale_y: float32, (1,) or (out,), computed in the order in which fbgemm does."""
+        """scale_x * scale_w / scale_y: float32, (1,) or (out,), in fbgemm's order of operations."""
         return self.scale / np.float32(self.y.scale)
 
     @property
     def fixed_multiplier(self) -> FixedPoint:
-        """The multiplier as an int32 and a shift, from scales in float64."""
+        """The multiplier as an int32 and a shift, computed from the scales in float64."""
         return fixed_point(self.x.scale * self.w.scale.reshape(-1) / self.y.scale)
 
     @property
     def bias_steps(self) -> np.ndarray:
-        """The bias in units of the sum: float32 (out,), seldom whole."""
+        """The bias in units of the sum, not rounded: float32 (out,)."""
         return self._bias() / self.scale
 
     @property
@@ -113,17 +113,22 @@ class IntegerLayer:
         q_x : codes of `x`, (n, in) or (n, in, height, width)
         way : {"fbgemm", "int32 bias", "gemmlowp"}
             "fbgemm" adds the bias and multiplies in float32, as the kernel does. "int32 bias" adds a rounded bias, and
-            multiplies as fbgemm. "gemmlowp" adds a rounded bias and multiplies by an int32 and a shift: no float at
-            all.
+            multiplies in float32. "gemmlowp" adds a rounded bias, and multiplies by an int32 and a shift: integers
+            only.
 
         Returns
         -------
         codes of `y`, (n, out) or (n, out, height, width)
+
+        Raises
+        ------
+        ValueError, TypeError
+            As for `accumulate`; or the sum with the bias does not fit int32.
         """
         return self.requantize(self.accumulate(q_x).total, way)
 
     def requantize(self, total, way: str = "fbgemm") -> np.ndarray:
-        """Add the bias to sums of products, and make codes of them; `way` as for `run`."""
+        """Return the output codes for sums of products, after adding the bias; `way` as for `run`."""
         _check.one_of(way, ROUNDINGS, "way")
         total = as_int32(total, "total")
         rest = int(self.y.zero_point), self.y.fmt
@@ -137,7 +142,7 @@ class IntegerLayer:
         return requantize_fixed(total, fixed, *rest, self.relu)
 
     def float_sums(self, total) -> np.ndarray:
-        """Return sums of products with the bias, float32, as fbgemm adds it."""
+        """Return sums of products plus the bias, float32, as fbgemm computes them."""
         if self.bias is None:
             return as_int32(total, "total").astype(np.float32)
         per_channel = isinstance(self.w.granularity, PerChannel)
@@ -153,5 +158,5 @@ class IntegerLayer:
         return np.zeros(len(self.q_w), np.float32) if self.bias is None else self.bias
 
     def _beside(self, values: np.ndarray) -> np.ndarray:
-        """Shape what belongs to output channels so that it broadcasts over outputs."""
+        """Reshape values per output channel so that they broadcast over the outputs."""
         return values.reshape(-1, *[1] * (self.q_w.ndim - 2))

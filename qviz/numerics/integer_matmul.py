@@ -1,11 +1,11 @@
-"""Sums of products in integers: uint8 x int8 -> int32, with what the zero points add shown apart.
+"""Integer sums of products, uint8 x int8 -> int32, with the terms of the zero points kept separate.
 
-A code q stands for scale * (q - zero_point), so a layer needs the sum of (q_x - z_x) * (q_w - z_w). Multiplied out
-that is four terms, of which only the first needs the products (Jacob et al. 2018, equation 7):
+A code q represents scale * (q - zero_point), so a layer needs the sum of (q_x - z_x) * (q_w - z_w). Expanded, it has
+four terms, of which only the first needs products (Jacob et al. 2018, equation 7):
 
     sum q_x q_w  -  z_x sum q_w  -  z_w sum q_x  +  n z_x z_w
 
-Every number here is an integer. `requantize` makes the sum a code again, and `integer_layer` puts both together.
+`requantize` turns the sum into a code, and `integer_layer` combines both.
 """
 
 import math
@@ -29,9 +29,9 @@ class Accumulator:
     products : int32 array (n, out) or (n, out, height, width)
         Sum of q_x * q_w.
     weight_sums : int32 array
-        -z_x times the sum of q_w: one number for each output channel, known before any input comes.
+        -z_x times the sum of q_w: one number per output channel, which can be computed in advance.
     input_sums : int32 array
-        -z_w times the sum of q_x; zero where the weights are symmetric.
+        -z_w times the sum of q_x; zero for symmetric weights.
     zero_points : int32 array
         n * z_x * z_w, for sums of n products.
 
@@ -58,7 +58,7 @@ class Accumulator:
 
 
 def accumulate(q_x, q_w, x: QParams, w: QParams, stride: int = 1, padding: int = 0) -> Accumulator:
-    """Sum the products of codes, for a linear layer or a convolution.
+    """Sum the products of codes for a linear layer or a convolution.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def accumulate(q_x, q_w, x: QParams, w: QParams, stride: int = 1, padding: int =
     x : QParams, per tensor
     w : QParams, per tensor or PerChannel(0)
     stride, padding : int
-        Of a convolution, both ways alike. The padding is the zero point of `x`, which stands for 0.0.
+        Of a convolution, the same for height and width. Padding has the zero point of `x`, the code of 0.0.
 
     Returns
     -------
@@ -76,15 +76,15 @@ def accumulate(q_x, q_w, x: QParams, w: QParams, stride: int = 1, padding: int =
     Raises
     ------
     ValueError
-        Shapes do not fit each other, an array holds what is no code, there are other granularities, or the sums might
-        not fit int32. They surely fit if in * kernel height * kernel width * (levels of x - 1) * (levels of w - 1)
-        does: at 8 bits, up to 33,025 products. A kernel would wrap around without a word.
+        Shapes do not match, an array holds a number that is no code, a granularity is not supported, or the sums may
+        not fit int32, where a kernel would wrap around silently. They fit if in * kernel height * kernel width *
+        (levels of x - 1) * (levels of w - 1) does: at 8 bits, up to 33,025 products.
     TypeError
         An array does not hold integers.
 
     Notes
     -----
-    Source: Jacob et al. 2018, section 2.3. A convolution slides without turning the kernel over, as in torch.
+    Source: Jacob et al. 2018, section 2.3. Like torch's, the convolution does not flip the kernel.
 
     Examples
     --------
@@ -109,14 +109,14 @@ def accumulate(q_x, q_w, x: QParams, w: QParams, stride: int = 1, padding: int =
 
 
 def as_int32(values, name: str) -> np.ndarray:
-    """Return `values` as int32 if they are integers that fit.
+    """Return integers as int32.
 
     Raises
     ------
     TypeError
-        They are no integers: a cast would cut their fractions off without a word.
+        `values` are not integers; a cast would silently truncate them.
     ValueError
-        One does not fit.
+        A value does not fit int32.
 
     Examples
     --------
@@ -130,7 +130,7 @@ def as_int32(values, name: str) -> np.ndarray:
 
 
 def fit_int32(values: np.ndarray, name: str) -> np.ndarray:
-    """Return whole numbers of any dtype as int32, or say which one does not fit.
+    """Return whole numbers of any dtype as int32; ValueError if one does not fit.
 
     Examples
     --------
@@ -144,7 +144,7 @@ def fit_int32(values: np.ndarray, name: str) -> np.ndarray:
 
 
 def _windows(q_x, kernel: tuple[int, int], zero_point: int, stride: int, padding: int) -> np.ndarray:
-    """Cut images into the inputs of each output value: (n, height, width, in * kernel height * kernel width)."""
+    """Return the inputs of each output value: (n, height, width, in * kernel height * kernel width)."""
     stride = _check.whole_number(stride, "stride", 1, 2**16)
     padding = _check.whole_number(padding, "padding", 0, 2**16)
     edge = (padding, padding)
@@ -157,7 +157,7 @@ def _windows(q_x, kernel: tuple[int, int], zero_point: int, stride: int, padding
 
 
 def _channels_second(term: np.ndarray) -> np.ndarray:
-    """Move the channels of a term from the end, (n, height, width, out), to where torch has them."""
+    """Move a term from (n, height, width, out) to torch's (n, out, height, width)."""
     return np.moveaxis(np.reshape(term, (1,) * (4 - np.ndim(term)) + np.shape(term)), -1, 1)
 
 
