@@ -1,12 +1,12 @@
-"""From a sum in int32 back to a code of 8 bits: multiply by scale_x * scale_w / scale_y, round, clip.
+"""Requantization: from an int32 sum to an 8-bit code, by multiplying with scale_x * scale_w / scale_y.
 
-Two ways are in use. fbgemm multiplies in float32. gemmlowp and TensorFlow Lite use integers alone: the multiplier is
-an int32 and a shift, and both steps round.
+fbgemm multiplies in float32. gemmlowp and TensorFlow Lite use integers only: the multiplier is an int32 and a shift,
+and both steps round.
 
     fbgemm      q = clip(rint((sum + bias / scale) * multiplier) + zero_point)               float32 throughout
     gemmlowp    q = clip(rounding_right_shift(high_mul(sum + int32_bias, mantissa), shift) + zero_point)
 
-`scale` is scale_x * scale_w: what 1 in the sum is worth.
+`scale` is scale_x * scale_w, the real value of 1 in the sum.
 """
 
 import numpy as np
@@ -20,25 +20,29 @@ from .integer_matmul import INT32, as_int32, fit_int32
 
 
 def int32_bias(bias, scale) -> np.ndarray:
-    """Round a bias to the grid of the sum, so that it can be added there: rint(bias / scale), int32.
+    """Return a bias in steps of the sum, to which it can then be added: rint(bias / scale).
 
     Parameters
     ----------
-    bias : real numbers (out,), in the units of the layer's output
+    bias : (out,) real numbers in the units of the layer's output
     scale : float, or (out,) array
         scale_x * scale_w.
+
+    Returns
+    -------
+    int32 array, shape of `bias`
 
     Raises
     ------
     ValueError
-        It does not fit int32, or an argument is not as for `quantize_bias`, which clips where this refuses.
+        The result does not fit int32 (`quantize_bias` clips it instead), or as for `quantize_bias`.
     TypeError
         As for `quantize_bias`.
 
     Notes
     -----
-    Source: Jacob et al. 2018, section 2.4. fbgemm keeps the bias in float32 instead, because scale_x need not be known
-    when a model is converted (pytorch/pytorch issue 23874, pull request 26057).
+    Source: Jacob et al. 2018, section 2.4. fbgemm keeps the bias in float32, because scale_x may be unknown when a
+    model is converted (pytorch/pytorch issue 23874, pull request 26057).
 
     Examples
     --------
@@ -49,30 +53,34 @@ def int32_bias(bias, scale) -> np.ndarray:
 
 
 def add_float_bias(total, bias, scale, per_channel: bool) -> np.ndarray:
-    """Add a real bias to sums as fbgemm does: float32 array.
+    """Add a real bias to sums as fbgemm does.
 
     Parameters
     ----------
     total : int32 array
     bias, scale : float, or arrays that broadcast to `total`
-        `scale` is scale_x * scale_w; both are taken as float32.
+        `scale` is scale_x * scale_w; both are converted to float32.
     per_channel : bool
-        Whether each output channel has a scale of its own. There the kernel divides by it and adds. Where all have one,
-        it multiplies by 1 / scale, and adds without rounding in between.
+        Whether each output channel has its own scale. If so, the kernel divides by the scale and adds; otherwise it
+        multiplies by 1 / scale and adds with a single rounding.
+
+    Returns
+    -------
+    float32 array, shape of `total`
 
     Raises
     ------
     TypeError
-        `total` does not hold integers, or another not real numbers.
+        `total` does not hold integers, or `bias` or `scale` does not hold real numbers.
     ValueError
-        `total` does not fit int32, `bias` is not finite, or `scale` is negative or not finite. A scale of 0 is what
-        float32 makes of a product below 1e-45.
+        `total` does not fit int32, `bias` is not finite, or `scale` is negative or not finite. A scale of 0 is allowed:
+        in float32, a product below 1e-45 is 0.
 
     Notes
     -----
-    Found by comparison with the kernel, on biases that put sums next to ties. Source: requantization in FBGEMM,
-    src/QuantUtilsAvx2.cc, which has the reciprocal and the division. That a product and a sum are fused is not written
-    there: it is how torch for Linux was compiled. Elsewhere the last bit of a sum may differ.
+    Determined by comparison with the kernel, on biases that put sums next to ties. Source: requantization in FBGEMM,
+    src/QuantUtilsAvx2.cc, which contains the reciprocal and the division. Fusing product and sum is not in the source,
+    but done by the compiler of torch for Linux; elsewhere the last bit of a sum may differ.
 
     Examples
     --------
@@ -89,17 +97,17 @@ def add_float_bias(total, bias, scale, per_channel: bool) -> np.ndarray:
 
 
 def requantize_float(total, multiplier, zero_point: int = 0, fmt: IntFormat = UINT8, relu=False):
-    """Make codes of sums as fbgemm does: float32 throughout, rounded half to even.
+    """Requantize sums as fbgemm does: in float32, rounded half to even.
 
     Parameters
     ----------
-    total : int32 array, or float32 where a bias is in it (`add_float_bias`)
+    total : int32 array, or float32 if it includes a bias (`add_float_bias`)
     multiplier : float, or array that broadcasts to `total`
-        scale_x * scale_w / scale_y; taken as float32.
+        scale_x * scale_w / scale_y; converted to float32.
     zero_point : int
-    fmt : IntFormat
+    fmt : IntFormat, or its name such as "uint8"
     relu : bool
-        Clip below at the zero point, in place of at the lowest code: a ReLU for nothing.
+        Clip at the zero point instead of at qmin, which fuses a ReLU at no cost.
 
     Returns
     -------
@@ -110,14 +118,13 @@ def requantize_float(total, multiplier, zero_point: int = 0, fmt: IntFormat = UI
     TypeError
         `total` holds neither integers nor float32.
     ValueError
-        An integer does not fit int32, or `multiplier` is negative or not finite. 0 is what float32 makes of one below
-        1e-45.
+        An integer does not fit int32, or `multiplier` is negative or not finite. A multiplier of 0 is allowed: in
+        float32, one below 1e-45 is 0.
 
     Notes
     -----
-    Equal to the fbgemm kernel bit for bit. That holds for its faults too: float32 keeps 24 bits of a sum; and where
-    the product is 2**31 or more, the processor's conversion to an integer answers -2**31, so that the largest outputs
-    of all become the lowest code.
+    Equal to the fbgemm kernel bit for bit, including its flaws: float32 keeps 24 bits of a sum, and a product of 2**31
+    or more is converted to the integer -2**31 by the processor, so the largest outputs become the lowest code.
 
     Examples
     --------
@@ -129,10 +136,10 @@ def requantize_float(total, multiplier, zero_point: int = 0, fmt: IntFormat = UI
     array([0], dtype=uint8)
     """
     total = _check.as_array(total, "total")
-    # Sums are whole until a real bias is in them; that is done in float32, so another float is a mistake.
+    # Sums are integers until add_float_bias makes them float32, so float64 is a mistake.
     sums = total if total.dtype == np.float32 else as_int32(total, "total").astype(np.float32)
     multiplier = _check.goes_with(_not_negative(multiplier, "multiplier"), sums, "multiplier")
-    with np.errstate(over="ignore", invalid="ignore"):  # where it exceeds float32 it does not fit either
+    with np.errstate(over="ignore", invalid="ignore"):  # a product beyond float32 does not fit int32 either
         scaled = sums * multiplier
     rounded = np.rint(scaled).astype(np.float64)
     fits = np.abs(rounded) < -float(INT32.min)  # NaN does not
@@ -140,11 +147,11 @@ def requantize_float(total, multiplier, zero_point: int = 0, fmt: IntFormat = UI
 
 
 def requantize_fixed(total, multiplier: FixedPoint, zero_point: int = 0, fmt: IntFormat = UINT8, relu=False):
-    """Make codes of sums as gemmlowp and TensorFlow Lite do: in integers alone, rounded twice.
+    """Requantize sums as gemmlowp and TensorFlow Lite do: with integers only, rounded twice.
 
     Parameters
     ----------
-    total : int32 array, the bias (`int32_bias`) included
+    total : int32 array, including the bias (`int32_bias`)
     multiplier : FixedPoint that broadcasts to `total`
     zero_point, fmt, relu : as for `requantize_float`
 
@@ -162,7 +169,7 @@ def requantize_fixed(total, multiplier: FixedPoint, zero_point: int = 0, fmt: In
     Notes
     -----
     Source: Jacob et al. 2018, section 2.2; MultiplyByQuantizedMultiplier of TensorFlow Lite. A multiplier of 1 or more
-    shifts left first; what then exceeds int32 is saturated here. One below 2**-32 makes every sum zero.
+    shifts left first, which saturates at int32 here. With a multiplier below 2**-32, every sum becomes zero.
 
     Examples
     --------
@@ -194,7 +201,7 @@ def _not_negative(values, name: str) -> np.ndarray:
 
 
 def as_float32(values, name: str) -> np.ndarray:
-    """Return real numbers as float32, in which fbgemm computes, if they are finite there.
+    """Return real numbers as float32, in which fbgemm computes; they must be finite there.
 
     Examples
     --------
