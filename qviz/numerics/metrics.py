@@ -1,6 +1,6 @@
-"""How far a quantized tensor is from its original, and where the error comes from.
+"""Error metrics of a quantized tensor, and the rounding and clipping parts of its error.
 
-NaN and infinities are refused everywhere: a number that says how far two tensors differ should never hide one.
+NaN and infinities are refused, because a metric must not hide them.
 """
 
 import math
@@ -20,11 +20,11 @@ class ErrorParts:
     Parameters
     ----------
     rounding : float
-        Share of the values inside the range, moved to the nearest level; in squared units of x.
+        Part from values inside the range, in squared units of x.
     clipping : float
-        Share of the values outside the range, moved to its end; in squared units of x.
+        Part from values outside the range, in squared units of x.
     clipped_fraction : float
-        How many values lie outside, 0 to 1.
+        Fraction of the values outside the range, 0 to 1.
 
     Examples
     --------
@@ -43,13 +43,13 @@ class ErrorParts:
 
 
 def mse(x, y) -> float:
-    """Mean squared error of `y` against `x`, in squared units of x; 0 for two empty arrays.
+    """Return the mean squared error of `y` against `x`, in squared units of x.
 
-    Infinite where it is beyond the largest float64.
+    It is 0 for empty arrays, and infinite if it exceeds the largest float64.
 
     Parameters
     ----------
-    x, y : arrays of one shape and of real dtype
+    x, y : arrays of equal shape and real dtype
 
     Raises
     ------
@@ -69,14 +69,14 @@ def mse(x, y) -> float:
 
 
 def sqnr_db(x, y) -> float:
-    """Signal-to-quantization-noise ratio of `y` against `x`, in decibels.
+    """Return the signal-to-quantization-noise ratio of `y` against `x`, in decibels.
 
-    10 log10(sum x**2 / sum (x - y)**2): infinite where nothing changed, minus infinity where all of a zero signal
-    is noise. A uniform signal quantized to b bits has 6.02 b decibels.
+    It is 10 log10(sum x**2 / sum (x - y)**2): infinity if x equals y, minus infinity if only x is zero. A uniform
+    signal quantized to b bits has 6.02 b decibels.
 
     Parameters
     ----------
-    x, y : arrays of one shape and of real dtype
+    x, y : arrays of equal shape and real dtype
 
     Raises
     ------
@@ -96,7 +96,15 @@ def sqnr_db(x, y) -> float:
 
 
 def decibels(signal, noise) -> np.ndarray:
-    """Return 10 log10(signal / noise) of two powers, or arrays of them: infinite wherever there is no noise.
+    """Return 10 log10(signal / noise).
+
+    Parameters
+    ----------
+    signal, noise : powers in the same units, float or arrays that broadcast
+
+    Returns
+    -------
+    float64 array in decibels; infinity where the noise is 0
 
     Examples
     --------
@@ -108,11 +116,11 @@ def decibels(signal, noise) -> np.ndarray:
 
 
 def cosine(x, y) -> float:
-    """Cosine of the angle between `x` and `y` taken as vectors, -1 to 1; 1 for two zero vectors, 0 for one.
+    """Return the cosine similarity of `x` and `y`, -1 to 1; 1 for two zero vectors, 0 for one.
 
     Parameters
     ----------
-    x, y : arrays of one shape and of real dtype
+    x, y : arrays of equal shape and real dtype
 
     Raises
     ------
@@ -133,13 +141,14 @@ def cosine(x, y) -> float:
 
 
 def kl_divergence(p, q) -> float:
-    """Kullback-Leibler divergence of counts `q` from counts `p`, in nats; each is first scaled to sum 1.
+    """Return the Kullback-Leibler divergence KL(p || q) in nats.
 
-    Infinite where `p` has mass and `q` none. (scipy.stats.entropy(p, q) is the same number.)
+    Counts are normalized to sum 1. The result is infinite if `q` is 0 where `p` is not, and equals
+    scipy.stats.entropy(p, q).
 
     Parameters
     ----------
-    p, q : arrays of one shape, counts or probabilities
+    p, q : arrays of equal shape, counts or probabilities
 
     Raises
     ------
@@ -169,26 +178,31 @@ def kl_divergence(p, q) -> float:
 def error_parts(x, qparams: QParams, counts=None) -> ErrorParts:
     """Split the mean squared error of fake-quantizing `x` into rounding and clipping.
 
-    A value is clipped when it lies more than half a step beyond the outermost level; what it loses is clipping
-    error, all of it. Every other error is rounding.
+    A value more than half a step beyond the outermost level is clipped, and its whole error counts as clipping. All
+    other error is rounding.
 
     Parameters
     ----------
     x : array of any shape and real dtype, finite
     qparams : QParams
     counts : array of the shape of x, or None
-        How often each value occurs; once if it is None.
+        How often each value occurs; None means once.
+
+    Returns
+    -------
+    ErrorParts
 
     Raises
     ------
     ValueError
-        `x` is empty or holds NaN or an infinity, or its groups are not those of `qparams`.
+        `x` is empty or holds NaN or an infinity, or its groups do not match `qparams`.
     TypeError
         `x` does not hold real numbers.
 
     Notes
     -----
-    The split of Banner et al. 2019, "Post training 4-bit quantization", equation 4.
+    Source: Banner et al. 2019, "Post training 4-bit quantization of convolutional networks for rapid-deployment",
+    equation 4.
 
     Examples
     --------
@@ -216,17 +230,17 @@ def error_parts(x, qparams: QParams, counts=None) -> ErrorParts:
 def _pair(x, y, first: str = "x", second: str = "y") -> tuple[np.ndarray, np.ndarray]:
     x, y = _check.as_float(x, first).astype(np.float64), _check.as_float(y, second).astype(np.float64)
     if x.shape != y.shape:
-        raise ValueError(f"{first} and {second} must have one shape: got {x.shape} and {y.shape}")
+        raise ValueError(f"{first} and {second} must have the same shape: got {x.shape} and {y.shape}")
     return _check.finite(x, first), _check.finite(y, second)
 
 
 def _log_length(x: np.ndarray) -> float:
-    """Decimal logarithm of the Euclidean length, whose square or even itself may be no float."""
+    """Return log10 of the Euclidean norm, which may itself overflow or underflow."""
     largest = float(np.abs(x).max(initial=0.0))
     return math.log10(largest) + math.log10(np.linalg.norm(x / largest)) if largest else -math.inf
 
 
 def _unit(x: np.ndarray) -> np.ndarray:
-    """Return the vector of length 1 in the direction of `x`, or zeros."""
+    """Return `x` divided by its Euclidean norm, or zeros."""
     largest = np.abs(x).max(initial=0.0)
     return (x / largest) / np.linalg.norm(x / largest) if largest else x

@@ -147,7 +147,7 @@ def test_kl_where_q_is_empty():
 
 @pytest.mark.parametrize("function", [mse, sqnr_db, cosine])
 def test_shapes_must_agree(function):
-    with pytest.raises(ValueError, match=re.escape("x and y must have one shape: got (2,) and (1, 2)")):
+    with pytest.raises(ValueError, match=re.escape("x and y must have the same shape: got (2,) and (1, 2)")):
         function([1.0, 2.0], [[1.0, 2.0]])
 
 
@@ -165,7 +165,7 @@ def test_the_argument_at_fault_is_named(function):
         ([1, -1], [1, 1], "p must hold counts of at least 0 whose sum is positive: got -1.0"),
         ([1, 1], [0, 0], "q must hold counts of at least 0 whose sum is positive: got only zeros"),
         ([], [], "p must hold counts of at least 0 whose sum is positive: got none"),
-        ([1, 1], [1], "p and q must have one shape: got (2,) and (1,)"),
+        ([1, 1], [1], "p and q must have the same shape: got (2,) and (1,)"),
     ],
 )
 def test_kl_refusals(p, q, text):
