@@ -1,4 +1,4 @@
-"""MSE: the range with the least expected error, found by search, for many groups at once."""
+"""MSE: a search for the range with the least expected error, for many groups at once."""
 
 from dataclasses import dataclass
 
@@ -13,14 +13,14 @@ from .qparams import SCHEMES
 
 @dataclass(frozen=True)
 class MSE(OneGroup):
-    """Keep the range with the least mean squared error, rounding and clipping together.
+    """Choose the range with the least expected mean squared error, rounding plus clipping.
 
     Parameters
     ----------
     candidates : int
-        How many positions of each end the first search tries, evenly spread from zero to what was seen, and the
-        square of that where there is one end only. Quarters of quarters, down to a thousandth, come on top, for
-        tensors with far outliers. Four finer searches around the best follow.
+        Number of positions tried for each end in the first search, evenly spaced from zero to minimum or maximum; its
+        square if only one end is free. For far outliers, the powers of 1/4 down to 1/1024 of the range are tried too.
+        Four finer searches around the best range follow.
 
     Raises
     ------
@@ -29,20 +29,19 @@ class MSE(OneGroup):
 
     Notes
     -----
-    The aim of torch's HistogramObserver, with a search over whole ranges instead of its greedy one.
+    It has the objective of torch's HistogramObserver, but searches over pairs of ends instead of greedily.
 
-    A tensor and a group of it get the same question: which of the candidates has the least expected error, if each
-    value may lie anywhere in its bin? With more than 4096 values the sum goes over the levels, with fewer it goes
-    value by value, because a group of 32 has fewer of them than levels. Both give the same error to a thousandth, so
-    that two ranges whose errors are that close may change places. Ranges that clip the outermost value by more than
-    the whole error of a better one are left out, which changes nothing.
+    The expected error assumes that values are uniform within their bin. With more than 4096 values, the sum is over the
+    levels; with fewer, it is over the values, which are then cheaper. The two agree to a thousandth, so ranges whose
+    errors are that close may swap. Ranges whose clipping of the outermost value alone exceeds the error of a better
+    range are skipped, which changes no result.
 
     Examples
     --------
     >>> from qviz.numerics import observe
     >>> x = np.random.default_rng(0).standard_normal(100_000)
     >>> lo, hi = MSE().choose_range(observe(x)[0], IntFormat(4), "symmetric")
-    >>> round(hi, 1)  # 2.4 standard deviations of 4
+    >>> round(hi, 1)  # 2.4 standard deviations; the largest value is beyond 4
     2.4
     """
 
@@ -54,7 +53,7 @@ class MSE(OneGroup):
     def choose_ranges(
         self, groups: Groups, fmt: IntFormat = INT8, scheme: str = "affine"
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Try all pairs of ends of each group, then finer ones around the best pair."""
+        """Return the best range of each group: the best of all pairs of ends, refined four times."""
         symmetric = _check.one_of(scheme, SCHEMES, "scheme") == "symmetric"
         lo, hi = np.minimum(groups.min, 0.0), np.maximum(groups.max, 0.0)
         if symmetric:
@@ -62,7 +61,7 @@ class MSE(OneGroup):
             lo = -hi
         error = ErrorOfFew(groups, fmt, scheme) if groups.weights is None else ExpectedError.of(groups, fmt, scheme)
         low, high = np.ones(lo.shape), np.ones(hi.shape)
-        # The ends of a symmetric range move together, and where there is one end, the other is zero.
+        # The ends of a symmetric range move together; if all values have one sign, the other end is zero.
         both = (lo < 0) & (hi > 0) & (not symmetric)
         for ends, rows in ((1, np.flatnonzero(~both)), (2, np.flatnonzero(both))):
             if rows.size:
@@ -71,24 +70,24 @@ class MSE(OneGroup):
         return low * lo, high * hi
 
     def _least(self, error, rows: np.ndarray, lo: np.ndarray, hi: np.ndarray, ends: int) -> list[np.ndarray]:
-        """Return the share of each end, above 0 and at most 1, with the least error; the widest of equals."""
-        # A single end can afford as many positions as there are pairs of two.
+        """Return each end of the best range as a fraction of `lo` and `hi`; of equally good ranges, the widest."""
+        # With one free end, candidates**2 positions take as long as a two-dimensional grid.
         many, few = (self.candidates, 5) if ends == 2 else (self.candidates**2, 25)
         even = np.arange(many, 0, -1) / many
         quarters = 0.25 ** np.arange(1, 6)
         axes = [np.tile(np.concatenate([even, quarters[quarters < even[-1]]]), (rows.size, 1))] * ends
-        # The widest range is tried first; what must be worse than the best one so far is not computed.
+        # The widest range comes first; ranges whose lower bound exceeds the least error so far are not computed.
         least = error.of_ranges(rows, lo, hi, np.ones((rows.size, 1), bool), np.full(rows.size, np.inf))[:, 0]
         first = np.zeros(axes[0].shape, bool)
         first[:, 0] = True
         is_best, tried = [first] * ends, [first] * ends
         for points in (few, few, few, few, 1):
-            # Where quarters are the neighbours, the best one may be none of the finer ones.
+            # Between powers of 1/4, which are not evenly spaced, the best end may be none of the finer ones.
             least = np.where(np.all([mask.any(axis=1) for mask in is_best], axis=0), least, np.inf)
             los, his = axes[0] * lo, axes[-1] * hi
             lost = error.bounds(rows, los, his)
             lost = [np.maximum(*lost)] if ends == 1 else lost
-            # Most ends are too narrow for every row: the pairs of all ends would take as long as their errors.
+            # Most ends are too narrow for every row; masks for all pairs would take as long as their errors.
             of_use = [((loss <= least[:, None]) | best).any(axis=0) for loss, best in zip(lost, is_best, strict=True)]
             cut = [slice(np.flatnonzero(some)[-1] + 1) for some in of_use]
             lost, is_best, tried = ([v[:, c] for v, c in zip(of, cut, strict=True)] for of in (lost, is_best, tried))
@@ -108,18 +107,18 @@ class MSE(OneGroup):
 
 
 def _of_all(masks: list[np.ndarray]) -> np.ndarray:
-    """Combine the masks of two axes to one for all pairs, or return the only one."""
+    """Return the mask of all pairs for two axes, or the only mask."""
     return masks[0] if len(masks) == 1 else masks[0][:, :, None] & masks[1][:, None]
 
 
 def _around(values: np.ndarray, i: np.ndarray, points: int) -> np.ndarray:
-    """Return, for each row, `points` values between the neighbours of values[i], or that one alone."""
+    """Return, for each row, `points` values between the neighbours of values[i], or values[i] if `points` is 1."""
     low, best, high = _neighbours(values, i)
     return np.linspace(low[:, 0], high[:, 0], points, axis=1) if points > 1 else best
 
 
 def _near(new: np.ndarray, values: np.ndarray, i: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return which of the new values are values[i], and which are that or a neighbour of it, tried before."""
+    """Return which new values equal values[i], and which equal it or a neighbour, whose errors are known."""
     low, best, high = (np.abs(new - value) < 1e-12 for value in _neighbours(values, i))
     return best, low | best | high
 

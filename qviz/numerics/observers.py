@@ -1,4 +1,4 @@
-"""Observers: what was seen of a tensor, in constant memory, batch after batch."""
+"""Observers: collect a histogram of a tensor over batches, in constant memory."""
 
 import math
 from collections.abc import Iterator
@@ -11,28 +11,28 @@ from ._groups import BINS
 from .granularity import PER_TENSOR, Granularity, as_granularity
 from .histogram import Histogram
 
-# 64k float32 values and what is computed from them fit the second-level cache. Threads do not help: np.bincount,
+# 64k float32 values and intermediate arrays fit the second-level cache. Threads do not help: np.bincount, which takes
 # half of the time, holds the interpreter's lock.
 _BLOCK = 1 << 16
 
 
 class HistogramObserver:
-    """Collect a histogram over batches whose range is not known beforehand.
+    """Collect a histogram over batches whose range is not known in advance.
 
     Parameters
     ----------
     bins : int
-        Capacity, a power of two from 16 to 2**20. About half of it to all of it is in use, so that a bin is at
-        most a `bins / 2 - 1`-th of the range.
+        Capacity, a power of two from 16 to 2**20. The range takes half of the bins or more, so a bin is at most
+        1 / (bins / 2 - 1) of it.
     averaging_constant : float
         Weight of a new batch in the moving averages of minimum and maximum, 0 to 1.
 
     Attributes
     ----------
     min, max : float
-        Exact, in the units of x; infinite (and in the wrong order) while nothing was seen.
+        Exact, in the units of x; inf and -inf before the first value.
     count : int
-        How many values were seen.
+        Number of values seen.
 
     Raises
     ------
@@ -41,10 +41,9 @@ class HistogramObserver:
 
     Notes
     -----
-    Memory is `bins` counts, whatever the amount of data. NaN and infinities are refused, since neither belongs
-    to a range. Values closer together than 2**-24 of the largest magnitude may share a bin, and so may all
-    values below 2**-1000.
-    Moving averages follow torch's MovingAverageMinMaxObserver, whose constant is 0.01 too.
+    Memory is `bins` counts for any amount of data. Values closer together than 2**-24 of the largest magnitude may
+    share a bin, and so may all values below 2**-1000. Moving averages follow torch's MovingAverageMinMaxObserver, whose
+    constant is also 0.01.
 
     Examples
     --------
@@ -71,17 +70,22 @@ class HistogramObserver:
         self._first_range = self._mean_range = np.zeros(2)
 
     def update(self, x) -> "HistogramObserver":
-        """Add one batch, an array of any shape and real dtype; an empty batch changes nothing.
+        """Add one batch.
+
+        Parameters
+        ----------
+        x : array of any shape and real dtype, finite
+            An empty batch changes nothing.
 
         Returns
         -------
         HistogramObserver
-            This one, so that calls can be chained.
+            This observer, so that calls can be chained.
 
         Raises
         ------
         ValueError
-            `x` holds NaN or an infinity; what was seen before stays as it was.
+            `x` holds NaN or an infinity; the observer remains unchanged.
         TypeError
             `x` does not hold real numbers.
 
@@ -108,15 +112,24 @@ class HistogramObserver:
         return self
 
     def merge(self, other: "HistogramObserver") -> "HistogramObserver":
-        """Return a new observer that has seen what `self` saw and then what `other` saw.
+        """Return a new observer that has seen the data of `self`, then the data of `other`.
 
-        Counts, minimum, maximum and count are exactly those of one observer over all the data, in any order;
-        the moving averages are those of this order.
+        Counts, minimum and maximum are exactly those of a single observer of all the data, in any order; the moving
+        averages depend on the order.
+
+        Parameters
+        ----------
+        other : HistogramObserver
+            With the same `bins` and `averaging_constant`.
+
+        Returns
+        -------
+        HistogramObserver
 
         Raises
         ------
         ValueError
-            The two have another number of bins or another averaging constant.
+            `bins` or `averaging_constant` differ.
 
         Examples
         --------
@@ -136,12 +149,16 @@ class HistogramObserver:
         return merged
 
     def histogram(self) -> Histogram:
-        """Return what was seen, trimmed to the bins between minimum and maximum.
+        """Return the histogram, trimmed to the bins between minimum and maximum.
+
+        Returns
+        -------
+        Histogram
 
         Raises
         ------
         ValueError
-            Nothing was seen yet.
+            No value was seen yet.
 
         Examples
         --------
@@ -150,14 +167,14 @@ class HistogramObserver:
         (array([1, 0, 2, 0, 0, 0, 0, 0, 0, 0, 1]), 0.5)
         """
         if self.count == 0:
-            raise ValueError("nothing was observed yet: call update with at least one value first")
+            raise ValueError("no value was observed yet: call update with at least one value first")
         grid = self._grid
         counts = self._counts[: grid.index(self.max) + 1].copy()
         means = (float(v) for v in self._mean_range)
         return Histogram(counts, grid.first * grid.width, grid.width, self.min, self.max, *means)
 
     def _widen(self, lo: float, hi: float) -> None:
-        """Let the grid cover [lo, hi] too."""
+        """Extend the grid to cover [lo, hi]."""
         lo, hi = min(self.min, lo), max(self.max, hi)
         if (lo, hi) == (self.min, self.max):
             return
@@ -167,7 +184,7 @@ class HistogramObserver:
         self.min, self.max, self._grid = lo, hi, grid
 
     def _take_in(self, part: "HistogramObserver") -> None:
-        """Add what `part` saw to what this one saw before."""
+        """Add the counts and averages of `part`."""
         if part.count == 0:
             return
         self._widen(part.min, part.max)
@@ -175,7 +192,7 @@ class HistogramObserver:
         self.count += part.count
         if self._batches == 0:
             self._first_range, self._mean_range = part._first_range, part._mean_range
-        else:  # the recurrence is linear: only the weight of the part's first batch was another one
+        else:  # the recurrence is linear: only the weight of the part's first batch differs
             fade = (1 - self.averaging_constant) ** part._batches
             self._mean_range = part._mean_range + fade * (self._mean_range - part._first_range)
         self._batches += part._batches
@@ -184,16 +201,20 @@ class HistogramObserver:
 def observe(
     x, granularity: Granularity = PER_TENSOR, batches: int = 1, averaging_constant: float = 0.01
 ) -> list[Histogram]:
-    """Observe each group of an array, and return one histogram a group.
+    """Return one histogram for each group of an array.
 
     Parameters
     ----------
     x : array of any shape and real dtype, at least one value in each group
     granularity : PerTensor, PerChannel or PerGroup, or words such as "per channel"
     batches : int
-        In how many parts, in order, the values arrive; only the moving averages depend on it.
+        Number of parts in which the values arrive, in order; only the moving averages depend on it.
     averaging_constant : float
         Weight of a new batch in the moving averages, 0 to 1.
+
+    Returns
+    -------
+    list of Histogram
 
     Raises
     ------
@@ -212,7 +233,7 @@ def observe(
 
 
 def each_histogram(x, granularity: Granularity, batches: int, averaging_constant: float) -> Iterator[Histogram]:
-    """Do what `observe` does, one group at a time: a thousand groups need not be in memory at once."""
+    """Yield the histograms of `observe` one at a time, so that memory does not grow with the number of groups."""
     _check.whole_number(batches, "batches", 1, 2**31)
     x, groups = rows_of(x, granularity)
     for group in groups:
@@ -221,7 +242,7 @@ def each_histogram(x, granularity: Granularity, batches: int, averaging_constant
             try:
                 observer.update(batch)
             except ValueError:
-                _check.finite(x)  # says where in all of x, not in this batch
+                _check.finite(x)  # reports the position in x, not in this batch
                 raise
         yield observer.histogram()
 

@@ -182,7 +182,7 @@ def test_observe_batches():
         (lambda: HistogramObserver(8), ValueError, "bins must be from 16 to 1048576: got 8"),
         (lambda: HistogramObserver(64.0), TypeError, "bins must be a whole number from 16 to 1048576: got 64.0"),
         (lambda: HistogramObserver(averaging_constant=2), ValueError, "averaging_constant must be from 0 to 1: got 2"),
-        (lambda: HistogramObserver().histogram(), ValueError, "nothing was observed yet: call update with at least"),
+        (lambda: HistogramObserver().histogram(), ValueError, "no value was observed yet: call update with at least"),
         (
             lambda: HistogramObserver(64).merge(HistogramObserver(128)),
             ValueError,
