@@ -1,4 +1,4 @@
-"""Codes of fewer than 8 bits, stored without gaps: eight codes of 3 bits take three bytes."""
+"""Bit packing: eight codes of 3 bits take three bytes."""
 
 import math
 
@@ -9,10 +9,10 @@ from .formats import IntFormat, as_format
 
 
 def pack(codes, fmt: IntFormat) -> np.ndarray:
-    """Store codes in as few bytes as their bits need.
+    """Pack codes into bytes, without unused bits between them.
 
-    Each code, less qmin, is written with its lowest bit first; the next code follows at once, also in the middle of
-    a byte. Bits left over in the last byte are zero.
+    `code - qmin` is written with its lowest bit first, also across the end of a byte. Unused bits in the last byte are
+    zero.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def pack(codes, fmt: IntFormat) -> np.ndarray:
 
     Examples
     --------
-    Less qmin, -8, the codes are 0 and 9: the low half of the byte, and the high half.
+    After subtracting qmin, -8, the codes are 0 in the low and 9 in the high half of the byte.
 
     >>> pack([-8, 1], IntFormat(4))
     array([144], dtype=uint8)
@@ -55,20 +55,20 @@ def unpack(packed, fmt: IntFormat, shape: int | tuple[int, ...]) -> np.ndarray:
     ----------
     packed : 1-d uint8 array
     fmt : IntFormat, or its name such as "int4"
-        That of the codes.
+        Format of the codes.
     shape : int or tuple of int
-        Of the array that was packed: how many codes there are is not stored.
+        Shape of the packed array, which is not stored.
 
     Returns
     -------
-    array of this shape, in `fmt.dtype`
+    `fmt.dtype` array of this shape
 
     Raises
     ------
     TypeError
-        `packed` is not a uint8 array: a cast would make 44 of 300, and 3 of 3.7.
+        `packed` is not a uint8 array; a cast would turn 300 into 44, and 3.7 into 3.
     ValueError
-        The bytes are more or fewer than so many codes need.
+        The number of bytes does not match `shape` and `fmt`.
 
     Examples
     --------
@@ -91,7 +91,7 @@ def unpack(packed, fmt: IntFormat, shape: int | tuple[int, ...]) -> np.ndarray:
 
 
 def packed_bytes(count: int, fmt: IntFormat) -> int:
-    """Return how many bytes so many codes take when packed.
+    """Return the number of bytes that `count` packed codes take.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The Pareto front: what nothing else beats on both sides, less cost and a higher score."""
+"""The Pareto front of cost, to be minimized, and score, to be maximized."""
 
 import numpy as np
 
@@ -6,18 +6,18 @@ from . import _check
 
 
 def pareto_front(cost, score) -> np.ndarray:
-    """Find the points that no other point dominates.
+    """Return the mask of the points that no other point dominates.
 
-    A point dominates another if it costs no more and scores no less, and is better in one of the two. Points that
-    are equal in both do not dominate each other.
+    A point dominates another if it costs no more and scores no less, and is better in one of the two. Equal points do
+    not dominate each other.
 
     Parameters
     ----------
-    cost, score : arrays of one shape and of real dtype, without NaN
+    cost, score : arrays of equal shape and real dtype, without NaN
 
     Returns
     -------
-    bool array of that shape
+    bool array, shape of `cost`
 
     Raises
     ------
@@ -38,23 +38,23 @@ def pareto_front(cost, score) -> np.ndarray:
         return np.zeros(cost.shape, bool)
     order = np.argsort(cost, axis=None)
     costs, best = cost.ravel()[order], np.maximum.accumulate(score.ravel()[order])
-    cheaper, up_to = (np.searchsorted(costs, cost, side) for side in ("left", "right"))  # how many points
+    cheaper, up_to = (np.searchsorted(costs, cost, side) for side in ("left", "right"))  # numbers of points
     beaten = (cheaper > 0) & (best[cheaper - 1] >= score)
     return (best[up_to - 1] <= score) & ~beaten
 
 
 def dominating(cost, score, at) -> np.ndarray:
-    """Find the points that dominate one of them.
+    """Return the mask of the points that dominate one of them.
 
     Parameters
     ----------
     cost, score : as for `pareto_front`
     at : int, or tuple of int
-        Which point, as an index of these arrays.
+        Index of that point.
 
     Returns
     -------
-    bool array of that shape, all False for a point on the front
+    bool array, shape of `cost`; all False for a point on the front
 
     Raises
     ------
@@ -74,8 +74,8 @@ def dominating(cost, score, at) -> np.ndarray:
 def _points(cost, score) -> tuple[np.ndarray, np.ndarray]:
     cost, score = _check.as_float(cost, "cost"), _check.as_float(score, "score")
     if cost.shape != score.shape:
-        raise ValueError(f"cost and score must have one shape: got {cost.shape} and {score.shape}")
+        raise ValueError(f"cost and score must have the same shape: got {cost.shape} and {score.shape}")
     for name, values in (("cost", cost), ("score", score)):
         if np.isnan(values).any():
-            raise ValueError(f"{name} must not hold NaN: {np.isnan(values).sum()} of {values.size} values are")
+            raise ValueError(f"{name} must not hold NaN: got {_check.describe_bad(values, np.isnan(values))}")
     return cost.astype(np.float64), score.astype(np.float64)

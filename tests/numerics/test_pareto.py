@@ -43,7 +43,10 @@ def test_a_scale_of_its_own_changes_nothing():
 
 @pytest.mark.parametrize(
     ("cost", "score", "told"),
-    [([1, 2], [1.0], r"one shape: got \(2,\) and \(1,\)"), ([1.0], [np.nan], "score must not hold NaN: 1 of 1")],
+    [
+        ([1, 2], [1.0], r"the same shape: got \(2,\) and \(1,\)"),
+        ([1.0], [np.nan], r"score must not hold NaN: got 1 NaN, first at index \(0,\)"),
+    ],
 )
 def test_what_is_refused(cost, score, told):
     with pytest.raises(ValueError, match=told):
