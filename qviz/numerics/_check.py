@@ -85,9 +85,7 @@ def goes_with(values: np.ndarray, like: np.ndarray, name: str) -> np.ndarray:
     try:
         np.broadcast_shapes(values.shape, like.shape)
     except ValueError:
-        raise ValueError(
-            f"{name} must be one number, or broadcast with shape {like.shape}: got shape {values.shape}"
-        ) from None
+        raise ValueError(f"{name} must broadcast with shape {like.shape}: got shape {values.shape}") from None
     return values
 
 

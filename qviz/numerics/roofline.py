@@ -1,23 +1,30 @@
-"""The roofline: how fast a piece of work can run at most, and what stands in its way.
+"""The roofline model: the highest speed that work can reach, and whether memory, arithmetic or calls limit it.
 
 Source: S. Williams, A. Waterman, D. Patterson, "Roofline: an insightful visual performance model for multicore
-architectures", Communications of the ACM 52(4), 2009. Added to it: the time that calls take whatever their size.
+architectures", Communications of the ACM 52(4), 2009. The fixed time of a call is added here.
 """
 
 from dataclasses import dataclass
 
 LIMITS = ("calls", "memory", "arithmetic")
-WIDTHS, BATCHES = (16, 64, 256, 1024), (1, 16, 256)  # of the linear layers that the course measures
+WIDTHS, BATCHES = (16, 64, 256, 1024), (1, 16, 256)  # of the linear layers measured in the course
 
 
 @dataclass(frozen=True)
 class Work:
-    """What a piece of work consists of.
+    """The operations and the memory traffic of a piece of work.
 
     Attributes
     ----------
-    operations : float: products and additions, each counted as one
-    bytes : float: read and written, each value once
+    operations : float
+        Multiplications plus additions.
+    bytes : float
+        Read and written, each value once.
+
+    Examples
+    --------
+    >>> Work(operations=2e6, bytes=1e6).intensity
+    2.0
     """
 
     operations: float
@@ -25,23 +32,26 @@ class Work:
 
     @property
     def intensity(self) -> float:
-        """Operations for each byte, the arithmetic intensity."""
+        """The arithmetic intensity, in operations per byte."""
         return self.operations / self.bytes
 
 
 @dataclass(frozen=True)
 class Roof:
-    """What a machine reaches at most.
+    """The limits of a machine.
 
     Attributes
     ----------
-    peak : float: operations a second, in thousand millions (Gop/s)
-    bandwidth : float: bytes a second from and to memory, in thousand millions (GB/s)
-    call_ms : float: time that a call takes with next to nothing to do
+    peak : float
+        Arithmetic speed in Gop/s.
+    bandwidth : float
+        Memory bandwidth in GB/s.
+    call_ms : float
+        Fixed time of a call in ms.
 
     Examples
     --------
-    100 Gop/s at 10 GB/s: a byte must be used in 10 operations, or memory is in the way.
+    At 100 Gop/s and 10 GB/s, work with fewer than 10 operations per byte is limited by memory.
 
     >>> roof = Roof(peak=100, bandwidth=10, call_ms=0.0)
     >>> roof.ridge, roof.attainable(Work(4e9, 1e9)), roof.attainable(Work(40e9, 1e9))
@@ -54,11 +64,11 @@ class Roof:
 
     @property
     def ridge(self) -> float:
-        """The intensity from which on arithmetic is in the way, not memory."""
+        """The intensity, in operations per byte, above which arithmetic is the limit instead of memory."""
         return self.peak / self.bandwidth
 
     def least_ms(self, work: Work) -> dict[str, float]:
-        """Return the time that each limit alone would ask for, by its name in LIMITS."""
+        """Return the time in ms that each of LIMITS alone would take."""
         return {
             "calls": self.call_ms,
             "memory": work.bytes / self.bandwidth / 1e6,
@@ -66,7 +76,7 @@ class Roof:
         }
 
     def limit(self, work: Work) -> str:
-        """Return what is in the way most: calls, memory or arithmetic.
+        """Return the limit that takes the most time: "calls", "memory" or "arithmetic".
 
         Examples
         --------
@@ -77,22 +87,26 @@ class Roof:
         return max(times, key=times.get)
 
     def attainable(self, work: Work) -> float:
-        """Return how many Gop/s the work reaches at most."""
+        """Return the highest speed that the work can reach, in Gop/s."""
         return work.operations / max(self.least_ms(work).values()) / 1e6
 
 
 def linear_work(width: int, layers: int, batch: int, *, quantized: bool, between: bool = False) -> Work:
-    """Count the work of square linear layers, one after the other.
+    """Return the work of a sequence of square linear layers.
 
     Parameters
     ----------
     width : int
-        Inputs, and outputs, of each layer.
+        Number of inputs and of outputs of each layer.
     layers, batch : int
     quantized : bool
-        Values of 1 byte in place of 4; the input is quantized once, the output dequantized once.
+        Values take 1 byte instead of 4; the input is quantized once and the output dequantized once.
     between : bool
-        Quantize and dequantize around every layer, not once.
+        Quantize and dequantize around every layer instead.
+
+    Returns
+    -------
+    Work
 
     Examples
     --------

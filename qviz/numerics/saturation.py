@@ -1,12 +1,12 @@
-"""What is lost where two products of 8 bits are added in 16: the arithmetic of x86 kernels without VNNI.
+"""Saturation of 16-bit sums of two 8-bit products: the arithmetic of x86 kernels without VNNI.
 
 A sum of products of codes, uint8 activations times int8 weights, needs 32 bits. The instruction that those kernels use
-(vpmaddubsw, AVX2 and AVX-512 without VNNI) multiplies and adds neighbours, 0 and 1, 2 and 3, ..., and has 16 bits for
-each of these sums: what does not fit becomes the largest or the smallest integer of 16 bits. It saturates; nothing
-says so. From there on the sums are added in 32 bits, exactly.
+(vpmaddubsw, AVX2 and AVX-512 without VNNI) multiplies, adds neighbouring products (0 and 1, 2 and 3, ...), and has 16
+bits for each of these sums. A sum that does not fit saturates silently. The sums of pairs are added exactly, in 32
+bits.
 
-Two products fit for certain where activations have 7 bits, 2 * 127 * 128 = 32,512, and where weights have 7 bits,
-2 * 255 * 64 = 32,640. torch takes the first way, ONNX Runtime the second; both call it `reduce_range`.
+Two products always fit if activations have 7 bits, 2 * 127 * 128 = 32,512, or weights have 7 bits, 2 * 255 * 64 =
+32,640. torch reduces activations, ONNX Runtime reduces weights; both call it `reduce_range`.
 
 Sources: D. Balchev and V. Kuznetsov in pytorch issue 44939; Intel 64 and IA-32 Architectures Software Developer's
 Manual, PMADDUBSW.
@@ -24,24 +24,24 @@ LOW, HIGH = INT16.qmin, INT16.qmax
 
 
 def pair_sums(activations, weights, saturate: bool = True) -> np.ndarray:
-    """Multiply codes, and add the products of neighbours, with or without saturation to 16 bits.
+    """Multiply codes and add neighbouring products, with or without saturation to 16 bits.
 
     Parameters
     ----------
-    activations : integers (..., k), 0 to 255
-    weights : integers (..., k), -128 to 127; leading axes broadcast
+    activations : (..., k) integers, 0 to 255
+    weights : (..., k) integers, -128 to 127; leading axes broadcast
     saturate : bool
-        Whether each sum of two is held to -32,768..32,767.
+        Whether each sum of two products is clipped to -32,768..32,767.
 
     Returns
     -------
-    int32 (..., ceil(k / 2))
-        Where k is odd the last product is alone.
+    (..., ceil(k / 2)) int32 array
+        For odd k, the last entry is a single product.
 
     Raises
     ------
     TypeError, ValueError
-        A code is no integer or out of range, or the last axes differ in length.
+        A code is no integer or out of range, the last axes differ in length, or the others do not broadcast.
 
     Examples
     --------
@@ -51,27 +51,27 @@ def pair_sums(activations, weights, saturate: bool = True) -> np.ndarray:
     x, w = _codes(activations, "activations", 0, 255), _codes(weights, "weights", -128, 127)
     if x.shape[-1] != w.shape[-1]:
         raise ValueError(
-            f"activations and weights must be of one length along the last axis: got shapes {x.shape} and {w.shape}"
+            f"activations and weights must have equally long last axes: got shapes {x.shape} and {w.shape}"
         )
-    products = x * _check.goes_with(w, x, "weights, and activations with them,")
+    products = x * _check.goes_with(w, x, "weights (and activations)")
     sums = products[..., ::2].copy()
     sums[..., : products.shape[-1] // 2] += products[..., 1::2]
     return np.clip(sums, LOW, HIGH, out=sums) if saturate else sums
 
 
 def dot(activations, weights, saturate: bool = True) -> np.ndarray:
-    """Add up the products of codes as a kernel does: neighbours in 16 bits or not, the rest in 32 bits.
+    """Multiply matrices of codes as a kernel does, with `pair_sums` added in 32 bits.
 
     Parameters
     ----------
-    activations : integers (n, k), 0 to 255
-    weights : integers (m, k), -128 to 127: one row for each output
+    activations : (n, k) integers, 0 to 255
+    weights : (m, k) integers, -128 to 127, one row per output
     saturate : bool
-        True for a kernel without VNNI, False for one with it.
+        True for a kernel without VNNI, False for one with VNNI.
 
     Returns
     -------
-    int32 (n, m)
+    (n, m) int32 array
 
     Raises
     ------
@@ -81,7 +81,7 @@ def dot(activations, weights, saturate: bool = True) -> np.ndarray:
     Notes
     -----
     Equal to fbgemm's linear and (ungrouped) convolution kernels on AVX2, bit for bit. The inputs of a convolution
-    lie channels-last: k counts rows, columns, then channels of the window.
+    are channels-last: k runs over rows, then columns, then channels of the window.
 
     Examples
     --------
@@ -94,12 +94,12 @@ def dot(activations, weights, saturate: bool = True) -> np.ndarray:
 
 
 def operands(activations, weights) -> tuple[np.ndarray, np.ndarray]:
-    """Return the codes of a linear layer's inputs and weights, int32.
+    """Return the checked codes of a linear layer's inputs (n, k) and weights (m, k), int32.
 
     Raises
     ------
     TypeError, ValueError
-        As for `pair_sums`, or there are not two axes.
+        As for `pair_sums`, or an array does not have two axes.
 
     Examples
     --------
@@ -114,14 +114,15 @@ def operands(activations, weights) -> tuple[np.ndarray, np.ndarray]:
 
 @dataclass(frozen=True, eq=False)
 class LayerErrors:
-    """What a random layer loses, for activations of 8 bits and fewer.
+    """The errors of a random layer with activations of 8 to 3 bits.
 
     Attributes
     ----------
     activation_bits : tuple of int
-    without, with_saturation : float64 array, one value for each of these
-        Root mean square error of the sums, as a share of their root mean square.
-    saturated : float64 array: share of the pairs that do not fit 16 bits
+    without, with_saturation : float64 arrays, one value per number of bits
+        Root mean square error of the sums, relative to their root mean square.
+    saturated : float64 array
+        Fraction of the pairs whose sum does not fit 16 bits.
     """
 
     activation_bits: tuple[int, ...]
@@ -135,22 +136,26 @@ SPREADS = ("even", "bell-shaped")
 
 @lru_cache(maxsize=8)
 def layer_errors(spread: str = "even", outputs: int = 16, inputs: int = 256, samples: int = 64) -> LayerErrors:
-    """Run a seeded random layer at 8 to 3 bits of activations, with and without saturation.
+    """Return the errors of a seeded random layer with activations of 8 to 3 bits, with and without saturation.
 
-    The weights have 8 bits. They are rounded first, and the rounded ones are the truth: the error is that of the
-    activations and of the sum.
+    The weights have 8 bits, and errors are relative to the layer with these rounded weights, so they come from
+    activations and saturation only.
 
     Parameters
     ----------
     spread : {"even", "bell-shaped"}
-        Codes all equally likely, which is the worst case; or few large ones, as in a trained network: a Gaussian for
-        the weights, its positive half for the activations, and the largest of each has the largest code.
+        Uniform codes, the worst case; or Gaussian weights and half-Gaussian activations, each scaled so that its
+        largest value has the largest code, which resembles a trained network.
     outputs, inputs, samples : int
+
+    Returns
+    -------
+    LayerErrors
 
     Raises
     ------
     ValueError
-        `spread` is none of these.
+        `spread` is unknown.
 
     Examples
     --------
@@ -173,7 +178,7 @@ def layer_errors(spread: str = "even", outputs: int = 16, inputs: int = 256, sam
 
 
 def _layer(spread: str, outputs: int, inputs: int, samples: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return activations from 0 to 1, and weights as codes of 8 bits."""
+    """Return activations from 0 to 1, and weights as int8 codes."""
     rng = np.random.default_rng(0)
     x, w = (samples, inputs), (outputs, inputs)
     x, w = (rng.random(x), rng.uniform(-1, 1, w)) if spread == "even" else (abs(rng.normal(size=x)), rng.normal(size=w))

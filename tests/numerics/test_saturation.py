@@ -97,7 +97,7 @@ def test_the_input_is_not_changed():
         ([1], [128], ValueError, "weights must be codes from -128 to 127: got 128 to 128"),
         ([1.0], [1], TypeError, "activations must be an array of integers: got dtype float64"),
         (3, [1], TypeError, r"activations must be an array of integers: got dtype int64 and shape \(\)"),
-        ([1, 2], [1], ValueError, r"one length along the last axis: got shapes \(2,\) and \(1,\)"),
+        ([1, 2], [1], ValueError, r"equally long last axes: got shapes \(2,\) and \(1,\)"),
     ],
 )
 def test_refusals(x, w, error, text):
