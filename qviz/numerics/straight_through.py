@@ -1,11 +1,11 @@
-"""The straight-through estimator: rounding on the way forward, and the slope of another function on the way back.
+"""The straight-through estimator: round in the forward pass, pass the gradient of a clipped identity backward.
 
-The staircase of `fake_quantize` is flat wherever it has a slope at all, so nothing could be learned through it. The
-estimator takes the slope of the clipped identity instead: 1 where a value has a code, 0 where it was clipped.
+The derivative of `fake_quantize` is 0 wherever it exists, so gradient descent through it learns nothing. The estimator
+replaces it by the derivative of the clipped identity: 1 inside the range, 0 where values are clipped.
 
-Source: Bengio, Leonard, Courville 2013, "Estimating or propagating gradients through stochastic neurons", section 4.
-The rule at the clipped ends is that of torch.fake_quantize_per_tensor_affine.
-qviz.pytorch.straight_through is the same for torch.
+Source: Bengio, Leonard, Courville 2013, "Estimating or propagating gradients through stochastic neurons", section 4,
+with the ends of the range as in torch.fake_quantize_per_tensor_affine. qviz.pytorch.straight_through is its torch
+version.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ SLOPES = ("straight-through", "true derivative")
 
 
 def clipped_identity(x, qparams: QParams) -> np.ndarray:
-    """Clip to what rounds to a code, and round nothing: the function whose slope the estimator uses.
+    """Clip to the values that round to a code, without rounding; its derivative is the straight-through gradient.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def clipped_identity(x, qparams: QParams) -> np.ndarray:
     Raises
     ------
     ValueError
-        The groups of `x` are not those of `qparams`.
+        The groups of `x` do not match `qparams`.
     TypeError
         `x` does not hold real numbers.
 
@@ -51,13 +51,20 @@ def clipped_identity(x, qparams: QParams) -> np.ndarray:
 
 
 def straight_through_slope(x, qparams: QParams) -> np.ndarray:
-    """Return the slope that the estimator gives to `fake_quantize`: 1 where a value has a code, 0 where it is clipped.
+    """Return the straight-through gradient of `fake_quantize`: 1 inside the range, 0 where values are clipped.
 
-    Parameters, Raises : as for `clipped_identity`
+    Parameters
+    ----------
+    x, qparams : as for `clipped_identity`
 
     Returns
     -------
     float array, shape of `x`; 0 for NaN
+
+    Raises
+    ------
+    ValueError, TypeError
+        As for `clipped_identity`.
 
     Examples
     --------
@@ -71,19 +78,22 @@ def straight_through_slope(x, qparams: QParams) -> np.ndarray:
         codes = np.rint(block / scale) + zero
         return (codes >= fmt.qmin) & (codes <= fmt.qmax)
 
-    with np.errstate(over="ignore"):  # x / scale may pass the largest float: it is clipped then
+    with np.errstate(over="ignore"):  # x / scale may overflow: such a value is clipped
         return by_blocks(x, qparams, step, x.dtype, x.dtype)
 
 
 @dataclass(frozen=True, eq=False)
 class Descent:
-    """One weight on its way down a loss that sees only what the weight is rounded to.
+    """Gradient descent of one weight, whose loss depends on the rounded weight.
 
     Attributes
     ----------
-    weights : (steps + 1,) float64: what the optimizer moves
-    outputs : (steps + 1,) float64: what the weight is rounded to; the loss is (output - target)**2 / 2
-    slopes : (steps + 1,) float64: what was taken for the slope of the rounding
+    weights : (steps + 1,) float64
+        The weight before each step, and after the last.
+    outputs : (steps + 1,) float64
+        The rounded weight; the loss is (output - target)**2 / 2.
+    slopes : (steps + 1,) float64
+        The slope used for rounding.
     target : float
     """
 
@@ -94,19 +104,19 @@ class Descent:
 
     @property
     def losses(self) -> np.ndarray:
-        """Return the loss before each step, and after the last."""
+        """The loss before each step, and after the last: (steps + 1,)."""
         return (self.outputs - self.target) ** 2 / 2
 
     @property
     def crossings(self) -> np.ndarray:
-        """Return the steps, counted from 1, after which the output was another one."""
+        """The steps, counted from 1, that changed the output."""
         return np.flatnonzero(np.diff(self.outputs)) + 1
 
 
 def descend(
     weight: float, target: float, qparams: QParams, lr: float, steps: int, slope: str = "straight-through"
 ) -> Descent:
-    """Move one weight by gradient descent, so that what it is rounded to comes near a target.
+    """Train one weight by gradient descent, so that the rounded weight approaches a target.
 
     Each step is `weight -= lr * (output - target) * slope`, where `output` is the rounded weight.
 
@@ -117,16 +127,20 @@ def descend(
     lr : float, the learning rate
     steps : int, at least 0
     slope : {"straight-through", "true derivative"}
-        What to take for the slope of the staircase. Its true derivative is 0.
+        Slope used for rounding; the true derivative is 0.
+
+    Returns
+    -------
+    Descent
 
     Raises
     ------
     ValueError
-        `slope` is neither, or `steps` is below 0.
+        `slope` is unknown, or `steps` is below 0.
 
     Examples
     --------
-    Rounded to whole numbers, the weight creeps for two steps before the third takes it over the edge at 0.5:
+    Levels are whole numbers; the third step takes the weight across the boundary at 0.5:
 
     >>> from qviz.numerics import INT2
     >>> path = descend(0.0, 1.0, QParams(1.0, 0, INT2), lr=0.2, steps=3)

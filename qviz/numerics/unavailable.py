@@ -1,11 +1,10 @@
-"""The error that means "this machine cannot", and not "this program is wrong"."""
+"""The error for a feature that this machine lacks, as opposed to a bug."""
 
 
 class Unavailable(OSError, ValueError):
-    """A part that this machine does not have: an engine, a counter of energy.
+    """Raised if a machine lacks, for instance, a quantized engine or an energy counter.
 
-    A page shows the message where an answer of the machine would stand (`qviz.lessons.Here`). Every other error is a
-    fault, and stops the page.
+    A page shows the message in place of the result (`qviz.lessons.LocalResult`). Any other error stops the page.
 
     Examples
     --------
