@@ -11,7 +11,7 @@ lower bound.
 
 import numpy as np
 
-from ._groups import Groups
+from ._groups import Groups, prefix_sums
 
 VARIANTS = ("nvidia", "textbook", "onnxruntime")
 HALF_BINS = 1024  # most bins on each side of zero, as in TensorRT; more cost time and change nothing visible
@@ -43,9 +43,10 @@ class Search:
             _cut_spike(counts, self.zero)
         self.total = counts.sum(axis=1)
         self.counts, filled = counts, counts > 0
-        self.mass, self.filled, self.p_log_p = _prefix(counts), _prefix(filled), _prefix(_x_log_x(counts))
+        self.mass, self.filled, self.p_log_p = (prefix_sums(bins) for bins in (counts, filled, _x_log_x(counts)))
         if self.of_onnxruntime:
-            self.log_p, self.one_over_p = _prefix(np.log(np.maximum(counts, 1.0))), _prefix(_inverse(counts))
+            self.log_p = prefix_sums(np.log(np.maximum(counts, 1.0)))
+            self.one_over_p = prefix_sums(_inverse(counts))
 
     def windows(self) -> tuple[np.ndarray, np.ndarray]:
         """Return group and reach, ascending, of every window with at least one bin per quantized bin."""
@@ -224,13 +225,6 @@ def _first_filled(side: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     far = np.argmax(side > 0, axis=1)
     many = side[np.arange(len(side)), far]
     return np.where(many > 0, far, np.inf), many
-
-
-def _prefix(values: np.ndarray) -> np.ndarray:
-    """Return prefix sums along rows: 0 first, the total last."""
-    sums = np.zeros((len(values), values.shape[1] + 1))
-    np.cumsum(values, axis=1, out=sums[:, 1:])
-    return sums
 
 
 def _x_log_x(x) -> np.ndarray:

@@ -12,7 +12,7 @@ left end of the histogram, so that squares of 1e-300 and 1e300 neither underflow
 import numpy as np
 
 from . import _check
-from ._groups import Groups
+from ._groups import Groups, prefix_sums
 from .formats import IntFormat, as_format
 from .histogram import Histogram
 from .qparams import SCHEMES, SMALLEST_SCALE, checked_range, scale_and_zero_point
@@ -51,8 +51,8 @@ def error_of_ranges(
 
     Notes
     -----
-    The split of Banner et al. 2019, "Post training 4-bit quantization of convolutional networks for
-    rapid-deployment", equation 4, for a piecewise constant density.
+    Source: Banner et al. 2019, "Post training 4-bit quantization of convolutional networks for rapid-deployment",
+    equation 4, here for a piecewise constant density.
 
     Examples
     --------
@@ -84,9 +84,9 @@ class ExpectedError:
         i = np.arange(self.bins + 1)
         each = self.density * np.array([np.ones(i.size), i + 0.5, i * (i + 1.0) + 1 / 3])
         # The means of 1, u and u**2 over the values left of each edge; the first is their share of the counts.
-        self.moments = _prefix(each)
+        self.moments = prefix_sums(each)[:, :-1]
         self.slope = self.moments[0].copy()
-        self.f = _prefix(self.slope + self.density / 2)
+        self.f = prefix_sums(self.slope + self.density / 2)[:-1]
         self.slope[-1] = self.f[-1] = 0.0  # boundaries beyond the histogram are left out of the sum
 
     @classmethod
@@ -271,12 +271,6 @@ def _total_of_fine_steps(centers, step, first, last) -> np.ndarray:
         clipped = clipped + ((outer**3 - inner**3) / 3).sum(axis=0)
         beyond = beyond + (outer - inner).sum(axis=0)
     return clipped + (len(centers) - beyond) * step**2 / 12
-
-
-def _prefix(values: np.ndarray) -> np.ndarray:
-    """Return prefix sums along the last axis, starting at 0 and without the total."""
-    sums = np.cumsum(values, axis=-1)
-    return np.concatenate([np.zeros_like(sums[..., :1]), sums[..., :-1]], axis=-1)
 
 
 def _around(moments: np.ndarray, point: np.ndarray) -> np.ndarray:

@@ -142,6 +142,13 @@ def _ends_of_bits(bits: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.
     return low, high
 
 
+def prefix_sums(values: np.ndarray) -> np.ndarray:
+    """Return float64 sums along the last axis: 0 first, the total last."""
+    sums = np.zeros((*values.shape[:-1], values.shape[-1] + 1))
+    np.cumsum(values, axis=-1, out=sums[..., 1:])
+    return sums
+
+
 def blocks(values: np.ndarray) -> Iterator[np.ndarray]:
     """Yield blocks of rows of (n_groups, n) values, so that memory does not grow with n_groups."""
     height = min(max(1, _BLOCK // values.shape[1]), _MOST)

@@ -1,25 +1,27 @@
 """k-means in one dimension, for many groups at once.
 
-Sorted values make it cheap: a cell is a run of them, and its mean is a difference of two prefix sums. The start is the
-best of all tables for a hundred or more short runs, by dynamic programming, so that small groups get the very optimum;
-then Lloyd's algorithm moves the limits of the cells between single values.
+In sorted values, a cell is a run, and its mean follows from differences of prefix sums. Dynamic programming over a
+hundred or more short runs finds the initial table, which is the optimum for small groups. Then Lloyd's algorithm moves
+the boundaries of the cells between single values.
 """
 
 import numpy as np
 
-FEW_GROUPS, RUNS, MANY_RUNS = 16, 128, 512  # up to so many groups can have the larger number
-MOST_ROUNDS = 5000  # the cells of a few values stand still after ten; those of a million, after some hundreds
-_BLOCK = 1 << 20  # entries of a table of the dynamic program
-_FEW = 16  # up to so many midpoints, comparing with every one is faster than a search
+from .._groups import prefix_sums
+
+FEW_GROUPS, RUNS, MANY_RUNS = 16, 128, 512  # MANY_RUNS for at most FEW_GROUPS groups
+MOST_ROUNDS = 5000  # few values converge in ten rounds, a million in some hundreds
+_BLOCK = 1 << 20  # entries per block of the dynamic program's tables
+_FEW = 16  # for at most this many midpoints, comparing with each is faster than a search
 
 
 def count_below(sorted_rows: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Return how many entries of its row of (n_groups, m) `sorted_rows` are below each value of (n_groups, n) `x`."""
+    """Return how many entries of its (n_groups, m) row are below each value of `x`, (n_groups, n)."""
     m = sorted_rows.shape[1]
     dtype = np.uint8 if m < 256 else np.uint16
     if m <= _FEW:
         count = np.zeros(x.shape, dtype)
-        for column in sorted_rows.T[:, :, None]:  # a step for each level, not for each group
+        for column in sorted_rows.T[:, :, None]:  # one iteration per level, not per group
             count += x > column
         return count
     if len(sorted_rows) == 1:
@@ -28,7 +30,7 @@ def count_below(sorted_rows: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 def _search(sorted_rows: np.ndarray, x: np.ndarray, before) -> np.ndarray:
-    """Count by bisection the entries of each row that are `before` each value."""
+    """Return, by bisection, how many entries of each row are `before` each value."""
     m = sorted_rows.shape[1]
     low, high = np.zeros(x.shape, np.intp), np.full(x.shape, m, np.intp)
     for _ in range(m.bit_length()):
@@ -40,7 +42,7 @@ def _search(sorted_rows: np.ndarray, x: np.ndarray, before) -> np.ndarray:
 
 
 def kmeans(groups: np.ndarray, k: int, weights: np.ndarray | None = None) -> np.ndarray:
-    """Return the k means of each row with the least (weighted) squared error, (n_groups, k) float64, rising."""
+    """Return the k means of each row with the least (weighted) squared error, (n_groups, k) float64, ascending."""
     if len(groups) == 0:
         return np.zeros((0, k))
     if weights is None:
@@ -49,8 +51,8 @@ def kmeans(groups: np.ndarray, k: int, weights: np.ndarray | None = None) -> np.
     else:
         order = np.argsort(groups, axis=1)
         x, w = (np.take_along_axis(values, order, axis=1).astype(np.float64) for values in (groups, weights))
-    middle = (x[:, :1] + x[:, -1:]) / 2  # taken away, so that squares of sums lose no digits
-    mass, moment = _prefix_sums(w), _prefix_sums(w * (x - middle))
+    middle = (x[:, :1] + x[:, -1:]) / 2  # subtracted, so that squares of sums lose no digits
+    mass, moment = prefix_sums(w), prefix_sums(w * (x - middle))
     cuts = _runs(x)
     height = max(1, _BLOCK // cuts.shape[1] ** 2)
     starts = [
@@ -60,14 +62,8 @@ def kmeans(groups: np.ndarray, k: int, weights: np.ndarray | None = None) -> np.
     return _descend(x, mass, moment, middle, np.concatenate(starts))
 
 
-def _prefix_sums(values: np.ndarray) -> np.ndarray:
-    sums = np.zeros((len(values), values.shape[1] + 1))
-    np.cumsum(values, axis=1, out=sums[:, 1:])
-    return sums
-
-
 def _runs(x: np.ndarray) -> np.ndarray:
-    """Return where runs of sorted values begin and end: half of them equally long, half of equal width."""
+    """Return the boundaries of runs of sorted values: half of them equally long, half of equal width."""
     n, most = x.shape[1], MANY_RUNS if len(x) <= FEW_GROUPS else RUNS
     if n <= most:
         return np.broadcast_to(np.arange(n + 1), (len(x), n + 1))
@@ -78,9 +74,9 @@ def _runs(x: np.ndarray) -> np.ndarray:
 
 
 def _best_cut(mass, moment, cuts, k: int) -> np.ndarray:
-    """Return the limits between the cells of the best table that keeps each run whole, (n_groups, k + 1) indices.
+    """Return the cell boundaries of the best table that splits no run, (n_groups, k + 1) indices.
 
-    The squared error is a constant less the sum over all cells of moment^2 / mass, which is made as large as can be.
+    The squared error is a constant minus the sum of moment^2 / mass over the cells, which is maximized.
     """
     mass, moment = (np.take_along_axis(sums, cuts, axis=1) for sums in (mass, moment))
     mass, moment = (sums[:, None, :] - sums[:, :, None] for sums in (mass, moment))  # of runs i to j
@@ -99,7 +95,7 @@ def _best_cut(mass, moment, cuts, k: int) -> np.ndarray:
 
 
 def _descend(x, mass, moment, middle, cut) -> np.ndarray:
-    """Move limits halfway between means, and means to the middle of their cells, until the cells stay as they are."""
+    """Alternate between cells and means (Lloyd's algorithm) until the cells no longer change."""
     tables = _means(x, mass, moment, middle, cut, np.full((len(x), cut.shape[1] - 1), np.nan))
     active = np.arange(len(x))
     for _ in range(MOST_ROUNDS):
@@ -116,7 +112,7 @@ def _descend(x, mass, moment, middle, cut) -> np.ndarray:
 
 
 def _cells(x: np.ndarray, tables: np.ndarray) -> np.ndarray:
-    """Return where the cells of each table begin and end among the sorted values, (rows, k + 1)."""
+    """Return the cell boundaries of each table among the sorted values, (rows, k + 1)."""
     middle = (tables[:, 1:] + tables[:, :-1]) / 2
     if len(x) == 1:
         cut = np.searchsorted(x[0], middle[0], side="right")[None]
@@ -126,10 +122,9 @@ def _cells(x: np.ndarray, tables: np.ndarray) -> np.ndarray:
 
 
 def _means(x, mass, moment, middle, cut, before) -> np.ndarray:
-    """Return the mean of each cell, which lies between its ends whatever was rounded.
+    """Return the mean of each cell, clipped to the cell against rounding errors.
 
-    A cell without values keeps its level, which lies between those of its neighbours; at the start it takes the value
-    where it is.
+    An empty cell keeps its level from `before`, or takes the value at its boundary if that is NaN.
     """
     first, last = (np.take_along_axis(x, i, axis=1) for i in (np.minimum(cut[:, :-1], x.shape[1] - 1), cut[:, 1:] - 1))
     mass, moment = (np.diff(np.take_along_axis(sums, cut, axis=1)) for sums in (mass, moment))
