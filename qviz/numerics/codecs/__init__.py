@@ -1,40 +1,40 @@
-"""Number formats, all behind the same four verbs; NumPy alone.
+"""Number formats behind one interface of four methods, in NumPy alone.
 
-* protocol: the verbs, and `fake_quantize` for arrays of any shape
-* affine: the integers of `qviz.numerics`
+* protocol: the interface, and `fake_quantize` for arrays of any shape
+* affine: the integer formats of `qviz.numerics`
 * floating_point: FP16, BF16, FP8, FP6, FP4, and any other split of 3 to 16 bits
-* scaled: a table of values times a scale for each group; scales that are quantized themselves
+* scaled: a table of values times one scale per group; quantized scales
 * block: the Microscaling formats and NVFP4
 * codebook: any table, NF4, k-means
-* gguf, k_quants: the blocks of llama.cpp's files, with their bytes
+* gguf, k_quants: the blocks of llama.cpp's files, including their bytes
 * low_bits: powers of two, ternary, binary
 * registry: CODECS by name
 * comparison: one array in every format
-* names: what the names that people use mean
+* names: the meaning of the names of formats and schemes
 
 A codec works on rows, one for each group of values that share parameters:
 
     params = codec.choose_params(groups)     # (n_groups, n) values
     codes = codec.encode(groups, params)     # integers
     values = codec.decode(codes, params)     # float32
-    codec.bits_per_value(shape, granularity) # with all scales and tables counted
+    codec.bits_per_value(shape, granularity) # including all scales and tables
 
-Input out of the ordinary has one answer each:
+Unusual input:
 
 =====================  =====================================================================================
-x is                   answer
+x is                   result
 =====================  =====================================================================================
-empty                  fake_quantize: empty. bits_per_value, groups of no value: ValueError
+empty                  fake_quantize: empty. bits_per_value, groups without values: ValueError
 all zero               exact zeros, in every format
-NaN                    ValueError that says how many there are, and where the first is. `encode` and `decode` of
-                       a FloatFormat keep it where the format has one
+NaN                    ValueError with their number and the position of the first. `encode` and `decode` of a
+                       FloatFormat keep NaN if the format has one
 infinite               as NaN. `encode` with chosen parameters: the nearest end of the range; in a FloatFormat
-                       infinity, or the largest value where it saturates
-subnormal              as any other, or zero where a scale would leave float32
+                       infinity, or the largest value if it saturates
+subnormal              as any other, or zero if the scale would underflow in float32
 1e38                   as any other; a level beyond the largest float32 is infinite
-1e300                  ValueError: float64 is rounded to float32 first, and this does not fit
-a shorter last group   a group like the others, with parameters of its own. GGUF stores it as a whole block
-a table out of order   ValueError that says where it falls
+1e300                  ValueError: it does not fit float32, to which float64 is converted first
+a shorter last group   a group like the others, with its own parameters. GGUF stores it as a whole block
+a table out of order   ValueError with the position
 =====================  =====================================================================================
 """
 

@@ -1,4 +1,4 @@
-"""What every number format can do, so that explorers, methods and networks need to know no more of it."""
+"""The interface of every number format, on which explorers, methods and networks rely."""
 
 import math
 from abc import ABC, abstractmethod
@@ -12,11 +12,10 @@ from ._grouping import count_groups, from_groups, grouping_of, to_groups
 
 
 class Codec(ABC):
-    """A number format: how groups of real values become integer codes and come back.
+    """A number format: a map from groups of real values to integer codes and back.
 
-    A subclass has four verbs, all of which work on every group at once: `choose_params`, `encode`, `decode`,
-    `bits_per_value`. Groups are the rows of an (n_groups, n) array. Whoever has an array of another shape calls
-    `fake_quantize`, which cuts it into groups and uses the first three.
+    A subclass has `choose_params`, `encode` and `decode`, which work on all groups at once, the rows of an
+    (n_groups, n) array, and `bits_per_value`. `fake_quantize` applies the first three to an array of any shape.
 
     Attributes
     ----------
@@ -24,7 +23,7 @@ class Codec(ABC):
     bits : float
         Bits of one code.
     group_size : int or None
-        How many neighbouring values share parameters by the format's own definition; None is the whole tensor.
+        Number of neighbouring values that share parameters in this format; None means the whole tensor.
     """
 
     name: str
@@ -40,35 +39,35 @@ class Codec(ABC):
         ----------
         groups : (n_groups, n) array of finite numbers
         weights : array that broadcasts with `groups`, or None
-            How much the squared error of each value counts, at least 0. A format whose parameters follow from the
-            largest value alone does not use them.
+            Weight of each value's squared error, at least 0. Formats whose parameters depend only on the largest value
+            ignore them.
 
         Returns
         -------
-        whatever `encode` and `decode` of the same codec take; None where the format has no parameters
+        parameters for `encode` and `decode` of the same codec; None if the format has none
         """
 
     @abstractmethod
     def encode(self, groups, params) -> np.ndarray:
-        """Turn the values of each group into codes: integers of the shape of `groups`."""
+        """Return the codes of each group's values: integers, shape of `groups`."""
 
     @abstractmethod
     def decode(self, codes, params) -> np.ndarray:
-        """Turn the codes of each group into real values: float32 of the shape of `codes`."""
+        """Return the real values of each group's codes: float32, shape of `codes`."""
 
     @property
     def codes(self) -> np.ndarray:
-        """Every code there is, rising."""
+        """All codes, ascending."""
         return np.arange(2 ** int(self.bits))
 
     def levels(self, params, group: int = 0) -> np.ndarray:
-        """Return the different real values that codes of one group stand for, rising.
+        """Return the distinct real values of one group's codes, ascending.
 
         Parameters
         ----------
         params : from `choose_params`
         group : int
-            Which row; in a format with blocks of blocks, the levels of all of its small blocks.
+            Row of `groups`; in a format with blocks of blocks, all of its small blocks are included.
 
         Examples
         --------
@@ -83,26 +82,30 @@ class Codec(ABC):
         return np.unique(self.decode(codes, rows_of_params(params, rows)))
 
     def group_bits(self, n: int) -> float:
-        """Return how many bits the parameters of one group of `n` values take."""
+        """Return the bits of the parameters of one group of `n` values."""
         return 0
 
     def tensor_bits(self, n_groups: int) -> float:
-        """Return how many bits the parameters that all groups of a tensor share take."""
+        """Return the bits of parameters that are stored per tensor."""
         return 0
 
     def bits_per_value(self, shape, granularity=None) -> float:
-        """Return how many bits are stored for each value: its code, and its share of all scales and tables.
+        """Return the bits stored per value: its code, and its share of all scales and tables.
 
         Parameters
         ----------
         shape : int or tuple of int
         granularity : None, int, PerTensor, PerChannel or PerGroup, or words such as "per channel"
-            None is the format's own group size, a whole number so many neighbours along the last axis.
+            None means the format's own group size, an int a group size along the last axis.
+
+        Returns
+        -------
+        float
 
         Raises
         ------
         ValueError
-            The shape holds no value, or cannot be cut so.
+            The shape has no values, or cannot be cut into such groups.
         """
         shape = _check.shape_of(shape, "shape")
         count = math.prod(shape)
@@ -113,18 +116,18 @@ class Codec(ABC):
         return self.bits + params / count
 
     def grouping(self, granularity=None):
-        """Return the granularity that this format uses where a caller asks for `granularity`."""
+        """Return the granularity that this format uses for `granularity`."""
         return grouping_of(granularity, self.group_size)
 
     def fake_quantize(self, x, granularity=None, weights=None) -> np.ndarray:
-        """Encode and decode an array of any shape: what a quantized network sees of `x`.
+        """Encode and decode an array of any shape.
 
         Parameters
         ----------
         x : array of any shape and real dtype
-            The last group of an axis may be shorter. Empty stays empty.
+            The last group of an axis may be shorter.
         granularity : None, int, PerTensor, PerChannel or PerGroup, or words such as "per channel"
-            None is the format's own group size, a whole number so many neighbours along the last axis.
+            None means the format's own group size, an int a group size along the last axis.
         weights : array that broadcasts with `x`, or None
             As in `choose_params`.
 
@@ -149,7 +152,7 @@ class Codec(ABC):
         return from_groups(values, x.shape, self.grouping(granularity))
 
     def groups_of(self, x, granularity=None, weights=None) -> tuple[np.ndarray, np.ndarray | None]:
-        """Cut an array into rows, and its weights with it: what `choose_params` takes.
+        """Cut an array and its weights into the rows that `choose_params` takes.
 
         Parameters
         ----------
@@ -158,9 +161,14 @@ class Codec(ABC):
         Returns
         -------
         groups : (n_groups, n) float32
-            A shorter last group is filled up by repeating its last value.
+            A shorter last group is padded by repeating its last value.
         weights : (n_groups, n) float32 or None
-            0 where a row was filled up; None where every value counts the same.
+            0 for padding; None if all weights are equal.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As for `fake_quantize`, or `x` is empty.
         """
         x, granularity = as_float32(x), self.grouping(granularity)
         if x.size == 0:
@@ -177,7 +185,7 @@ class Codec(ABC):
 
 
 def rows_of_params(params, rows: np.ndarray):
-    """Return the parameters of these groups: of each array in `params` the rows, and the rest as it is."""
+    """Return the parameters of these groups: the given rows of each array in `params`, all else unchanged."""
     if isinstance(params, np.ndarray):
         return params[rows] if params.ndim else params
     if isinstance(params, tuple):
@@ -189,9 +197,9 @@ def rows_of_params(params, rows: np.ndarray):
 
 
 def as_float32(x, name: str = "x") -> np.ndarray:
-    """Return `x` as finite float32, or say what is wrong with it."""
+    """Return `x` as finite float32."""
     x = _check.as_float(x, name)
-    if x.size and not np.isfinite([x.min(), x.max()]).all():  # half as long as to ask each value
+    if x.size and not np.isfinite([x.min(), x.max()]).all():  # takes half the time of checking each value
         _check.finite(x, name)
     if x.dtype == np.float32:
         return x
@@ -204,7 +212,7 @@ def as_float32(x, name: str = "x") -> np.ndarray:
 
 
 def as_groups(groups) -> np.ndarray:
-    """Return (n_groups, n) finite float32 values, n at least 1."""
+    """Return (n_groups, n) finite float32 values, with n at least 1."""
     groups = as_float32(groups, "groups")
     if groups.ndim != 2 or groups.shape[1] == 0:
         raise ValueError(f"groups must be (n_groups, n) with at least one value in each: got shape {groups.shape}")
@@ -212,7 +220,7 @@ def as_groups(groups) -> np.ndarray:
 
 
 def as_weights(weights, shape: tuple[int, ...]) -> np.ndarray:
-    """Return `weights` as float32 that are at least 0 and broadcast to this shape."""
+    """Return `weights` as float32; they must be at least 0 and broadcast to `shape`."""
     weights = as_float32(weights, "weights")
     if (weights < 0).any():
         raise ValueError(f"weights must be at least 0: got {weights.min():.3g}")
