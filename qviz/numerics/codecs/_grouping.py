@@ -1,7 +1,7 @@
-"""Cut an array into rows, one for each group of values that share parameters, and put it together again.
+"""Cut an array into rows, one per group of values that share parameters, and reassemble it.
 
-Unlike `qviz.numerics`, codecs take a last group that is shorter. It is filled up by repeating its last value, which
-changes neither its minimum nor its maximum; where values are averaged, the repeats have weight 0.
+Unlike in `qviz.numerics`, the last group may be shorter. It is padded by repeating its last value, which does not
+change minimum and maximum; in averages, the padding has weight 0.
 """
 
 import math
@@ -14,7 +14,7 @@ from ..granularity import PER_TENSOR, Granularity, PerGroup, as_granularity
 
 
 def grouping_of(granularity, natural: int | None) -> Granularity:
-    """Return a granularity: None is the codec's natural group size, a whole number groups of so many values."""
+    """Return a granularity: None means the codec's natural group size, an int a group size along the last axis."""
     if granularity is None:
         return PER_TENSOR if natural is None else PerGroup(-1, natural)
     if isinstance(granularity, int | np.integer) and not isinstance(granularity, bool):
@@ -23,7 +23,7 @@ def grouping_of(granularity, natural: int | None) -> Granularity:
 
 
 def count_groups(shape: tuple[int, ...], granularity: Granularity) -> int:
-    """Return how many groups an array of this shape has, a shorter last one included."""
+    """Return the number of groups in an array of this shape, including shorter last ones."""
     if isinstance(granularity, PerGroup):
         length = shape[_check.axis_of(granularity.axis, shape)]
         return math.prod(shape) // max(length, 1) * -(-length // granularity.size)
@@ -31,9 +31,9 @@ def count_groups(shape: tuple[int, ...], granularity: Granularity) -> int:
 
 
 def to_groups(x: np.ndarray, granularity: Granularity, whole: bool = False) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return (n_groups, n) rows, and weights that are 0 where a row was filled up; None where none was.
+    """Return (n_groups, n) rows, and weights that are 0 for padding, or None without padding.
 
-    With `whole`, a group has its full size even where the axis is shorter.
+    With `whole`, groups have their full size even if the axis is shorter.
     """
     if not isinstance(granularity, PerGroup):
         return granularity.to_groups(x), None
@@ -50,7 +50,7 @@ def to_groups(x: np.ndarray, granularity: Granularity, whole: bool = False) -> t
 
 
 def from_groups(groups: np.ndarray, shape: tuple[int, ...], granularity: Granularity) -> np.ndarray:
-    """Undo `to_groups`, for an array that had this shape."""
+    """Undo `to_groups` for an array of this shape."""
     if not isinstance(granularity, PerGroup):
         return granularity.from_groups(groups, shape)
     axis = _check.axis_of(granularity.axis, shape)
@@ -60,7 +60,7 @@ def from_groups(groups: np.ndarray, shape: tuple[int, ...], granularity: Granula
 
 
 def in_blocks(step, rows: np.ndarray, per_group: tuple[np.ndarray, ...], dtype, size: int = BLOCK) -> np.ndarray:
-    """Apply `step(block, *parameters of its rows)` to (n_groups, n) rows, in pieces that fit the cache."""
+    """Apply `step(block, *parameters of its rows)` to (n_groups, n) rows, in blocks that fit the cache."""
     out = np.empty(rows.shape, dtype)
     for top, left in _cuts(rows.shape, size):
         out[top, left] = step(rows[top, left], *(values[top] for values in per_group))

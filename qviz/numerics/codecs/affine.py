@@ -1,4 +1,4 @@
-"""The course's affine integers as a codec: one scale, and for the affine scheme one zero point, for each group."""
+"""The integer formats of `qviz.numerics` as codecs, with one scale and, if affine, one zero point per group."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from .scaled import as_scales, scale_bits, stored
 
 @dataclass(frozen=True)
 class Affine(Codec):
-    """Integers a fixed step apart.
+    """Uniformly spaced levels: integers times a scale.
 
     Parameters
     ----------
@@ -24,16 +24,22 @@ class Affine(Codec):
     scheme : {"symmetric", "affine"}
         "symmetric" has no zero point and needs a signed format.
     calibrator : Calibrator, or a name in CALIBRATORS
-        It does not see weights. Where a last group is shorter, calibrators other than min-max count the value that
-        fills it up.
+        It ignores weights, so calibrators other than min-max count the padding of a shorter last group.
     scales : Codec or None
-        How the scales are stored; None is float32.
+        Storage format of the scales; None means float32.
+
+    Raises
+    ------
+    ValueError
+        A name is unknown, or the scheme is symmetric and the format unsigned.
+    TypeError
+        An argument has the wrong type.
 
     Examples
     --------
     >>> Affine("int4").fake_quantize([-0.7, 0.24, 0.1])
     array([-0.7,  0.2,  0.1], dtype=float32)
-    >>> Affine("uint4", "affine").bits_per_value((128, 128), 128)  # 4 bits, a scale of 32 and a zero point of 4 in 128
+    >>> Affine("uint4", "affine").bits_per_value((128, 128), 128)  # 4 + (32 for the scale + 4 for the zero point) / 128
     4.28125
     """
 
@@ -52,7 +58,7 @@ class Affine(Codec):
 
     @property
     def name(self) -> str:
-        """The format's name; the scheme is added where it is not the usual one of that format."""
+        """The format's name, with the scheme for a signed affine format."""
         return str(self.fmt) + (" affine" if self.fmt.signed and self.scheme == "affine" else "")
 
     @property
@@ -62,11 +68,11 @@ class Affine(Codec):
 
     @property
     def codes(self) -> np.ndarray:
-        """Every code there is, rising."""
+        """All codes, ascending."""
         return np.arange(self.fmt.qmin, self.fmt.qmax + 1)
 
     def choose_params(self, groups, weights=None) -> QParams:
-        """Choose scale and zero point of each row; `weights` are not used."""
+        """Choose scale and zero point of each row; `weights` are ignored."""
         groups = as_groups(groups)
         if len(groups) == 0:
             return QParams(np.ones((0, 1)), np.zeros((0, 1), int), self.fmt, PerChannel(0))
@@ -77,15 +83,15 @@ class Affine(Codec):
         return QParams(scale, p.zero_point.reshape(-1, 1), self.fmt, PerChannel(0))
 
     def encode(self, groups, params: QParams) -> np.ndarray:
-        """Round to whole steps; an infinity becomes the nearest end of the range."""
+        """Return `quantize(groups, params)`."""
         return quantize(groups, params)
 
     def decode(self, codes, params: QParams) -> np.ndarray:
-        """Multiply by the scale."""
+        """Return `dequantize(codes, params)`."""
         return dequantize(codes, params)
 
     def group_bits(self, n: int) -> float:
-        """Return the bits of a zero point; those of the scales are `tensor_bits`."""
+        """Return the bits of a zero point; `tensor_bits` counts the scales."""
         return self.fmt.bits if self.scheme == "affine" else 0
 
     def tensor_bits(self, n_groups: int) -> float:
