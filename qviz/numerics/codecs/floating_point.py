@@ -1,6 +1,6 @@
-"""Small floating-point formats: a sign, an exponent and a mantissa in 2 to 16 bits.
+"""Floating-point formats of 2 to 16 bits.
 
-The code of a value is the bits themselves: sign, exponent field, mantissa field, from the highest bit down.
+The code of a value is its bit pattern: sign, exponent and mantissa, from the highest bit down.
 """
 
 from dataclasses import dataclass, replace
@@ -16,22 +16,22 @@ VARIANTS = ("ieee", "fn", "finite")
 _MANTISSA, _BIAS = 23, 127  # of float32
 _EXPONENT = np.uint32(0x7F800000)
 _SIGN = np.uint32(0x80000000)
-_PIECE = 1 << 18  # values: with fewer, the calls take longer than a cache further away
+_PIECE = 1 << 18  # values per block: with smaller ones, calls cost more time than a faster cache saves
 
 
 @dataclass(frozen=True)
 class FloatFields:
-    """What the bits of one code mean.
+    """The fields of one code.
 
     Attributes
     ----------
     sign, exponent, mantissa : int
-        The three fields as whole numbers, as stored.
+        The three fields as stored.
     kind : {"zero", "subnormal", "normal", "infinity", "NaN"}
     power : int
-        The power of two that the significand is multiplied by.
+        The exponent of two by which the significand is scaled.
     significand : float
-        1 + mantissa / 2^mantissa_bits; of a subnormal or zero, without the 1.
+        1 + mantissa / 2^mantissa_bits, without the 1 for subnormals and zero.
     value : float
     """
 
@@ -46,32 +46,32 @@ class FloatFields:
 
 @dataclass(frozen=True)
 class FloatFormat(Codec):
-    """A floating-point format of 2 to 16 bits without a scale: each value is rounded by itself.
+    """A floating-point format of 2 to 16 bits, without a scale.
 
     Parameters
     ----------
     exponent_bits : int
         1 to 8. The bias is 2^(exponent_bits - 1) - 1.
     mantissa_bits : int
-        0 or more; with the sign, 16 bits at most.
+        0 or more, with at most 16 bits in total.
     variant : {"ieee", "fn", "finite"}
-        What the highest codes mean. "ieee": the top exponent is kept for infinity and NaN. "fn": only the very last
-        code is NaN, and there is no infinity, as in the E4M3 that networks use. "finite": every code is a number.
+        Meaning of the highest codes. "ieee": the highest exponent is reserved for infinity and NaN. "fn": only the
+        last code is NaN, and there is no infinity, as in the E4M3 of networks. "finite": all codes are numbers.
     saturate : bool
-        What becomes of a value beyond the largest: that largest value, or else infinity (NaN where the format has no
-        infinity). A "finite" format always saturates.
+        Whether values beyond the largest become the largest, or else infinity (NaN in a format without infinity). A
+        "finite" format always saturates.
 
     Raises
     ------
     ValueError
-        The numbers of bits do not go together.
+        The numbers of bits are out of range, or not possible for `variant`.
     TypeError
-        An argument is of another kind.
+        An argument has the wrong type.
 
     Notes
     -----
-    Rounding is to nearest, ties to the even code. NaN becomes the format's NaN with the same sign; a format without
-    one refuses it. Sources: IEEE 754-2019 for FP16; Micikevicius et al. 2022, "FP8 formats for deep learning", for E4M3
+    Values are rounded to nearest, ties to even. NaN becomes the format's NaN with the same sign; a format without NaN
+    refuses it. Sources: IEEE 754-2019 for FP16; Micikevicius et al. 2022, "FP8 formats for deep learning", for E4M3
     and E5M2; OCP Microscaling Formats specification 1.0, section 5.3, for the rest.
 
     Examples
@@ -98,7 +98,7 @@ class FloatFormat(Codec):
         object.__setattr__(self, "saturate", _check.yes_or_no(self.saturate, "saturate"))
         if exponent == 8 and self.variant != "ieee":
             raise ValueError(
-                f"exponent_bits must be at most 7 for variant {self.variant!r}: 8 go beyond float32; or use 'ieee'"
+                f"exponent_bits must be at most 7 for variant {self.variant!r}: 8 exceed float32's range; or use 'ieee'"
             )
         if self.max == 0:
             raise ValueError(
@@ -113,12 +113,12 @@ class FloatFormat(Codec):
 
     @property
     def name(self) -> str:
-        """The name by its fields, such as E4M3."""
+        """The name, such as E4M3."""
         return f"E{self.exponent_bits}M{self.mantissa_bits}"
 
     @property
     def bias(self) -> int:
-        """What is subtracted from the exponent field."""
+        """The exponent bias, which is subtracted from the exponent field."""
         return 2 ** (self.exponent_bits - 1) - 1
 
     @property
@@ -134,9 +134,9 @@ class FloatFormat(Codec):
 
     @property
     def nan_code(self) -> int | None:
-        """The code of NaN, without its sign; None where there is none."""
+        """The code of NaN with sign 0, or None if the format has no NaN."""
         last = 2 ** (self.bits - 1) - 1
-        if self.variant == "ieee":  # the highest bit of the mantissa is set, the others are not
+        if self.variant == "ieee":  # only the highest bit of the mantissa is set
             return self.max_code + 1 + 2 ** (self.mantissa_bits - 1) if self.mantissa_bits else None
         return last if self.variant == "fn" else None
 
@@ -147,25 +147,25 @@ class FloatFormat(Codec):
 
     @property
     def smallest_normal(self) -> float:
-        """The smallest number with a leading 1."""
+        """The smallest normal number."""
         return 2.0 ** (1 - self.bias)
 
     @property
     def values(self) -> np.ndarray:
-        """(2^bits,) read-only float32: the value of every code, in the order of the codes."""
+        """The values of all codes, in the order of the codes: (2^bits,) read-only float32."""
         return _values(self)
 
     def choose_params(self, groups, weights=None) -> None:
-        """Return None: there is nothing to choose."""
+        """Return None: the format has no parameters."""
         as_groups(groups)
 
     def encode(self, groups, params=None) -> np.ndarray:
-        """Round each value to the nearest code; any shape will do.
+        """Return the code of the nearest value, for an array of any shape.
 
         Raises
         ------
         ValueError
-            A value is NaN, and the format has none.
+            A value is NaN, and the format has no NaN.
         """
         x = _check.as_float(groups, "groups")
         with np.errstate(over="ignore", under="ignore"):
@@ -176,18 +176,18 @@ class FloatFormat(Codec):
         return in_blocks(self.nearest, x.reshape(1, -1), (), self.dtype, _PIECE).reshape(x.shape)
 
     def decode(self, codes, params=None) -> np.ndarray:
-        """Return the value of each code; any shape will do.
+        """Return the value of each code, for an array of any shape.
 
         Raises
         ------
         ValueError
-            A code is not one of the format.
+            A number is not a code of the format.
         TypeError
             The codes are not integers.
         """
         codes = checked_codes(codes, 2**self.bits, self.name)
         if self.exponent_bits == 8 and self.bits == 16:  # bfloat16: the upper half of a float32
-            # Written two bytes further on, each code is the upper half of a number, and its zeros the next lower half.
+            # Written as uint32 with an offset of two bytes, a code is an upper half, and its zeros the next lower half.
             values = np.empty(codes.size + 1, "<f4")
             values.view("<u2")[0] = 0
             values.view(np.uint8)[2:-2].view("<u4")[...] = codes.reshape(-1)
@@ -195,11 +195,11 @@ class FloatFormat(Codec):
         return look_up(self.values, codes)
 
     def levels(self, params=None, group: int = 0) -> np.ndarray:
-        """Return the different values that are no NaN, rising."""
+        """Return the distinct values except NaN, ascending."""
         return _levels(self)
 
     def fields(self, code: int) -> FloatFields:
-        """Take a code apart into its fields.
+        """Return the fields of a code.
 
         Examples
         --------
@@ -219,7 +219,7 @@ class FloatFormat(Codec):
         return FloatFields(sign, exponent, mantissa, kind, max(exponent, 1) - self.bias, significand, value)
 
     def saturating(self) -> "FloatFormat":
-        """Return the same format, in which a value beyond the largest becomes the largest."""
+        """Return the same format with `saturate=True`."""
         return replace(self, saturate=True)
 
     def _magnitude(self, code):
@@ -229,9 +229,7 @@ class FloatFormat(Codec):
         return np.ldexp(significand.astype(np.float64), power)
 
     def nearest(self, x: np.ndarray) -> np.ndarray:
-        """Return the code of each float32 of `x`, in the lowest 16 bits: what `encode` does, without its checks.
-        It rounds to whole multiples of the step at each value's own exponent, by the processor's own rounding.
-        """
+        """Return the code of each float32 of `x`, in the lowest 16 bits, without the checks of `encode`."""
         x = np.ascontiguousarray(x)
         bits, has_nan = x.view(np.uint32), np.isnan(x.max(initial=0))
         code = self._nearest_wide(bits) if self.exponent_bits == 8 else self._nearest_narrow(bits)
@@ -241,13 +239,13 @@ class FloatFormat(Codec):
         return code
 
     def _nearest_wide(self, bits: np.ndarray) -> np.ndarray:
-        """Round away the lower bits of a float32, whose other fields are those of the format.
+        """Round off the lower bits of float32, whose exponent the format shares.
 
-        They are rounded as a whole number: a float64 of 2^52 units of the last bit that is kept has none below it.
+        The bits are rounded as an integer: adding 2^52 units of the last kept bit in float64 leaves no bits below it.
         """
         shift = _MANTISSA - self.mantissa_bits
         total = bits.view(np.int32).astype(np.float64)
-        total += 1.5 * 2.0 ** (52 + shift)  # the half makes room for negative numbers
+        total += 1.5 * 2.0 ** (52 + shift)  # 1.5 instead of 1, so that negative numbers stay in the same binade
         code = total.view(np.uint64)
         if self.bits < 16 or self.saturate:
             code = code.astype(np.uint32) & np.uint32(2**self.bits - 1)
@@ -256,15 +254,15 @@ class FloatFormat(Codec):
         return code
 
     def _nearest_narrow(self, bits: np.ndarray) -> np.ndarray:
-        """Add 2^23 steps, which leaves room for whole steps alone, to the magnitude.
+        """Round magnitudes by adding 2^23 steps, so that float32 keeps only whole steps.
 
-        The bits of the sum, less those of what was added, are their number. A carry into the next exponent comes out
-        right by itself.
+        The bits of the sum minus those of the addend are the number of steps. A carry into the next exponent is correct
+        without extra work.
         """
         shift = _MANTISSA - self.mantissa_bits
         lowest, top = (np.uint32((_BIAS + e) << _MANTISSA) for e in self._exponents)
         code = bits & ~_SIGN
-        np.minimum(code, top, out=code)  # all beyond is beyond the largest number as well
+        np.minimum(code, top, out=code)  # top exceeds the largest number
         tie = (code & ~_EXPONENT) == 1 << (_MANTISSA - 1) if self.mantissa_bits == 0 else None
         step = code & _EXPONENT
         np.maximum(step, lowest, out=step)
@@ -275,7 +273,7 @@ class FloatFormat(Codec):
         step -= lowest + np.uint32(shift << _MANTISSA)
         step >>= shift
         code += step
-        if tie is not None:  # there the sum's last bit is not the last bit of the code
+        if tie is not None:  # without a mantissa, the last bit of the sum is not the last bit of the code
             code -= tie & (code % 2 == 1) & (code > 1)
         np.minimum(code, self._beyond, out=code)
         sign = bits & _SIGN
@@ -285,12 +283,12 @@ class FloatFormat(Codec):
 
     @property
     def _exponents(self) -> tuple[int, int]:
-        """The exponent of the smallest normal number, and one above that of the largest field."""
+        """The exponent of the smallest normal number, and the largest field's exponent plus 1."""
         return 1 - self.bias, 2**self.exponent_bits - self.bias
 
     @property
     def _beyond(self) -> int:
-        """The code for what is beyond the largest number."""
+        """The code of values beyond the largest number."""
         saturates = self.saturate or self.variant == "finite"
         return self.max_code + (not saturates)
 
@@ -330,14 +328,12 @@ def checked_codes(codes, count: int, name: str) -> np.ndarray:
 
 
 def look_up(table: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Return `table[codes]`, checked before; "clip" lets NumPy leave out a check of its own.
-
-    It makes intp of all codes it is given, so it is given few at a time.
-    """
+    """Return `table[codes]` for checked codes; in blocks, because NumPy converts each to intp."""
     values = np.empty(codes.shape, table.dtype)
     flat, out = codes.reshape(-1), values.reshape(-1)
     for start in range(0, flat.size, _PIECE):
-        np.take(table, flat[start : start + _PIECE], mode="clip", out=out[start : start + _PIECE])
+        piece = slice(start, start + _PIECE)
+        np.take(table, flat[piece], mode="clip", out=out[piece])  # "clip" skips a check
     return values
 
 

@@ -204,7 +204,7 @@ def test_bits_per_value_are_those_of_the_code():
         ((4.0, 3), TypeError, "exponent_bits must be a whole number from 1 to 8: got 4.0"),
         ((5, 11), ValueError, "mantissa_bits must be from 0 to 10: got 11"),
         ((4, 3, "fnuz"), ValueError, "variant must be one of 'ieee', 'fn', 'finite': got 'fnuz'"),
-        ((8, 3, "fn"), ValueError, "exponent_bits must be at most 7 for variant 'fn': 8 go beyond float32"),
+        ((8, 3, "fn"), ValueError, "exponent_bits must be at most 7 for variant 'fn': 8 exceed float32's range"),
         ((1, 0, "fn"), ValueError, "exponent_bits and mantissa_bits leave 'fn' no number but zero: got 1 and 0"),
         ((4, 3, "fn", 1), TypeError, "saturate must be True or False: got 1"),
     ],
