@@ -1,4 +1,4 @@
-"""Blocks of small floats with a small scale: the Microscaling (MX) formats, and NVFP4."""
+"""Block floating-point formats: Microscaling (MX) and NVFP4."""
 
 import math
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from .scaled import Scaled, largest
 
 RULES = ("floor", "ceil", "even", "rceil")
 _ONE = np.uint32(1 << 23)  # the exponent's lowest bit in float32
-_SMALLEST = np.float32(2.0**-120)  # of NVFP4's scale per tensor: what its reciprocal is multiplied by stays finite
+_SMALLEST = np.float32(2.0**-120)  # NVFP4 scale per tensor, so that products with its reciprocal stay finite
 
 
 @dataclass(frozen=True)
 class MX(Scaled):
-    """Floats that share a power of two as their scale: an MX format.
+    """An MX format: blocks of floats that share a power-of-two scale.
 
     Parameters
     ----------
@@ -26,19 +26,26 @@ class MX(Scaled):
     group_size : int or None
         32 in every MX format.
     rule : {"floor", "ceil", "even", "rceil"}
-        How the exponent of the scale follows from the largest magnitude of the block, a; m is the element's largest
-        value, e the exponent of m.
+        The exponent of the scale, from the largest magnitude a of the block, the element's largest value m, and the
+        exponent e of m.
 
-        * floor: floor(log2(a)) - e, the rule of the specification. What is above m times the scale is clipped.
+        * floor: floor(log2(a)) - e, the rule of the specification. Values above m times the scale are clipped.
         * ceil: ceil(log2(a)) - e.
         * even: floor(log2(a rounded to the element's mantissa bits)) - e.
-        * rceil: ceil(log2(a / m)): the least power of two with which nothing is clipped.
+        * rceil: ceil(log2(a / m)), the smallest power of two that clips nothing.
+
+    Raises
+    ------
+    ValueError
+        `rule` is unknown, or `group_size` is less than 1.
+    TypeError
+        `element` is no FloatFormat.
 
     Notes
     -----
-    The parameters are the scales' codes in E8M0: code c is 2^(c - 127). A block that is all zero has code 0. Source:
-    OCP Microscaling Formats (MX) specification 1.0, sections 5 and 6.3; the four rules are those of torchao. torchao
-    divides by no scale below 2^-126, and for rceil takes a logarithm in float32, which is off where a / m lies within
+    The parameters are the scales' codes in E8M0: code c means 2^(c - 127). An all-zero block has code 0. Source: OCP
+    Microscaling Formats (MX) specification 1.0, sections 5 and 6.3; the four rules are those of torchao. torchao
+    divides by no scale below 2^-126, and for rceil computes a logarithm in float32, which is inexact if a / m is within
     1e-6 of a power of two.
 
     Examples
@@ -63,7 +70,7 @@ class MX(Scaled):
         super().__post_init__()
 
     def choose_params(self, groups, weights=None) -> np.ndarray:
-        """Return the code of each row's scale, (n_groups, 1) uint8; `weights` are not used."""
+        """Return the code of each row's scale, (n_groups, 1) uint8; `weights` are ignored."""
         a, fmt = largest(as_groups(groups)), self.element
         if self.rule == "rceil":
             a = a / np.float32(fmt.max)
@@ -71,7 +78,7 @@ class MX(Scaled):
         if self.rule == "even":
             bits = bits + np.uint32(1 << (22 - fmt.mantissa_bits))
         elif self.rule != "floor":
-            bits = bits + (_ONE - 1)  # into the next exponent, unless it is a power of two
+            bits = bits + (_ONE - 1)  # carries into the exponent unless `a` is a power of two
         exponent = (bits >> 23).astype(np.int64) - 127
         if self.rule != "rceil":
             exponent -= math.frexp(fmt.max)[1] - 1
@@ -82,20 +89,19 @@ class MX(Scaled):
         return np.ldexp(np.float32(1), np.asarray(params).astype(np.int32) - 127)
 
     def tensor_bits(self, n_groups: int) -> float:
-        """Return 8 bits for each scale."""
+        """Return the bits of all scales, 8 each."""
         return 8 * n_groups
 
 
 @dataclass(frozen=True)
 class NVParams:
-    """The scales of a tensor in NVFP4.
+    """The scales of a tensor in NVFP4, a product of two.
 
     Attributes
     ----------
     block_scale : (n_groups, 1) uint8
         Codes of E4M3.
     tensor_scale : np.float32
-        What all of them are multiplied by.
     """
 
     block_scale: np.ndarray
@@ -104,15 +110,15 @@ class NVParams:
 
 @dataclass(frozen=True)
 class NVFP4(Scaled):
-    """FP4 with a scale in E4M3 for each 16 values, and a float32 scale for the whole tensor.
+    """FP4 with an E4M3 scale per 16 values and a float32 scale per tensor.
 
-    The scale per tensor makes the largest scale of a block the largest number of E4M3, 448.
+    The tensor scale is chosen so that the largest block scale is the largest number of E4M3, 448.
 
     Notes
     -----
-    Same arithmetic as torchao's `nvfp4_quantize`: no scale of a block is below 2^-6, the smallest normal number of
-    E4M3, and values are multiplied by the reciprocal of both scales. The scale of the tensor does not go below 2^-120,
-    so that what is much smaller becomes zero.
+    The arithmetic is that of torchao's `nvfp4_quantize`: no block scale is below 2^-6, the smallest normal number of
+    E4M3, and values are multiplied by the reciprocal of both scales. The tensor scale is at least 2^-120, so much
+    smaller values become zero.
 
     Examples
     --------
@@ -129,7 +135,7 @@ class NVFP4(Scaled):
     group_size: int | None = 16
 
     def choose_params(self, groups, weights=None) -> NVParams:
-        """Return the scales of all blocks and of the tensor; `weights` are not used."""
+        """Return the scales of the blocks and the tensor; `weights` are ignored."""
         a = largest(as_groups(groups))
         most = a.max(initial=0)
         tensor_scale = np.maximum(most / np.float32(FP8_E4M3.max * self.element.max), _SMALLEST)
@@ -139,15 +145,15 @@ class NVFP4(Scaled):
         return NVParams(FP8_E4M3.encode(scale), tensor_scale)
 
     def scale_of(self, params: NVParams) -> np.ndarray:
-        """Return both scales multiplied, (n_groups, 1) float32."""
+        """Return the product of both scales, (n_groups, 1) float32."""
         return params.tensor_scale * FP8_E4M3.decode(params.block_scale)
 
     def encode(self, groups, params: NVParams) -> np.ndarray:
-        """Multiply by the reciprocal of both scales, and round to FP4."""
+        """Multiply by the reciprocal of both scales and round to FP4."""
         blocks = FP8_E4M3.decode(params.block_scale)
         factor = np.float32(1) / params.tensor_scale / blocks
         return self._encode(groups, np.multiply, factor)
 
     def tensor_bits(self, n_groups: int) -> float:
-        """Return 8 bits for each block, and 32."""
+        """Return the bits of all scales: 8 per block and 32 per tensor."""
         return 8 * n_groups + 32

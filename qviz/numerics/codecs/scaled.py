@@ -1,4 +1,4 @@
-"""Codes that are looked up in a table, times one scale for each group: scaled floats, and tables such as NF4."""
+"""Formats with a table of values and one scale per group: scaled floats, and tables such as NF4."""
 
 from dataclasses import dataclass
 
@@ -13,21 +13,26 @@ from .protocol import Codec, as_groups
 
 @dataclass(frozen=True)
 class Scaled(Codec):
-    """A table of values, stretched so that its largest magnitude is the largest in the group.
+    """A table of values times a scale, which maps its largest magnitude to the largest in the group.
 
     Parameters
     ----------
     element : FloatFormat or Table
-        What the codes stand for before they are multiplied by the scale. A FloatFormat is taken to saturate.
+        The values before scaling. A FloatFormat is made to saturate.
     name : str
     group_size : int or None
-        None is the whole tensor.
+        None means the whole tensor.
     scales : Codec or None
-        How the scales are stored; None is float32.
+        Storage format of the scales; None means float32.
+
+    Raises
+    ------
+    TypeError, ValueError
+        `element` or `scales` has the wrong type, or `group_size` is less than 1.
 
     Notes
     -----
-    A group that is all zero has scale 0, and so has one whose scale is too small for its format: both decode to zero.
+    The scale is 0 if a group is all zero or its scale underflows in `scales`; such a group decodes to zeros.
 
     Examples
     --------
@@ -59,30 +64,30 @@ class Scaled(Codec):
         return self.element.bits
 
     def choose_params(self, groups, weights=None) -> np.ndarray:
-        """Return the scale of each row, (n_groups, 1) float32; `weights` are not used."""
+        """Return the scale of each row, (n_groups, 1) float32; `weights` are ignored."""
         scale = (largest(as_groups(groups)) / self.element.max).astype(np.float32)
         return scale if self.scales is None else stored(scale, self.scales)
 
     def scale_of(self, params) -> np.ndarray:
-        """Return what the element's values are multiplied by, (n_groups, 1) float32."""
+        """Return the real scale of each row, (n_groups, 1) float32."""
         return params
 
     def encode(self, groups, params) -> np.ndarray:
-        """Divide by the scale, and take the nearest value of the table."""
+        """Divide by the scale, and return the code of the nearest value in the table."""
         scale = self.scale_of(params)
-        with np.errstate(over="ignore"):  # of a scale too small to divide by: then the largest value is taken
+        with np.errstate(over="ignore"):  # division by a tiny scale gives infinity, and then the largest value
             return self._encode(groups, np.divide, np.where(scale == 0, np.float32(1), scale))
 
     def _encode(self, groups, operation, factor: np.ndarray) -> np.ndarray:
-        """Divide or multiply each row by its factor, and take the nearest values."""
+        """Divide or multiply each row by its factor, and return the nearest codes."""
         dtype = np.uint8 if self.bits <= 8 else np.uint16
         return in_blocks(lambda x, f: self.element.nearest(operation(x, f)), rows_of(groups, factor), (factor,), dtype)
 
     def decode(self, codes, params) -> np.ndarray:
-        """Look the codes up, and multiply by the scale."""
+        """Look up the codes, and multiply by the scale."""
         table, scale = self.element.values, self.scale_of(params)
         codes = checked_codes(codes, len(table), self.name)
-        with np.errstate(over="ignore"):  # a level may lie beyond the largest float
+        with np.errstate(over="ignore"):  # a level may exceed the largest float
             return in_blocks(lambda c, s: look_up(table, c) * s, rows_of(codes, scale), (scale,), np.float32)
 
     def tensor_bits(self, n_groups: int) -> float:
@@ -92,9 +97,9 @@ class Scaled(Codec):
 
 @dataclass(frozen=True)
 class Centered(Codec):
-    """Another codec, applied to what is left after the mean of all values is taken away; the mean takes 32 bits.
+    """Another codec, applied to the values minus their mean, which is stored in 32 bits.
 
-    This is how NF4's double quantization stores its scales, which are all positive and much alike.
+    NF4's double quantization stores its scales like this, because they are all positive and similar.
 
     Parameters
     ----------
@@ -103,13 +108,19 @@ class Centered(Codec):
     Notes
     -----
     Source: Dettmers et al. 2023, "QLoRA", section 3.
+
+    Examples
+    --------
+    >>> from qviz.numerics.codecs import Affine
+    >>> Centered(Affine("int2")).fake_quantize([10.0, 11.0, 12.0])  # the mean is 11, and the levels -2, -1, 0, 1
+    array([10., 11., 12.], dtype=float32)
     """
 
     codec: Codec
 
     @property
     def name(self) -> str:
-        """The codec's name, and that the mean is taken away."""
+        """The codec's name with "centered"."""
         return f"{self.codec}, centered"
 
     @property
@@ -119,11 +130,11 @@ class Centered(Codec):
 
     @property
     def group_size(self) -> int | None:
-        """That of the codec."""
+        """Group size of the codec."""
         return self.codec.group_size
 
     def choose_params(self, groups, weights=None) -> tuple:
-        """Return the mean of all groups, and the codec's parameters for the rest; `weights` say what is averaged."""
+        """Return the (weighted) mean of all groups, and the codec's parameters for the differences from it."""
         groups = as_groups(groups)
         weights = None if weights is None else np.broadcast_to(weights, groups.shape)
         mean = np.average(groups.astype(np.float64), weights=weights) if groups.size else 0
@@ -131,21 +142,21 @@ class Centered(Codec):
         return mean, self.codec.choose_params(groups - mean, weights)
 
     def encode(self, groups, params) -> np.ndarray:
-        """Take the mean away, and encode the rest."""
+        """Subtract the mean and encode."""
         mean, rest = params
         return self.codec.encode(as_groups(groups) - mean, rest)
 
     def decode(self, codes, params) -> np.ndarray:
-        """Decode the rest, and add the mean."""
+        """Decode and add the mean."""
         mean, rest = params
         return self.codec.decode(codes, rest) + mean
 
     def group_bits(self, n: int) -> float:
-        """Return those of the codec."""
+        """Return the bits of the codec's parameters per group."""
         return self.codec.group_bits(n)
 
     def tensor_bits(self, n_groups: int) -> float:
-        """Return those of the codec, and 32 for the mean."""
+        """Return the bits of the codec's parameters per tensor, and 32 for the mean."""
         return self.codec.tensor_bits(n_groups) + 32
 
 
@@ -155,7 +166,7 @@ def largest(groups: np.ndarray) -> np.ndarray:
 
 
 def rows_of(rows, scale: np.ndarray) -> np.ndarray:
-    """Return rows of values or codes as an array, or say that they are not as many as there are scales."""
+    """Return values or codes as a 2-d array with one row per scale."""
     rows = np.asarray(rows) if isinstance(rows, np.ndarray) else _check.as_array(rows, "groups")
     if rows.ndim != 2 or len(rows) != len(scale):
         raise ValueError(f"params hold {len(scale)} scales, but there are {rows.shape} values; choose params for these")
@@ -163,20 +174,20 @@ def rows_of(rows, scale: np.ndarray) -> np.ndarray:
 
 
 def as_scales(codec) -> Codec | None:
-    """Return how scales are stored: a codec, or None for float32."""
+    """Return the storage format of scales: a codec, or None for float32."""
     if codec is not None and not isinstance(codec, Codec):
         raise TypeError(f"scales must be a codec such as FP16, or None for float32: got {codec!r}")
     return codec
 
 
 def stored(scale: np.ndarray, codec: Codec) -> np.ndarray:
-    """Return (n_groups, 1) scales as a codec stores them; where it would round to infinity, the largest it has."""
+    """Return (n_groups, 1) scales rounded by a codec, which saturates instead of rounding to infinity."""
     kept = codec.saturating() if isinstance(codec, FloatFormat) else codec
     return kept.fake_quantize(scale.ravel()).reshape(-1, 1)
 
 
 def scale_bits(codec: Codec | None, n_groups: int) -> float:
-    """Return the bits of this many scales."""
+    """Return the bits of `n_groups` scales."""
     return n_groups * (32 if codec is None else codec.bits_per_value(n_groups))
 
 
