@@ -1,4 +1,4 @@
-"""Levels that need not be evenly spaced: any table, NF4, and tables fitted to the values by k-means."""
+"""Codebooks: any table of levels, NF4, and tables fitted by k-means."""
 
 from dataclasses import dataclass, field
 from statistics import NormalDist
@@ -15,20 +15,23 @@ from .scaled import DOUBLE, Scaled, as_scales, rows_of, stored
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """A table of values that codes stand for: code 0 is the lowest.
+    """A table of values; code 0 is the lowest.
 
     Parameters
     ----------
-    values : (k,) floats, 2 to 65,536 of them, each higher than the one before; kept as read-only float32
+    values : (k,) floats, 2 to 65,536 of them, strictly ascending
+        Stored as read-only float32.
 
     Raises
     ------
     ValueError
-        They are not in rising order, not finite, too few or too many, or all zero.
+        The values are not strictly ascending, not finite, or too few or too many.
+    TypeError
+        They are not real numbers.
 
     Notes
     -----
-    A value halfway between two goes to the lower one, as in bitsandbytes.
+    A value halfway between two is rounded down, as in bitsandbytes.
 
     Examples
     --------
@@ -46,7 +49,7 @@ class Table:
         falls = np.flatnonzero(np.diff(values) <= 0)
         if falls.size:
             first, second = values[falls[0] : falls[0] + 2]
-            raise ValueError(f"values must rise: got {second:g} after {first:g}; sort them, and leave out repeats")
+            raise ValueError(f"values must ascend: got {second:g} after {first:g}; sort them and remove duplicates")
         values.flags.writeable = False
         object.__setattr__(self, "values", values)
         object.__setattr__(self, "_middle", middle_of(values))
@@ -59,7 +62,7 @@ class Table:
 
     @property
     def bits(self) -> int:
-        """Bits that a code needs."""
+        """Bits of a code."""
         return int(self.values.size - 1).bit_length()
 
     @property
@@ -68,26 +71,30 @@ class Table:
         return float(np.abs(self.values).max())
 
     def nearest(self, x: np.ndarray) -> np.ndarray:
-        """Return the code of the nearest value of each float32 in `x`, of any shape."""
+        """Return the code of the nearest value for each float32 of `x`, of any shape."""
         return count_below(self._middle[None], x.reshape(1, -1)).reshape(x.shape)
 
 
 def normal_float(bits: int = 4) -> Table:
-    """Return the table of NormalFloat: values that a Gaussian takes equally often, with an exact zero.
+    """Return the table of NormalFloat: quantiles of a Gaussian, with an exact zero.
 
-    The negative half has one value fewer than the positive half besides zero. Each half holds the quantiles of the
-    normal distribution at evenly spaced probabilities, from one half to one that lies between the outermost probability
-    of a table of 2^bits and that of 2^bits - 1 values, because one quantile at probability 1 would be infinite.
+    Apart from zero, there is one more positive value than negative ones. Each half holds the normal quantiles at evenly
+    spaced probabilities from 1/2 to an outermost one, the average of those for tables of 2^bits and of 2^bits - 1
+    values, because the quantile at probability 1 is infinite.
 
     Parameters
     ----------
     bits : int
         2 to 8.
 
+    Returns
+    -------
+    Table
+
     Notes
     -----
-    Source: Dettmers et al. 2023, "QLoRA", section 3 and appendix E. The arithmetic is float32 where that of
-    bitsandbytes is, so that the table for 4 bits is the published one, bit for bit.
+    Source: Dettmers et al. 2023, "QLoRA", section 3 and appendix E. Float32 is used where bitsandbytes uses it, so the
+    table for 4 bits equals the published one bit for bit.
 
     Examples
     --------
@@ -104,22 +111,26 @@ def normal_float(bits: int = 4) -> Table:
 
 
 def _quantiles(outermost: float, count: int) -> np.ndarray:
-    """Return the normal quantiles of evenly spaced float32 probabilities, from `outermost` down to above one half."""
+    """Return normal quantiles at `count` evenly spaced float32 probabilities from `outermost` down to 1/2, excluded."""
     first, last, i = np.float32(outermost), np.float32(0.5), np.arange(count, dtype=np.float32)
     step = (last - first) / np.float32(count)
-    from_end = last - step * (np.float32(count) - i)  # torch.linspace goes from the nearer end
+    from_end = last - step * (np.float32(count) - i)  # torch.linspace computes from the nearer end
     probabilities = np.where(i < (count + 1) // 2, first + step * i, from_end)
     return np.float32([NormalDist().inv_cdf(float(p)) for p in probabilities])
 
 
 def nf4(group_size: int = 64, double: bool = False) -> Scaled:
-    """Return NF4: 4-bit NormalFloat with a scale for each block.
+    """Return NF4: 4-bit NormalFloat with one scale per block.
 
     Parameters
     ----------
     group_size : int
     double : bool
-        Quantize the scales as well: less their mean, in blocks of 256, to 8-bit floats.
+        Quantize the scales too: minus their mean, in blocks of 256, to 8-bit floats.
+
+    Returns
+    -------
+    Scaled
 
     Examples
     --------
@@ -132,21 +143,26 @@ def nf4(group_size: int = 64, double: bool = False) -> Scaled:
 
 @dataclass(frozen=True)
 class KMeans(Codec):
-    """A table for each group, fitted to its values: the least squared error that so many levels can have.
+    """One table per group, fitted to its values by k-means, which minimizes the squared error.
 
     Parameters
     ----------
     bits : int
         1 to 8; a table has 2^bits values.
     group_size : int or None
-        None is one table for the whole tensor.
+        None means one table for the whole tensor.
     entries : Codec or None
-        How the values of a table are stored; None is float32.
+        Storage format of the tables; None means float32.
+
+    Raises
+    ------
+    TypeError, ValueError
+        `bits` or `group_size` is out of range, or `entries` is no Codec.
 
     Notes
     -----
-    The optimum for up to 128 values, and close to it for more: Lloyd's algorithm from a good start. With `weights`,
-    such as the diagonal of a Hessian, the weighted squared error is what becomes small. Sources: Lloyd 1982 and Max
+    The result is optimal for up to 128 values and close to optimal for more (Lloyd's algorithm from a good start). With
+    `weights`, such as the diagonal of a Hessian, the weighted squared error is minimized. Sources: Lloyd 1982 and Max
     1960; for networks, Han et al. 2016, "Deep compression", and Choi et al. 2017, "Towards the limit of network
     quantization", section 3.
 
@@ -154,7 +170,7 @@ class KMeans(Codec):
     --------
     >>> KMeans(1).fake_quantize([0.0, 1.0, 5.0, 7.0])
     array([0.5, 0.5, 6. , 6. ], dtype=float32)
-    >>> KMeans(4).bits_per_value((64, 1024))  # 16 floats of 32 bits for 65,536 values
+    >>> KMeans(4).bits_per_value((64, 1024))  # 4 + 16 * 32 / 65,536
     4.0078125
     """
 
@@ -170,11 +186,11 @@ class KMeans(Codec):
 
     @property
     def name(self) -> str:
-        """The method and its bits."""
+        """The name, such as "k-means 4 bit"."""
         return f"k-means {self.bits} bit"
 
     def choose_params(self, groups, weights=None) -> np.ndarray:
-        """Return the table of each row, (n_groups, 2^bits) float32, rising."""
+        """Return the table of each row, (n_groups, 2^bits) float32, ascending."""
         groups = as_groups(groups)
         if weights is not None:
             weights = np.broadcast_to(as_weights(weights, groups.shape), groups.shape)
@@ -182,11 +198,11 @@ class KMeans(Codec):
         return tables if self.entries is None else stored(tables, self.entries).reshape(tables.shape)
 
     def encode(self, groups, params) -> np.ndarray:
-        """Take the nearest entry of the row's table."""
+        """Return the nearest entry of the row's table for each value."""
         return in_blocks(lambda x, m: count_below(m, x), rows_of(groups, params), (middle_of(params),), np.uint8)
 
     def decode(self, codes, params) -> np.ndarray:
-        """Look each code up in its row's table."""
+        """Look up each code in its row's table."""
         codes = rows_of(checked_codes(codes, 2**self.bits, self.name), params)
         return in_blocks(lambda c, t: np.take_along_axis(t, c.astype(np.intp), 1), codes, (params,), np.float32)
 
@@ -196,9 +212,9 @@ class KMeans(Codec):
 
 
 def middle_of(values: np.ndarray) -> np.ndarray:
-    """Return the last float32 not above the middle of each two neighbours along the last axis.
+    """Return the midpoints of neighbours along the last axis, rounded down to float32.
 
-    A float32 is above the true middle exactly if it is above this one.
+    A float32 exceeds the rounded midpoint if and only if it exceeds the exact one.
     """
     true = (values[..., 1:].astype(np.float64) + values[..., :-1]) / 2
     middle = true.astype(np.float32)

@@ -1,4 +1,4 @@
-"""The fewest bits: powers of two, ternary and binary codes."""
+"""Formats of very few bits: powers of two, ternary and binary."""
 
 from dataclasses import dataclass
 
@@ -15,17 +15,21 @@ THRESHOLDS = ("twn", "best")
 
 
 def power_of_two(bits: int = 4, group_size: int | None = None) -> MX:
-    """Return a format whose levels are zero and powers of two, so that a product is a shift.
+    """Return a format whose levels are zero and powers of two, so that multiplications become shifts.
 
-    A code is a sign and an exponent, 0 for zero. The highest level is the power of two nearest to the largest
-    magnitude.
+    A code is a sign and an exponent, of which the lowest means zero. The highest level is the power of two nearest to
+    the largest magnitude.
 
     Parameters
     ----------
     bits : int
         2 to 8.
     group_size : int or None
-        None is the whole tensor.
+        None means the whole tensor.
+
+    Returns
+    -------
+    MX
 
     Notes
     -----
@@ -37,12 +41,12 @@ def power_of_two(bits: int = 4, group_size: int | None = None) -> MX:
     array([ 2.     , -0.25   ,  0.03125,  0.     ], dtype=float32)
     """
     bits = _check.whole_number(bits, "bits", 2, 8)
-    # A float without a mantissa. "even" rounds the largest magnitude to a whole power of two.
+    # a float without a mantissa; the rule "even" rounds the largest magnitude to a power of two
     return MX(FloatFormat(bits - 1, 0, "finite"), f"power of two {bits} bit", group_size, rule="even")
 
 
 class _Signs(Codec):
-    """Codes -1, 0 and 1, times a scale for each group that follows from the values it stands for."""
+    """Base class of formats with codes -1, 0 and 1 times one scale per group."""
 
     group_size: int | None
     scales: Codec | None
@@ -55,7 +59,7 @@ class _Signs(Codec):
     codes = np.arange(-1, 2)
 
     def decode(self, codes, params) -> np.ndarray:
-        """Multiply by the scale."""
+        """Return the codes times the scale."""
         scale = self._scale(params)
         codes = rows_of(_check.codes(codes, _Three, "codes"), scale)
         return in_blocks(lambda c, s: c * s, codes, (scale,), np.float32)
@@ -73,26 +77,26 @@ class _Signs(Codec):
 
 
 class _Three:
-    """What the codes may be, for the check."""
+    """The range of codes for `_check.codes`."""
 
     qmin, qmax, dtype = -1, 1, np.int8
 
 
 @dataclass(frozen=True)
 class Binary(_Signs):
-    """One bit, the sign, times a scale: the mean magnitude of the group.
+    """The sign times a scale, the mean magnitude of the group.
 
     Parameters
     ----------
     group_size : int or None
-        None is the whole tensor.
+        None means the whole tensor.
     scales : Codec or None
-        How the scales are stored; None is float32.
+        Storage format of the scales; None means float32.
 
     Notes
     -----
-    The mean magnitude is the scale with the least squared error: Rastegari et al. 2016, "XNOR-Net", equation 6. Zero
-    has no code of its own, and is stored as +1. `decode` gives exact zeros where a group is all zero.
+    The mean magnitude is the scale with the least squared error (Rastegari et al. 2016, "XNOR-Net", equation 6). Zero
+    has no code of its own and is stored as +1, but an all-zero group has scale 0 and decodes to zeros.
 
     Examples
     --------
@@ -119,22 +123,27 @@ class Binary(_Signs):
 
 @dataclass(frozen=True)
 class Ternary(_Signs):
-    """Codes -1, 0 and 1: what is below a threshold becomes zero, the rest plus or minus its mean magnitude.
+    """Codes -1, 0 and 1 times a scale: 0 up to a threshold, and the mean magnitude of all values beyond it.
 
     Parameters
     ----------
     group_size : int or None
-        None is the whole tensor.
+        None means the whole tensor.
     threshold : {"twn", "best"}
-        "twn": 0.7 times the mean magnitude, which is near the optimum of a Gaussian. "best": the threshold with the
-        least squared error of all.
+        "twn": 0.7 times the mean magnitude, which is near the optimum for a Gaussian. "best": the threshold with the
+        least squared error.
     scales : Codec or None
-        How the scales are stored; None is float32.
+        Storage format of the scales; None means float32.
+
+    Raises
+    ------
+    TypeError, ValueError
+        `threshold` is unknown, `group_size` is less than 1, or `scales` is no Codec.
 
     Notes
     -----
-    Five codes fit a byte, because 3^5 = 243, so that a code takes 1.6 bits. Source: Li et al. 2016, "Ternary weight
-    networks", equations 5 and 6.
+    A code takes 1.6 bits, because five fit in a byte: 3^5 = 243. Source: Li et al. 2016, "Ternary weight networks",
+    equations 5 and 6.
 
     Examples
     --------
@@ -153,7 +162,7 @@ class Ternary(_Signs):
         super().__post_init__()
 
     def choose_params(self, groups, weights=None) -> tuple[np.ndarray, np.ndarray]:
-        """Return the scale and the threshold of each row, both (n_groups, 1) float32; the threshold is not stored."""
+        """Return scale and threshold of each row, both (n_groups, 1) float32; only the scale is counted as stored."""
         groups, w = _weighted(groups, weights)
         size = np.abs(groups)
         if self.threshold == "twn":
@@ -167,7 +176,7 @@ class Ternary(_Signs):
         return self._stored((size * kept).sum(axis=1, keepdims=True) / np.where(mass > 0, mass, 1)), limit
 
     def encode(self, groups, params) -> np.ndarray:
-        """Return the sign of what is above the threshold, else 0."""
+        """Return the sign of values beyond the threshold, else 0."""
         rows = rows_of(groups, params[0])
         return in_blocks(lambda x, t: (x > t).astype(np.int8) - (x < -t), rows, (params[1],), np.int8)
 
@@ -176,7 +185,7 @@ class Ternary(_Signs):
 
 
 def _weighted(groups, weights) -> tuple[np.ndarray, np.ndarray]:
-    """Return rows as float64, so that their sums do not depend on the machine, and weights that go with them."""
+    """Return float64 rows, whose sums do not depend on the machine, and weights of the same shape."""
     groups = as_groups(groups)
     weights = np.ones((1, 1)) if weights is None else as_weights(weights, groups.shape)
     return groups.astype(np.float64), np.broadcast_to(weights, groups.shape)
@@ -185,12 +194,11 @@ def _weighted(groups, weights) -> tuple[np.ndarray, np.ndarray]:
 def _best_threshold(size: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the threshold of each row with the least squared error, (n_groups, 1).
 
-    Keeping the i largest magnitudes takes (their weighted sum)^2 / (sum of their weights) off the error.
+    Keeping the i largest magnitudes reduces the error by (their weighted sum)^2 / (sum of their weights).
     """
     order = np.argsort(-size, axis=1)
     size, weights = (np.take_along_axis(values, order, axis=1) for values in (size, weights))
     total, mass = np.cumsum(size * weights, axis=1), np.cumsum(weights, axis=1)
     gain = np.divide(total**2, mass, out=np.zeros_like(total), where=mass > 0)
     last = gain.argmax(axis=1)[:, None]
-    below = np.take_along_axis(np.pad(size, ((0, 0), (0, 1))), last + 1, axis=1)
-    return below  # the largest magnitude that is not kept
+    return np.take_along_axis(np.pad(size, ((0, 0), (0, 1))), last + 1, axis=1)  # the largest that is not kept

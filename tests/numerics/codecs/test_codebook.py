@@ -198,8 +198,8 @@ def test_scales_may_be_stored_in_any_format():
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: Table([0, 2, 1]), ValueError, "values must rise: got 1 after 2; sort them, and leave out repeats"),
-        (lambda: Table([0, 1, 1]), ValueError, "values must rise: got 1 after 1"),
+        (lambda: Table([0, 2, 1]), ValueError, "values must ascend: got 1 after 2; sort them and remove duplicates"),
+        (lambda: Table([0, 1, 1]), ValueError, "values must ascend: got 1 after 1"),
         (lambda: Table([0, np.nan]), ValueError, "values must be finite: got 1 NaN, first at index (1,)"),
         (lambda: Table([1]), ValueError, "values must be a list of 2 to 65,536 numbers: got shape (1,)"),
         (lambda: Scaled([1, 2]), TypeError, "element must be a FloatFormat or a Table: got [1, 2]"),
