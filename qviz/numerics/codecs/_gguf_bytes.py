@@ -1,10 +1,10 @@
-"""Where GGUF puts the bits of codes and scales in a block of bytes; arrays are (n_groups, ...) uint8."""
+"""The layout of codes and scales in the bytes of a GGUF block; arrays are (n_groups, ...) uint8."""
 
 import numpy as np
 
 
 def join_halves(codes: np.ndarray) -> np.ndarray:
-    """Put two codes of 4 bits into a byte: the first half of the row in the low bits, the second in the high bits."""
+    """Pack two 4-bit codes per byte: the first half of the row in the low bits, the second in the high bits."""
     middle = codes.shape[1] // 2
     return codes[:, :middle] | codes[:, middle:] << np.uint8(4)
 
@@ -15,12 +15,12 @@ def split_halves(packed: np.ndarray) -> np.ndarray:
 
 
 def join_fifth_bits(codes: np.ndarray) -> np.ndarray:
-    """Put the fifth bit of each of 32 codes into 4 bytes, the first code in the lowest bit."""
+    """Pack the fifth bits of 32 codes into 4 bytes, the first code in the lowest bit."""
     return np.packbits(codes >> np.uint8(4) & np.uint8(1), axis=1, bitorder="little")
 
 
 def split_fifth_bits(packed: np.ndarray) -> np.ndarray:
-    """Undo `join_fifth_bits`: 0 or 1 for each code."""
+    """Undo `join_fifth_bits`, to 0 or 1 for each code."""
     return np.unpackbits(packed, axis=1, bitorder="little")
 
 
@@ -29,7 +29,7 @@ def _shifts(each: int, bits: int) -> np.ndarray:
 
 
 def interleave(codes: np.ndarray, bits: int, run: int) -> np.ndarray:
-    """Put 8 / bits codes into a byte: of each stretch of 8 / bits runs, the first run takes the lowest bits."""
+    """Pack 8 / bits codes per byte: each 8 / bits consecutive runs share `run` bytes, the first in the lowest bits."""
     each = 8 // bits
     stretches = codes.shape[1] // (each * run)
     runs = codes.reshape(len(codes), stretches, each, run) << _shifts(each, bits)
@@ -45,10 +45,10 @@ def deinterleave(packed: np.ndarray, bits: int, run: int) -> np.ndarray:
 
 
 def join_scales_and_minima(scales: np.ndarray, minima: np.ndarray) -> np.ndarray:
-    """Put 8 scales and 8 minima of 6 bits into 12 bytes, as Q4_K and Q5_K do.
+    """Pack 8 scales and 8 minima of 6 bits into 12 bytes, as Q4_K and Q5_K do.
 
-    The first four of each take the low 6 bits of a byte; of the last four, the low 4 bits share four bytes, and the
-    high 2 bits fill up the first eight.
+    The first four of each take the low 6 bits of the first eight bytes. Of the last four, the high 2 bits fill these
+    bytes, and the low 4 bits take the last four bytes.
     """
     first = [part[:, :4] | (part[:, 4:] >> np.uint8(4)) << np.uint8(6) for part in (scales, minima)]
     return np.hstack([*first, scales[:, 4:] & np.uint8(15) | minima[:, 4:] << np.uint8(4)])
@@ -66,7 +66,7 @@ def split_scales_and_minima(packed: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 
 
 def join_sixteen_scales(scales: np.ndarray) -> np.ndarray:
-    """Put 16 scales of 6 bits into 12 bytes, as Q3_K does: the low 4 bits in eight bytes, the high 2 bits in four."""
+    """Pack 16 scales of 6 bits into 12 bytes, as Q3_K does: low 4 bits in eight bytes, high 2 bits in four."""
     return np.hstack([join_halves(scales & np.uint8(15)), interleave(scales >> np.uint8(4), 2, 4)])
 
 

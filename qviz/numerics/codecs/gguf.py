@@ -1,9 +1,10 @@
-"""The block formats of GGUF files, which llama.cpp reads: Q8_0, Q4_0, Q4_1, Q5_0 and Q5_1.
+"""The simple block formats of llama.cpp's GGUF files: Q8_0, Q4_0, Q4_1, Q5_0 and Q5_1.
 
-Blocks of 32 values along a row. The names say the bits, and whether a block has a minimum next to its scale (_1) or not
+A block is 32 values along a row. A name gives the bits, and whether a block has a minimum besides its scale (_1) or not
 (_0). k_quants.py has the formats with blocks of blocks.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,19 +18,19 @@ from .protocol import Codec, as_groups
 from .scaled import rows_of
 
 _BLOCKS = {"Q8_0": 34, "Q4_0": 18, "Q4_1": 20, "Q5_0": 22, "Q5_1": 24}  # bytes
-# Added to a float32 before it is cut off, this rounds halves away from zero; with 0.5, 0.49999997 would become 1.
+# Added before truncation, this rounds a float32 to nearest, half away from zero; 0.5 would round 0.49999997 to 1.
 _ALMOST_HALF = np.nextafter(np.float32(0.5), np.float32(0))
-_BEYOND = np.float32(2**30)  # more than any format holds, as its scales are float16
+_BEYOND = np.float32(2**30)  # beyond every format, because scales are float16
 
 
 @dataclass(frozen=True)
 class BlockParams:
-    """Scale and minimum of each block, before they are rounded to the float16 that is stored.
+    """Scale and minimum of each block, before they are rounded to float16 for storage.
 
     Attributes
     ----------
     scale : (n_groups, 1) float32
-        Codes are chosen with it as it is; decoding rounds it to float16, as a file does.
+        Used unrounded to encode, and rounded to float16 to decode.
     minimum : (n_groups, 1) float32, or None
     """
 
@@ -38,25 +39,23 @@ class BlockParams:
 
 
 class GGUFCodec(Codec):
-    """What all block formats of GGUF share: whole blocks, and bytes."""
+    """Base class of GGUF's block formats, with whole blocks and their bytes."""
 
     whole_groups = True
     block_bytes: int
 
     def grouping(self, granularity=None):
-        """Return groups of the block's size; every other granularity is refused."""
+        """Return groups of the block size; any other granularity is refused."""
         chosen = super().grouping(granularity)
         if getattr(chosen, "size", None) != self.group_size:
             raise ValueError(f"granularity must be None or groups of {self.group_size} for {self}: got {chosen}")
         return chosen
 
     def bits_per_value(self, shape, granularity=None) -> float:
-        """Return the bits of whole blocks for each value: a shorter last block is stored in full."""
+        """Return the bits stored per value, with a shorter last block stored as a whole one."""
         super().bits_per_value(shape, granularity)
         shape = _check.shape_of(shape, "shape")
-        return (
-            8 * self.block_bytes * count_groups(shape, self.grouping(granularity)) / int(np.prod(shape, dtype=object))
-        )
+        return 8 * self.block_bytes * count_groups(shape, self.grouping(granularity)) / math.prod(shape)
 
     def _blocks(self, groups) -> np.ndarray:
         groups = as_groups(groups)
@@ -77,18 +76,22 @@ class GGUFCodec(Codec):
 
 @dataclass(frozen=True)
 class GGUFBlock(GGUFCodec):
-    """A block of 32 values with one float16 scale, and for the names that end in _1 one float16 minimum.
+    """A block of 32 values with a float16 scale and, in names that end in _1, a float16 minimum.
 
     Parameters
     ----------
     name : {"Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1"}
 
+    Raises
+    ------
+    ValueError
+        `name` is unknown.
+
     Notes
     -----
-    Same bytes as the gguf package, that is as llama.cpp's reference. A scale beyond float16 becomes its largest number.
-    In Q4_0 and Q5_0 the value with the largest magnitude gets the lowest code, -8 or -16, whatever its sign, so that
-    scales may be negative. Codes are rounded by adding one half and cutting off, but in Q8_0, where halves go away from
-    zero.
+    The bytes equal those of the gguf package, which follows llama.cpp's reference. A scale beyond float16 becomes its
+    largest number. In Q4_0 and Q5_0, the value of largest magnitude gets the lowest code, -8 or -16, so the scale of a
+    positive one is negative. Rounding adds one half and truncates; Q8_0 rounds half away from zero.
 
     Examples
     --------
@@ -121,7 +124,7 @@ class GGUFBlock(GGUFCodec):
         return self.name.endswith("_1")
 
     def choose_params(self, groups, weights=None) -> BlockParams:
-        """Choose scale and minimum of each block from its extremes; `weights` are not used."""
+        """Choose scale and minimum of each block from its extremes; `weights` are ignored."""
         x = self._blocks(groups)
         low, high = (end.astype(np.float32) for end in ends_of(x))
         if self._has_minimum:
@@ -129,12 +132,12 @@ class GGUFBlock(GGUFCodec):
         if self.name == "Q8_0":
             return BlockParams(_fits(np.maximum(-low, high) / np.float32(127)))
         signed = np.where(high > -low, high, low)
-        both = np.flatnonzero(high == -low)  # the one that comes first counts
+        both = np.flatnonzero(high == -low)  # of equal magnitudes, the first in the block is used
         signed[both, 0] = x[both, np.abs(x[both]).argmax(axis=1)]
         return BlockParams(_fits(signed / np.float32(-(2 ** (self.bits - 1)))))
 
     def encode(self, groups, params: BlockParams) -> np.ndarray:
-        """Return codes from 0 on; in the formats without a minimum the middle one stands for zero."""
+        """Return codes from 0 on; without a minimum, the middle one means zero."""
         with np.errstate(divide="ignore", over="ignore"):
             inverse = np.where(params.scale == 0, np.float32(0), np.float32(1) / params.scale)
         shift = np.zeros_like(params.scale) if params.minimum is None else params.minimum
@@ -149,12 +152,12 @@ class GGUFBlock(GGUFCodec):
             steps += np.float32(128)
         else:
             steps += np.float32(self._zero + 0.5)
-        # Below the lowest code, cutting off is not rounding down, but the lowest code is taken anyway.
+        # Negative steps truncate upward, but are clipped to the lowest code anyway.
         low = np.float32(self.name == "Q8_0")
         return np.fmin(np.fmax(steps, low, out=steps), np.float32(2**self.bits - 1), out=steps)
 
     def decode(self, codes, params: BlockParams) -> np.ndarray:
-        """Multiply by the scale as stored, and add the minimum as stored."""
+        """Multiply by the float16 scale, and add the float16 minimum."""
         codes, scale = rows_of(checked_codes(codes, 2**self.bits, self.name), params.scale), _half(params.scale)
         zero = np.float32(self._zero)
         if self._has_minimum:
@@ -162,7 +165,7 @@ class GGUFBlock(GGUFCodec):
         return in_blocks(lambda c, s: (c - zero) * s, codes, (scale,), np.float32)
 
     def pack(self, codes, params: BlockParams) -> np.ndarray:
-        """Return the bytes of each block as they stand in a file, (n_groups, block_bytes) uint8."""
+        """Return the bytes of each block in a file, (n_groups, block_bytes) uint8."""
         codes = checked_codes(codes, 2**self.bits, self.name).astype(np.uint8)
         parts = [params.scale] + [params.minimum] * self._has_minimum
         parts = [part.astype("<f2").view(np.uint8) for part in parts]
@@ -173,7 +176,7 @@ class GGUFBlock(GGUFCodec):
         return np.hstack([*parts, join_halves(codes & np.uint8(15))])
 
     def unpack(self, packed) -> tuple[np.ndarray, BlockParams]:
-        """Undo `pack`: return codes, and parameters that were rounded to float16."""
+        """Undo `pack`: return codes, and parameters rounded to float16."""
         packed = self._bytes(packed)
         n = 1 + self._has_minimum
         halves = packed[:, : 2 * n].copy().view("<f2").astype(np.float32)
@@ -186,15 +189,15 @@ class GGUFBlock(GGUFCodec):
 
     @property
     def _zero(self) -> int:
-        """The code that stands for zero where there is no minimum."""
+        """The code of zero in formats without a minimum."""
         return 0 if self._has_minimum else 2 ** (self.bits - 1)
 
 
 def _half(values: np.ndarray) -> np.ndarray:
-    """Round to float16, as stored, and back."""
+    """Round to float16 and back."""
     return values.astype(np.float16).astype(np.float32)
 
 
 def _fits(values: np.ndarray) -> np.ndarray:
-    """Return float32 that do not overflow float16."""
+    """Clip to the range of float16."""
     return np.clip(values, np.float32(-65504), np.float32(65504))

@@ -1,7 +1,6 @@
-"""GGUF's k-quants, Q2_K to Q6_K: blocks of 256 values, cut into 16 or 8 smaller ones whose scales are integers.
+"""GGUF's k-quants, Q2_K to Q6_K: blocks of 256 values with 8 or 16 sub-blocks.
 
-The integers are multiplied by a float16 for the whole block. That is how 256 values have 8 or 16 scales for the price
-of a few bits each.
+The scales of the sub-blocks are integers of a few bits, times one float16 per block.
 """
 
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ class _Layout:
     """The numbers of one format."""
 
     bits: int
-    sub_blocks: int  # how many in a block
+    sub_blocks: int  # per block
     scale_bits: int
     has_minimum: bool
     block_bytes: int
@@ -51,13 +50,13 @@ class KParams:
     Attributes
     ----------
     scale : (n_groups, 1) float16
-        What the integer scales are multiplied by.
+        Factor of the integer scales.
     scales : (n_groups, sub_blocks) integers
-        Of Q3_K and Q6_K from -32 to 31 and from -128 to 127; else from 0 on.
+        From -32 to 31 in Q3_K and from -128 to 127 in Q6_K, otherwise from 0 on.
     minimum : (n_groups, 1) float16, or None
-        What the integer minima are multiplied by.
+        Factor of the integer minima.
     minima : (n_groups, sub_blocks) integers, or None
-        They are subtracted: no stored minimum is above zero.
+        Their product with `minimum` is subtracted, so no real minimum is above zero.
     """
 
     scale: np.ndarray
@@ -74,13 +73,17 @@ class KQuant(GGUFCodec):
     ----------
     name : {"Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K"}
 
+    Raises
+    ------
+    ValueError
+        `name` is unknown.
+
     Notes
     -----
-    Bytes decode as in llama.cpp. How scales are chosen is not part of the format, and here it is a search of qviz's
-    own: each small block tries a row of steps, improves each by least squares, and keeps the one with the least
-    (weighted) squared error; then the scales are rounded to their integers, and codes are chosen again. llama.cpp's
-    search is of the same kind but gives different bytes. Names of files, such as Q4_K_M, mean a mixture: most tensors
-    in Q4_K, some in Q6_K.
+    Bytes decode as in llama.cpp. The choice of scales is not part of the format, and is qviz's own: each sub-block
+    tries several steps, improves each by least squares, and keeps the one with the least (weighted) squared error; then
+    scales are rounded to integers, and codes are chosen again. llama.cpp's search is similar but gives different bytes.
+    File names such as Q4_K_M mean a mixture: most tensors in Q4_K, some in Q6_K.
 
     Examples
     --------
@@ -96,7 +99,7 @@ class KQuant(GGUFCodec):
 
     @property
     def layout(self) -> _Layout:
-        """Bits, small blocks and bytes of this format."""
+        """Bits, sub-blocks and bytes of this format."""
         return _LAYOUTS[self.name]
 
     @property
@@ -110,7 +113,7 @@ class KQuant(GGUFCodec):
         return self.layout.block_bytes
 
     def choose_params(self, groups, weights=None) -> KParams:
-        """Search the scales of each small block, then round them to integers times one float16."""
+        """Search the scales of each sub-block, and round them to integers times one float16 per block."""
         groups = self._blocks(groups)
         w = None if weights is None else self._small(np.broadcast_to(as_weights(weights, groups.shape), groups.shape))
         x = self._small(groups)
@@ -120,7 +123,7 @@ class KQuant(GGUFCodec):
         return KParams(*self._to_integers(step), *self._to_integers(low))
 
     def encode(self, groups, params: KParams) -> np.ndarray:
-        """Return the nearest codes with the scales as stored; codes begin at 0."""
+        """Return the nearest codes for the stored scales, from 0 on."""
         scale, minimum = self._real(params)
         x = self._small(self._blocks(groups))
         if minimum is not None:
@@ -130,14 +133,14 @@ class KQuant(GGUFCodec):
         return np.clip(steps, 0, 2**self.bits - 1).astype(np.uint8).reshape(-1, BLOCK)
 
     def decode(self, codes, params: KParams) -> np.ndarray:
-        """Multiply by the scale of the small block, and subtract its minimum."""
+        """Multiply by the scale of the sub-block, and subtract its minimum."""
         codes = checked_codes(codes, 2**self.bits, self.name)
         scale, minimum = self._real(params)
         values = scale * (self._small(codes.astype(np.float32)) - np.float32(self._zero))
         return (values if minimum is None else values - minimum).reshape(-1, BLOCK)
 
     def pack(self, codes, params: KParams) -> np.ndarray:
-        """Return the bytes of each block as they stand in a file, (n_groups, block_bytes) uint8."""
+        """Return the bytes of each block in a file, (n_groups, block_bytes) uint8."""
         q = checked_codes(codes, 2**self.bits, self.name).astype(np.uint8)
         halves = [h.astype("<f2").view(np.uint8) for h in (params.scale, params.minimum) if h is not None]
         scales = (params.scales + self._scale_zero).astype(np.uint8)
@@ -187,43 +190,43 @@ class KQuant(GGUFCodec):
                 return codes, KParams(half(208), packed[:, 192:208].copy().view(np.int8))
 
     def _small(self, rows: np.ndarray) -> np.ndarray:
-        """Cut blocks into small blocks: (n_groups, sub_blocks, values)."""
+        """Cut blocks into sub-blocks: (n_groups, sub_blocks, values)."""
         return rows.reshape(len(rows), self.layout.sub_blocks, BLOCK // self.layout.sub_blocks)
 
     @property
     def _zero(self) -> int:
-        """The code that stands for zero where there is no minimum."""
+        """The code of zero in formats without a minimum."""
         return 0 if self.layout.has_minimum else 2 ** (self.bits - 1)
 
     @property
     def _scale_zero(self) -> int:
-        """What is added to a scale before it is stored without a sign."""
+        """The offset of scales that are stored unsigned."""
         return 32 if self.name == "Q3_K" else 0
 
     def _to_integers(self, scales: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return a float16 for each block, and integers that times it are nearest to (n_groups, sub_blocks) scales."""
+        """Return one float16 per block, and the integers whose products with it are nearest to the scales."""
         bits = self.layout.scale_bits
         low, high = (0, 2**bits - 1) if self.layout.has_minimum else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
         at = np.abs(scales).argmax(axis=1)[:, None]
-        most = np.take_along_axis(scales, at, axis=1)  # of signed scales this one gets the lowest integer, exactly
+        most = np.take_along_axis(scales, at, axis=1)  # gets exactly the lowest integer if scales are signed
         half = np.clip(most / (high if low == 0 else low), -65504, 65504).astype(np.float16)
         unit = half.astype(np.float32)
         ratio = np.divide(scales, unit, out=np.zeros_like(scales), where=unit != 0)
         return half, np.clip(np.rint(ratio), low, high).astype(np.uint8 if low == 0 else np.int8)
 
     def _real(self, params: KParams) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return scale and minimum of each small block, (n_groups, sub_blocks, 1) float32."""
+        """Return scale and minimum of each sub-block, (n_groups, sub_blocks, 1) float32."""
         scale = (params.scale.astype(np.float32) * params.scales.astype(np.float32))[..., None]
         if params.minimum is None:
             return scale, None
         return scale, (params.minimum.astype(np.float32) * params.minima.astype(np.float32))[..., None]
 
 
-_SHRINK = np.arange(-9, 10) / 10  # how many codes more or fewer than there are the range is divided into
+_SHRINK = np.arange(-9, 10) / 10  # tried additions to the number of steps into which the range is divided
 
 
 def _search_affine(x: np.ndarray, w: np.ndarray | None, bits: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return step and minus minimum of each small block, both (n_groups, sub_blocks), neither below zero."""
+    """Return step and negated minimum of each sub-block, both (n_groups, sub_blocks) and at least 0."""
     top = 2**bits - 1
     low = np.minimum(x.min(axis=2, keepdims=True), 0)
     reach = x.max(axis=2, keepdims=True) - low
@@ -239,7 +242,7 @@ def _search_affine(x: np.ndarray, w: np.ndarray | None, bits: int) -> tuple[np.n
 
 
 def _search_signed(x: np.ndarray, w: np.ndarray | None, bits: int) -> np.ndarray:
-    """Return the step of each small block, (n_groups, sub_blocks); it may be negative."""
+    """Return the step of each sub-block, (n_groups, sub_blocks); it may be negative."""
     low, high = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
     at = np.abs(x).argmax(axis=2)[..., None]
     most = np.take_along_axis(x, at, axis=2)
@@ -258,13 +261,13 @@ def _codes(x: np.ndarray, step: np.ndarray, low: int, high: int) -> np.ndarray:
 
 
 def _ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return a / b, 0 where b is 0."""
+    """Return a / b, or 0 where b is 0."""
     with np.errstate(over="ignore"):
         return np.divide(a, b, out=np.zeros(np.broadcast_shapes(a.shape, b.shape), np.float32), where=b != 0)
 
 
 def _sum(values: np.ndarray, w: np.ndarray | None) -> np.ndarray:
-    """Return the weighted sum over each small block, in float64 so that it is the same on every machine."""
+    """Return the weighted sum over each sub-block, in float64 so that it is the same on every machine."""
     return (values if w is None else values * w).sum(axis=2, keepdims=True, dtype=np.float64)
 
 
@@ -273,7 +276,7 @@ def _error(x: np.ndarray, w: np.ndarray | None, x_hat: np.ndarray) -> np.ndarray
 
 
 def _fit_line(x: np.ndarray, q: np.ndarray, w: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Return the step and minus the minimum with which codes `q` fit `x` best, neither below zero."""
+    """Return the least-squares step and negated minimum for codes `q`, both at least 0."""
     mass = float(x.shape[2]) if w is None else _sum(w, None)
     sq, sx, sqq, sxq = _sum(q, w), _sum(x, w), _sum(q * q, w), _sum(x * q, w)
     step = _ratio(mass * sxq - sx * sq, mass * sqq - sq * sq)
@@ -284,7 +287,7 @@ def _fit_line(x: np.ndarray, q: np.ndarray, w: np.ndarray | None) -> tuple[np.nd
 
 
 def _keep_better(x, w, x_hat, found: tuple, best: tuple, least):
-    """Take what was found wherever its squared error is less than the least so far."""
+    """Return the parameters with the lesser squared error, found or best so far, and that error."""
     error = _error(x, w, x_hat)
     better = error < least
     return tuple(np.where(better, f, b) for f, b in zip(found, best, strict=True)), np.where(better, error, least)
