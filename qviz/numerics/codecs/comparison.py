@@ -1,4 +1,4 @@
-"""One array in every format: how many bits it takes, and what is lost."""
+"""One array in every format: its size and its error."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -20,16 +20,16 @@ class Measured:
     ----------
     codec : Codec
     groups : (n_groups, n) float32
-        The values, a row for each group that shares parameters; a shorter last row is filled up with its last value.
-    params : whatever the codec chose
+        The original values, one row per group; a shorter last row is padded with its last value.
+    params : from `codec.choose_params`
     values : (n_groups, n) float32
-        What the codes stand for.
+        The decoded values.
     bits_per_value : float
-        With scales and tables counted.
+        Including scales and tables.
     mse : float
-        Infinite where a value became infinite, as 1e6 does in FP16.
+        Infinite if a value became infinite, as 1e6 does in FP16.
     sqnr_db : float
-        Infinite where nothing is lost, minus infinity where a value became infinite.
+        Infinite if there is no error, minus infinity if a value became infinite.
     """
 
     codec: Codec
@@ -42,25 +42,26 @@ class Measured:
 
 
 def compare_formats(x, granularity=None, rule: str = "floor", names: Iterable[str] = tuple(CODECS)) -> dict:
-    """Measure an array in each format.
+    """Measure the size and the error of an array in each format.
 
     Parameters
     ----------
-    x : array, flattened; at least one value, finite
-    granularity : None, int, or a granularity or words for one
-        None is each format's own group size. The formats of GGUF have a block size of their own whatever is asked for.
+    x : array of any shape, at least one value, finite
+        It is flattened.
+    granularity : None, int, PerTensor, PerChannel or PerGroup, or words such as "per channel"
+        None means each format's own group size. GGUF formats always use their own block size.
     rule : one of RULES
-        How the scale of MX formats is chosen.
+        Rule for the scale of MX formats.
     names : keys of CODECS
 
     Returns
     -------
-    dict of name to Measured, in the order of the names
+    dict of str to Measured, in the order of `names`
 
     Raises
     ------
     ValueError
-        `x` is empty or not finite, or cannot be cut so.
+        `x` is empty or not finite, or cannot be cut into such groups.
 
     Examples
     --------
@@ -76,7 +77,7 @@ def compare_formats(x, granularity=None, rule: str = "floor", names: Iterable[st
 
 
 def with_rule(codec: Codec, rule: str) -> Codec:
-    """Return a codec with another rule for its scale, if it is an MX format; power-of-two codes keep theirs."""
+    """Return an MX format with this rule for its scale; other codecs, and power-of-two formats, unchanged."""
     return replace(codec, rule=rule) if isinstance(codec, MX) and codec.element.mantissa_bits else codec
 
 
@@ -85,7 +86,7 @@ def _measure(x: np.ndarray, codec: Codec, granularity) -> Measured:
     groups, weights = codec.groups_of(x, granularity)
     params = codec.choose_params(groups, weights)
     values = codec.decode(codec.encode(groups, params), params)
-    x_hat = values.ravel()[: x.size]  # what was filled up stands at the end
+    x_hat = values.ravel()[: x.size]  # without padding
     bits = codec.bits_per_value(x.shape, granularity)
     if not np.isfinite(x_hat).all():  # beyond the largest value of a format without a scale
         return Measured(codec, groups, params, values, bits, np.inf, -np.inf)

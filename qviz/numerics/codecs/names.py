@@ -1,7 +1,7 @@
-"""What the names of formats mean: `W4A16 g128`, `Q4_K_M`, `NVFP4`, `E4M3`, taken apart.
+"""The meaning of the names of formats and schemes, such as `W4A16 g128`, `Q4_K_M`, `NVFP4` and `E4M3`.
 
-A name is read from left to right; each rule takes a piece and says what it means. Numbers in the answers, such as the
-largest value of E4M3, come from the formats themselves.
+A name is parsed from left to right; each rule matches a piece and returns its meaning. Numbers, such as the largest
+value of E4M3, come from the formats.
 """
 
 import re
@@ -12,8 +12,8 @@ from .floating_point import FP4_E2M1, FP6_E2M3, FP6_E3M2, FP8_E4M3, FP8_E5M2, Fl
 from .registry import CODECS, as_codec
 
 EXAMPLES = ("W4A16 g128", "Q4_K_M", "NVFP4", "E4M3", "int4")
-_SHAPE = (4096, 4096)  # of a matrix that bits per value are told for
-# Bits per weight, scales counted, of formats that are no codec here: the sizes of their blocks in llama.cpp.
+_SHAPE = (4096, 4096)  # of the matrix for which bits per value are reported
+# Bits per weight, including scales, of formats without a codec here, from the block sizes in llama.cpp.
 _STORED = {
     "IQ1_S": 1.5625, "IQ1_M": 1.75, "IQ2_XXS": 2.0625, "IQ2_XS": 2.3125, "IQ2_S": 2.5625, "IQ3_XXS": 3.0625,
     "IQ3_S": 3.4375, "IQ4_XS": 4.25, "IQ4_NL": 4.5, "TQ1_0": 1.6875, "TQ2_0": 2.0625,
@@ -22,12 +22,12 @@ _STORED = {
 
 @dataclass(frozen=True)
 class NamePart:
-    """A piece of a name, and its meaning.
+    """A piece of a name and its meaning.
 
     Attributes
     ----------
     text : str
-        As the reader wrote it.
+        As written.
     meaning : str
     """
 
@@ -37,19 +37,19 @@ class NamePart:
 
 @dataclass(frozen=True)
 class Explanation:
-    """A name taken apart.
+    """The explanation of a name.
 
     Attributes
     ----------
     name : str
     parts : tuple of NamePart
     codec : str or None
-        The format's name in CODECS, where it is one.
+        The format's name in CODECS, if it has one.
     bits_per_value : float or None
-        Of a matrix of 4096 x 4096 weights, with scales counted, where the name says enough. Where it says a group
-        size, scales are taken to be float16.
+        Of a matrix of 4096 x 4096 weights, including scales, if the name determines it. With a group size, scales are
+        assumed to be float16.
     code_bits : float or None
-        Of a code alone, without scales.
+        Bits of a code, without scales.
     """
 
     name: str
@@ -66,19 +66,23 @@ class Explanation:
 
 
 def explain_name(text) -> Explanation:
-    """Take the name of a number format or of a quantization scheme apart.
+    """Explain the name of a number format or a quantization scheme, piece by piece.
 
     Parameters
     ----------
     text : str
-        Upper and lower case, spaces, hyphens and underscores between the pieces do not matter.
+        Case, spaces, hyphens and underscores between the pieces are ignored.
+
+    Returns
+    -------
+    Explanation
 
     Raises
     ------
     ValueError
         No piece of it is known.
     TypeError
-        It is not text.
+        `text` is not a str.
 
     Examples
     --------
@@ -87,7 +91,7 @@ def explain_name(text) -> Explanation:
     A16: activations in 16 bits: they stay float16 or bfloat16, only the weights are quantized
     g128: one scale for each 128 neighbouring weights of a row
     bits per weight, scales counted: 4.125
-    >>> explain_name("Q4_K_M").bits_per_value is None  # it depends on how many tensors there are of each kind
+    >>> explain_name("Q4_K_M").bits_per_value is None  # it depends on the share of each kind of tensor
     True
     """
     if not isinstance(text, str):
@@ -107,7 +111,7 @@ def explain_name(text) -> Explanation:
 
 
 def _read(text: str) -> tuple[list[tuple[str, str]], dict]:
-    """Return the pieces with their meanings, an empty one where none is known, and facts for the whole."""
+    """Return the pieces with their meanings, "" if unknown, and facts about the whole name."""
     parts, facts, rest = [], {}, text.strip()
     while rest := re.sub(r"^[\s,+/_-]+", "", rest):
         for pattern, meaning_of in _RULES:
@@ -138,7 +142,7 @@ def _k_quant(bits: str, mix: str | None) -> tuple[str, dict]:
 
 
 def _mixture(name: str, mix: str) -> str:
-    """Return what the last letter of a file's name says; llama.cpp, pull request 1684."""
+    """Return the meaning of the last letter of a file's name (llama.cpp, pull request 1684)."""
     known = {
         ("Q3_K", "M"): "attn_v, attn_output and ffn_down in Q4_K, the other tensors in Q3_K",
         ("Q3_K", "L"): "attn_v, attn_output and ffn_down in Q5_K, the other tensors in Q3_K",
@@ -282,7 +286,7 @@ _RULES: tuple[tuple[str, Callable], ...] = (
 
 
 def known_codec(text: str) -> str | None:
-    """Return the name in CODECS that a name stands for, None if it is none.
+    """Return the key of CODECS that a name refers to, or None.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Every format by its name, and the names by which people ask for them."""
+"""All formats by name, with the common alternative names."""
 
 import re
 
@@ -17,7 +17,7 @@ _FLOATS = {
     "FP8 E4M3": FP8_E4M3, "FP8 E5M2": FP8_E5M2, "FP6 E3M2": FP6_E3M2, "FP6 E2M3": FP6_E2M3, "FP4 E2M1": FP4_E2M1,
 }  # fmt: skip
 
-# In the order of a list: floats, blocks of floats, integers, tables, files of llama.cpp, the fewest bits.
+# In the order of FAMILIES, which is also that of the lists in explorers.
 CODECS: dict[str, Codec] = {
     "FP16": FP16,
     "BF16": BF16,
@@ -37,7 +37,7 @@ CODECS: dict[str, Codec] = {
     "binary": Binary(),
 }
 
-# What the formats have in common, as a legend says it: the first whose beginnings a name has.
+# The families of a legend, each with the prefixes of its names.
 FAMILIES = {
     "floats": ("FP", "BF"),
     "blocks of floats": ("MX", "NV"),
@@ -49,7 +49,7 @@ FAMILIES = {
 
 
 def family_of(name: str) -> str:
-    """Return which family of formats a name in CODECS belongs to.
+    """Return the family, a key of FAMILIES, of a name in CODECS.
 
     Examples
     --------
@@ -68,16 +68,16 @@ _ALSO = {
 
 
 def as_codec(codec, name: str = "codec") -> Codec:
-    """Return a codec, which may be given by its name: what every function does that takes one.
+    """Return the codec given by an instance or a name.
 
-    Upper and lower case, spaces, hyphens and underscores do not matter.
+    Case, spaces, hyphens and underscores in names are ignored.
 
     Raises
     ------
     ValueError
         No format has this name.
     TypeError
-        It is neither a codec nor a name.
+        `codec` is neither a codec nor a name.
 
     Examples
     --------
@@ -97,5 +97,5 @@ def as_codec(codec, name: str = "codec") -> Codec:
 
 
 def plain_name(text: str) -> str:
-    """Leave out what does not matter in a name."""
+    """Return a name without the differences that `as_codec` ignores."""
     return re.sub(r"[\s_-]", "", text).lower()
