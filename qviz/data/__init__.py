@@ -1,12 +1,11 @@
-"""Real inputs that need no download, seeded distributions, and the reader's own files.
+"""Real data that needs no download, seeded distributions, and your own files, with NumPy alone.
 
-Sources and licences are in each docstring and, together, in SOURCES.md beside this file.
-At run time: NumPy and the standard library.
+Sources and licences are in the docstrings and in SOURCES.md.
 
-images.py          digits, photograph
-distributions.py   how each seeded distribution is drawn
-outliers.py        how outliers are added
-reading.py         read_array and list_arrays: an array, or those in .npy, .npz or .safetensors files
+* images: digits and a photograph
+* distributions: seeded random values
+* outliers: values with outliers added
+* reading: arrays, and .npy, .npz and .safetensors files
 
 >>> digits().images.shape
 (1797, 1, 8, 8)
