@@ -1,10 +1,10 @@
-"""What a reader's array may be, and the sentences that refuse the rest."""
+"""Checks of the reader's own arrays and files, with their error messages."""
 
 from difflib import get_close_matches
 
 
 def check_dtype(dtype, where):
-    """Refuse all but integers and floats, and say what to do."""
+    """Refuse any dtype but integers and floats."""
     if dtype.kind in "iuf":
         return
     advice = {
@@ -18,33 +18,33 @@ def check_dtype(dtype, where):
 
 
 def check_size(size_bytes, max_bytes, where):
-    """Refuse what would take more than max_bytes in memory."""
+    """Refuse an array of more than max_bytes."""
     if size_bytes > max_bytes:
         raise ValueError(
             f"{where} must take at most max_bytes = {max_bytes} bytes: it takes {size_bytes};"
-            " give a part of it, or raise max_bytes"
+            " pass a part of it, or raise max_bytes"
         )
 
 
 def damaged(path, reason):
-    """Return the error for a file that is not what its extension says."""
+    """Return the error for a file whose content does not match its extension."""
     return ValueError(f"{path} is damaged or not a {path.suffix} file: {reason}; save or download it again")
 
 
 def choose(key, names, path, argument="key"):
-    """Return the wanted name of those in the file, or the only one."""
+    """Return `key` if it is among the file's names, or the only name if `key` is None."""
     if not names:
         raise ValueError(f"{path} holds no arrays; save it again with at least one")
     if key is None and len(names) == 1:
         return next(iter(names))
     if key in names:
         return key
-    several = f"{argument} must be given, for {path} holds several arrays"
+    several = f"{argument} must be given, because {path} holds several arrays"
     raise ValueError(f"{several if key is None else f'{argument} {key!r} is not in {path}'}; {suggest(key, names)}")
 
 
 def suggest(name, names):
-    """Return advice for a name that is not among `names`: those most like it, or the first 20."""
+    """Return a hint for a name that is not among `names`: the most similar ones, or the first 20."""
     names = list(names)
     like, lower = str(name).lower(), {str(each).lower(): each for each in reversed(names)}
     near = [lower[match] for match in get_close_matches(like, lower, cutoff=0.7)]

@@ -1,4 +1,4 @@
-"""Read the learner's own numbers: an array, or a .npy, .npz or .safetensors file. Nothing is unpickled."""
+"""Read your own data: an array, or a .npy, .npz or .safetensors file. Nothing is unpickled."""
 
 from collections.abc import Mapping
 from os import PathLike
@@ -22,29 +22,39 @@ READERS = {
 
 
 def read_array(source, key=None, *, max_bytes=MAX_BYTES, argument="source") -> np.ndarray:
-    """Return the learner's own numbers as a NumPy array of their own shape.
+    """Return your own data as a NumPy array.
 
     Parameters
     ----------
-    source : an array or anything NumPy can turn into one (lists, torch tensors), or the path (str or Path)
-        of a .npy, .npz or .safetensors file, of a .safetensors.index.json, or of a folder with .safetensors files
-    key : name of the array in a file; needed only when it holds several
-    max_bytes : refuse an array that would take more bytes in memory; a file is refused from its header,
-        before its data is read
-    argument : what messages call `source`
+    source : array-like (list, torch tensor, ...), str or Path
+        A path is that of a .npy, .npz or .safetensors file, of a .safetensors.index.json, or of a folder with
+        .safetensors files.
+    key : str or None
+        Name of the array in the file; needed only if there are several.
+    max_bytes : int
+        Largest size in memory; for a file, the header is checked before the data is read.
+    argument : str
+        Name of `source` in messages.
 
     Returns
     -------
-    np.ndarray : integers or floats in the machine's byte order, a copy that can be written to. bfloat16 and
-        float8 (E4M3 and E5M2) become float32, which holds each of their values exactly; every other type is kept
+    writable array in native byte order, a copy of the shape and dtype of `source`
+        bfloat16 and float8 (E4M3 and E5M2) become float32, which represents them exactly.
 
     Raises
     ------
-    ValueError : no such file, wrong extension, damaged or truncated file, too large, unknown or missing key
-    TypeError : values that are not real numbers (objects, text, complex, booleans), or pickled data
+    ValueError
+        There is no such file, its extension is not supported, it is damaged or too large, or `key` is unknown or
+        missing.
+    TypeError
+        The values are not real numbers (objects, text, complex, booleans), or are pickled.
 
-    Source: formats as in numpy.lib.format (versions 1 and 2) and as the safetensors library checks them.
+    Notes
+    -----
+    The formats are those of numpy.lib.format, versions 1 and 2, and of the safetensors library.
 
+    Examples
+    --------
     >>> read_array([[1, 2], [3, 4]]).shape
     (2, 2)
     >>> import tempfile
@@ -65,28 +75,37 @@ def read_array(source, key=None, *, max_bytes=MAX_BYTES, argument="source") -> n
     if key is not None:
         raise ValueError(f"key is only for .npz and .safetensors files: got {key!r} with an array; leave it out")
     array = check_object(source, max_bytes, argument)
-    return array.astype(array.dtype.newbyteorder("="))  # a copy: later changes to theirs must not move ours
+    return array.astype(array.dtype.newbyteorder("="))  # a copy, so that changes to `source` have no effect on it
 
 
 def is_path(source) -> bool:
-    """Return whether `source` is a path, which names an array in a file."""
+    """Return whether `source` is a path."""
     return isinstance(source, (str, PathLike))
 
 
 def list_arrays(source, *, argument="source") -> dict[str, Stored]:
-    """Return what a file holds: for each array by name its `shape`, its `dtype`, and `read(max_bytes)`.
+    """Return the arrays of a file by name.
 
     Only headers are read, so a checkpoint of many gigabytes takes no longer than a small one.
 
     Parameters
     ----------
-    source : path of a .npy, .npz or .safetensors file, of a .safetensors.index.json, or of a folder
-    argument : what messages call `source`
+    source : str or Path
+        A .npy, .npz or .safetensors file, a .safetensors.index.json, or a folder with .safetensors files.
+    argument : str
+        Name of `source` in messages.
+
+    Returns
+    -------
+    dict of str to Stored, which has `shape`, `dtype` and `read(max_bytes)`
 
     Raises
     ------
-    ValueError : no such file, wrong extension, damaged or truncated file
+    ValueError
+        There is no such file, its extension is not supported, or it is damaged.
 
+    Examples
+    --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder) / "mine.npz"
@@ -99,15 +118,17 @@ def list_arrays(source, *, argument="source") -> dict[str, Stored]:
         return _reader_for(path, argument)(path)
     except (OSError, RuntimeError) as error:  # RuntimeError: ~ with no home
         reason = getattr(error, "strerror", None) or error
-        raise ValueError(f"{argument} could not be read: {source}: {reason}; check the path and its rights") from error
+        raise ValueError(
+            f"{argument} could not be read: {source}: {reason}; check the path and its permissions"
+        ) from error
 
 
 def _reader_for(path, argument):
-    """Return the reader for a file's extension, once it is known to be a file."""
+    """Return the reader for a folder, or for an existing file by its extension."""
     if path.is_dir():
         if not any(path.glob("*.safetensors*")):
             raise ValueError(
-                f"{argument} must be a file: got the folder {path}, without .safetensors; give one file inside it"
+                f"{argument} must be a file: got the folder {path}, without .safetensors; pass a file inside it"
             )
         return folder_arrays
     ending = next((ending for ending in READERS if path.name.lower().endswith(ending)), None)
@@ -129,9 +150,9 @@ def _advice(suffix):
 
 
 def check_object(source, max_bytes=MAX_BYTES, argument="source"):
-    """Return what is not a path as an array of real numbers, or say why it cannot be one; nothing is copied."""
+    """Return array-like data as an array of real numbers, without a copy where possible."""
     if isinstance(source, Mapping):
-        raise TypeError(f"{argument} must be one array: got a {type(source).__name__} of arrays; give source[name]")
+        raise TypeError(f"{argument} must be one array: got a {type(source).__name__} of arrays; pass source[name]")
     if isinstance(source, (bytes, bytearray)):
         raise TypeError(f"{argument} must be an array or a path: got bytes; try np.frombuffer(source, dtype)")
     array = _check.as_array(source, argument)

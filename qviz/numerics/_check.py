@@ -23,11 +23,11 @@ def as_array(x, name: str = "x") -> np.ndarray:
     except Exception as error:  # rows of unequal length, a tensor without data, or anything that __array__ raises
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         rows = "check that its rows are equally long"
-        advice = "give a dense tensor that has values" if hasattr(x, "detach") else rows
+        advice = "pass a dense tensor with values" if hasattr(x, "detach") else rows
         raise TypeError(f"{name} must be an array of real numbers: {reason}; {advice}") from error
     if array.dtype == object and array.ndim == 0 and not isinstance(x, np.ndarray):
         what = "None" if x is None else f"a {type(x).__name__}"
-        raise TypeError(f"{name} must be an array of real numbers: got {what}; give an array, a list or a tensor")
+        raise TypeError(f"{name} must be an array of real numbers: got {what}; pass an array, a list or a tensor")
     return array
 
 

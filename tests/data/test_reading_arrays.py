@@ -62,11 +62,11 @@ def test_torch_tensors_that_numpy_cannot_hold(reference):
         (np.array(["2020-01-01"], "datetime64[D]"), "got dtype datetime64"),
         (np.zeros(2, [("a", "f4"), ("b", "f4")]), r"take one field, such as x\['a'\]"),
         (np.ma.array([1, 2], mask=[0, 1]), "must not be a masked array"),
-        ({"a": np.zeros(2)}, r"got a dict of arrays; give source\[name\]"),
+        ({"a": np.zeros(2)}, r"got a dict of arrays; pass source\[name\]"),
         (b"\x00\x01", "got bytes; try np.frombuffer"),
         ([[1, 2], [3]], "source must be an array of real numbers: setting .*; check that its rows are equally long"),
-        (None, "source must be an array of real numbers: got None; give an array, a list or a tensor"),
-        ((i for i in range(3)), "got a generator; give an array"),
+        (None, "source must be an array of real numbers: got None; pass an array, a list or a tensor"),
+        ((i for i in range(3)), "got a generator; pass an array"),
     ],
 )
 def test_what_is_not_numbers_is_refused(source, text):
@@ -85,7 +85,7 @@ def test_an_open_file_is_refused_and_left_usable(tmp_path):
 
 def test_size_is_limited():
     assert read_array(np.zeros(10, np.uint8), max_bytes=10).shape == (10,)
-    with pytest.raises(ValueError, match="at most max_bytes = 9 bytes: it takes 10; give a part of it, or raise"):
+    with pytest.raises(ValueError, match="at most max_bytes = 9 bytes: it takes 10; pass a part of it, or raise"):
         read_array(np.zeros(10, np.uint8), max_bytes=9)
 
 

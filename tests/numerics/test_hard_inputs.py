@@ -302,5 +302,5 @@ def test_no_function_writes_to_its_input(function):
 def test_tensors_without_one_dense_array_are_refused_with_advice_that_fits(kind):
     torch = pytest.importorskip("torch")
     x = torch.ones(3, device="meta") if kind == "meta" else torch.nested.nested_tensor([torch.ones(2), torch.ones(3)])
-    with pytest.raises(TypeError, match=r"x must be an array of real numbers: .*; give a dense tensor that has values"):
+    with pytest.raises(TypeError, match=r"x must be an array of real numbers: .*; pass a dense tensor with values"):
         calibrate(x)
