@@ -1,8 +1,7 @@
-"""Read tensors of .safetensors files: the whole header is checked, then only the wanted bytes are read.
+"""Read tensors of .safetensors files: the header is checked, then only the bytes of the requested tensor are read.
 
-The header is JSON, so NumPy and the standard library are enough. The safetensors library is not used: it hands
-bfloat16 and float8 to torch alone, so the bytes would have to be found and decoded here all the same, and in a browser
-it may be missing. The tests compare with it.
+The safetensors library is not used, because it returns bfloat16 and float8 only to torch, and may be missing in a
+browser. The tests compare with it.
 """
 
 import json
@@ -17,13 +16,13 @@ from ._stored import Stored
 MAX_HEADER = 100_000_000  # bytes, the limit of the safetensors library
 PLAIN = {f"{kind}{8 * size}": np.dtype(f"<{kind.lower()}{size}") for kind in "IU" for size in (1, 2, 4, 8)}
 PLAIN |= {"F16": np.dtype("<f2"), "F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
-DECODED = {"BF16": "bfloat16", "F8_E4M3": "float8_e4m3", "F8_E5M2": "float8_e5m2"}  # to float32, each value exactly
+DECODED = {"BF16": "bfloat16", "F8_E4M3": "float8_e4m3", "F8_E5M2": "float8_e5m2"}  # to float32, exactly
 BITS = {"BOOL": 8, "BF16": 16, "C64": 64, "F4": 4, "F6_E2M3": 6, "F6_E3M2": 6}
 BITS |= {"F8_E4M3": 8, "F8_E5M2": 8, "F8_E8M0": 8} | {name: 8 * dtype.itemsize for name, dtype in PLAIN.items()}
 
 
 def safetensors_arrays(path):
-    """Return the tensors of the .safetensors file at `path` by name; only its header is read."""
+    """Return the tensors of a .safetensors file by name, from its header."""
     size = path.stat().st_size
     with path.open("rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
@@ -54,12 +53,12 @@ def safetensors_arrays(path):
 
 
 def index_arrays(path):
-    """Return the tensors of a checkpoint in several files, by its .safetensors.index.json."""
+    """Return the tensors of a checkpoint in several files by name, from its .safetensors.index.json."""
     try:
         places = json.loads(path.read_bytes())["weight_map"]
         shards = {shard: path.parent / shard for shard in sorted(set(places.values()))}
         if any(shard != file.name for shard, file in shards.items()):
-            raise ValueError("it names a file outside its folder")
+            raise ValueError("it refers to a file outside its folder")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise damaged(path, f"it is no index of tensors ({error!r})") from error
     missing = [shard for shard, file in shards.items() if not file.is_file()]
@@ -73,7 +72,7 @@ def index_arrays(path):
 
 
 def folder_arrays(path):
-    """Return the tensors of a folder: those of its index, or of all its .safetensors files."""
+    """Return the tensors of a folder by name, from its index or from all its .safetensors files."""
     indices = sorted(path.glob("*.safetensors.index.json"))
     if len(indices) == 1:
         return index_arrays(indices[0])
@@ -83,7 +82,7 @@ def folder_arrays(path):
 
 
 def _entry(name, dtype, shape, data_offsets):
-    """Check one entry of a header; return its type, shape and place."""
+    """Return the checked type, shape and offsets of a header's entry."""
     start, stop = data_offsets
     numbers = [start, stop, *shape]
     if not all(type(number) is int and number >= 0 for number in numbers) or dtype not in BITS:
@@ -94,7 +93,7 @@ def _entry(name, dtype, shape, data_offsets):
 
 
 def _read(path, name, kind, shape, start, max_bytes):
-    """Read one tensor, and turn its little-endian bytes into an array that can be written to."""
+    """Return one tensor as a writable array."""
     if kind not in PLAIN and kind not in DECODED:
         raise TypeError(
             f"{path} must hold integers or floats of 8 bits or more: {name!r} is {kind};"
@@ -109,7 +108,7 @@ def _read(path, name, kind, shape, start, max_bytes):
 
 
 def _decode(codes, kind):
-    """Return the float32 values of codes that NumPy does not know as numbers."""
+    """Return the float32 values of codes in a dtype that NumPy lacks."""
     if kind == "BF16":  # the upper half of a float32
         return (codes.astype(np.uint32) << 16).view(np.float32)
     if kind == "F8_E5M2":  # the upper half of a float16
