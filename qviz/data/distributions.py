@@ -1,4 +1,4 @@
-"""Seeded distributions: shapes that weights and activations are often compared with."""
+"""Seeded distributions that resemble those of weights and activations."""
 
 from types import MappingProxyType
 
@@ -45,11 +45,26 @@ DRAW = MappingProxyType(
 
 
 def draw(name, n, seed) -> np.ndarray:
-    """Draw n float32 values of the distribution `name` (a key of DRAW); equal seeds give equal values.
+    """Draw values from a distribution with NumPy's default_rng.
 
-    The generator is NumPy's default_rng(seed). NumPy keeps its stream stable as a rule but does not promise
-    it across versions; the course pins one.
+    Parameters
+    ----------
+    name : str
+        A key of DRAW.
+    n : int
+        Number of values.
+    seed : int
 
+    Returns
+    -------
+    (n,) float32 array
+
+    Notes
+    -----
+    NumPy does not guarantee the same values in every version, so the course pins one.
+
+    Examples
+    --------
     >>> [round(float(v), 3) for v in draw("uniform", 3, seed=0)]
     [0.274, -0.46, -0.918]
     """

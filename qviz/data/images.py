@@ -1,4 +1,4 @@
-"""Two sets of real pictures: handwritten digits and one photograph."""
+"""Real images: handwritten digits, and a photograph."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -8,15 +8,17 @@ import numpy as np
 from ._files import load_shipped, read_only
 
 
-@dataclass(frozen=True, eq=False)  # eq=False: arrays have no single truth value to compare by
+@dataclass(frozen=True, eq=False)
 class Digits:
-    """1797 handwritten digits and one fixed split of them.
+    """1797 handwritten digits with a fixed split into training and test images.
 
     Attributes
     ----------
-    images : float32 (1797, 1, 8, 8): image, channel, row, column; ink from 0 to 1 (full) in steps of 1/16
-    labels : int64 (1797,): the digit that was written, 0..9
-    train, test : int64 (1438,) and (359,): sorted indices into both; each class is split 80 to 20
+    images : (1797, 1, 8, 8) float32
+        Image, channel, row, column; from 0 to 1, which is full ink, in steps of 1/16.
+    labels : (1797,) int64, 0 to 9
+    train, test : (1438,) and (359,) int64
+        Sorted indices; each class is split 80 to 20.
     """
 
     images: np.ndarray
@@ -27,15 +29,20 @@ class Digits:
 
 @cache
 def digits() -> Digits:
-    """Return the handwritten digits, with one fixed split into training and test images.
+    """Return the handwritten digits; their arrays are shared and read-only.
 
-    The arrays are shared and read-only; use `.copy()` for one of your own. The split is stored, not drawn
-    at run time, so that it cannot change with NumPy's generators.
+    Returns
+    -------
+    Digits
 
-    Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning
-    Repository, 1998, doi 10.24432/C50P49, the 1797 images of its test part as bundled with scikit-learn.
-    Licence: CC BY 4.0. Changed here: divided by 16.
+    Notes
+    -----
+    Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, 1998,
+    doi 10.24432/C50P49, the 1797 images of its test part as bundled with scikit-learn. Licence: CC BY 4.0. Changes:
+    divided by 16. The split is stored, so it does not depend on NumPy's generators.
 
+    Examples
+    --------
     >>> d = digits()
     >>> d.images.shape, d.images.dtype.name, len(d.train), len(d.test)
     ((1797, 1, 8, 8), 'float32', 1438, 359)
@@ -64,24 +71,31 @@ def digits() -> Digits:
 
 @cache
 def photograph() -> np.ndarray:
-    """Return a photograph of a coffee cup in grey: float32 (256, 384), 0 is black and 1 is white.
+    """Return a grey photograph of a coffee cup, shared and read-only.
 
-    Its porcelain holds smooth gradients, which break into bands at 3 bits; its values use the whole range.
-    The array is shared and read-only; use `.copy()` for one of your own.
+    Its smooth gradients break into bands at 3 bits.
 
-    Source: "coffee", photographed by Rachel Michetti, courtesy of Pikolo Espresso Bar, as bundled with
-    scikit-image. Licence: CC0 by the photographer. Changed here: to grey (Rec. 709 luma, gamma kept),
-    from 600 x 400 to 384 x 256 pixels, 8 bits.
+    Returns
+    -------
+    (256, 384) float32 array, from 0 (black) to 1 (white)
 
+    Notes
+    -----
+    Source: "coffee", photographed by Rachel Michetti, courtesy of Pikolo Espresso Bar, as bundled with scikit-image.
+    Licence: CC0 by the photographer. Changes: converted to grey (Rec. 709 luma, gamma kept), scaled from 600 x 400 to
+    384 x 256 pixels, 8 bits.
+
+    Examples
+    --------
     >>> p = photograph()
     >>> p.shape, p.dtype.name, float(p.min()), float(p.max())
     ((256, 384), 'float32', 0.0, 1.0)
     >>> len(np.unique(p))  # 8 bits can hold 256 values
     256
-    >>> across = p[80, 210:250:4]  # along the inside of the cup, from shade to light
+    >>> across = p[80, 210:250:4]  # across the inside of the cup, from shade to light
     >>> [int(v) for v in np.round(across * 255)]
     [86, 82, 87, 95, 110, 146, 151, 154, 176, 179]
-    >>> [int(v) for v in np.round(across * 7)]  # at 3 bits, 8 values, it breaks into bands
+    >>> [int(v) for v in np.round(across * 7)]  # bands at 3 bits, which have 8 values
     [2, 2, 2, 3, 3, 4, 4, 4, 5, 5]
     """
     return read_only(load_shipped("photograph.npz")["grey"].astype(np.float32) / 255)
