@@ -1,4 +1,4 @@
-"""Open the arrays that ship with qviz."""
+"""Load the arrays that ship with qviz."""
 
 from importlib.resources import files
 
@@ -6,13 +6,13 @@ import numpy as np
 
 
 def load_shipped(filename):
-    """Return the arrays of one npz in qviz/data/files, read-only, as a dict by name."""
+    """Return the read-only arrays of an npz in qviz/data/files, by name."""
     with files("qviz.data").joinpath("files", filename).open("rb") as stream:
         with np.load(stream, allow_pickle=False) as archive:
             return {name: read_only(archive[name]) for name in archive.files}
 
 
 def read_only(array):
-    """Lock `array` and return it: what is cached is shared, so no caller may write to it."""
+    """Return `array`, made read-only because cached arrays are shared."""
     array.setflags(write=False)
     return array

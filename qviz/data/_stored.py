@@ -1,4 +1,4 @@
-"""An array that lies in a file: what it is, before any of its values are read."""
+"""A description of an array in a file, whose values are not read yet."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ class Stored:
     ----------
     shape : tuple of int
     dtype : str
-        Its type in the file, such as "float32" or "bfloat16".
-    read : function of the most bytes that it may take
-        Reads this array, and nothing else of the file.
+        Type in the file, such as "float32" or "bfloat16".
+    read : function from max_bytes to the array
+        It reads only this array from the file.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Put a few very large values into a tensor: what calibration methods differ most about."""
+"""Add outliers, with which calibration methods differ most, to a tensor."""
 
 from functools import lru_cache
 
@@ -13,19 +13,32 @@ MAX_FACTOR = 10.0  # outliers reach from 1 to 10 times the largest magnitude
 
 
 def add_outliers(x, fraction, seed) -> np.ndarray:
-    """Replace a fraction of x by outliers, and return the result; x itself is left alone.
+    """Return a copy of `x` in which a fraction of the values is replaced by outliers.
 
-    round(fraction * len(x)) values are replaced, each by 1 to 10 times the largest magnitude in x (uniform).
-    Signs are random, unless x is nowhere negative (or nowhere positive): then outliers keep to that side.
-    With the same seed a larger fraction keeps the outliers of a smaller one and adds more, so moving a slider
-    does not reshuffle them.
+    Each outlier is 1 to 10 times (uniformly) the largest magnitude in `x`. Signs are random, unless all values of `x`
+    have one sign, which outliers then have too. For the same seed, a larger fraction adds to the outliers of a smaller
+    one, so a slider does not reshuffle them.
 
     Parameters
     ----------
-    x : real (n,), not empty
-    fraction : float in 0..0.05, in parts of 1; 0 returns x unchanged
+    x : (n,) array of real dtype, not empty
+    fraction : float, 0 to 0.05
+        round(fraction * n) values are replaced.
     seed : int
 
+    Returns
+    -------
+    (n,) float array; `x` itself if no value is replaced
+
+    Raises
+    ------
+    ValueError
+        `x` has more than one axis or, if there are outliers, NaN or infinities.
+    TypeError
+        `x` does not hold real numbers.
+
+    Examples
+    --------
     >>> x = np.linspace(-1, 1, 100, dtype=np.float32)
     >>> y = add_outliers(x, 0.02, seed=0)
     >>> int((x != y).sum()), float(abs(x).max()), round(float(abs(y).max()), 2)
@@ -38,24 +51,19 @@ def add_outliers(x, fraction, seed) -> np.ndarray:
     if count == 0:
         return x
     _check.finite(x)
-    positions, factors, signs = _plan(len(x), seed)
+    positions, factors, signs = (values[:count] for values in _plan(len(x), seed))
     lowest, highest = float(x.min()), float(x.max())
-    if lowest >= 0:
-        signs = np.float32(1)
-    elif highest <= 0:
-        signs = np.float32(-1)
-    else:
-        signs = signs[:count]
+    signs = np.float32(1) if lowest >= 0 else np.float32(-1) if highest <= 0 else signs
     changed = x.copy()
     with np.errstate(over="ignore"):  # an outlier beyond the largest float is infinite
-        changed[positions[:count]] = factors[:count] * signs * max(-lowest, highest)
+        changed[positions] = factors * signs * max(-lowest, highest)
     return changed
 
 
 @lru_cache(maxsize=8)
 def _plan(n, seed):
-    """Return positions, factors and signs for the largest fraction; a smaller one takes the first few."""
-    # A second stream: with the tensor's own seed alone, outliers would follow its values.
+    """Return positions, factors and signs for MAX_FRACTION; smaller fractions use the first of them."""
+    # With the seed alone, the outliers would come from the random numbers of the tensor's values.
     rng = np.random.default_rng([seed, 1])
     count = round(MAX_FRACTION * n)
     positions = rng.choice(n, size=count, replace=False)
