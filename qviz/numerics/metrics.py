@@ -43,13 +43,17 @@ class ErrorParts:
 
 
 def mse(x, y) -> float:
-    """Return the mean squared error of `y` against `x`, in squared units of x.
+    """Return the mean squared error of `y` against `x`.
 
     It is 0 for empty arrays, and infinite if it exceeds the largest float64.
 
     Parameters
     ----------
     x, y : arrays of equal shape and real dtype
+
+    Returns
+    -------
+    float, in squared units of `x`
 
     Raises
     ------
@@ -69,7 +73,7 @@ def mse(x, y) -> float:
 
 
 def sqnr_db(x, y) -> float:
-    """Return the signal-to-quantization-noise ratio of `y` against `x`, in decibels.
+    """Return the signal-to-quantization-noise ratio of `y` against `x`.
 
     It is 10 log10(sum x**2 / sum (x - y)**2): infinity if x equals y, minus infinity if only x is zero. A uniform
     signal quantized to b bits has 6.02 b decibels.
@@ -77,6 +81,10 @@ def sqnr_db(x, y) -> float:
     Parameters
     ----------
     x, y : arrays of equal shape and real dtype
+
+    Returns
+    -------
+    float, in decibels
 
     Raises
     ------
@@ -122,6 +130,10 @@ def cosine(x, y) -> float:
     ----------
     x, y : arrays of equal shape and real dtype
 
+    Returns
+    -------
+    float
+
     Raises
     ------
     ValueError
@@ -141,7 +153,7 @@ def cosine(x, y) -> float:
 
 
 def kl_divergence(p, q) -> float:
-    """Return the Kullback-Leibler divergence KL(p || q) in nats.
+    """Return the Kullback-Leibler divergence KL(p || q).
 
     Counts are normalized to sum 1. The result is infinite if `q` is 0 where `p` is not, and equals
     scipy.stats.entropy(p, q).
@@ -149,6 +161,10 @@ def kl_divergence(p, q) -> float:
     Parameters
     ----------
     p, q : arrays of equal shape, counts or probabilities
+
+    Returns
+    -------
+    float, in nats
 
     Raises
     ------

@@ -91,7 +91,17 @@ def unpack(packed, fmt: IntFormat, shape: int | tuple[int, ...]) -> np.ndarray:
 
 
 def packed_bytes(count: int, fmt: IntFormat) -> int:
-    """Return the number of bytes that `count` packed codes take.
+    """Return the number of bytes that packed codes take.
+
+    Parameters
+    ----------
+    count : int
+        Number of codes, at least 0.
+    fmt : IntFormat, or its name such as "int4"
+
+    Returns
+    -------
+    int
 
     Examples
     --------
