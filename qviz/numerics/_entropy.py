@@ -43,7 +43,8 @@ class Search:
             _cut_spike(counts, self.zero)
         self.total = counts.sum(axis=1)
         self.counts, filled = counts, counts > 0
-        self.mass, self.filled, self.p_log_p = (prefix_sums(bins) for bins in (counts, filled, _x_log_x(counts)))
+        self.mass, self.filled = prefix_sums(counts), prefix_sums(filled)
+        self.p_log_p = prefix_sums(_x_log_x(counts))
         if self.of_onnxruntime:
             self.log_p = prefix_sums(np.log(np.maximum(counts, 1.0)))
             self.one_over_p = prefix_sums(_inverse(counts))
