@@ -1,10 +1,12 @@
-"""Explorers: pictures that answer to controls.
+"""Explorers: interactive pictures.
 
-* controls: sliders, drop-downs and toggles, declared as fields of a State
-* explorer: what every explorer does
-* background: what takes longer than a move, with a bar, and a button to stop it
-* one file for each explorer
-* gallery: all of them on one page
+* controls: sliders, drop-downs and check boxes, declared as fields of a State
+* explorer: the base class of all explorers
+* background: long work, with a progress bar and a Stop button
+* links: a State as a URL, and back
+* live: explorers on the site, where there is no kernel
+* gallery: all explorers on one page
+* every other file: one explorer
 """
 
 from .arena import ArenaExplorer

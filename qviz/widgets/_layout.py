@@ -1,4 +1,4 @@
-"""What an explorer is put together from, besides its controls."""
+"""What explorers share besides their controls: layouts, errors of settings, and an image widget."""
 
 from contextlib import contextmanager
 
@@ -10,23 +10,23 @@ ROW = {"width": "auto", "max_width": "100%", "margin": "0"}
 
 
 class _InOneLine:
-    """An error whose sentence is all that a notebook shows: the fault is in the call, not in the code below it."""
+    """An error that a notebook shows as one sentence, without a traceback: the mistake is in the reader's call."""
 
     def _render_traceback_(self) -> list[str]:
         return [f"{self.__class__.__name__}: {self}"]
 
 
 class SettingError(_InOneLine, ValueError):
-    """A setting that a control cannot take."""
+    """A value that a control does not accept."""
 
 
 class SettingNameError(_InOneLine, TypeError, AttributeError):
-    """A setting that there is none of."""
+    """The name of a control that does not exist."""
 
 
 @contextmanager
 def setting_errors():
-    """Turn what is wrong with the reader's data into one sentence without the code that found it."""
+    """Turn an error in the reader's data into a SettingError, which is shown without a traceback."""
     try:
         yield
     except (ValueError, TypeError) as error:
@@ -34,17 +34,17 @@ def setting_errors():
 
 
 class NamedImage(widgets.Image):
-    """An image whose tooltip is its title, and so its name for a screen reader.
+    """An image with its title as tooltip, which is also its name for screen readers.
 
-    ipywidgets 8.1 asks every widget with a tooltip for the length of its description; an Image has none, and would
-    show a JavaScript error in place of the picture.
+    ipywidgets 8.1 reads the length of the description of every widget with a tooltip. An Image has none, so without
+    this trait it would show a JavaScript error instead of the picture.
     """
 
     description = traitlets.Unicode("").tag(sync=True)
 
 
 def family(widget: widgets.Widget) -> list[widgets.Widget]:
-    """Return a widget and every one it owns: children, layouts, styles."""
+    """Return a widget and all widgets that it owns: children, layouts, styles."""
     found = [widget]
     for owned in (
         *getattr(widget, "children", ()),

@@ -1,4 +1,4 @@
-"""The reader's own data: an array, or one of those in a file, and the list to choose it from."""
+"""The reader's own data: an array or a file, and the widgets to open a file and to choose one of its arrays."""
 
 import re
 import shutil
@@ -23,7 +23,7 @@ NO_LIST = "tensor is only for a file: give data='model.safetensors' too, or leav
 
 @dataclass(frozen=True, eq=False)
 class Own:
-    """The reader's own array, float32 and read-only, in its own shape; of a file also its path and what it holds."""
+    """The reader's array, float32, read-only, in its original shape; for a file also its path and its arrays."""
 
     values: np.ndarray
     path: str = ""
@@ -32,11 +32,11 @@ class Own:
 
     @property
     def several(self) -> bool:
-        """Whether there is anything to choose from."""
+        """Whether there is more than one array to choose from."""
         return len(self.arrays) > 1
 
     def choose(self, name: str) -> "Own":
-        """Return the same with another array of the file; a name that is not there raises, with those like it."""
+        """Return a copy with another array of the file; the error for an unknown name suggests similar ones."""
         if not self.arrays:
             raise SettingError(NO_LIST)
         with setting_errors():
@@ -45,13 +45,13 @@ class Own:
 
 
 def own_data(source, tensor: str | None, names: Iterable[str]) -> Own:
-    """Read the reader's own array; `names` are those on the Data list, for a source that is nearly one of them."""
+    """Read the reader's array; `names` are those on the Data list, to suggest one for a misspelled source."""
     with setting_errors():
         if not is_path(source):
             if tensor is not None:
                 raise ValueError(NO_LIST)
             values = check_object(source, argument="data")
-            return Own(_checked(values, "data", copy=True))  # later changes to theirs must not move ours
+            return Own(_checked(values, "data", copy=True))  # the reader may change the original later
         if not Path(source).suffix and not Path(source).exists():
             raise ValueError(
                 f"data must be a name on the list, an array, or a file that ends in .npy, .npz or .safetensors: "
@@ -64,18 +64,18 @@ def own_data(source, tensor: str | None, names: Iterable[str]) -> Own:
 
 
 def _first(arrays: dict[str, Stored]) -> str | None:
-    """Return the first matrix that fits, or else the first array: a bias alone shows little."""
+    """Return the first matrix that is not too large, or else the first array: a bias alone shows little."""
     fit = (n for n, a in arrays.items() if len(a.shape) > 1 and 0 < 4 * np.prod(a.shape, dtype=float) <= MAX_BYTES)
     return next(fit, next(iter(arrays), None))
 
 
 def _natural(name: str) -> list:
-    """Order layer 2 before layer 10."""
+    """Return a sort key that puts layer 2 before layer 10."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 def _checked(values: np.ndarray, name: str, copy: bool | None = None) -> np.ndarray:
-    """Return float32 values that can be shown, or say which one cause there is against it."""
+    """Return a read-only float32 array, or raise a ValueError if it cannot be shown."""
     if values.size == 0:
         raise ValueError(f"{name} must hold at least one value: got shape {values.shape}")
     with np.errstate(over="ignore"):
@@ -93,12 +93,12 @@ def _checked(values: np.ndarray, name: str, copy: bool | None = None) -> np.ndar
 
 
 class OpenFile(widgets.FileUpload):
-    """A button that hands a file of the reader's computer to the kernel, which may run on another.
+    """A button that sends a file from the reader's computer to the kernel, which may run on another one.
 
     Parameters
     ----------
-    opened : function of a path and of the file's own name
-        The file is there until this widget is gone.
+    opened : function of the path of the copy and the file's original name
+        The copy is deleted together with this widget.
     """
 
     def __init__(self, opened: Callable[[str, str], None]):
@@ -119,17 +119,17 @@ class OpenFile(widgets.FileUpload):
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         path = Path(folder) / Path(file["name"]).name
         path.write_bytes(file["content"])
-        self.value = ()  # nothing is kept twice, and the same file can be opened again
+        self.value = ()  # frees the memory, and allows opening the same file again
         self._opened(str(path), path.name)
 
 
 class TensorList(widgets.VBox):
-    """The arrays of a file by name, shape and type, and a box that narrows the list while the reader types.
+    """The arrays of a file by name, shape and type, and a box that filters the list while the reader types.
 
     Parameters
     ----------
     chosen : function of a name
-        Called when the reader chooses.
+        Called when the reader chooses an array.
     """
 
     def __init__(self, chosen: Callable[[str], None]):
@@ -143,12 +143,12 @@ class TensorList(widgets.VBox):
         )
         super().__init__([self._find, self._list])
         self.add_class("qviz-tensors")
-        self._find.observe(lambda _: self.narrow(), "value")
+        self._find.observe(lambda _: self.filter(), "value")
         self._list.observe(self._take, "value")
         self.layout.display = "none"
 
     def show(self, own: Own | None) -> None:
-        """Offer the arrays of a file that has several, with the one that is shown marked."""
+        """List the arrays of a file that has several, and select the one that is shown."""
         if own is self._own:
             return
         self._own, (arrays, self._name) = own, (own.arrays, own.name) if own and own.several else ({}, None)
@@ -156,10 +156,10 @@ class TensorList(widgets.VBox):
         if labels != self._labels:
             self._labels, self._find.value = labels, ""
         self.layout.display = None if labels else "none"
-        self.narrow()
+        self.filter()
 
-    def narrow(self) -> None:
-        """Offer what has all words of the box in it, and mark what is shown."""
+    def filter(self) -> None:
+        """List the arrays that match all words in the box, and select the one that is shown."""
         words = self._find.value.lower().split()
         options = [(label, name) for name, label in self._labels.items() if all(w in label.lower() for w in words)]
         self._showing = True

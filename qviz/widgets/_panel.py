@@ -1,4 +1,4 @@
-"""The panel above the picture: the controls that matter first, the rest behind More, figures and buttons below."""
+"""The panel above the picture: the main controls, the rest behind More, and below them key figures and buttons."""
 
 from collections.abc import Callable, Mapping
 
@@ -8,7 +8,7 @@ from ._readout import STYLE, html_of_figures
 from .controls import Control
 
 WIDTH = "940px"  # of the widest picture
-_GRID = "repeat(auto-fit, minmax(min(100%, 320px), 1fr))"  # columns: two beside a side bar, one on a phone
+_GRID = "repeat(auto-fit, minmax(min(100%, 320px), 1fr))"  # two columns next to a sidebar, one on a phone
 
 
 class ControlPanel(widgets.VBox):
@@ -16,9 +16,9 @@ class ControlPanel(widgets.VBox):
 
     Parameters
     ----------
-    rows : mapping of name to (control, row, the widgets in it that hold a value)
-    buttons : mapping of label to (tooltip, function of the button)
-    below : widgets for under the buttons, such as a list of tensors
+    rows : mapping of name to (control, its row, the widgets in the row that hold its value)
+    buttons : mapping of label to (tooltip, click handler)
+    below : widgets to show below the buttons, such as a list of tensors
     """
 
     def __init__(
@@ -28,7 +28,7 @@ class ControlPanel(widgets.VBox):
         below: list[widgets.Widget],
     ):
         self._rows = rows
-        self._rest = [name for name, (control, *_) in rows.items() if control.more]
+        self._behind_more = [name for name, (control, *_) in rows.items() if control.more]
         self._changed = 0
         first, self._more = (
             widgets.GridBox(
@@ -39,9 +39,9 @@ class ControlPanel(widgets.VBox):
         )
         self._more.layout.display = "none"
         self._figures = widgets.HTML()
-        self._unfold = _button("More", "Show the other controls", lambda _: self._turn()) if self._rest else None
+        self._more_button = _button("More", "Show the other controls", self._toggle) if self._behind_more else None
         self.buttons = widgets.HBox(
-            [*filter(None, [self._unfold]), *(_button(k, *v) for k, v in buttons.items())],
+            [*filter(None, [self._more_button]), *(_button(k, *v) for k, v in buttons.items())],
             layout={"flex_flow": "row wrap"},
         )
         bar = widgets.HBox(
@@ -52,31 +52,31 @@ class ControlPanel(widgets.VBox):
         super().__init__([first, self._more, bar, *below, style])
 
     def add(self, widget: widgets.Widget) -> None:
-        """Put one more widget beside the buttons."""
+        """Add a widget next to the buttons."""
         self.buttons.children += (widget,)
 
-    def tell(self, figures: Mapping[str, str]) -> None:
-        """Show the figures that matter most."""
+    def show_figures(self, figures: Mapping[str, str]) -> None:
+        """Show the key figures."""
         self._figures.value = html_of_figures(figures)
 
-    def rest(self, idle: Mapping[str, str], changed: set[str]) -> None:
-        """Disable what has no effect now, with the reason; count what is changed among the controls out of sight."""
+    def mark(self, idle: Mapping[str, str], changed: set[str]) -> None:
+        """Disable idle controls, with the reason as tooltip, and show on More how many behind it are changed."""
         for name, (control, _, linked) in self._rows.items():
             reason = idle.get(name, "")
             for widget in linked:
                 widget.disabled = bool(reason)
                 widget.tooltip = f"{control.label}: {reason}" if reason else control.label
-        self._changed = len(changed.intersection(self._rest))
-        if self._unfold:
-            self._name()
+        self._changed = len(changed.intersection(self._behind_more))
+        if self._more_button:
+            self._label_more()
 
-    def _turn(self) -> None:
+    def _toggle(self, _button) -> None:
         self._more.layout.display = None if self._more.layout.display == "none" else "none"
-        self._name()
+        self._label_more()
 
-    def _name(self) -> None:
+    def _label_more(self) -> None:
         hidden, n = self._more.layout.display == "none", self._changed
-        self._unfold.description = (f"More ({n} changed)" if n else "More") if hidden else "Fewer"
+        self._more_button.description = (f"More ({n} changed)" if n else "More") if hidden else "Fewer"
 
 
 def _button(label: str, hint: str, action: Callable) -> widgets.Button:

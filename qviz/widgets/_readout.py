@@ -1,4 +1,4 @@
-"""What an explorer says in words: text to store and to compare, and the same as HTML, with real tables."""
+"""The readout of an explorer: text to store and compare, and the same as HTML with real tables."""
 
 import html
 import re
@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 MONOSPACE = "ui-monospace,Menlo,Consolas,'DejaVu Sans Mono','Liberation Mono',monospace"
-_HYPHENED = re.compile(r"\S*\w[-/]\S*")
-LINE_PX = 18  # of the readout
-BUSY, SENDING = "qviz-busy", "qviz-sending"  # classes of an explorer that computes, or that a file is on its way to
+_HYPHENATED = re.compile(r"\S*\w[-/]\S*")
+LINE_PX = 18  # height of a line
+BUSY, SENDING = "qviz-busy", "qviz-sending"  # CSS classes of an explorer that computes, or receives a file
 _SIGN = "position:absolute;top:0;right:0;z-index:1;padding:1px 8px;border-radius:3px;background:#E8E8E8;color:#000"
 _WAIT = "A cell is running: a move may have to wait for it"
 WAITING = f'<style>.qviz-readout::before{{content:"{_WAIT}";{_SIGN}}}</style>'
-# JupyterLab breaks long words in a <pre> at any letter, and Voila gives it a font whose letters differ in width.
+# JupyterLab breaks long words in a <pre> at any letter, and Voila gives it a proportional font.
 STYLE = f"""<style>
 .qviz-readout{{position:relative;overflow:auto;resize:vertical;box-sizing:border-box;padding:2px 0}}
 .qviz-readout,.qviz-readout :is(pre,th,td){{font:13px/{LINE_PX}px {MONOSPACE}!important;
@@ -37,15 +37,15 @@ visibility:hidden;animation:qviz-working 1ms .3s forwards}}
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under a head; the first cell of a row says what the row is about.
+    """A table whose first column holds the headings of the rows.
 
     Parameters
     ----------
     head : str for each column
     rows : sequence of rows, each a str for each column
-    widths : int for each column, in characters of the stored text; negative where words begin at the left
-    marked : position of the row that is meant, or None
-    mark : sign before it
+    widths : int for each column, in characters of the stored text; negative for left-aligned columns
+    marked : index of the highlighted row, or None
+    mark : symbol before it
     """
 
     head: Sequence[str]
@@ -62,13 +62,13 @@ class Table:
         return "\n".join(line.rstrip() for line in lines)
 
     def _line(self, cells: Sequence[str], mark: str) -> str:
-        pairs = zip(cells, self.widths, strict=True)
-        text = "".join(f"{cell:<{-width}}" if width < 0 else f"{cell:>{width}}" for cell, width in pairs)
+        columns = self._columns(cells)
+        text = "".join(f"{cell:<{-width}}" if width < 0 else f"{cell:>{width}}" for cell, width in columns)
         return f"{mark} {text}" if self.mark else text
 
     @property
     def html(self) -> str:
-        """A table whose columns and rows have heads."""
+        """The table as HTML, with headings of columns and rows."""
         head = "".join(self._cell("th", cell, width, ' scope="col"') for cell, width in self._columns(self.head))
         body = "".join(self._row(n, row) for n, row in enumerate(self.rows))
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
@@ -80,8 +80,8 @@ class Table:
         marked = number == self.marked
         first, *cells = self._columns(row)
         name = f"{self.mark if marked else ''} {first[0]}".strip()
-        told = self._cell("th", name, first[1], ' scope="row"') + "".join(self._cell("td", *cell) for cell in cells)
-        return f'<tr class="qviz-marked">{told}</tr>' if marked else f"<tr>{told}</tr>"
+        markup = self._cell("th", name, first[1], ' scope="row"') + "".join(self._cell("td", *cell) for cell in cells)
+        return f'<tr class="qviz-marked">{markup}</tr>' if marked else f"<tr>{markup}</tr>"
 
     @staticmethod
     def _cell(tag: str, text: str, width: int, scope: str = "") -> str:
@@ -90,17 +90,18 @@ class Table:
 
 
 class Readout(str):
-    """Words and tables, one below the other: a str, with `html` for those who see it.
+    """Lines of text and tables: a str, which also has an `html` attribute.
 
     Examples
     --------
-    >>> said = Readout.of("two rows:", Table(["name", "bits"], [["a", "3"], ["b", "8"]], [-6, 4], marked=1, mark="*"))
-    >>> print(said)
+    >>> table = Table(["name", "bits"], [["a", "3"], ["b", "8"]], [-6, 4], marked=1, mark="*")
+    >>> readout = Readout.of("two rows:", table)
+    >>> print(readout)
     two rows:
       name  bits
       a        3
     * b        8
-    >>> said.html.count("<th scope=")
+    >>> readout.html.count("<th scope=")
     4
     """
 
@@ -108,26 +109,26 @@ class Readout(str):
 
     @classmethod
     def of(cls, *parts: "str | Table") -> "Readout":
-        """Join parts: lines of text, and tables."""
-        said = cls("\n".join(map(str, parts)))
-        said.html = "\n".join(part.html if isinstance(part, Table) else _words(part) for part in parts)
-        return said
+        """Join lines of text and tables."""
+        readout = cls("\n".join(map(str, parts)))
+        readout.html = "\n".join(part.html if isinstance(part, Table) else _lines(part) for part in parts)
+        return readout
 
 
-def html_of(said: str, note: str = "") -> str:
-    """Return a readout as HTML, announced when it changes, below a note such as where a picture was saved."""
-    told = said.html if isinstance(said, Readout) else _words(said)
-    told = f"{_words(note)}\n{told}" if note else told
-    return f'<div role="status" aria-live="polite">{told}</div>'
+def html_of(text: str, note: str = "") -> str:
+    """Return a readout as HTML that screen readers announce, below a note such as where a picture was saved."""
+    lines = text.html if isinstance(text, Readout) else _lines(text)
+    lines = f"{_lines(note)}\n{lines}" if note else lines
+    return f'<div role="status" aria-live="polite">{lines}</div>'
 
 
 def html_of_figures(figures: Mapping[str, str]) -> str:
-    """Return the few figures that matter most, large, each with its name."""
-    told = "".join(f"<span>{html.escape(k)} <b>{html.escape(v)}</b></span>" for k, v in figures.items())
-    return f'<div class="qviz-figures">{told}</div>'
+    """Return the key figures as HTML, in large type, each with its name."""
+    spans = "".join(f"<span>{html.escape(k)} <b>{html.escape(v)}</b></span>" for k, v in figures.items())
+    return f'<div class="qviz-figures">{spans}</div>'
 
 
-def _words(text: str) -> str:
-    """Return lines of text; a word with a hyphen or a slash in it, such as min-max, is not broken there."""
-    whole = _HYPHENED.sub(r"<span>\g<0></span>", html.escape(text))
-    return f"<pre>{whole}</pre>"
+def _lines(text: str) -> str:
+    """Return lines of text as HTML; a word with a hyphen or a slash, such as min-max, is not broken there."""
+    unbroken = _HYPHENATED.sub(r"<span>\g<0></span>", html.escape(text))
+    return f"<pre>{unbroken}</pre>"

@@ -1,15 +1,15 @@
 """The controls of an explorer, declared as fields of its State.
 
-A State is a frozen dataclass; each field says its default, and which control moves it:
+A State is a frozen dataclass; each field declares its default and its control:
 
     @dataclass(frozen=True)
     class State:
         bits: int = slider("Bits", 4, 2, 8)
         scheme: str = choice("Scheme", ("affine", "symmetric"))
 
-Every control has a label. A slider comes with a number box of the same label, because the handle of a slider has no
-name that a screen reader could say (ipywidgets issue 2650), and because a number can be typed. A ladder, a slider over
-names, comes with their list for the same reason.
+Every control has a label. A slider comes with a number box with the same label, because the handle of a slider has no
+accessible name (ipywidgets issue 2650), and because readers may want to type a number. A ladder, which is a slider over
+names, comes with a drop-down for the same reason.
 """
 
 import dataclasses
@@ -37,7 +37,7 @@ _KEYS_STAY = (
     "if (e.type === 'keydown' && !command) e.stopPropagation(); }; "
     "for (const type of ['focusin', 'keydown', 'keyup']) output?.addEventListener(type, keep)"
 )
-_TELL_DOTS = (
+_REPORT_PIXEL_RATIO = (
     "const explorer = this.closest('.qviz-explorer'), tell = tries => { "
     "const box = explorer?.querySelector('.qviz-dots input'); "
     "if (box) { box.value = devicePixelRatio; box.dispatchEvent(new Event('change', {bubbles: true})); } "
@@ -56,8 +56,8 @@ _DROP = (
     " input.click = function () { this.files = files.files; this.dispatchEvent(new Event('change')); };"
     " try { root.querySelector('.widget-upload').click(); } finally { input.click = click; } });"
 )
-# The input that is pressed says when it has a file; the class of an explorer that computes, that the file has come.
-_SAY_SENDING = (
+# The file input fires "change" when a file is chosen; the explorer becomes busy when the file has arrived.
+_SHOW_UPLOAD = (
     "const root = this.closest('.qviz-explorer');"
     f"const send = () => root.classList.add('{SENDING}');"
     "root?.addEventListener('click', event => { if (!event.target.closest('.widget-upload')) return;"
@@ -66,19 +66,19 @@ _SAY_SENDING = (
     " input.click = pressed; setTimeout(() => { if (input.click === pressed) input.click = click; }); }, true);"
     "if (root) new MutationObserver(changes => {"
     f" const came = [root.className, ...changes.map(change => change.oldValue)].some(now => now.includes('{BUSY}'));"
-    # removing what is not there is a change too, which would be heard again without end
+    # removing an absent class is a change too, and would call this observer again without end
     f" if (came && root.classList.contains('{SENDING}')) root.classList.remove('{SENDING}'); }}"
     ").observe(root, {attributes: true, attributeFilter: ['class'], attributeOldValue: true})"
 )
 
 _SPEAK = (
-    "const explorer = this.closest('.qviz-explorer'), told = JSON.parse(this.dataset.told), "
+    "const explorer = this.closest('.qviz-explorer'), values = JSON.parse(this.dataset.values), "
     "name = slider => slider.querySelector('.widget-label')?.textContent, say = (handle, how) => { "
     "const at = +handle.getAttribute('aria-valuenow'), text = typeof how[0] === 'string' ? how[Math.round(at)] : "
     "how[1] ? (how[0] + Math.round(at) * how[1]).toFixed(how[2]) : `${Math.round(at)}`; "
     "if (handle.getAttribute('aria-valuetext') !== text) handle.setAttribute('aria-valuetext', text); }, "
     "find = tries => { let left = 0; for (const slider of explorer?.querySelectorAll('.widget-slider') ?? []) { "
-    "const handle = slider.querySelector('.noUi-handle'), how = told[name(slider)]; if (!how) continue; "
+    "const handle = slider.querySelector('.noUi-handle'), how = values[name(slider)]; if (!how) continue; "
     "if (!handle) { left += 1; continue; } if (handle.hasAttribute('aria-label')) continue; "
     "handle.setAttribute('aria-label', name(slider)); say(handle, how); "
     "new MutationObserver(() => say(handle, how)).observe(handle, {attributes: true, "
@@ -88,28 +88,29 @@ _SPEAK = (
 
 
 def _handle(**options) -> widgets.IntSlider:
-    """Return a labelled slider without its own readout: what stands beside it shows the value."""
+    """Return a labelled slider without a readout: the widget next to it shows the value."""
     return widgets.IntSlider(**options, readout=False, **LABELLED, layout={"flex": "1 1 auto", "width": "auto"})
 
 
 class Setting(traitlets.TraitType):
-    """A trait that holds what its control takes, and says in a sentence why it does not take the rest."""
+    """A trait that accepts what its control accepts, and explains in one sentence why it rejects a value."""
 
     def __init__(self, control: "Control", default):
         super().__init__(default)
         self.control = control
 
     def validate(self, obj, value):
-        """Return the value as the control keeps it, or raise a SettingError."""
+        """Return the value as the control stores it, or raise a SettingError."""
         return self.control.check(self.name, value)
 
 
 @dataclass(frozen=True)
 class Slider:
-    """A whole number or a real one between two ends.
+    """A whole or real number within limits.
 
-    The handle of a real number counts whole steps. A FloatSlider sends back what it is told, off in the last digit
-    (0.4 in steps of 0.05 from -2 as 0.3999999999999999), and sends it late: that would undo a later move.
+    For a real number, the handle counts steps. A FloatSlider sends the value that it was given back with an error in
+    the last digit (0.4 in steps of 0.05 from -2 becomes 0.3999999999999999), and so late that it would undo a later
+    change.
     """
 
     label: str
@@ -117,10 +118,10 @@ class Slider:
     high: float
     step: float
     digits: int
-    more: bool = False  # behind More, as seldom needed
+    more: bool = False  # show it only behind More
 
     def check(self, name: str, value):
-        """Return the value, rounded, or say which ones there are."""
+        """Return the rounded value, or raise a SettingError."""
         kind, called = (Real, "a number") if self.digits else (Integral, "a whole number")
         if isinstance(value, kind) and not isinstance(value, bool):
             value = round(float(value), self.digits) if self.digits else int(value)
@@ -129,22 +130,22 @@ class Slider:
         raise SettingError(f"{name} must be {called} from {self.low} to {self.high}: got {value!r}")
 
     def build(self) -> tuple[widgets.Widget, list[widgets.Widget]]:
-        """Return the row, and the widgets whose `value` is to be linked to the trait."""
+        """Return the row, and the widgets whose `value` is linked to the trait."""
         name = {"description": self.label, "tooltip": self.label}  # without one, ipywidgets 8.1 shows "null"
         limits = {"min": self.low, "max": self.high, "step": self.step} | name
         steps = {"min": 0, "max": self._steps(self.high), "step": 1} | name
         box_kind = widgets.BoundedFloatText if self.digits else widgets.BoundedIntText
         slider = _handle(**(steps if self.digits else limits))
-        # Its label takes no room: the eye reads the slider's, a screen reader needs this one.
+        # This label has no width: it is for screen readers, and the label of the slider is visible.
         box = box_kind(**limits, style={"description_width": "0px"}, layout={"width": "84px"})
         return widgets.HBox([slider, box], layout=ROW), [slider, box]
 
-    def taken_from(self, widget: widgets.Widget, value):
-        """Return the value of the trait for what a widget holds."""
+    def trait_value(self, widget: widgets.Widget, value):
+        """Return the value of the trait for the value of a widget."""
         return self.low + value * self.step if self._counts(widget) else value
 
     def show(self, widget: widgets.Widget, value) -> None:
-        """Let a widget show a value of the trait."""
+        """Show a value of the trait in a widget."""
         widget.value = self._steps(value) if self._counts(widget) else value
 
     def _counts(self, widget: widgets.Widget) -> bool:
@@ -154,29 +155,29 @@ class Slider:
         return round((value - self.low) / self.step)
 
 
-class _AsItIs:
-    """A control whose widget holds just the value of the trait."""
+class _SameValue:
+    """A control whose widget has the same value as the trait."""
 
     def show(self, widget: widgets.Widget, value) -> None:
-        """Let a widget show the value."""
+        """Show the value in a widget."""
         widget.value = value
 
-    def taken_from(self, _widget: widgets.Widget, value):
+    def trait_value(self, _widget: widgets.Widget, value):
         """Return the value."""
         return value
 
 
 @dataclass(frozen=True)
-class Choice(_AsItIs):
-    """One of several names, or of several numbers."""
+class Choice(_SameValue):
+    """One of several names or numbers."""
 
     label: str
     options: tuple[str | int | float, ...]
-    open: bool = False  # other whole numbers from 1 are taken too; `compute` says whether they fit
+    open: bool = False  # accepts other positive integers too; `compute` rejects those that do not fit
     more: bool = False
 
     def check(self, name: str, value):
-        """Return the option that equals the value, or say which ones there are."""
+        """Return the option that equals the value, or raise a SettingError."""
         if isinstance(value, str | Real) and not isinstance(value, bool):
             if value in self.options:
                 return self.options[self.options.index(value)]
@@ -185,7 +186,7 @@ class Choice(_AsItIs):
         raise SettingError(f"{name} must be on its list: got {value!r}; {suggest(value, self.options)}")
 
     def build(self) -> tuple[widgets.Widget, list[widgets.Widget]]:
-        """Return the row, and the widgets to be linked."""
+        """Return the row, and the widgets to link."""
         dropdown = widgets.Dropdown(
             options=self.options,
             description=self.label,
@@ -195,7 +196,7 @@ class Choice(_AsItIs):
         return dropdown, [dropdown]
 
     def show(self, widget: widgets.Widget, value) -> None:
-        """Let the list show a value, with an entry of its own if need be."""
+        """Show a value in the list, which gets an additional entry if necessary."""
         if value not in widget.options:
             fill(widget, {*widget.options, value}, value)
         widget.value = value
@@ -203,10 +204,10 @@ class Choice(_AsItIs):
 
 @dataclass(frozen=True)
 class Ladder(Choice):
-    """One of several names that have an order, such as memories from near to far: a slider, and its list of names."""
+    """One of several ordered names, such as memories from near to far: a slider and a drop-down."""
 
     def build(self) -> tuple[widgets.Widget, list[widgets.Widget]]:
-        """Return the row, and the widgets to be linked."""
+        """Return the row, and the widgets to link."""
         name = {"description": self.label, "tooltip": self.label}
         slider = _handle(**name, max=len(self.options) - 1)
         names = widgets.Dropdown(
@@ -215,53 +216,53 @@ class Ladder(Choice):
         return widgets.HBox([slider, names], layout=ROW), [slider, names]
 
     def show(self, widget: widgets.Widget, value) -> None:
-        """Let the slider show the place of a name, and the list the name."""
+        """Show the position of a name in the slider, or the name in the drop-down."""
         widget.value = self.options.index(value) if isinstance(widget, widgets.IntSlider) else value
 
-    def taken_from(self, widget: widgets.Widget, value):
+    def trait_value(self, widget: widgets.Widget, value):
         """Return the name."""
         return self.options[value] if isinstance(widget, widgets.IntSlider) else value
 
 
 @dataclass(frozen=True)
 class Typed(Choice):
-    """A short text: one of a few that are offered, or whatever the reader types; `compute` says whether it fits."""
+    """A short text: one of a few examples, or anything that the reader types; `compute` interprets it."""
 
     most: int = 60  # characters
 
     def check(self, name: str, value):
-        """Return the text without spaces at its ends, or say what it must be."""
+        """Return the text without surrounding spaces, or raise a SettingError."""
         if isinstance(value, str) and value.strip().isprintable() and 0 < len(value.strip()) <= self.most:
             return value.strip()
         raise SettingError(f"{name} must be text of 1 to {self.most} characters: got {value!r}")
 
     def build(self) -> tuple[widgets.Widget, list[widgets.Widget]]:
-        """Return the row, and the widgets to be linked; it is read on Enter, or when it is left."""
+        """Return the row, and the widgets to link; the text is read on Enter, or when the box loses the focus."""
         box = widgets.Combobox(
             options=self.options, description=self.label, continuous_update=False, **LABELLED, layout=ROW
         )
         return box, [box]
 
     def show(self, widget: widgets.Widget, value) -> None:
-        """Let the box show a text."""
+        """Show a text in the box."""
         widget.value = value
 
 
 @dataclass(frozen=True)
-class Toggle(_AsItIs):
-    """Yes or no."""
+class Toggle(_SameValue):
+    """A check box."""
 
     label: str
     more: bool = False
 
     def check(self, name: str, value):
-        """Return the value, if it is yes or no."""
+        """Return the value as a bool, or raise a SettingError."""
         if isinstance(value, bool | np.bool_):
             return bool(value)
         raise SettingError(f"{name} must be True or False: got {value!r}")
 
     def build(self) -> tuple[widgets.Widget, list[widgets.Widget]]:
-        """Return the row, and the widgets to be linked."""
+        """Return the row, and the widgets to link."""
         box = widgets.Checkbox(description=self.label, **LABELLED, layout=ROW)
         return box, [box]
 
@@ -270,7 +271,7 @@ Control = Slider | Choice | Toggle
 
 
 def fill(listed: widgets.Dropdown, options: Iterable[float], value: float) -> None:
-    """Give a list other numbers, in order, and let it show one of them."""
+    """Replace the numbers of a list, sorted, and select one of them."""
     options = tuple(sorted(options))
     if listed.options != options:
         with listed.hold_sync():
@@ -278,7 +279,7 @@ def fill(listed: widgets.Dropdown, options: Iterable[float], value: float) -> No
 
 
 def fit(widget: widgets.Widget, control: "Slider", low: float, high: float, value: float) -> None:
-    """Give a slider or its number box other ends, and let it show a value between them."""
+    """Change the ends of a slider or its number box, and show a value between them."""
     ends = (control._steps(low), control._steps(high)) if control._counts(widget) else (low, high)
     if (widget.min, widget.max) != ends:
         with widget.hold_sync():
@@ -288,103 +289,104 @@ def fit(widget: widgets.Widget, control: "Slider", low: float, high: float, valu
 
 
 def slider(label: str, default: float, low: float, high: float, step: float = 1, digits: int = 0):
-    """Declare a field moved by a slider; `digits` after the point, 0 for whole numbers."""
+    """Declare a field with a slider; `digits` is the number of decimals, 0 for whole numbers."""
     return dataclasses.field(default=default, metadata={"control": Slider(label, low, high, step, digits)})
 
 
 def choice(label: str, options: Iterable[str | int | float], default: str | float | None = None, open: bool = False):
-    """Declare a field chosen from a list; the default is the first. An open list takes other whole numbers too."""
+    """Declare a field with a list, by default at its first option; an open list accepts other integers too."""
     options = tuple(options)
     default = options[0] if default is None else default
     return dataclasses.field(default=default, metadata={"control": Choice(label, options, open)})
 
 
 def ladder(label: str, options: Iterable[str], default: str):
-    """Declare a field chosen from names that have an order."""
+    """Declare a field with a list of ordered names."""
     return dataclasses.field(default=default, metadata={"control": Ladder(label, tuple(options))})
 
 
 def typed(label: str, examples: Iterable[str], default: str):
-    """Declare a field that takes any short text; a few are offered."""
+    """Declare a field for any short text, with a few examples to choose from."""
     return dataclasses.field(default=default, metadata={"control": Typed(label, tuple(examples))})
 
 
 def tensor_choice(default: str, names: Iterable[str] = tuple(TENSORS)):
-    """Declare the Data field: tensors of qviz.data by name, and the reader's own."""
+    """Declare the Data field: the named tensors, and the reader's own."""
     return choice("Data", (*names, YOURS), default)
 
 
 def toggle(label: str, default: bool = False):
-    """Declare a field that is on or off."""
+    """Declare a field with a check box."""
     return dataclasses.field(default=default, metadata={"control": Toggle(label)})
 
 
 def more(declared):
-    """Put a declared field behind More: for controls that are seldom needed, so that the first ones are few."""
+    """Put a declared field behind More, which hides controls that are rarely needed."""
     control = dataclasses.replace(declared.metadata["control"], more=True)
     return dataclasses.field(default=declared.default, metadata={"control": control})
 
 
 def keys_stay_here() -> widgets.HTML:
-    """Return what keeps keys pressed inside an output from JupyterLab and Notebook 7; it shows nothing.
+    """Return a hidden widget that keeps JupyterLab and Notebook 7 from handling keys pressed inside an output.
 
-    They take keys on a drop-down for their own: an arrow leaves the cell, "m", for "mse", makes it Markdown, and the
-    explorer is gone. Keys with Shift, Ctrl, Alt or Meta still reach them: Shift+Enter runs the cell. JupyterLab hears
-    a key after the output, which can stop it; Notebook 7 before, and passes by only where Lumino's attribute says so.
+    They treat keys pressed in a drop-down as commands: an arrow leaves the cell, and "m", for "mse", turns it into
+    Markdown, so the explorer is gone. Keys with Shift, Ctrl, Alt or Meta still reach them: Shift+Enter runs the cell.
+    JupyterLab gets a key after the output, which can stop it; Notebook 7 gets it before, and ignores it only if
+    Lumino's attribute is set.
     """
-    return _acting(_KEYS_STAY)
+    return _hidden_script(_KEYS_STAY)
 
 
-def dots_of_the_screen() -> tuple[widgets.FloatText, widgets.HTML]:
-    """Return a hidden box for how many dots the screen has a pixel, and what makes the browser write it there."""
+def pixel_ratio() -> tuple[widgets.FloatText, widgets.HTML]:
+    """Return a hidden box for the device pixel ratio, and a hidden widget that makes the browser fill it in."""
     box = widgets.FloatText(1.0, description="Dots a pixel", layout={"display": "none"})
     box.add_class("qviz-dots")
-    return box, _acting(_TELL_DOTS)
+    return box, _hidden_script(_REPORT_PIXEL_RATIO)
 
 
-def copying(text: str) -> str:
-    """Return HTML that puts a text into the reader's clipboard; the browser allows that just after a press."""
-    return _run(f"navigator.clipboard?.writeText({html.escape(json.dumps(text))})")
+def copy_to_clipboard(text: str) -> str:
+    """Return HTML that copies a text to the clipboard; a browser allows this only right after a click."""
+    return _on_load(f"navigator.clipboard?.writeText({html.escape(json.dumps(text))})")
 
 
 def files_dropped() -> widgets.HTML:
-    """Return what lets an explorer take a file that is dropped on it as if it had been picked; it shows nothing.
+    """Return a hidden widget that handles a file dropped on an explorer as if it had been chosen with the button.
 
-    ipywidgets 8.1 keeps the input of its upload button outside the page, and a press of the button clicks it: for that
-    one press, a click gives it the file instead of asking for one.
+    ipywidgets 8.1 keeps the input of its upload button outside the page, and clicks it when the button is pressed. For
+    one press, this click is replaced by one that assigns the dropped file.
     """
-    return _acting(_DROP)
+    return _hidden_script(_DROP)
 
 
-def files_under_way() -> widgets.HTML:
-    """Return what lets an explorer show that a file is on its way to the kernel; it shows nothing itself."""
-    return _acting(_SAY_SENDING)
+def files_being_sent() -> widgets.HTML:
+    """Return a hidden widget that marks an explorer while a file is being sent to the kernel."""
+    return _hidden_script(_SHOW_UPLOAD)
 
 
 def spoken_values(controls: Iterable[Control]) -> widgets.HTML:
-    """Return what names the handle of each slider, and lets it say its value in the units of the control.
+    """Return a hidden widget that gives screen readers the name and the value of each slider's handle.
 
-    ipywidgets 8.1 gives a handle no name (issue 2650), and lets it say the number of its step.
+    In ipywidgets 8.1 a handle has no name (issue 2650), and its value is the number of a step.
     """
-    told = {
+    values = {
         control.label: list(control.options)
         if isinstance(control, Ladder)
         else [control.low, control.step if control.digits else 0, control.digits]
         for control in controls
         if isinstance(control, Slider | Ladder)
     }
-    return _acting(_SPEAK, json.dumps(told))
+    return _hidden_script(_SPEAK, json.dumps(values))
 
 
-def _acting(script: str, told: str = "") -> widgets.HTML:
-    """Return what runs a script of ours in the browser, once it is there; it shows nothing."""
-    return widgets.HTML(_run(script, told), layout={"display": "none"})
+def _hidden_script(script: str, values: str = "") -> widgets.HTML:
+    """Return a hidden widget that runs a script in the browser when it is displayed."""
+    return widgets.HTML(_on_load(script, values), layout={"display": "none"})
 
 
-def _run(script: str, told: str = "") -> str:
-    return f'<style onload="{script}" data-told="{html.escape(told)}"></style>'
+def _on_load(script: str, values: str = "") -> str:
+    return f'<style onload="{script}" data-values="{html.escape(values)}"></style>'
 
 
 def controls_of(state_type: type) -> dict[str, tuple[Control, object]]:
-    """Return the control and the default of each field of a State, in order."""
+    """Return the control and the default of each field of a State."""
     return {f.name: (f.metadata["control"], f.default) for f in dataclasses.fields(state_type)}

@@ -1,4 +1,4 @@
-"""Explorer: controls -> State -> compute -> Result -> picture and readout. Data flows one way."""
+"""Explorer: controls -> State -> compute -> Result -> picture and readout. Data flows in one direction."""
 
 import base64
 import inspect
@@ -31,20 +31,20 @@ from .controls import (
     Choice,
     Setting,
     controls_of,
-    copying,
-    dots_of_the_screen,
+    copy_to_clipboard,
+    files_being_sent,
     files_dropped,
-    files_under_way,
     fill,
     fit,
     keys_stay_here,
+    pixel_ratio,
     spoken_values,
 )
 from .links import PAGE, site_address, write_link
 
 
 class Screen(NamedTuple):
-    """What pictures are painted for: dots a pixel in each direction; how wide a single column is, 0 for none."""
+    """The screen to paint for: device pixels per pixel, and the width of a single column of panels, 0 for none."""
 
     dots: int = 1
     column: int = 0
@@ -54,50 +54,49 @@ DESK = Screen()
 
 
 def dots_for(ratio: float) -> int:
-    """Return how many dots are painted for a pixel where the screen has so many: two in each direction, or one."""
+    """Return the device pixels per pixel, 1 or 2, to paint for a screen with this ratio."""
     return 2 if ratio > 1 else 1
 
 
 class Explorer(widgets.VBox):
-    """A picture that answers to controls; each control is a trait too, so code can move it.
+    """An interactive picture; each control is also a trait, so code can set it.
 
-    A subclass is thin. It says `State`, a frozen dataclass whose fields are the controls, and four methods:
-    `compute(state)` returns a Result, `canvas()` the panels, `views(state, result)` what each panel shows, and
-    `describe(state, result)` the same in words. `compute` is pure: it knows no plot and no widget.
+    A subclass is thin. It defines `State`, a frozen dataclass whose fields are the controls, and four methods:
+    `compute(state)` returns a Result, `canvas()` the panels, `views(state, result)` the data of each panel, and
+    `describe(state, result)` the same in words. `compute` is pure: it knows nothing of plots and widgets.
 
     Parameters
     ----------
-    source : callable, first and without a name
-        Only for an explorer whose class names one in `source`: what its numbers come from, such as a laboratory of
-        torch. So this room needs no torch.
+    source : callable, positional only
+        Only for an explorer whose class names one in `source`: it computes the results, as a lab in `qviz.pytorch.labs`
+        does. So this package does not import torch.
     data : name in the Data control, or the reader's own array or file (see `qviz.data.read_array`)
-        Only for an explorer with a Data control. A file or a folder with several arrays shows a list of them.
-    tensor : name of an array in that file
-        The first matrix if it is left out.
+        Only for an explorer with a Data control. If a file or a folder has several arrays, a list of them is shown.
+    tensor : name of an array in that file, by default its first matrix
     **settings
-        The start value of any control.
+        Initial values of controls.
 
     Raises
     ------
     TypeError
-        A setting has no control of that name, or the source is missing.
+        There is no control of that name, or the source is missing.
     ValueError
-        A value is out of range or not on the list, or the reader's data cannot be shown.
+        A value is out of range or not on its list, or the reader's data cannot be shown.
 
     Examples
     --------
     >>> from qviz.widgets import QuantizeExplorer
     >>> explorer = QuantizeExplorer(bits=4)
-    >>> explorer.bits = 3  # what the mouse does
+    >>> explorer.bits = 3  # the same as moving the slider
     >>> explorer.code
     'qviz.widgets.QuantizeExplorer(bits=3)'
     >>> explorer.close()
     """
 
     State: ClassVar[type]
-    source: ClassVar[str] = ""  # the full name of what makes its source, called without arguments
-    source_optional: ClassVar[bool] = False  # whether it shows something without one, too
-    readout_lines: ClassVar[int] = 5  # of the text in sight; more of it scrolls, so that nothing jumps
+    source: ClassVar[str] = ""  # full name of the class that the source is an instance of
+    source_optional: ClassVar[bool] = False  # whether the explorer also works without one
+    readout_lines: ClassVar[int] = 5  # visible lines; a longer text scrolls, so the height is fixed
     last_error: Exception | None = None
     result: Any = None
 
@@ -111,7 +110,9 @@ class Explorer(widgets.VBox):
     def __init__(self, source=None, /, _screen=DESK, **settings):
         self._source = source
         if callable(source) != bool(self.source) and not (self.source_optional and source is None):
-            raise TypeError(f"{type(self).__name__} is made by {self._made()}: got {source!r} where its source stands")
+            raise TypeError(
+                f"{type(self).__name__} must be created as {self._constructor()}: got {source!r} as its source"
+            )
         self._controls = controls_of(self.State)
         self._own: Own | None = None
         self._text, self._holding, self._showing = "", True, 0
@@ -153,18 +154,18 @@ class Explorer(widgets.VBox):
         else:
             super().__setattr__(name, value)
 
-    # What a subclass says
+    # Defined by subclasses
 
     def compute(self, state) -> Any:
-        """Return the Result of a State: arrays and numbers. Pure."""
+        """Return the Result of a State: arrays and numbers, without side effects."""
         raise NotImplementedError
 
     def canvas(self) -> Canvas:
-        """Return the panels, laid out."""
+        """Return the canvas with all panels."""
         raise NotImplementedError
 
     def views(self, state, result) -> dict[str, tuple]:
-        """Return, for each panel by name, the arguments of its update."""
+        """Return the arguments of each panel's update, by the name of the panel."""
         raise NotImplementedError
 
     def describe(self, state, result) -> str:
@@ -172,57 +173,57 @@ class Explorer(widgets.VBox):
         raise NotImplementedError
 
     def figures(self, state, result) -> dict[str, str]:
-        """Return the one or two figures that matter most, by name: they stand large above the picture."""
+        """Return one or two key figures by name; they are shown in large type above the picture."""
         return {}
 
     def offers(self, state) -> dict[str, tuple]:
-        """Return what depends on the State: options of choices, such as sizes that fit the data; ends of sliders."""
+        """Return the options of lists and the ends of sliders that depend on the State, by the name of the control."""
         return {}
 
     def idle(self, state) -> dict[str, str]:
-        """Return those controls that have no effect in this State, each with the reason in a short sentence."""
+        """Return the controls without effect in this State, each with the reason as a short sentence."""
         return {}
 
-    # What code and buttons do
+    # For code and buttons
 
     @property
     def state(self):
-        """The State now."""
+        """The current State."""
         return self.State(**{name: getattr(self, name) for name in self._controls})
 
     @property
     def readout(self) -> str:
-        """The text under the picture."""
+        """The text below the picture."""
         return self._text
 
     @property
     def code(self) -> str:
-        """Python that builds this explorer as it stands."""
+        """Python code that creates this explorer with its current settings."""
         own = repr(self._own.path) if self._own and self._own.path else "my_data"
         arguments = [
             f"{name}={own if value == YOURS else repr(value)}"
             for name, (_, default) in self._controls.items()
             if (value := getattr(self, name)) != default
         ]
-        return self._made(*arguments, *([f"tensor={self.tensor!r}"] if self.tensor else []))
+        return self._constructor(*arguments, *([f"tensor={self.tensor!r}"] if self.tensor else []))
 
     @property
     def link(self) -> str:
-        """The address that opens this explorer on the site as it stands; without the site's own where that is unknown.
+        """The URL of this explorer on the site with its current settings; relative if the site's address is unknown.
 
-        The reader's own data stay here: the link names the default instead.
+        It never contains the reader's own data, but the default instead.
         """
         settings = {name: getattr(self, name) for name in self._controls}
         return f"{site_address()}{PAGE}#{write_link(type(self), settings)}"
 
     @property
     def png(self) -> bytes:
-        """The picture, as a PNG file; the same on every screen."""
+        """The picture as the bytes of a PNG file, the same on every screen."""
         return bytes(self._image.value) if self._dots == 1 else self._canvas.png()
 
     @property
     def tensor(self) -> str:
-        """The name of the array shown, of a file with several; it can be set. Empty for anything else."""
+        """The name of the array that is shown, if its file has several, else ""; it can be set."""
         return self._own.name if self._own and self._own.several and getattr(self, "data", "") == YOURS else ""
 
     @tensor.setter
@@ -230,23 +231,23 @@ class Explorer(widgets.VBox):
         self.set(tensor=name)
 
     def set(self, **settings) -> None:
-        """Move several controls, and paint once; nothing moves if one of them cannot."""
+        """Set several controls and paint once; if one value is invalid, nothing changes."""
         with self._busy():
             values, own = self._checked(settings)
             self._apply(values, own, settings)
 
-    def reset(self, **but) -> None:
-        """Put every control back to where it was at first, but for those named here, and paint once.
+    def reset(self, **settings) -> None:
+        """Restore the initial settings, except those given here, and paint once.
 
-        Called without any, it keeps what the reader has moved: a page's own steps end with it.
+        Without arguments it keeps what the reader has changed, so a page can call it after its own steps.
         """
-        start = self._start | ({} if but else self._moved_by_reader)
-        if "data" in but or not (self._own and start.get("tensor") in self._own.arrays):
+        start = self._start | ({} if settings else self._moved_by_reader)
+        if "data" in settings or not (self._own and start.get("tensor") in self._own.arrays):
             start.pop("tensor", None)
-        self.set(**start | but)
+        self.set(**start | settings)
 
     def hide(self, *names: str) -> None:
-        """Show every control but these, which a reader need not see."""
+        """Hide these controls, and show all others."""
         for name in names:
             if name not in self._controls:
                 raise self._no_such(name)
@@ -254,9 +255,9 @@ class Explorer(widgets.VBox):
             row.layout.display = "none" if name in names else None
 
     def save(self, path=None) -> Path:
-        """Write the picture as a PNG file, and return its path.
+        """Write the picture to a PNG file, and return its path.
 
-        Without a path it is named after the settings, with a number where a file of that name is there already.
+        By default its name is made from the settings, with a number if such a file exists already.
         """
         if path is not None:
             Path(path).write_bytes(self.png)
@@ -273,26 +274,26 @@ class Explorer(widgets.VBox):
                 continue
 
     def refresh(self) -> None:
-        """Compute, paint and describe the State; an error is told in the readout, and the last picture stays."""
+        """Compute, paint and describe the State; on an error, show it in the readout and keep the last picture."""
         try:
             state = self.state
             self.result = self.compute(state)
             self._canvas.update(self.views(state, self.result))
             self._image.value = self._canvas.png(self._dots)
-            self._panel_of_controls.tell(self.figures(state, self.result))
+            self._panel_of_controls.show_figures(self.figures(state, self.result))
             self._say(self.describe(state, self.result))
             self.last_error = None
         except Exception as error:
             self._fail(error)
 
     def values(self, state) -> np.ndarray:
-        """Return the values that the Data control names: the reader's own, or one of qviz.data's."""
+        """Return the tensor that the Data control names: the reader's own or one of `qviz.tensors`."""
         return tensor(state.data) if state.data != YOURS else self.own()
 
     def own(self) -> np.ndarray:
-        """Return the reader's own array, float32, in its own shape."""
+        """Return the reader's array as float32, in its original shape."""
         if self._own is None:
-            call = f"{self._called()}.set"
+            call = f"{self._variable()}.set"
             raise ValueError(
                 f"no data of your own yet. In a cell: {call}(data=my_array), or {call}(data='my_file.npy')"
             )
@@ -306,17 +307,17 @@ class Explorer(widgets.VBox):
         super().close()
         self._canvas = self._own = self.result = self._source = None
 
-    # How it is put together
+    # Implementation
 
     def _named_source(self) -> str:
         return "" if self.source_optional and self._source is None else self.source
 
-    def _made(self, *arguments: str) -> str:
+    def _constructor(self, *arguments: str) -> str:
         source = [f"{self._named_source()}()"] if self._named_source() else []
         return f"qviz.widgets.{type(self).__name__}({', '.join([*source, *arguments])})"
 
-    def _called(self) -> str:
-        """Return the reader's own name for this explorer."""
+    def _variable(self) -> str:
+        """Return the name of the reader's variable that holds this explorer."""
         names = getattr(get_ipython(), "user_ns", {}).items()
         return next((name for name, value in names if value is self and not name.startswith("_")), "explorer")
 
@@ -334,7 +335,7 @@ class Explorer(widgets.VBox):
         self._code = widgets.Textarea(
             description="Code", layout={"width": "auto", "max_width": WIDTH, "height": "60px", "display": "none"}
         )
-        box, hook = dots_of_the_screen()
+        box, hook = pixel_ratio()
         box.observe(self._on_dots, "value")
         buttons = {
             "Reset": ("Restore the initial settings", self._on_reset),
@@ -353,10 +354,10 @@ class Explorer(widgets.VBox):
         self._panel_of_controls = ControlPanel(rows, buttons, [*tensors, self._code, hidden])
         if self._takes_data:
             self._panel_of_controls.add(OpenFile(self._on_file))
-            hidden.children = (*hidden.children, files_dropped(), files_under_way())
+            hidden.children = (*hidden.children, files_dropped(), files_being_sent())
 
     def _connect(self, name: str, linked: list[widgets.Widget]) -> None:
-        """Keep a trait and its widgets at one value; the trait has the last word, for instance when it rounds."""
+        """Keep a trait and its widgets in sync; the trait decides, for instance when it rounds a value."""
         control, _ = self._controls[name]
 
         def show(_change=None) -> None:
@@ -366,8 +367,8 @@ class Explorer(widgets.VBox):
             self._showing -= 1
 
         def take(change) -> None:
-            if not self._showing:  # what it was just told is no move of the reader's
-                setattr(self, name, control.taken_from(change.owner, change.new))
+            if not self._showing:  # otherwise the change is ours, not the reader's
+                setattr(self, name, control.trait_value(change.owner, change.new))
                 self._moved_by_reader[name] = getattr(self, name)
                 show()
 
@@ -381,7 +382,7 @@ class Explorer(widgets.VBox):
         return any(isinstance(control, Choice) and YOURS in control.options for control, _ in self._controls.values())
 
     def _is_own(self, name: str, value) -> bool:
-        """Return whether this is the reader's own array or file rather than a name on the Data list."""
+        """Return whether a setting is the reader's own array or file rather than a name on the Data list."""
         return (
             name == "data"
             and self._takes_data
@@ -389,7 +390,7 @@ class Explorer(widgets.VBox):
         )
 
     def _checked(self, settings: dict) -> tuple[dict, Own | None]:
-        """Return the values that controls will take and the reader's array; nothing has moved if this raises."""
+        """Return the validated settings and the reader's array, without changing anything."""
         values, own = dict(settings), self._own
         tensor = values.pop("tensor", None) if self._takes_data else None
         for name in values:
@@ -406,7 +407,7 @@ class Explorer(widgets.VBox):
         return values, own
 
     def _apply(self, values: dict, own: Own | None, named: Iterable[str]) -> None:
-        """Move the controls, and paint once."""
+        """Set the controls, and paint once."""
         self._own, self._holding = own, True
         try:
             for name, value in values.items():
@@ -421,10 +422,10 @@ class Explorer(widgets.VBox):
         self.refresh()
 
     def _offer(self, named: Iterable[str]) -> None:
-        """Offer the options that fit the State; a value that no longer fits gives way, unless it was asked for."""
+        """Update options and ends that depend on the State, and values that no longer fit unless they are `named`."""
         try:
             offers = self.offers(self.state)
-        except ValueError:  # of data that is missing or does not fit, which `refresh` tells
+        except ValueError:  # missing or unsuitable data, which `refresh` reports
             return
         for name, options in offers.items():
             value = getattr(self, name)
@@ -439,10 +440,10 @@ class Explorer(widgets.VBox):
                 fill(listed, {*options, value}, value)
             self._showing -= 1
 
-    def _limit(self, name: str, low: float, high: float, asked: bool) -> None:
-        """Give a slider other ends; a value beyond them gives way, unless it was asked for."""
+    def _limit(self, name: str, low: float, high: float, keep: bool) -> None:
+        """Change the ends of a slider; a value beyond them is moved to the nearest end, unless it is to be kept."""
         value = getattr(self, name)
-        if not asked:
+        if not keep:
             value = min(max(value, low), high)
             setattr(self, name, value)
         self._showing += 1
@@ -451,16 +452,16 @@ class Explorer(widgets.VBox):
         self._showing -= 1
 
     def _mark_idle(self) -> None:
-        """Disable what has no effect now."""
+        """Disable controls without effect."""
         changed = {name for name, (_, default) in self._controls.items() if getattr(self, name) != default}
         try:
             idle = self.idle(self.state)
-        except ValueError:  # of data that is missing or does not fit, which `refresh` tells
+        except ValueError:  # missing or unsuitable data, which `refresh` reports
             idle = {}
-        self._panel_of_controls.rest(idle, changed)
+        self._panel_of_controls.mark(idle, changed)
 
     def _start_over(self) -> None:
-        """Show the settings of a new explorer where the first ones cannot be shown, and say why."""
+        """Show the default settings because the given ones cannot be shown, and say why."""
         error = self.last_error
         self._apply({name: default for name, (_, default) in self._controls.items()}, self._own, ())
         if self._image.value:
@@ -475,9 +476,9 @@ class Explorer(widgets.VBox):
 
     @contextmanager
     def _busy(self) -> Iterator[None]:
-        """Tell the browser that an answer is under way; it shows that after 0.3 s, if the answer is not there by then.
+        """Mark this explorer as busy, which the browser shows after 0.3 s.
 
-        What is sent leaves the kernel at once, on a thread of its own, while this one computes.
+        The message leaves the kernel at once, because another thread sends it.
         """
         self.add_class(BUSY)
         try:
@@ -490,7 +491,7 @@ class Explorer(widgets.VBox):
         self._readout.value = html_of(text, note)
 
     def _fail(self, error: Exception, note: str = "The picture still shows the last valid setting.") -> None:
-        """Tell an error; one that no reader can bring about is a fault of ours, and must not vanish in a log."""
+        """Show an error in the readout; one that no reader can cause is a bug, and must not disappear in a log."""
         sentence = f"{error}"
         if not isinstance(error, ValueError | TypeError | MemoryError | OSError):
             sentence = f"Something is wrong in {type(self).__name__}: {error!r}. Please report it."
@@ -498,7 +499,7 @@ class Explorer(widgets.VBox):
         self._say(f"Not shown: {sentence}\n{note if self._image.value else 'There is no valid setting yet.'}")
 
     def _on_file(self, path: str, name: str) -> None:
-        """Show an array of a file that the reader opened; its own name is told, not where it is kept."""
+        """Show an array of a file that the reader opened, under its original name instead of the path of the copy."""
         with self._busy():
             try:
                 values, own = self._checked({"data": path})
@@ -512,10 +513,10 @@ class Explorer(widgets.VBox):
             self.set(tensor=name)
         except SettingError as error:
             self._fail(error)
-            self._tensors.narrow()
+            self._tensors.filter()
 
     def _on_dots(self, change) -> None:
-        """Paint as sharp as the screen can show."""
+        """Paint at the resolution of the screen."""
         dots = dots_for(change.new)
         if dots != self._dots and self._canvas is not None:
             self._dots = dots
@@ -530,7 +531,7 @@ class Explorer(widgets.VBox):
         self._write_code()
 
     def _write_code(self) -> None:
-        """Let the field, where it is open, hold the settings as they are."""
+        """Write the current settings into the code box if it is open."""
         if self._code.layout.display is not None:
             return
         modules = ["qviz.widgets", *filter(None, [self._named_source().rpartition(".")[0]])]
@@ -539,8 +540,8 @@ class Explorer(widgets.VBox):
     def _on_link(self, _button) -> None:
         self._code.value = self.link
         self._code.layout.display = None
-        self._copied.value = ""  # so that a second press copies once more
-        self._copied.value = copying(self.link)
+        self._copied.value = ""  # so that a second click copies again
+        self._copied.value = copy_to_clipboard(self.link)
 
     def _on_save(self, _button) -> None:
         try:

@@ -83,7 +83,7 @@ def test_a_ladder_has_a_list_of_the_same_name_and_both_hold_one_value():
     for place, name in enumerate(control.options):
         control.show(handle, name), control.show(names, name)
         assert (handle.value, names.value) == (place, name)
-        assert control.taken_from(handle, place) == control.taken_from(names, name) == name
+        assert control.trait_value(handle, place) == control.trait_value(names, name) == name
     for widget in (row, handle, names):
         widget.close()
 
