@@ -1,27 +1,27 @@
-"""What a reader moves while later cells still wait to run is answered before the next of them.
+"""Handle the controls that a reader moves before the next queued cell runs.
 
-A kernel takes messages in their order, so after Run All a moved slider would stand behind every cell. Widgets' messages
-(comm_open, comm_msg, comm_close) are taken out of that order here; cells and all else keep theirs.
+A kernel handles messages in order, so after Run All a moved slider would have to wait for every cell. The messages of
+widgets (comm_open, comm_msg, comm_close) are handled first here; cells and all other messages keep their order.
 """
 
 from IPython import get_ipython
 
-OF_WIDGETS = ("comm_open", "comm_msg", "comm_close")
+WIDGET_MESSAGES = ("comm_open", "comm_msg", "comm_close")
 
 
 def answer_moves(*_progress) -> None:
-    """Let explorers answer what the reader has moved meanwhile, in the middle of a cell that takes long.
+    """Handle waiting widget messages in the middle of a long cell, so that explorers stay responsive.
 
-    Handles the messages of widgets that wait; within a kernel only, in the thread that runs cells.
+    Call it in the thread that runs cells. Outside a kernel it does nothing.
 
     Parameters
     ----------
     *_progress : anything
-        Not looked at, so that it can be the `progress` of a training: it is then called after each epoch.
+        Ignored, so that the function can be the `progress` of a training, which is called after each epoch.
 
     Examples
     --------
-    >>> answer_moves()  # nothing waits here
+    >>> answer_moves()  # nothing is waiting here
     """
     kernel = getattr(get_ipython(), "kernel", None)
     stream, queue = (getattr(kernel, name, None) for name in ("shell_stream", "msg_queue"))
@@ -29,29 +29,25 @@ def answer_moves(*_progress) -> None:
         return
     stream.flush()
     waiting = [queue.get_nowait() for _ in range(queue.qsize())]
-    moves = [entry for entry in waiting if _kind(kernel, entry) in OF_WIDGETS]
+    moves = [entry for entry in waiting if _kind(kernel, entry) in WIDGET_MESSAGES]
     for entry in waiting:
         if not any(entry is move for move in moves):
             queue.put_nowait(entry)
     for _, _, (frames,) in moves:
         _handle(kernel, frames)
     if moves:
-        kernel._publish_status("busy", "shell")  # the cell goes on
+        kernel._publish_status("busy", "shell")  # the cell is still running
 
 
 def answer_before_cells() -> None:
-    """Do so before each cell from now on."""
+    """Handle waiting widget messages before each cell from now on."""
     events = getattr(get_ipython(), "events", None)
-    if events is not None and _before not in events.callbacks["pre_run_cell"]:
-        events.register("pre_run_cell", _before)
-
-
-def _before(_info) -> None:
-    answer_moves()
+    if events is not None:
+        events.register("pre_run_cell", answer_moves)  # IPython registers a function only once
 
 
 def _kind(kernel, entry) -> str:
-    """Return the type of a waiting message; empty for what is no message of the shell."""
+    """Return the type of a queued message, or "" if it is not for the shell."""
     _, dispatch, arguments = entry
     if dispatch != kernel.dispatch_shell:
         return ""
@@ -60,7 +56,7 @@ def _kind(kernel, entry) -> str:
 
 
 def _handle(kernel, frames) -> None:
-    """Do what the kernel does with such a message; the front end waits for "idle" before it sends the next move."""
+    """Handle a message as the kernel does; the front end waits for "idle" before it sends the next one."""
     identities, rest = kernel.session.feed_identities(frames, copy=False)
     message = kernel.session.deserialize(rest, content=True, copy=False)
     kernel._publish_status("busy", "shell", parent=message)

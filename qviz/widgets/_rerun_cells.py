@@ -1,7 +1,7 @@
-"""Which cells show a widget. A cell that runs again frees what its last run showed, unless it is used elsewhere.
+"""When a cell runs again, free the widgets that its previous run showed, unless they are used elsewhere.
 
-ipywidgets keeps every widget until it is closed, and IPython every result in `Out`. So a cell run ten times would keep
-ten explorers with their data, though nobody can see nine of them.
+ipywidgets keeps every widget until it is closed, and IPython keeps every result in `Out`. So a cell that ran ten times
+would keep ten explorers with their data, although nine of them are no longer visible.
 """
 
 import gc
@@ -12,27 +12,25 @@ from IPython import get_ipython
 
 from ._layout import family
 
-_runs: dict[str, dict[str, weakref.WeakSet]] = {}  # of each cell: what each run made or showed
+_runs: dict[str, dict[str, weakref.WeakSet]] = {}  # cell -> run -> the widgets that it created or showed
 
 
 def note(widget: widgets.Widget) -> None:
-    """Remember that the cell that runs now made or showed `widget`."""
+    """Record that the running cell created or showed `widget`."""
     cell, run = _now()
     if cell:
-        events = get_ipython().events
-        if _ended not in events.callbacks["post_run_cell"]:
-            events.register("post_run_cell", _ended)
+        get_ipython().events.register("post_run_cell", _ended)  # IPython registers a function only once
         _runs.setdefault(cell, {}).setdefault(run, weakref.WeakSet()).add(widget)
 
 
 def _now() -> tuple[str | None, str]:
-    """Return the identity of the cell that runs, as JupyterLab and its kin send it, and that of the run."""
+    """Return the id of the running cell, if the front end sends one as JupyterLab does, and the id of this run."""
     request = getattr(get_ipython(), "get_parent", dict)()
     return request.get("metadata", {}).get("cellId"), request.get("header", {}).get("msg_id", "")
 
 
 def _ended(_result) -> None:
-    """Let go of what only former runs of this cell showed."""
+    """Release the widgets that only earlier runs of this cell showed."""
     cell, run = _now()
     runs = _runs.get(cell, {})
     past = {widget for former in [each for each in runs if each != run] for widget in runs.pop(former)}
@@ -43,9 +41,9 @@ def _ended(_result) -> None:
 
 
 def release(roots: list[widgets.Widget]) -> None:
-    """Free those that no one but ipywidgets and IPython's history of results holds; the others stay. Empties the list.
+    """Free the widgets that only ipywidgets and IPython's history refer to; the list is emptied.
 
-    Whether someone else holds them is tried out: both let go, and what is alive after a collection is taken back.
+    To find these, both references are removed; the widgets that survive a garbage collection are registered again.
     """
     _drop_from_history(roots)
     members = [(weakref.ref(member), member.comm) for root in roots for member in family(root) if member.comm]
@@ -53,7 +51,7 @@ def release(roots: list[widgets.Widget]) -> None:
     for _, comm in members:
         comm.on_msg(None)
         widgets.widget._instances.pop(comm.comm_id, None)
-    gc.collect()  # a widget that goes closes its comm
+    gc.collect()  # a widget closes its comm when it is deleted
     for member, comm in members:
         if (alive := member()) is not None and alive.comm is comm:
             widgets.widget._instances[comm.comm_id] = alive
@@ -62,7 +60,7 @@ def release(roots: list[widgets.Widget]) -> None:
 
 
 def _drop_from_history(roots: list) -> None:
-    """Take results out of `Out`, `_`, `_12` and the like."""
+    """Remove widgets from `Out`, `_`, `_12` and similar variables."""
     shell = get_ipython()
     results, hook = shell.user_ns.get("_oh", {}), shell.displayhook
     for number in [number for number, result in results.items() if any(result is root for root in roots)]:

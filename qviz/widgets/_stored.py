@@ -1,8 +1,8 @@
-"""What a page shows once the kernel that made a widget is gone: the stored picture and words, and what to do.
+"""What a page shows when the kernel of a widget is gone: the stored picture and text, and how to restore the widget.
 
-JupyterLab and Notebook 7 put "Error displaying widget: model not found" in the place of a widget whose kernel is gone,
-whatever else its output holds. So a widget is shown as two or three outputs: a picture, its words with one line of
-advice, and the widget. A style of theirs shows the first ones only where the widget is not alive.
+JupyterLab and Notebook 7 show "Error displaying widget: model not found" instead of a widget whose kernel is gone,
+whatever else its output contains. So a widget is displayed as two or three outputs: a picture, its text with one line
+of advice, and the widget. A style sheet in the text shows the first ones only if the widget is not alive.
 """
 
 import base64
@@ -16,14 +16,14 @@ RUN = "Run this cell to make it move."
 ANSWER = "Run this cell to answer."
 AGAIN = "Run this cell to see it again."
 VIEW = "application/vnd.jupyter.widget-view+json"
-# These show all outputs whatever the style says, or need no stored one: Visual Studio Code, Colab, Voila.
+# Visual Studio Code, Colab and Voila ignore the style sheet or need no stored output.
 ONE_OUTPUT_ONLY = ("VSCODE_PID", "COLAB_RELEASE_TAG", "VOILA_BASE_URL")
 
 _OUTPUT = ".jp-OutputArea-child"
 _ALIVE = ".qviz-alive:not(.jupyter-widgets-disconnected)"
 _WORDS = f"{_OUTPUT}:has(.qviz-stored)"
 _PICTURE = f"{_OUTPUT}:has(+ {_OUTPUT} .qviz-with-picture)"
-# The delay keeps what is stored from flashing up while a widget is being made.
+# The delay keeps the stored output from flashing up while a widget is being created.
 _STYLE = (
     "<style>@keyframes qviz-late{from{position:absolute;visibility:hidden}}"
     f"{_PICTURE},{_WORDS}{{animation:qviz-late .7s steps(1)}}"
@@ -33,14 +33,14 @@ _STYLE = (
 
 
 def show(widget: widgets.Widget, text: str, advice: str, png: bytes = b"", words: str | None = None) -> None:
-    """Show a widget in a notebook, and what is to be seen there once its kernel is gone.
+    """Show a widget in a notebook, and store what to show when its kernel is gone.
 
     Parameters
     ----------
     text : what is stored as plain text
-    advice : one line on how to bring the widget back
-    png : a picture, as a file
-    words : HTML that says what `text` says; None for `text` itself
+    advice : one line on how to restore the widget
+    png : a picture, as the bytes of its file
+    words : `text` as HTML; None for preformatted text
     """
     view = widgets.DOMWidget._repr_mimebundle_(widget)[VIEW]
     picture = {"image/png": base64.b64encode(png).decode()} if png else {}
@@ -50,8 +50,8 @@ def show(widget: widgets.Widget, text: str, advice: str, png: bytes = b"", words
     widget.add_class("qviz-alive")
     words = words or f'<pre style="font-family:monospace;white-space:pre-wrap">{html.escape(text)}</pre>'
     kind = "qviz-stored qviz-with-picture" if png else "qviz-stored"
-    told = f'<div class="{kind}">{words}<p><em>{advice}</em></p></div>{_STYLE}'
+    stored = f'<div class="{kind}">{words}<p><em>{advice}</em></p></div>{_STYLE}'
     if png:
         display({"text/plain": text, **picture}, raw=True)
-    display({"text/html": told, **({} if png else {"text/plain": text})}, raw=True)
+    display({"text/html": stored, **({} if png else {"text/plain": text})}, raw=True)
     display({VIEW: view}, raw=True)
