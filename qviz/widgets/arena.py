@@ -1,4 +1,4 @@
-"""Six ways to choose a range, on one tensor at the same time."""
+"""All calibration methods on the same tensor."""
 
 from dataclasses import dataclass
 
@@ -27,19 +27,19 @@ class State:
 
 @dataclass(frozen=True)
 class Result:
-    """The whole tensor, and what became of it under each method."""
+    """The tensor, and the result of each method."""
 
     sample: Sample
     outcomes: dict[str, CalibrationResult]
 
     @property
     def best(self) -> str:
-        """The method with the least error."""
+        """The method with the smallest error."""
         return best_of(self.outcomes)
 
 
 def compute(state: State, sample: Sample) -> Result:
-    """Let every method choose from the batches seen, and measure each on the whole tensor."""
+    """Let every method choose a range from the batches seen, and measure its error on the whole tensor."""
     fmt = IntFormat(state.bits, signed=state.scheme == "symmetric")
     values, counts = sample.measured
     return Result(sample, calibration_results(values, sample.seen(state.batches), fmt, state.scheme, counts=counts))
@@ -62,7 +62,7 @@ class ArenaExplorer(Sampled, Explorer):
     readout_lines = 8
 
     def compute(self, state: State) -> Result:
-        """Calibrate on the chosen tensor, six times."""
+        """Calibrate the chosen tensor with every method."""
         return compute(state, self.sample(state))
 
     def canvas(self) -> Canvas:
@@ -71,25 +71,25 @@ class ArenaExplorer(Sampled, Explorer):
         return Canvas(panels, size=(940, 400), width_ratios=[6, 5])
 
     def views(self, state: State, result: Result) -> dict[str, tuple]:
-        """Show every method."""
+        """Show the range and the error of every method."""
         values, counts = result.sample.measured
         return {"ranges": (values, result.outcomes, counts), "errors": (result.outcomes,)}
 
     def figures(self, state: State, result: Result) -> dict[str, str]:
-        """Say which method leaves the least error."""
+        """Return the method with the smallest error, and its SQNR."""
         return {"smallest error": result.best, "SQNR": f"{result.outcomes[result.best].sqnr_db:.2f} dB"}
 
     def describe(self, state: State, result: Result) -> str:
-        """Say it as a table, with a star at the best."""
+        """Return a table of all methods, with a star at the best."""
         fmt, names = result.outcomes[result.best].qparams.fmt, list(result.outcomes)
-        rows = [(name, *_numbers(outcome)) for name, outcome in result.outcomes.items()]
+        rows = [(name, *_cells(outcome)) for name, outcome in result.outcomes.items()]
         return Readout.of(
-            f"{fmt}, {state.scheme}: {result.sample.told(state.batches)}",
+            f"{fmt}, {state.scheme}: {result.sample.summary(state.batches)}",
             Table(_HEAD, rows, (-15, 10, 10, 11, 11, 11, 9), names.index(result.best), "*"),
         )
 
 
-def _numbers(outcome: CalibrationResult) -> tuple[str, ...]:
+def _cells(outcome: CalibrationResult) -> tuple[str, ...]:
     p, parts = outcome.qparams, outcome.parts
     ends = f"{float(p.lo):.4f}", f"{float(p.hi):.4f}"
     errors = (f"{error:.3e}" for error in (parts.total, parts.rounding, parts.clipping))

@@ -1,8 +1,8 @@
-"""Long work that does not freeze the reader: a button to start it, a bar that shows how far it is, one to stop it.
+"""Long work that keeps the kernel responsive: a start button, a progress bar and a Stop button.
 
-The work is a generator that yields how much of it is done. A button hands it to the event loop of the kernel, step by
-step: in between the kernel hears other messages, so that Stop, a moved control or another cell gets its turn. No
-thread is needed, which matplotlib would not bear. From code the same generator runs to its end at once.
+The work is a generator that yields the share done. The start button runs it in the kernel's event loop, step by step;
+between steps the kernel handles Stop, moved controls and cells. This needs no thread, and matplotlib is not
+thread-safe. Code runs the same generator to its end at once.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import ipywidgets as widgets
 
 from ._moves_first import answer_moves
 
-PAUSE_S = 0.01  # the kernel takes several rounds of its loop to hear one message
+PAUSE_S = 0.01  # the kernel needs several iterations of its loop to receive a message
 
 
 class Work(widgets.HBox):
@@ -21,11 +21,12 @@ class Work(widgets.HBox):
     Parameters
     ----------
     label : str
-        Of the start button.
+        Label of the start button.
     steps : function that returns a generator
-        Called at each start; yields the share done, 0 to 1, after each step. It is closed when it is stopped.
-    ended : function of the exception that ended it, or None
-        Called after the last step, a stop or a failure; an interrupt from the keyboard counts as a stop.
+        Called at each start. The generator yields the share done, 0 to 1, after each step; Stop closes it.
+    ended : function of an exception or None
+        Called after the last step, a stop or a failure, with the exception in case of a failure. A keyboard interrupt
+        counts as a stop.
 
     Examples
     --------
@@ -40,7 +41,7 @@ class Work(widgets.HBox):
     def __init__(self, label: str, steps: Callable[[], Iterator[float]], ended: Callable[[Exception | None], None]):
         self._make, self._ended = steps, ended
         self._steps: Iterator[float] | None = None
-        self._task: asyncio.Task | None = None  # or the loop's weak reference is the only one
+        self._task: asyncio.Task | None = None  # the loop itself holds only a weak reference
         look = {"layout": {"width": "auto"}}
         self._start = widgets.Button(description=label, tooltip=f"{label}: from the start", **look)
         self._stop = widgets.Button(description="Stop", tooltip="Stop, and keep what is done", **look)
@@ -48,26 +49,26 @@ class Work(widgets.HBox):
         self._start.on_click(lambda _button: self.start())
         self._stop.on_click(lambda _button: self.stop())
         super().__init__([self._start, self._stop, self._bar])
-        self._switch()
+        self._update_buttons()
 
     @property
     def running(self) -> bool:
-        """Whether it was started, and has not ended."""
+        """Whether the work has started and not ended."""
         return self._steps is not None
 
     @property
     def share(self) -> float:
-        """How much is done, 0 to 1."""
+        """The share done, 0 to 1."""
         return self._bar.value
 
     def run(self) -> None:
-        """Do all of it now; an interrupt of the kernel stops it."""
+        """Do all the work now; interrupting the kernel stops it."""
         steps = self._begin()
         while self._step(steps):
             answer_moves()
 
     def start(self) -> None:
-        """Do it step by step while the kernel goes on listening; where nothing listens, now."""
+        """Do the work step by step in the event loop; without one, do it all now."""
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
@@ -76,19 +77,19 @@ class Work(widgets.HBox):
             self._task = loop.create_task(self._in_turns(self._begin()))
 
     def stop(self) -> None:
-        """End it here, and say so; nothing happens if it does not run."""
+        """Stop the work if it is running, and call `ended`."""
         if self.running:
             self._end(None)
 
     def cancel(self) -> None:
-        """End it here without a word; nothing happens if it does not run."""
+        """Stop the work if it is running, without calling `ended`."""
         steps, self._steps = self._steps, None
         if steps is not None:
             steps.close()
-            self._switch()
+            self._update_buttons()
 
     def close(self) -> None:
-        """Cancel it, and free the widgets."""
+        """Cancel the work, and free the widgets."""
         self.cancel()
         self._make = self._ended = self._task = None
         super().close()
@@ -102,12 +103,12 @@ class Work(widgets.HBox):
         self.cancel()
         self._steps = self._make()
         self._bar.value = 0.0
-        self._switch()
+        self._update_buttons()
         return self._steps
 
     def _step(self, steps: Iterator[float]) -> bool:
-        """Do one step; return whether there may be another."""
-        if steps is not self._steps:  # stopped meanwhile, or begun anew
+        """Do one step, and return whether there may be another."""
+        if steps is not self._steps:  # stopped or restarted in the meantime
             return False
         try:
             self._bar.value = next(steps)
@@ -122,36 +123,36 @@ class Work(widgets.HBox):
         self.cancel()
         self._ended(error)
 
-    def _switch(self) -> None:
+    def _update_buttons(self) -> None:
         self._start.disabled, self._stop.disabled = self.running, not self.running
         self._bar.layout.visibility = "visible" if self.running else "hidden"
 
 
 class Working:
-    """What gives an explorer long work: a `work_label`, and `work()`, a generator of the share done.
+    """Mixin for an explorer with long work: `work()` yields the share done, and `work_label` names its button.
 
-    A moved control stops the work, because the picture is that of other settings then.
+    Moving a control cancels the work, because it belongs to the previous settings.
     """
 
     work_label = "Start"
-    not_done = ""  # how an error of the work itself is told, such as "Not measured"; none is a fault of the explorer
+    not_done = ""  # start of the message if the work fails, such as "Not measured"; "" if it should not fail
     _work: Work | None = None
 
     def work(self) -> Iterator[float]:
-        """Yield how much is done, 0 to 1, after each step."""
+        """Yield the share done, 0 to 1, after each step."""
         raise NotImplementedError
 
     @property
     def working(self) -> bool:
-        """Whether the work is under way."""
+        """Whether the work is running."""
         return self._work is not None and self._work.running
 
     def can_work(self) -> bool:
-        """Return whether there is anything to do, and so a button."""
+        """Return whether there is any work, and therefore a button."""
         return True
 
     def close(self) -> None:
-        """Stop the work, and free everything."""
+        """Cancel the work, and free everything."""
         if self._work is not None:
             self._work.close()
         super().close()

@@ -1,4 +1,4 @@
-"""Choose a range: what it keeps of the tensor, and what it costs in rounding and in clipping."""
+"""One calibration method: the range that it keeps of a tensor, and the rounding and clipping errors."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from .explorer import Explorer
 
 @dataclass(frozen=True)
 class State:
-    """Which tensor, what the observer sees of it, and how a range is chosen."""
+    """Which tensor, what the observer sees of it, and how the range is chosen."""
 
     data: str = more(tensor_choice("conv2 activations"))
     bits: int = slider("Bits", 4, 2, 8)
@@ -29,9 +29,9 @@ class State:
 
 @dataclass(frozen=True)
 class Curve:
-    """The error that other thresholds would give, by cause; the range keeps its proportions.
+    """Rounding and clipping errors of a range that is scaled to other thresholds.
 
-    Estimated from the histogram of the whole tensor.
+    They are estimated from the histogram of the whole tensor. `choice` is the chosen threshold and its error.
     """
 
     thresholds: np.ndarray
@@ -41,7 +41,7 @@ class Curve:
 
     @property
     def best(self) -> tuple[float, float]:
-        """The threshold with the least error, and that error: the lowest point of the curve, or the choice."""
+        """The threshold with the smallest error, and that error: the lowest point of the curve, or the choice."""
         total = self.rounding + self.clipping
         lowest = int(np.argmin(total))
         point = float(self.thresholds[lowest]), float(total[lowest])
@@ -49,13 +49,13 @@ class Curve:
 
     @property
     def above_best(self) -> float:
-        """How many times the least error the choice has, 1 or more."""
+        """The error of the choice divided by the smallest error, at least 1."""
         return self.choice[1] / self.best[1] if self.best[1] else 1.0
 
 
 @dataclass(frozen=True)
 class Result:
-    """The whole tensor, the choice and its rivals."""
+    """The tensor, the chosen range, and the errors of other thresholds."""
 
     sample: Sample
     outcome: CalibrationResult
@@ -72,7 +72,7 @@ def compute(state: State, sample: Sample) -> Result:
 
 
 def error_curve(sample: Sample, chosen: CalibrationResult, fmt: IntFormat, scheme: str) -> Curve:
-    """Estimate the error of the chosen range made wider and narrower."""
+    """Estimate the errors of the chosen range when it is made wider or narrower."""
     if not sample.largest:  # all values are zero, and so is every error
         return Curve(SHARES, 0 * SHARES, 0 * SHARES, (0.0, 0.0))
     thresholds = SHARES * sample.largest
@@ -83,7 +83,7 @@ def error_curve(sample: Sample, chosen: CalibrationResult, fmt: IntFormat, schem
 
 
 class CalibrationExplorer(Sampled, Explorer):
-    """One way to choose a range on one tensor, with the error of every other threshold beside it.
+    """One calibration method on one tensor, compared with the error of every other threshold.
 
     The observer sees the first batches only; the error is always that of the whole tensor.
 
@@ -99,11 +99,11 @@ class CalibrationExplorer(Sampled, Explorer):
     readout_lines = 5
 
     def compute(self, state: State) -> Result:
-        """Calibrate on the chosen tensor."""
+        """Calibrate the chosen tensor."""
         return compute(state, self.sample(state))
 
     def canvas(self) -> Canvas:
-        """Put the tensor on the left, the error of every threshold on the right."""
+        """Put the tensor on the left, the errors of all thresholds on the right."""
         panels = {
             "tensor": HistogramPanel("The whole tensor, and the range kept", log=True),
             "error": ErrorCurvePanel(),
@@ -111,7 +111,7 @@ class CalibrationExplorer(Sampled, Explorer):
         return Canvas(panels, size=(940, 380))
 
     def views(self, state: State, result: Result) -> dict[str, tuple]:
-        """Show the range, and where on the curve it lies."""
+        """Show the range, and its place on the curve."""
         sample, chosen, curve = result.sample, result.outcome, result.curve
         mark = chosen.threshold, chosen.parts.total
         values, counts = sample.measured
@@ -121,15 +121,15 @@ class CalibrationExplorer(Sampled, Explorer):
         }
 
     def figures(self, state: State, result: Result) -> dict[str, str]:
-        """Say what is left, and what is cut off."""
+        """Return the SQNR, and the share of clipped values."""
         return {"SQNR": f"{result.outcome.sqnr_db:.2f} dB", "clipped": f"{result.outcome.parts.clipped_fraction:.3%}"}
 
     def idle(self, state: State) -> dict[str, str]:
-        """Say that one method alone has a percentile."""
+        """Disable the percentile unless the method uses it."""
         return {} if state.method == "percentile" else {"percentile": "used only by the method percentile"}
 
     def describe(self, state: State, result: Result) -> str:
-        """Say the range, what was seen, the error, and how good the choice is."""
+        """Return the range, what the observer saw, the errors, and how good the choice is."""
         sample, chosen, curve = result.sample, result.outcome, result.curve
         p, parts = chosen.qparams, chosen.parts
         percentile = f"{state.percentile:.2f}" + (
@@ -138,7 +138,7 @@ class CalibrationExplorer(Sampled, Explorer):
         return (
             f"{p.fmt}, {state.method}: range {float(p.lo):.4f} to {float(p.hi):.4f}, "
             f"scale = {float(p.scale):.6f}, zero point = {int(p.zero_point)}\n"
-            f"{sample.told(state.batches)}; percentile {percentile}\n"
+            f"{sample.summary(state.batches)}; percentile {percentile}\n"
             f"mean squared error = {parts.total:.3e} (rounding {parts.rounding:.3e}, "
             f"clipping {parts.clipping:.3e}), SQNR = {chosen.sqnr_db:.2f} dB, clipped {parts.clipped_fraction:.3%}\n"
             f"threshold {chosen.threshold:.4f}: {curve.above_best:.2f} times the smallest error of the curve, "

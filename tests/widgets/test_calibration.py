@@ -29,7 +29,7 @@ def test_only_the_first_batch_is_seen_and_everything_is_measured():
     assert result.outcome.parts.rounding == 0
     assert result.outcome.parts.clipping == pytest.approx(36 / (BATCH + 1))
     assert result.outcome.parts.clipped_fraction == pytest.approx(1 / (BATCH + 1))
-    assert result.sample.told(1) == "2,000 of 2,001 values seen, batches of 2,000; 0 outliers added"
+    assert result.sample.summary(1) == "2,000 of 2,001 values seen, batches of 2,000; 0 outliers added"
     assert compute(State(bits=2, method="min-max", batches=2), Sample(x)).outcome.parts.clipping == 0
 
 
