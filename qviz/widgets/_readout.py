@@ -128,6 +128,11 @@ def html_of_figures(figures: Mapping[str, str]) -> str:
     return f'<div class="qviz-figures">{spans}</div>'
 
 
+def signed(number) -> str:
+    """Put a negative number in parentheses, for use after an operator."""
+    return f"({number})" if str(number).startswith("-") else str(number)
+
+
 def _lines(text: str) -> str:
     """Return lines of text as HTML; a word with a hyphen or a slash, such as min-max, is not broken there."""
     unbroken = _HYPHENATED.sub(r"<span>\g<0></span>", html.escape(text))

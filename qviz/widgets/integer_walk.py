@@ -1,4 +1,4 @@
-"""One output value of the network in integers, from its input codes to its own."""
+"""One output value of the network in integers, from its input codes to its output code."""
 
 from dataclasses import dataclass, field
 
@@ -20,17 +20,17 @@ from qviz.networks.topology import LAYERS
 from qviz.numerics.integer_layer import ROUNDINGS
 from qviz.plots import Canvas, RequantizePanel, TermsPanel, WalkPanel
 
-from ._readout import Readout, Table
+from ._readout import Readout, Table, signed
 from .controls import Slider, choice, more, slider
 from .explorer import Explorer
 
 
 @dataclass(frozen=True)
 class WideSlider(Slider):
-    """A slider whose number box has room for eleven signs."""
+    """A slider whose number box has space for eleven characters."""
 
     def build(self) -> tuple[widgets.Widget, list[widgets.Widget]]:
-        """Return the row, and the widgets to be linked."""
+        """Return the row, and the widgets to link."""
         row, (handle, box) = super().build()
         box.layout.width = "110px"
         return row, [handle, box]
@@ -38,10 +38,10 @@ class WideSlider(Slider):
 
 @dataclass(frozen=True)
 class State:
-    """Which output value, and what is changed on the way to it."""
+    """Which output value, and how the integers that it is computed from are changed."""
 
     layer: str = choice("Layer", LAYERS)
-    way: str = more(choice("Arithmetic", ROUNDINGS))
+    arithmetic: str = more(choice("Arithmetic", ROUNDINGS))
     image: int = more(slider("Test image", 0, 0, 358))
     channel: int = more(slider("Output channel", 4, 0, 63))
     place: int = more(slider("Place (8 x 8)", 27, 0, 63))
@@ -58,9 +58,9 @@ class State:
 
 @dataclass(frozen=True)
 class Result:
-    """The output value as the network has it and as it is set now, and the codes of the logits that follow from each.
+    """The output value in the original and in the changed network, and the codes of the logits in both.
 
-    `picked` counts products from 0; `channel` is the one shown, the last where the layer has fewer.
+    `picked` is the index of a product; `channel` is the one shown, which is the last one if the layer has fewer.
     """
 
     before: Walk
@@ -74,32 +74,32 @@ class Result:
 
 
 def compute(state: State) -> Result:
-    """Cut one output out of the network, change its integers, and carry its code on to the logits."""
+    """Extract one output of the network, change its integers, and compute the logits from its code."""
     place = state.place if state.layer.startswith("conv") else 0
     at = state.layer, state.image, min(state.channel, channels(state.layer) - 1), place
-    before = cut_out(*at, state.way)
+    before = cut_out(*at, state.arithmetic)
     picked = min(state.pick, before.q_x.size) - 1
     parts = ("activation", "weight", "x_zero", "w_zero", "bias", "mantissa", "shift", "y_zero")
     now = changed(before, Change(picked, **{part: getattr(state, part) for part in parts}))
-    codes = before.code(state.way), now.code(state.way)
-    return Result(before, now, at[2], picked, *codes, *(carried_on(*at, code, state.way) for code in codes))
+    codes = before.code(state.arithmetic), now.code(state.arithmetic)
+    return Result(before, now, at[2], picked, *codes, *(carried_on(*at, code, state.arithmetic) for code in codes))
 
 
 class IntegerWalkExplorer(Explorer):
-    """One output value in integers: the walk of its sum, its four terms, its code, and the logits.
+    """One output value in integers: its running sum, its four terms, its code, and the logits.
 
-    Every integer can be changed; dashed and hollow is how the digits network has it. The rest of the network then
-    runs with the changed code in the place of the old one.
+    Every integer can be changed; the original network is drawn dashed and hollow. The rest of the network runs with
+    the changed code instead of the original one.
 
     Examples
     --------
     >>> explorer = IntegerWalkExplorer(layer="fc2", channel=5)
     >>> explorer.result.code == explorer.result.code_before
     True
-    >>> explorer.x_zero = 1  # as if each input code stood for a number one step lower
+    >>> explorer.x_zero = 1  # as if each input code represented a number one step lower
     >>> explorer.result.now.total - explorer.result.before.total == explorer.result.now.terms.weight_sums.item()
     True
-    >>> explorer.set(layer="fc2", channel=3, x_zero=0, bias=40_000)  # a bias that makes a 3 of every image
+    >>> explorer.set(layer="fc2", channel=3, x_zero=0, bias=40_000)  # a bias that turns every image into a 3
     >>> explorer.result.logits_before.argmax(), explorer.result.logits.argmax()
     (np.int64(5), np.int64(3))
     >>> explorer.close()
@@ -110,44 +110,44 @@ class IntegerWalkExplorer(Explorer):
     compute = staticmethod(compute)
 
     def canvas(self) -> Canvas:
-        """Put the walk above, its terms and its code below."""
+        """Put the running sum above, its terms and the code below."""
         panels = {"walk": WalkPanel(), "terms": TermsPanel(), "code": RequantizePanel()}
         return Canvas(
             panels, [["walk", "walk"], ["terms", "code"]], (940, 450), height_ratios=[6, 5], width_ratios=[6, 7]
         )
 
     def views(self, state: State, result: Result) -> dict[str, tuple]:
-        """Show the value now beside what it was."""
+        """Show the changed value, and the original one for comparison."""
         now, before, layer = result.now, result.before, result.now.layer
         terms = now.terms
         parts = (terms.products, terms.weight_sums, terms.input_sums, terms.zero_points)
-        marks = (now.steps(state.way), result.code), (before.steps(state.way), result.code_before)
+        marks = (now.steps(state.arithmetic), result.code), (before.steps(state.arithmetic), result.code_before)
         return {
             "walk": (now.products, before.products, result.picked),
             "terms": ([*(np.asarray(part).item() for part in parts), now.bias],),
-            "code": (*marks, _z_y(now), layer.relu, layer.y.fmt, state.way, _z_y(before)),
+            "code": (*marks, _z_y(now), layer.relu, layer.y.fmt, state.arithmetic, _z_y(before)),
         }
 
     def figures(self, state: State, result: Result) -> dict[str, str]:
-        """Say the code, and the answer that follows."""
+        """Return the code, and the answer of the network."""
         return {"code": f"{result.code}", "answer": f"{result.logits.argmax()}"}
 
     def idle(self, state: State) -> dict[str, str]:
-        """Say where there is but one place."""
+        """Disable the place unless the layer is a convolution."""
         if state.layer.startswith("conv"):
             return {}
         return {"place": f"{state.layer} has one place; only a convolution has more"}
 
     def offers(self, state: State) -> dict[str, tuple]:
-        """Offer as many channels and products as the layer has."""
-        products = cut_out(state.layer, state.image, 0, 0, state.way).q_x.size
+        """Limit channels and products to those of the layer."""
+        products = cut_out(state.layer, state.image, 0, 0, state.arithmetic).q_x.size
         return {"channel": (0, channels(state.layer) - 1), "pick": (1, products)}
 
     def describe(self, state: State, result: Result) -> str:
-        """Write the arithmetic line by line."""
+        """Return the arithmetic, line by line."""
         lines = (_place(state, result), _product(state, result), *_sum(result), *_requantized(state, result))
-        way, table = _logits(state, result)
-        return Readout.of("\n".join((*lines, f"{_meaning(state, result)}; {way}")), table)
+        path, table = _logits(state, result)
+        return Readout.of("\n".join((*lines, f"{_meaning(state, result)}; {path}")), table)
 
 
 def _place(state: State, result: Result) -> str:
@@ -171,7 +171,7 @@ def _product(state: State, result: Result) -> str:
     notes += [f"q_x cannot go beyond {q_x}"] if not walk.padding[at] and q_x != before[0] + state.activation else []
     notes += [f"q_w cannot go beyond {q_w}"] if q_w != before[1] + state.weight else []
     return (
-        f"product {at + 1}: (q_x - z_x) * (q_w - z_w) = ({q_x} - {z_x}) * ({q_w} - {_signed(z_w)}) = "
+        f"product {at + 1}: (q_x - z_x) * (q_w - z_w) = ({q_x} - {z_x}) * ({q_w} - {signed(z_w)}) = "
         f"{walk.products[at]}{''.join(f'; {note}' for note in notes)}"
     )
 
@@ -181,19 +181,19 @@ def _sum(result: Result) -> tuple[str, str]:
     sums = int(walk.terms.products.item()), int(walk.layer.q_w.sum()), int(walk.q_x.sum()), walk.q_x.size
     return (
         "sum = sum of q_x q_w - z_x * sum of q_w - z_w * sum of q_x + n * z_x * z_w",
-        f"    = {sums[0]} - {z_x} * {_signed(sums[1])} - {_signed(z_w)} * {sums[2]} + {sums[3]} * {z_x} * "
-        f"{_signed(z_w)} = {walk.total}",
+        f"    = {sums[0]} - {z_x} * {signed(sums[1])} - {signed(z_w)} * {sums[2]} + {sums[3]} * {z_x} * "
+        f"{signed(z_w)} = {walk.total}",
     )
 
 
 def _requantized(state: State, result: Result) -> tuple[str, str, str, str]:
-    walk, layer, way = result.now, result.now.layer, state.way
+    walk, layer, arithmetic = result.now, result.now.layer, state.arithmetic
     exact = f"bias / (scale_x * scale_w) = {layer.bias[0]:.6f} / {layer.scale[0]:.6e} = {walk.bias_for('fbgemm'):.2f}"
     return (
-        exact + (", added without rounding" if way == "fbgemm" else f", rounded to an int32: {walk.bias}"),
+        exact + (", added without rounding" if arithmetic == "fbgemm" else f", rounded to an int32: {walk.bias}"),
         _multiplier(state, result),
-        _rounding(walk, way),
-        _clipped(walk.rounded(way), state, result),
+        _rounding(walk, arithmetic),
+        _clipped(walk.rounded(arithmetic), state, result),
     )
 
 
@@ -204,20 +204,20 @@ def _multiplier(state: State, result: Result) -> str:
     held = now.mantissa != before.mantissa + state.mantissa
     return (
         f"multiplier = {'scale_x * scale_w / scale_y = ' if same else ''}{now.layer.multiplier[0]:.8f}"
-        f"{' = ' if state.way == 'gemmlowp' else ', in integers '}{whole}"
+        f"{' = ' if state.arithmetic == 'gemmlowp' else ', in integers '}{whole}"
         f"{'' if same else f' (before: {before.mantissa} / 2**31 / 2**{before.shift})'}"
         f"{f'; the mantissa cannot go beyond {now.mantissa}' if held else ''}"
     )
 
 
-def _rounding(walk: Walk, way: str) -> str:
-    layer, steps, rounded = walk.layer, walk.steps(way), walk.rounded(way)
-    if way == "gemmlowp":
+def _rounding(walk: Walk, arithmetic: str) -> str:
+    layer, steps, rounded = walk.layer, walk.steps(arithmetic), walk.rounded(arithmetic)
+    if arithmetic == "gemmlowp":
         high = walk.high()
-        product = f"high_mul({walk.total} + {_signed(walk.bias)}, {walk.mantissa}) = {high}"
+        product = f"high_mul({walk.total} + {signed(walk.bias)}, {walk.mantissa}) = {high}"
         return f"{product}; {high} / 2**{walk.shift} = {steps:.4f}, rounded: {rounded}"
-    bias = f"{walk.bias_for(way):.2f}" if way == "fbgemm" else walk.bias
-    return f"round(({walk.total} + {_signed(bias)}) * {layer.multiplier[0]:.8f}) = round({steps:.4f}) = {rounded}"
+    bias = f"{walk.bias_for(arithmetic):.2f}" if arithmetic == "fbgemm" else walk.bias
+    return f"round(({walk.total} + {signed(bias)}) * {layer.multiplier[0]:.8f}) = round({steps:.4f}) = {rounded}"
 
 
 def _clipped(rounded: int, state: State, result: Result) -> str:
@@ -233,7 +233,7 @@ def _clipped(rounded: int, state: State, result: Result) -> str:
 
 
 def _meaning(state: State, result: Result) -> str:
-    y = result.before.layer.y  # what comes after it knows of no change
+    y = result.before.layer.y  # the next layer uses the original scale and zero point
     value = float(y.scale) * (result.code - int(y.zero_point))
     real = real_output(state.layer, state.image, result.channel, state.place)
     product = f"{y.scale:.6f} * ({result.code} - {y.zero_point})"
@@ -243,11 +243,11 @@ def _meaning(state: State, result: Result) -> str:
 
 def _logits(state: State, result: Result) -> tuple[str, Table]:
     after = LAYERS[LAYERS.index(state.layer) + 1 :]
-    way = f"passed on through {', '.join(after)}, with all other codes unchanged" if after else "the code is a logit"
-    found = {"before": result.logits_before, "now": result.logits}
-    rows = [(name, *map(str, codes), str(codes.argmax())) for name, codes in found.items()]
+    path = f"passed on through {', '.join(after)}, with all other codes unchanged" if after else "the code is a logit"
+    logits = {"before": result.logits_before, "now": result.logits}
+    rows = [(name, *map(str, codes), str(codes.argmax())) for name, codes in logits.items()]
     head = ("logit", *map(str, range(10)), "answer")
-    return f"{way}; codes of the logits:", Table(head, rows, (-10, *[5] * 10, 8))
+    return f"{path}; codes of the logits:", Table(head, rows, (-10, *[5] * 10, 8))
 
 
 def _z_y(walk: Walk) -> int:
@@ -256,8 +256,3 @@ def _z_y(walk: Walk) -> int:
 
 def _zeros(walk: Walk) -> tuple[int, int]:
     return int(walk.layer.x.zero_point), walk.layer.w.zero_point.item()
-
-
-def _signed(number) -> str:
-    """Put a negative number into brackets, for use after a sign."""
-    return f"({number})" if str(number).startswith("-") else str(number)

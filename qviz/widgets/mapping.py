@@ -1,4 +1,4 @@
-"""One value, step by step: scale, zero point, code, and back."""
+"""Quantization of one value, step by step: scale, zero point, code, and back."""
 
 from dataclasses import dataclass
 
@@ -7,10 +7,11 @@ import numpy as np
 from qviz.numerics import SCHEMES, IntFormat, QParams, choose_qparams, fake_quantize, quantize
 from qviz.plots import Canvas, NumberLinePanel, StaircasePanel
 
+from ._readout import signed
 from .controls import choice, more, slider, toggle
 from .explorer import Explorer
 
-# As far as any x and its output can lie, at any setting: affine at 2 bits sends -12 to -13.3, symmetric to -16.
+# Limits of x and its output for all settings: at 2 bits, -12 becomes -13.3 (affine) or -16 (symmetric).
 LIMITS = {"affine": (-14.0, 14.0), "symmetric": (-17.0, 14.0)}
 
 
@@ -28,7 +29,7 @@ class State:
 
 @dataclass(frozen=True)
 class Result:
-    """Each step of quantizing x. `unclipped` is the code before clipping."""
+    """Each step of quantizing x; `unclipped` is the code before clipping."""
 
     lo: float
     hi: float
@@ -45,7 +46,7 @@ class Result:
 
 
 def compute(state: State) -> Result:
-    """Choose scale and zero point for the range of `state`, and quantize its x."""
+    """Choose scale and zero point for the range, and quantize x."""
     fmt = IntFormat(state.bits, signed=state.scheme == "symmetric")
     qparams = choose_qparams(state.lo, state.hi, fmt, state.scheme)
     steps = state.x / float(qparams.scale)
@@ -56,7 +57,7 @@ def compute(state: State) -> Result:
 
 
 def fitting(state: State, result: Result) -> tuple[float, float]:
-    """Return axes around range, x and output: whole numbers, so that they seldom move while a slider does.
+    """Return axis limits around range, x and output: whole numbers, so that they rarely change while a slider moves.
 
     Examples
     --------
@@ -89,36 +90,36 @@ class MappingExplorer(Explorer):
     compute = staticmethod(compute)
 
     def canvas(self) -> Canvas:
-        """Staircase above number line, one axis under the other."""
+        """Put the staircase above the number line, with aligned axes."""
         panels = {"stairs": StaircasePanel(), "line": NumberLinePanel()}
         return Canvas(panels, [["stairs"], ["line"]], (900, 415), height_ratios=[5, 3])
 
     def views(self, state: State, result: Result) -> dict[str, tuple]:
-        """Show the one value on both."""
+        """Show the value on both."""
         limits = fitting(state, result) if state.fit else LIMITS[state.scheme]
         return {"stairs": (result.qparams, state.x, limits), "line": ([state.x], result.qparams, limits)}
 
     def figures(self, state: State, result: Result) -> dict[str, str]:
-        """Say the code, and what it stands for."""
+        """Return the code, its value, and the error."""
         return {"code q": f"{result.q}", "x'": f"{result.x_hat:.4f}", "error": f"{result.x_hat - state.x:.4f}"}
 
     def describe(self, state: State, result: Result) -> str:
-        """Derive each number, with the numbers before it."""
+        """Return the formula of each step, with numbers."""
         return "\n".join((_range(state, result), *_parameters(result), *_codes(state, result), _error(state, result)))
 
 
 def _range(state: State, result: Result) -> str:
     fmt = result.qparams.fmt
     widened = (result.lo, result.hi) != (state.lo, state.hi)
-    said = f"{state.lo:.2f} to {state.hi:.2f} " + (
+    ends = f"{state.lo:.2f} to {state.hi:.2f} " + (
         f"is extended to include zero: {result.lo:.2f} to {result.hi:.2f}" if widened else "contains zero"
     )
-    return f"{fmt}: codes {fmt.qmin} to {fmt.qmax}; range {said}"
+    return f"{fmt}: codes {fmt.qmin} to {fmt.qmax}; range {ends}"
 
 
 def _parameters(result: Result) -> tuple[str, str]:
     fmt, scale, zero_point = result.qparams.fmt, float(result.qparams.scale), int(result.qparams.zero_point)
-    lo, hi = _signed(f"{result.lo:.2f}"), f"{result.hi:.2f}"
+    lo, hi = signed(f"{result.lo:.2f}"), f"{result.hi:.2f}"
     if result.lo == result.hi:
         return f"scale = {scale:.6f}, by convention, because the range contains only zero", f"zero_point = {zero_point}"
     if fmt.signed:
@@ -128,7 +129,7 @@ def _parameters(result: Result) -> tuple[str, str]:
             "zero_point = 0, because the scheme is symmetric",
         )
     return (
-        f"scale = (hi - lo) / (qmax - qmin) = ({hi} - {lo}) / ({fmt.qmax} - {_signed(fmt.qmin)}) = {scale:.6f}",
+        f"scale = (hi - lo) / (qmax - qmin) = ({hi} - {lo}) / ({fmt.qmax} - {signed(fmt.qmin)}) = {scale:.6f}",
         f"zero_point = qmin - round(lo / scale) = {fmt.qmin} - round({result.lo / scale:.4f}) = {zero_point}",
     )
 
@@ -145,13 +146,8 @@ def _codes(state: State, result: Result) -> tuple[str, str]:
 
 def _error(state: State, result: Result) -> str:
     error = result.x_hat - state.x
-    sum_ = f"error = x' - x = {result.x_hat:.6f} - {_signed(f'{state.x:.2f}')} = {error:.6f}"
+    sum_ = f"error = x' - x = {result.x_hat:.6f} - {signed(f'{state.x:.2f}')} = {error:.6f}"
     if result.clipped:
         side, end = ("above", result.qparams.hi) if state.x > 0 else ("below", result.qparams.lo)
         return f"{sum_}: x is clipped, because it lies {side} the end of the range, {float(end):.6f}"
     return f"{sum_}: rounding, at most half a step ({float(result.qparams.scale) / 2:.6f})"
-
-
-def _signed(number) -> str:
-    """Put a negative number into brackets, for use after a minus sign."""
-    return f"({number})" if str(number).startswith("-") else str(number)

@@ -7,6 +7,7 @@ import numpy as np
 from qviz.numerics.saturation import SPREADS, LayerErrors, layer_errors, pair_sums
 from qviz.plots import Canvas, LayerErrorsPanel, SaturationPanel
 
+from ._readout import signed
 from .controls import choice, more, slider, toggle
 from .explorer import Explorer
 
@@ -107,7 +108,7 @@ class SaturationExplorer(Explorer):
         layer = self._canvas.panels["layer"].description
         return "\n".join(
             (
-                f"{a} * {_signed(state.w1)} + {b} * {_signed(state.w2)} = {total:,}",
+                f"{a} * {signed(state.w1)} + {b} * {signed(state.w2)} = {total:,}",
                 _kept(state, result, total),
                 f"error, in units of 8-bit products: {error:,} "
                 f"(rounding {result.rounding:,}, saturation {result.saturation:,})",
@@ -122,7 +123,3 @@ def _kept(state: State, result: Result, total: int) -> str:
     lost = abs(total - result.kept)
     said = f"the result is {result.kept:,}, and {lost:,} is lost" if lost else "this sum fits, so nothing is lost"
     return f"16 bits can hold -32,768 to 32,767: {said}"
-
-
-def _signed(number: int) -> str:
-    return f"({number})" if number < 0 else f"{number}"

@@ -151,12 +151,12 @@ def test_a_code_is_carried_on_to_the_logits(layer, way):
         {"y_zero": 99},
     ],
 )
-@pytest.mark.parametrize("way", ["fbgemm", "gemmlowp"])
-def test_every_change_reaches_the_logits(explorer, change, way):
-    explorer.set(channel=7, place=11, pick=4, way=way)
+@pytest.mark.parametrize("arithmetic", ["fbgemm", "gemmlowp"])
+def test_every_change_reaches_the_logits(explorer, change, arithmetic):
+    explorer.set(channel=7, place=11, pick=4, arithmetic=arithmetic)
     result = explorer.result
     np.testing.assert_array_equal(result.logits, result.logits_before)
-    np.testing.assert_array_equal(result.logits, NET.run(IMAGES[:1], way)["logits"][0])
+    np.testing.assert_array_equal(result.logits, NET.run(IMAGES[:1], arithmetic)["logits"][0])
     explorer.set(**change)
     assert (explorer.result.logits != result.logits).any()
     np.testing.assert_array_equal(explorer.result.logits_before, result.logits)
@@ -218,8 +218,11 @@ def test_readout(explorer):
         ({"bias": -50_000}, "round((54886 + (-45098.82)) * 0.00182246) = round(17.8367) = 18"),
         ({"bias": 50_000, "activation": 10, "w_zero": -60}, "clip(374 + 0, 0, 255) = 255: clipped (before: 109)"),
         ({"w_zero": 60}, "q_y = clip(-62 + 0, 0, 255) = 0: this clip acts as the ReLU (before: 109)"),
-        ({"way": "int32 bias"}, "= 4901.18, rounded to an int32: 4901\n"),
-        ({"way": "gemmlowp"}, "multiplier = scale_x * scale_w / scale_y = 0.00182246 = 2003811191 / 2**31 / 2**9\n"),
+        ({"arithmetic": "int32 bias"}, "= 4901.18, rounded to an int32: 4901\n"),
+        (
+            {"arithmetic": "gemmlowp"},
+            "multiplier = scale_x * scale_w / scale_y = 0.00182246 = 2003811191 / 2**31 / 2**9\n",
+        ),
         ({"layer": "fc2", "channel": 5}, "fc2, output channel 5; test image 0, a 5: 64 products\n"),
         ({"layer": "fc2", "channel": 5}, "it represents 0.223393 * (200 - 146) = 12.0632; the float network has"),
         ({"layer": "fc2", "channel": 5}, "the code is a logit; codes of the logits:\n"),
@@ -231,7 +234,7 @@ def test_readout(explorer):
         ),
         ({"shift": -1}, "multiplier = 0.00364491, in integers 2003811191 / 2**31 / 2**8 (before: 2003811191 / 2**31 /"),
         (
-            {"way": "gemmlowp", "mantissa": -1},
+            {"arithmetic": "gemmlowp", "mantissa": -1},
             "multiplier = 0.00182246 = 2003811190 / 2**31 / 2**9 (before: 2003811191",
         ),
         (
