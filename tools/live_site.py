@@ -149,7 +149,7 @@ def first_of(name, table):
     told = next(iter(table["states"].values()))
     folder = f"{STATES}{table['table'].partition('/')[0]}"
     return {
-        "about": f"{gallery.told(getattr(qviz.widgets, name))} (settings computed before)",
+        "about": f"{gallery.summary(getattr(qviz.widgets, name))} (settings computed before)",
         "controls": table["controls"],
         "picture": f"_static/live/{folder}/{told['picture']}",
         "narrow": f"{folder}/{told['narrow']}",
@@ -171,7 +171,7 @@ def stored(name, kind, pictures, **settings):
     (pictures / f"{file}.png").write_bytes(explorer.png)
     state = state_as_data(explorer)
     told = {
-        "about": gallery.told(kind),
+        "about": gallery.summary(kind),
         "controls": controls_as_data(kind),
         "picture": f"_static/live/pictures/{file}.png",
         "words": f"Picture: {state['words'].splitlines()[0]}",

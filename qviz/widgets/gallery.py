@@ -1,4 +1,4 @@
-"""All explorers on one page, one at a time: the course's pictures without its text and code."""
+"""All explorers on one page, one at a time, without the text and code of the course."""
 
 import inspect
 import pkgutil
@@ -15,14 +15,14 @@ from .links import read_link
 
 
 class Gallery(widgets.VBox):
-    """A list of explorers, and the one that is chosen.
+    """A list of explorers, and the chosen one.
 
-    An explorer is made when it is chosen, and freed when another one is. One that cannot be made here, such as one
-    on torch where there is no torch, says so in its place.
+    An explorer is created when it is chosen, and freed when another one is. If it cannot run here, for instance
+    because it needs torch, a message is shown instead.
 
     Parameters
     ----------
-    kinds : list of Explorer classes; none means all of qviz.widgets
+    kinds : list of Explorer classes, or None for all of qviz.widgets
 
     Examples
     --------
@@ -39,7 +39,7 @@ class Gallery(widgets.VBox):
         self._kinds = {kind.__name__: kind for kind in kinds}
         self.explorer: Explorer | None = None
         self._list = widgets.Dropdown(
-            options=[(told(kind), name) for name, kind in self._kinds.items()],
+            options=[(summary(kind), name) for name, kind in self._kinds.items()],
             description="Explorer",
             layout={"width": "700px", "max_width": "100%"},
         )
@@ -50,7 +50,7 @@ class Gallery(widgets.VBox):
         note(self)
 
     def choose(self, name: str) -> None:
-        """Show the explorer of this class name, as the list does."""
+        """Show the explorer with this class name."""
         self._list.value = name
 
     def _show(self, name: str) -> None:
@@ -83,20 +83,20 @@ class Gallery(widgets.VBox):
 
 
 def all_explorers() -> list[type[Explorer]]:
-    """Return every explorer of this package, the one with the fewest controls first."""
+    """Return all explorer classes of this package, the one with the fewest controls first."""
     ours = [kind for kind in Explorer.__subclasses__() if kind.__module__.startswith(f"{__package__}.")]
     return sorted(ours, key=lambda kind: len(controls_of(kind.State)))
 
 
 def open_link(address: str) -> Explorer:
-    """Return the explorer that a link asks for, as its link on the site would open it.
+    """Return the explorer of a link, as the site would open it.
 
-    What the link asks for in vain is told as a warning, and the default holds.
+    An invalid setting causes a warning, and the default is used.
 
     Parameters
     ----------
     address : str
-        As from `Explorer.link`, or what follows the # in it.
+        A link as from `Explorer.link`, or only the part after its #.
 
     Raises
     ------
@@ -123,7 +123,7 @@ def open_link(address: str) -> Explorer:
 
 
 def _source_of(kind: type[Explorer]) -> list:
-    """Return what an explorer takes its numbers from, if it needs anything, or can use it and it is here."""
+    """Return the source of an explorer in a list, which is empty if it needs none or can do without a missing one."""
     try:
         return [pkgutil.resolve_name(kind.source)()] if kind.source else []
     except (ImportError, OSError):
@@ -132,13 +132,13 @@ def _source_of(kind: type[Explorer]) -> list:
         raise
 
 
-def told(kind: type[Explorer]) -> str:
-    """Return what an explorer is about: the first sentence of its docstring.
+def summary(kind: type[Explorer]) -> str:
+    """Return the name of an explorer, and the first sentence of its docstring.
 
     Examples
     --------
     >>> from qviz.widgets import PhotoExplorer
-    >>> told(PhotoExplorer)
+    >>> summary(PhotoExplorer)
     'Photo: a picture before and after quantization'
     """
     first = inspect.getdoc(kind).split("\n\n")[0].splitlines()[0].rstrip(".")

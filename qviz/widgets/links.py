@@ -1,7 +1,7 @@
-"""A State as the end of a web address, and back: `explorer=QuantizeExplorer&bits=3`.
+"""Convert a State to a URL fragment, such as `explorer=QuantizeExplorer&bits=3`, and back.
 
-Anybody can write a link, so nothing in one is trusted: what is not a setting that its control takes is left out, the
-default stands in its place, and a sentence says so. Nothing is ever run.
+Anyone can write a link, so everything in it is validated: an invalid setting is replaced by its default, with a note
+that says so. Nothing in a link is executed.
 """
 
 import tomllib
@@ -17,25 +17,25 @@ from ._layout import SettingError
 from .controls import YOURS, Choice, Control, Slider, Toggle, Typed, controls_of
 
 PAGE = "explore.html"  # the page of the site that opens any explorer
-MOST_CHARACTERS = 2000  # more than every control of every explorer needs
+MOST_CHARACTERS = 2000  # more than all controls of any explorer need
 _YES_NO = {"yes": True, "no": False}
 _KIND, _HIDDEN = "explorer", "hide"
 
 
 @dataclass(frozen=True)
 class Link:
-    """What a link asks for.
+    """The contents of a link.
 
     Attributes
     ----------
     kind : str
-        Name of an explorer; "" where there is none of that name.
+        Name of an explorer, or "" if there is no explorer of that name.
     settings : dict
-        Those values that their controls take; for the others the default holds.
+        The valid settings; the others keep their defaults.
     hidden : tuple of str
-        Controls that are not shown, as a teacher may wish.
+        Controls to hide, for instance those that a teacher does not need.
     notes : tuple of str
-        A sentence for each part of the link that could not be followed.
+        A sentence for each invalid part of the link.
     """
 
     kind: str
@@ -45,14 +45,14 @@ class Link:
 
 
 def write_link(kind: type, settings: Mapping[str, object], hidden: Iterable[str] = ()) -> str:
-    """Return what follows the # of an address that opens an explorer in this state.
+    """Return the URL fragment, without #, that opens an explorer with these settings.
 
     Parameters
     ----------
     kind : an Explorer class
     settings : mapping of control to value
-        Defaults are left out; so are the reader's own data, which no link can carry.
-    hidden : names of controls that are not to be shown
+        Defaults are omitted, and so are the reader's own data, which no link can contain.
+    hidden : names of controls to hide
 
     Examples
     --------
@@ -72,13 +72,13 @@ def write_link(kind: type, settings: Mapping[str, object], hidden: Iterable[str]
 
 
 def read_link(text: str, kinds: Mapping[str, type]) -> Link:
-    """Return what a link asks for, with a sentence for each part that cannot be followed.
+    """Return the contents of a link, with a note for each invalid part.
 
     Parameters
     ----------
     text : str
-        What follows the # or the ? of an address.
-    kinds : mapping of name to Explorer class: those that may be opened
+        The part of a URL after # or ?.
+    kinds : mapping of name to the Explorer classes that may be opened
 
     Examples
     --------
@@ -112,7 +112,7 @@ def read_link(text: str, kinds: Mapping[str, type]) -> Link:
 
 @cache
 def site_address() -> str:
-    """Return where the site is published, with a / at its end: `site` in pyproject.toml; "" where that is not known."""
+    """Return the URL of the site, with a final /, from `site` in pyproject.toml; "" if it is not set."""
     try:
         settings = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
     except OSError:  # installed from a wheel
@@ -122,7 +122,7 @@ def site_address() -> str:
 
 
 def _parts(text: str) -> tuple[dict[str, str], list[str]]:
-    """Split a link into names and values; the last one of a name counts."""
+    """Split a link into names and values; if a name occurs twice, the last value counts."""
     if len(text) > MOST_CHARACTERS:
         return {}, [f"The link is too long to be one of ours: {len(text):,} characters of at most {MOST_CHARACTERS:,}."]
     return dict(parse_qsl(text.lstrip("#?"), keep_blank_values=True)), []
@@ -133,25 +133,22 @@ def _text(value) -> str:
 
 
 def _value(control: Control, text: str):
-    """Return the value that a control would write so; else the text, which its control refuses in a sentence."""
+    """Return the value of a control that this text represents, or else the text, which the control then rejects."""
     if isinstance(control, Typed):
         return text
     text = _cut(text)
     if isinstance(control, Toggle):
         return _YES_NO.get(text, text)
-    listed = {_text(option): option for option in control.options if option != YOURS} if _lists(control) else {}
-    if text in listed:
-        return listed[text]
-    if _lists(control) and not control.open:
-        return text if text != YOURS else "data of your own, which no link can carry"
+    if isinstance(control, Choice):
+        listed = {_text(option): option for option in control.options if option != YOURS}
+        if text in listed:
+            return listed[text]
+        if not control.open:
+            return text if text != YOURS else "data of your own, which no link can carry"
     try:
         return float(text) if isinstance(control, Slider) and control.digits else int(text)
     except ValueError:
         return text
-
-
-def _lists(control: Control) -> bool:
-    return isinstance(control, Choice)
 
 
 def _cut(text: str) -> str:

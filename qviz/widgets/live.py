@@ -1,7 +1,7 @@
-"""Explorers on a page without a kernel: what the page's script may ask of Python, and what it is answered.
+"""Explorers on a page without a kernel: the messages between the page's script and Python.
 
-The script sends one message at a time, plain JSON; the answer is JSON too, and a picture. It draws the controls from
-`controls_as_data`, so an explorer that is new needs no line of JavaScript.
+The script sends one JSON message at a time, and gets JSON and a picture back. It draws the controls from
+`controls_as_data`, so a new explorer needs no JavaScript.
 """
 
 import json
@@ -14,11 +14,12 @@ from .explorer import Explorer, Screen, dots_for
 from .gallery import all_explorers
 from .links import Link, read_link, write_link
 
-NARROW, COLUMN = 560, 520  # pixels: from where a picture for a desk is legible; how wide one for a phone is drawn
+NARROW = 560  # pixels: below this width, all panels are in one column
+COLUMN = 520  # pixels: the width of that column
 
 
 def live_explorers() -> dict[str, type[Explorer]]:
-    """Return the explorers that need no torch, by name.
+    """Return the explorers that work without torch, by name.
 
     Examples
     --------
@@ -29,7 +30,7 @@ def live_explorers() -> dict[str, type[Explorer]]:
 
 
 def controls_as_data(kind: type[Explorer]) -> list[dict]:
-    """Return what a page has to know to draw the controls of an explorer, as JSON can say it.
+    """Return the controls of an explorer as JSON-compatible data, for the script that draws them.
 
     Examples
     --------
@@ -41,27 +42,27 @@ def controls_as_data(kind: type[Explorer]) -> list[dict]:
 
 
 def _control(name: str, control, default) -> dict:
-    told = {"name": name, "label": control.label}
+    data = {"name": name, "label": control.label}
     if isinstance(control, Slider):
-        told |= {"kind": "slider", "low": control.low, "high": control.high, "step": control.step}
+        data |= {"kind": "slider", "low": control.low, "high": control.high, "step": control.step}
     elif isinstance(control, Toggle):
-        told |= {"kind": "toggle"}
+        data |= {"kind": "toggle"}
     else:
         options = [option for option in control.options if option != YOURS]
         kind = "ladder" if isinstance(control, Ladder) else "typed" if isinstance(control, Typed) else "choice"
-        told |= {"kind": kind, "options": options}
-    return told | {"more": control.more, "start": default}
+        data |= {"kind": kind, "options": options}
+    return data | {"more": control.more, "start": default}
 
 
 def state_as_data(explorer: Explorer) -> dict:
-    """Return how an explorer stands, all but its picture, as JSON can say it.
+    """Return all that an explorer shows, except its picture, as JSON-compatible data.
 
     Returns
     -------
     dict
-        "explorer": its class, "state", "readout", "figures": those that stand large, "words": the picture in words,
+        "explorer": its class, "state", "readout", "figures": the key figures, "words": the alt text of the picture,
         "link", "offers": the options of lists and the ends of sliders that depend on the state, "idle": controls
-        without effect now, each with the reason.
+        without effect, each with the reason.
 
     Examples
     --------
@@ -90,8 +91,8 @@ class LivePage:
     Examples
     --------
     >>> page = LivePage()
-    >>> told = page.answer('{"key": 0, "kind": "PhotoExplorer", "settings": {"bits": 3}}')
-    >>> json.loads(told)["state"]["bits"], page.picture[1:4]
+    >>> answer = page.answer('{"key": 0, "kind": "PhotoExplorer", "settings": {"bits": 3}}')
+    >>> json.loads(answer)["state"]["bits"], page.picture[1:4]
     (3, b'PNG')
     >>> page.close()
     """
@@ -101,28 +102,28 @@ class LivePage:
         self.picture = b""
 
     def answer(self, message: str) -> str:
-        """Do what a message asks, and say how its explorer stands; the picture is in `picture`.
+        """Handle a message, and return the new state of its explorer; the picture is in `picture`.
 
         Parameters
         ----------
-        message : JSON: {"key": which explorer of the page, ...} and
-            "kind", "settings": make it anew, with these settings
-            "link": make it anew as this link asks, or by "kind" and "settings" if it names no explorer
-            "reset": true: put all controls back to where they were at first
-            "move": settings
-            "dots": dots of the picture for a pixel of the page, 1 or 2
-            "width": pixels that a picture may be wide; one that is made for more has its panels in one column
+        message : JSON: {"key": the number of the explorer on the page, ...} and any of
+            "kind", "settings": create it, with these settings
+            "link": create it from this link, or from "kind" and "settings" if the link names no explorer
+            "reset": true: restore the initial settings
+            "move": settings to change
+            "dots": device pixels per pixel, 1 or 2
+            "width": pixels available for the picture; if they are too few, its panels are in one column
 
         Returns
         -------
         str
-            JSON: what `state_as_data` returns, and "notes": sentences on what could not be done.
+            JSON: the data of `state_as_data`, and "notes": a sentence for each setting that was rejected.
         """
         asked = json.loads(message)
         link = read_link(asked["link"], live_explorers()) if "link" in asked else Link("", {})
-        explorer = self._meant(asked, link)
+        explorer = self._explorer(asked, link)
         explorer._on_dots(SimpleNamespace(new=asked.get("dots", 1)))
-        notes = [*link.notes, *_moved(explorer, asked)]
+        notes = [*link.notes, *_change(explorer, asked)]
         self.picture = bytes(explorer._image.value)
         return json.dumps(state_as_data(explorer) | {"notes": notes})
 
@@ -131,8 +132,8 @@ class LivePage:
         while self._open:
             self._open.popitem()[1].close()
 
-    def _meant(self, asked: dict, link: Link) -> Explorer:
-        """Return the explorer that a message is about, made anew where it asks for that."""
+    def _explorer(self, asked: dict, link: Link) -> Explorer:
+        """Return the explorer of a message, which is created first if the message asks for that."""
         kind, settings = (link.kind, link.settings) if link.kind else (asked.get("kind"), asked.get("settings", {}))
         if kind:
             if old := self._open.pop(asked["key"], None):
@@ -142,8 +143,8 @@ class LivePage:
         return self._open[asked["key"]]
 
 
-def _moved(explorer: Explorer, asked: dict) -> list[str]:
-    """Move it, and return a sentence if that cannot be."""
+def _change(explorer: Explorer, asked: dict) -> list[str]:
+    """Change the settings of an explorer; return a sentence if they are rejected."""
     try:
         if asked.get("reset"):
             explorer.reset()
@@ -155,18 +156,18 @@ def _moved(explorer: Explorer, asked: dict) -> list[str]:
 
 
 def _offers(explorer: Explorer) -> dict[str, list]:
-    """Return what depends on the State: the options of a list, or the ends of a slider; the value is within them."""
+    """Return the options of lists and the ends of sliders that depend on the State; they include the current value."""
     try:
         offers = explorer.offers(explorer.state)
     except ValueError:
         return {}
-    found = {name: sorted({*options, getattr(explorer, name)}) for name, options in offers.items()}
+    values = {name: sorted({*options, getattr(explorer, name)}) for name, options in offers.items()}
     lists = {name for name, (control, _) in controls_of(explorer.State).items() if isinstance(control, Choice)}
-    return {name: listed if name in lists else [listed[0], listed[-1]] for name, listed in found.items()}
+    return {name: listed if name in lists else [listed[0], listed[-1]] for name, listed in values.items()}
 
 
 def _idle(explorer: Explorer) -> dict[str, str]:
-    """Return the controls that have no effect now, each with the reason."""
+    """Return the controls without effect, each with the reason."""
     try:
         return explorer.idle(explorer.state)
     except ValueError:

@@ -8,7 +8,7 @@ import pytest
 
 import start
 from qviz.widgets.controls import controls_of
-from qviz.widgets.gallery import all_explorers, told
+from qviz.widgets.gallery import all_explorers, summary
 
 from .conftest import ARTIFACTS, ROOT
 from .server import end, environment, free_port, wait_until_it_answers
@@ -98,7 +98,7 @@ def test_every_explorer_is_chosen_and_moved(app, page):
     (ARTIFACTS / "app").mkdir(parents=True, exist_ok=True)
     explorers = page.get_by_role("combobox", name="Explorer")
     names = explorers.locator("option").all_text_contents()
-    assert names[0].replace("\xa0", " ") == told(min(all_explorers(), key=lambda kind: len(controls_of(kind.State))))
+    assert names[0].replace("\xa0", " ") == summary(min(all_explorers(), key=lambda kind: len(controls_of(kind.State))))
     for index, name in enumerate(names):
         before = picture.get_attribute("src")
         explorers.select_option(index=index)

@@ -6,7 +6,7 @@ import pytest
 import qviz.widgets
 from qviz.widgets import ArenaExplorer, Gallery, ParetoExplorer, PhotoExplorer, QuantizeExplorer
 from qviz.widgets.controls import controls_of
-from qviz.widgets.gallery import all_explorers, told
+from qviz.widgets.gallery import all_explorers, summary
 
 
 class Elsewhere(QuantizeExplorer):
@@ -29,7 +29,7 @@ def test_all_explorers_of_the_course_are_there():
 
 
 def test_each_is_told_in_a_short_line():
-    lines = [told(kind) for kind in all_explorers()]
+    lines = [summary(kind) for kind in all_explorers()]
     assert len(set(lines)) == len(lines)
     assert all(len(line) <= 110 for line in lines), lines
 
