@@ -1,4 +1,4 @@
-"""What one inference costs in energy, by published figures: arithmetic, and moving the numbers."""
+"""Energy of one inference, from published figures: arithmetic and memory traffic."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from .explorer import Explorer
 
 _HEAD = ("numbers", "arithmetic", "weights", "activations", "total", "range")
 PARTS = ("arithmetic", "moving weights", "moving activations")
-# A network, or one of its layers: name -> layers
+# name of a network or of one of its layers -> layers
 WHAT: dict[str, tuple[LayerShape, ...]] = {
     **NETWORKS,
     **{f"digits CNN, {layer.name}": (layer,) for layer in NETWORKS["digits CNN"]},
@@ -24,7 +24,7 @@ WHAT: dict[str, tuple[LayerShape, ...]] = {
 
 @dataclass(frozen=True)
 class State:
-    """What runs, in which numbers, and where they live."""
+    """What runs, with how many bits, and in which memory the data are."""
 
     what: str = choice("What runs", WHAT)
     place: str = ladder("Data live in", ACCESS_PJ, "DRAM")
@@ -34,27 +34,27 @@ class State:
 
 @dataclass(frozen=True)
 class Result:
-    """The estimate for each kind of number, float32 first; the last is the chosen one."""
+    """The estimate for each number format: float32 first, the chosen integers last."""
 
     estimates: dict[str, Energy]
 
     @property
     def saved(self) -> float:
-        """How many times as much float32 takes."""
+        """The energy of float32 divided by that of the integers."""
         first, *_, last = self.estimates.values()
         return first.total_pj / last.total_pj
 
 
 def compute(state: State) -> Result:
     """Estimate float32, float16 and integers."""
-    kinds = (FLOAT32, FLOAT16, integers(state.bits))
-    return Result({kind.name: energy(WHAT[state.what], kind, state.place, state.batch) for kind in kinds})
+    formats = (FLOAT32, FLOAT16, integers(state.bits))
+    return Result({fmt.name: energy(WHAT[state.what], fmt, state.place, state.batch) for fmt in formats})
 
 
 class EnergyExplorer(Explorer):
     """Energy of one input, an estimate: arithmetic, moving weights, and moving activations.
 
-    The figures are those of Horowitz (ISSCC 2014) for a chip of 45 nm; nothing is measured.
+    The figures are those of Horowitz (ISSCC 2014) for 45 nm chips; nothing is measured here.
 
     Examples
     --------
@@ -72,31 +72,31 @@ class EnergyExplorer(Explorer):
     compute = staticmethod(compute)
 
     def canvas(self) -> Canvas:
-        """Show one bar for each kind of number."""
+        """Show one bar for each number format."""
         panel = SharesPanel("Energy of one input (estimate)", "% of float32", PARTS, limit=125)
         return Canvas({"energy": panel}, size=(900, 280))
 
     def views(self, state: State, result: Result) -> dict[str, tuple]:
-        """Show the parts in per cent of what float32 takes."""
-        found = result.estimates.values()
-        parts = np.array([[e.arithmetic_pj, e.weights_pj, e.activations_pj] for e in found])
-        words = [_micro(e.total_pj) for e in found]
-        words[-1] = f"W{state.bits}A8: {words[-1]}"  # moves; the name of a row does not
+        """Show the parts as percentages of the energy of float32."""
+        estimates = result.estimates.values()
+        parts = np.array([[e.arithmetic_pj, e.weights_pj, e.activations_pj] for e in estimates])
+        words = [_micro(e.total_pj) for e in estimates]
+        words[-1] = f"W{state.bits}A8: {words[-1]}"  # this text may change, the name of a row may not
         return {"energy": (("float32", "float16", "integers"), 100 * parts / parts[0].sum(), words)}
 
     def figures(self, state: State, result: Result) -> dict[str, str]:
-        """Say how much less it is."""
+        """Return the energy of the integers, and how much more float32 takes."""
         return {
             f"W{state.bits}A8": _micro(list(result.estimates.values())[-1].total_pj),
             "float32": f"{result.saved:.1f} times as much",
         }
 
     def idle(self, state: State) -> dict[str, str]:
-        """Say that weights which nobody fetches are shared by nobody."""
+        """Disable the batch size if no data are moved."""
         return {} if state.place != "nowhere" else {"batch": "no effect here, because no data are moved"}
 
     def describe(self, state: State, result: Result) -> str:
-        """Say it as a table, with the range that the figure for DRAM has."""
+        """Return a table with the range of each estimate, because the figure for DRAM is a range."""
         count = f"batches of {state.batch} inputs" if state.batch > 1 else "one input"
         head = f"{state.what}, {count}, data in: {state.place}. Estimate for one input, in \N{MICRO SIGN}J:"
         rows = [

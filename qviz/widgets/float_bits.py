@@ -1,4 +1,4 @@
-"""A small float, bit by bit."""
+"""The bits of a small floating-point number."""
 
 from dataclasses import dataclass
 
@@ -38,7 +38,7 @@ MEANING = {
 
 @dataclass(frozen=True)
 class State:
-    """Eight bits, two in a row from the highest on, and a format; one with fewer takes the lowest."""
+    """Eight bits, from the highest on, and a format; a format with fewer bits uses the lowest ones."""
 
     bit7: bool = toggle("Bit 7")
     bit6: bool = toggle("Bit 6")
@@ -53,7 +53,7 @@ class State:
 
 @dataclass(frozen=True)
 class Result:
-    """A code of a format, and its fields."""
+    """A format, a code, and the fields of the code."""
 
     fmt: FloatFormat
     code: int
@@ -61,7 +61,7 @@ class Result:
 
 
 def compute(state: State) -> Result:
-    """Put the bits together, and take the code apart into fields."""
+    """Combine the bits into a code, and split it into fields."""
     fmt = FORMATS[state.format]
     code = sum(getattr(state, f"bit{i}") << i for i in range(fmt.bits))
     return Result(fmt, code, fmt.fields(code))
@@ -85,7 +85,7 @@ class FloatBitsExplorer(Explorer):
     compute = staticmethod(compute)
 
     def canvas(self) -> Canvas:
-        """Lay out the bits above all values."""
+        """Put the bits above the line of all values."""
         panels = {"bits": FloatBitsPanel(), "line": FloatLinePanel()}
         return Canvas(panels, [["bits"], ["line"]], (900, 380), height_ratios=[5, 3])
 
@@ -94,11 +94,11 @@ class FloatBitsExplorer(Explorer):
         return {"bits": (result.fmt, result.code), "line": (result.fmt, result.fields.value)}
 
     def figures(self, state: State, result: Result) -> dict[str, str]:
-        """Say the value, and of which kind it is."""
+        """Return the value and its kind."""
         return {"value": f"{result.fields.value:g}", "kind": result.fields.kind}
 
     def describe(self, state: State, result: Result) -> str:
-        """Say the fields, the kind and the value."""
+        """Return the fields, the kind and the value."""
         fmt, parts = result.fmt, result.fields
         bits = f"{result.code:0{fmt.bits}b}"
         split = " ".join((bits[0], bits[1 : 1 + fmt.exponent_bits], bits[1 + fmt.exponent_bits :]))

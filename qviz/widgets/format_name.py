@@ -1,4 +1,4 @@
-"""The name of a format or a scheme, taken apart, and where its bits go."""
+"""The parts of a format's or a scheme's name, and the bits per weight."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,27 +26,27 @@ EXAMPLES = (
     "IQ2_XXS",
     "AWQ int4 g64",
 )
-BESIDE = ("int8", "FP16")  # for comparison
-FULL = 16  # bits: what the picture calls 100 %
-SHAPE = (4096, 4096)  # of the matrix that bits are counted for
-THIS = "this format"  # not its name: the room beside the bars is measured once, and a name may be long
+COMPARED = ("int8", "FP16")
+FULL = 16  # bits that the picture shows as 100 %
+SHAPE = (4096, 4096)  # of the matrix whose bits are counted
+THIS = "this format"  # not its name, which may be too long: the margin of the bars is fixed
 
 
 @dataclass(frozen=True)
 class State:
-    """A name, as the reader types it."""
+    """A name that the reader types."""
 
     name: str = typed("Name", EXAMPLES, "W4A16 g128")
 
 
 @dataclass(frozen=True)
 class Result:
-    """The name taken apart, and a row for each bar of the picture.
+    """The explanation of a name, and a row for each bar of the picture.
 
     Attributes
     ----------
     explanation : Explanation
-    rows : tuple of (name, bits of a code, bits of scales for each weight, the bits in words)
+    rows : tuple of (name, bits per code, bits of scales per weight, text)
     """
 
     explanation: Explanation
@@ -54,16 +54,16 @@ class Result:
 
 
 def compute(state: State) -> Result:
-    """Take the name apart, and count its bits."""
-    told = explain_name(state.name)
-    rows = [(THIS, *_bits(told.code_bits, told.bits_per_value))]
-    for other in BESIDE:
+    """Explain the name, and count its bits."""
+    explanation = explain_name(state.name)
+    rows = [(THIS, *_bits(explanation.code_bits, explanation.bits_per_value))]
+    for other in COMPARED:
         rows.append((other, *_bits(CODECS[other].bits, CODECS[other].bits_per_value(SHAPE))))
-    return Result(told, tuple(rows))
+    return Result(explanation, tuple(rows))
 
 
 def _bits(code: float | None, total: float | None) -> tuple[float, float, str]:
-    """Return the bits of a code, those of scales, and both in words."""
+    """Return the bits of a code, the bits of scales, and both as text."""
     if code is None:
         return (0.0, 0.0, "the name does not say") if total is None else (total, 0.0, f"{total:.4g} bits in all")
     if total is None:
@@ -72,9 +72,9 @@ def _bits(code: float | None, total: float | None) -> tuple[float, float, str]:
     return code, scales, f"{code:.3g} + {scales:.3g} = {total:.4g} bits" if scales >= 0.001 else f"{code:.3g} bits"
 
 
-def _lines(told: Explanation) -> Iterator[tuple[str, str]]:
-    """Yield each piece with its meaning; a long one takes several lines."""
-    for part in told.parts:
+def _lines(explanation: Explanation) -> Iterator[tuple[str, str]]:
+    """Yield each piece of a name with its meaning; a long meaning takes several lines."""
+    for part in explanation.parts:
         first, *more = part.meaning.split("; ")
         yield part.text, first
         yield from (("", line) for line in more)
@@ -104,19 +104,19 @@ class FormatNameExplorer(Explorer):
         return Canvas({"bits": panel}, size=(900, 220))
 
     def views(self, state: State, result: Result) -> dict[str, tuple]:
-        """Show a bar for the name, and those beside it."""
+        """Show a bar for the name, and those of the formats it is compared with."""
         names, codes, scales, words = zip(*result.rows, strict=True)
         return {"bits": (names, 100 * np.column_stack([codes, scales]) / FULL, words)}
 
     def figures(self, state: State, result: Result) -> dict[str, str]:
-        """Say the bits, where the name tells them."""
+        """Return the bits per weight, if the name determines them."""
         bits = result.explanation.bits_per_value
         return {"bits per weight": "it depends" if bits is None else f"{bits:.4g}"}
 
     def describe(self, state: State, result: Result) -> str:
-        """Say what each piece means."""
-        told = result.explanation
-        pieces = Table(("piece", "meaning"), list(_lines(told)), (-14, -1))
-        if told.bits_per_value is None:
+        """Return the meaning of each piece, and the bits per weight."""
+        bits = result.explanation.bits_per_value
+        pieces = Table(("piece", "meaning"), list(_lines(result.explanation)), (-14, -1))
+        if bits is None:
             return Readout.of(pieces, "bits per weight: the name alone does not say")
-        return Readout.of(pieces, f"bits per weight, scales counted: {told.bits_per_value:.4g}")
+        return Readout.of(pieces, f"bits per weight, scales counted: {bits:.4g}")

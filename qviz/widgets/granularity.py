@@ -27,9 +27,9 @@ from .explorer import Explorer
 
 CONV2, FC1, RESCALED = "conv2 weights", "fc1 weights", "conv2 weights, channels rescaled"
 GRANULARITIES = ("per tensor", "per channel", "per group")
-_VALUES = 1 << 17  # at a time: they and what is computed from them fit the cache
+_VALUES = 1 << 17  # at a time: they and what is computed from them fit in the cache
 GROUP_SIZES = (4, 8, 16, 32, 64, 128)
-BYTES_OF_A_ZERO_POINT = 1  # int8
+ZERO_POINT_BYTES = 1  # int8
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class State:
 
 @dataclass(frozen=True)
 class Result:
-    """Weights, what quantization made of them, and what that costs: packed codes, and 16 bits for each scale."""
+    """Quantized weights, their bytes (packed codes, and 16 bits for each scale), and their errors."""
 
     weights: np.ndarray
     qparams: QParams
@@ -58,12 +58,12 @@ class Result:
 
     @property
     def bits_per_weight(self) -> float:
-        """All bytes, scales and zero points included, as bits for each weight."""
+        """Bits per weight, including scales and zero points."""
         return 8 * (self.weight_bytes + self.scale_bytes + self.zero_point_bytes) / self.weights.size
 
 
 def granularity_of(state: State) -> Granularity:
-    """Return the granularity that `state` names: channels along axis 0, groups along axis 1, the inputs.
+    """Return the granularity of a State: channels along axis 0 (outputs), groups along axis 1 (inputs).
 
     Examples
     --------
@@ -78,7 +78,7 @@ def granularity_of(state: State) -> Granularity:
 
 
 class Measured:
-    """Weights, (out channels, in channels, ...), and what of them does not depend on the bits, measured once."""
+    """Weights, (out channels, in channels, ...), and what does not depend on the bits, measured once."""
 
     def __init__(self, weights: np.ndarray):
         self.weights = weights
@@ -86,15 +86,15 @@ class Measured:
         self._ranges: dict[Granularity, tuple[np.ndarray, np.ndarray]] = {}
 
     def range_of(self, granularity: Granularity) -> tuple[np.ndarray, np.ndarray]:
-        """Return what `value_range` finds."""
+        """Return the ranges of all groups, computed once."""
         if granularity not in self._ranges:
             self._ranges[granularity] = value_range(self.weights, granularity)
         return self._ranges[granularity]
 
     def noise(self, qparams: QParams) -> np.ndarray:
-        """Return (out channels,) sums of squared errors."""
+        """Return the sum of squared errors of each output channel."""
         scale, zero_point = qparams.scale, qparams.zero_point
-        each = scale.size // len(self.weights)  # scales of a channel, none of its own where there is one in all
+        each = scale.size // len(self.weights)  # scales per channel; 0 if one scale is for all
 
         def of_block(rows: slice) -> np.ndarray:
             of_rows = slice(rows.start * each, rows.stop * each) if scale.ndim else ()
@@ -104,14 +104,14 @@ class Measured:
         return np.concatenate(in_threads(of_block, self.blocks()))
 
     def blocks(self) -> list[slice]:
-        """Cut the channels into blocks that fit the cache."""
+        """Return slices of channels that fit in the cache."""
         height = max(1, _VALUES * len(self.weights) // max(self.weights.size, 1))
         return [slice(top, top + height) for top in range(0, len(self.weights), height)]
 
 
 def _squares(block: np.ndarray) -> np.ndarray:
     rows = block.reshape(len(block), -1).astype(np.float64)
-    return np.vecdot(rows, rows)  # in a third of the time of np.einsum, which converts in small pieces
+    return np.vecdot(rows, rows)  # takes a third of the time of np.einsum, which converts in small pieces
 
 
 def compute(state: State, weights: np.ndarray, measured: Measured | None = None) -> Result:
@@ -125,7 +125,7 @@ def compute(state: State, weights: np.ndarray, measured: Measured | None = None)
         qparams=qparams,
         weight_bytes=-(-weights.size * state.bits // 8),
         scale_bytes=scales * SCALE_BYTES,
-        zero_point_bytes=scales * BYTES_OF_A_ZERO_POINT if state.scheme == "affine" else 0,
+        zero_point_bytes=scales * ZERO_POINT_BYTES if state.scheme == "affine" else 0,
         mse=float(noise.sum()) / weights.size,
         sqnr_db=float(decibels(measured.signal.sum(), noise.sum())),
         channels_db=decibels(measured.signal, noise),
@@ -135,8 +135,9 @@ def compute(state: State, weights: np.ndarray, measured: Measured | None = None)
 def channel_factors(n: int) -> np.ndarray:
     """Return (n,) seeded powers of two from 1/8 to 8.
 
-    A channel times a factor, and the next layer's weights of that channel divided by it, is the same network: ReLU
-    and max pooling pass a positive factor on. A power of two changes no mantissa, so not one bit of the result.
+    Multiplying a channel by a positive factor and dividing the next layer's weights of this channel by it does not
+    change the network, because ReLU and max pooling preserve positive factors. Powers of two change no mantissa, so
+    the results are identical bit for bit.
 
     Examples
     --------
@@ -172,32 +173,32 @@ class GranularityExplorer(Explorer):
         return compute(state, weights, self._measured)
 
     def canvas(self) -> Canvas:
-        """Ranges beside decibels."""
+        """Put the ranges on the left, the SQNR of each channel on the right."""
         return Canvas({"ranges": ChannelPanel(), "sqnr": SqnrPanel()}, size=(900, 380), width_ratios=[3, 2])
 
     def offers(self, state: State) -> dict[str, tuple]:
-        """Offer the group sizes that divide the weights of an output."""
+        """Offer the group sizes that divide the number of input channels."""
         length = self._weights(state).shape[1]
         divisors = tuple(size for size in range(1, min(length, GROUP_SIZES[-1]) + 1) if length % size == 0)
         return {"group_size": tuple(size for size in divisors if size in GROUP_SIZES) or divisors}
 
     def views(self, state: State, result: Result) -> dict[str, tuple]:
-        """Show the ranges and the signal that is left."""
+        """Show the range and the SQNR of each channel."""
         return {"ranges": (result.weights, result.qparams), "sqnr": (result.channels_db, result.sqnr_db)}
 
     def figures(self, state: State, result: Result) -> dict[str, str]:
-        """Say the error, and the bits with all scales counted."""
+        """Return the SQNR, and the bits per weight including scales."""
         return {
             "SQNR": f"{result.sqnr_db:.2f} dB",
             "bits per weight": f"{result.bits_per_weight:.2f}",
         }
 
     def idle(self, state: State) -> dict[str, str]:
-        """Say that one granularity alone has groups."""
+        """Disable the group size unless there are groups."""
         return {} if state.granularity == "per group" else {"group_size": "used only with one scale per group"}
 
     def describe(self, state: State, result: Result) -> str:
-        """Say how many scales, how many bytes, how much error, and where it is worst."""
+        """Return the number of scales, the bytes, the error, and the worst channel."""
         size, p, worst = result.weights.size, result.qparams, int(np.argmin(result.channels_db))
         return (
             f"{size:,} weights of shape {result.weights.shape} in {p.fmt}, {p.granularity}: "

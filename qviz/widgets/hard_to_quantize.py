@@ -1,4 +1,4 @@
-"""A network that is hard to quantize, and what makes it easier: switches that add up."""
+"""A network that is hard to quantize, and remedies that can be combined."""
 
 from dataclasses import dataclass, fields
 
@@ -17,12 +17,12 @@ FIELDS = (*NAMES, "rounding")
 ROWS = ("none", *NAMES.values(), "better rounding")
 _HEAD = ("remedy", "right", "bootstrap 95 %", "logits dB", "divergence   ", "needs")
 _WIDTHS = (-20, 8, 18, 11, 16, -1)
-FLOAT_ACCURACY = 355 / 359  # of both networks, which compute the same: qviz.networks.cnn_accuracy
+FLOAT_ACCURACY = 355 / 359  # of both networks, which compute the same function: qviz.networks.cnn_accuracy
 
 
 @dataclass(frozen=True)
 class State:
-    """Which network, how many bits its weights have, and which remedies are on."""
+    """Which network, the bits of its weights, and which remedies are on."""
 
     network: str = choice("Network", NETWORKS)
     weight_bits: int = slider("Weight bits", 2, 2, 8)
@@ -35,7 +35,7 @@ class State:
 
 @dataclass(frozen=True)
 class Result:
-    """The setting, and the outcome of each step towards it: by the field of the remedy; "" is without any."""
+    """The settings, and the outcome after each remedy, by its field; "" is without any remedy."""
 
     remedies: Remedies
     steps: dict[str, Outcome]
@@ -47,7 +47,7 @@ class Result:
 
 
 def compute(state: State) -> Result:
-    """Look up each step of the ladder, from no remedy to all that are on."""
+    """Look up the outcome of each step, from no remedy to all that are on."""
     remedies = Remedies(**{field.name: getattr(state, field.name) for field in fields(State)})
     on = ["", *(name for name in FIELDS if getattr(remedies, name) not in (False, ROUNDINGS[0]))]
     return Result(remedies, dict(zip(on, map(looked_up, remedies.ladder()), strict=True)))
@@ -74,7 +74,7 @@ class HardToQuantizeExplorer(Explorer):
         return Canvas(panels, size=(980, 350), width_ratios=[3, 2])
 
     def views(self, state: State, result: Result) -> dict[str, tuple]:
-        """Show each step, and the layers of the last one."""
+        """Show the accuracy of each step, and the layers of the last one."""
         steps = [result.steps.get(field) for field in ("", *FIELDS)]
         off = np.nan, np.nan
         accuracies = [step.accuracy if step else np.nan for step in steps]
@@ -86,11 +86,11 @@ class HardToQuantizeExplorer(Explorer):
         }
 
     def figures(self, state: State, result: Result) -> dict[str, str]:
-        """Say how many answers are right with all remedies that are on, and the signal left in the logits."""
+        """Return the accuracy and the SQNR of the logits with all remedies that are on."""
         return {"right": f"{result.this.accuracy:.1%}", "logits": f"{result.this.sqnr_db:.1f} dB"}
 
     def describe(self, state: State, result: Result) -> Readout:
-        """Say it as a table, a row a step; and the layers."""
+        """Return a table with a row for each step, and the layers of the last one."""
         names = {"": "none", **NAMES, "rounding": result.remedies.on[-1] if result.remedies.on else ""}
         rows = [(names[field], *_cells(step), NEEDS.get(names[field], "")) for field, step in result.steps.items()]
         layers = zip(LAYERS, result.this.weights_db, result.this.outputs_db, strict=True)
@@ -102,6 +102,6 @@ class HardToQuantizeExplorer(Explorer):
 
 
 def _cells(step: Outcome) -> tuple[str, ...]:
-    """Return the figures of a step."""
+    """Return the accuracy, its interval, the SQNR and the divergence of a step."""
     low, high = interval(int(step.right.sum()), len(step.right))
     return f"{step.accuracy:.1%}", f"{low:.1%} to {high:.1%}", f"{step.sqnr_db:.1f}", f"{step.divergence:.4f}   "

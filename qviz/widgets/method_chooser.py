@@ -1,4 +1,4 @@
-"""A few questions, and the method that is left."""
+"""A few questions, and the method that fits the answers best."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ _UNMEASURED = {"dynamic": "8 bits only", "QAT": "see its page"}
 
 @dataclass(frozen=True)
 class State:
-    """The answers."""
+    """The answers to the questions."""
 
     model: str = more(choice("Model", QUESTIONS["model"]))
     target: str = choice("Runs on", QUESTIONS["target"])
@@ -31,7 +31,7 @@ class State:
 
 
 def compute(state: State) -> Decision:
-    """Hold the rules against the answers."""
+    """Apply the rules to the answers."""
     return decide({question: getattr(state, question) for question in QUESTIONS}, state.loss)
 
 
@@ -39,7 +39,7 @@ class DecisionExplorer(Explorer):
     """Eight methods for a smaller network, and how well each of them fits your answers.
 
     The rules are plain data, each with its source, in `qviz.experiments.methods`.
-    The losses are measured on the digits network of this course: measure them on yours.
+    The losses are measured on the digits network of this course, so measure them on your own network.
 
     Examples
     --------
@@ -54,7 +54,7 @@ class DecisionExplorer(Explorer):
     compute = staticmethod(compute)
 
     def canvas(self) -> Canvas:
-        """Put the verdicts beside the losses."""
+        """Put the verdicts on the left, the losses on the right."""
         panels = {
             "verdicts": VerdictPanel(METHODS, [*_SHORT.values(), LOSS]),
             "losses": AnswersLostPanel(METHODS, _UNMEASURED),
@@ -70,17 +70,17 @@ class DecisionExplorer(Explorer):
         return {"verdicts": (verdicts, result.method), "losses": (result.lost, result.tolerated, result.method)}
 
     def figures(self, state: State, result: Decision) -> dict[str, str]:
-        """Say which method is left, and what it loses."""
+        """Return the recommended method, and its loss."""
         return {"method": result.method, "loss": _points(result.lost[result.method])}
 
     def describe(self, state: State, result: Decision) -> str:
-        """Say which method is left, why not the others, and its code."""
+        """Return the recommended method, the disadvantages of all methods, and its code."""
         what = METHODS[result.method].what
         names = list(METHODS)
-        rows = [(method, _told(result, method)) for method in names]
+        rows = [(method, _disadvantages(result, method)) for method in names]
         code = f"Code; model is a torch model, and images and labels are training data. {result.elsewhere}".rstrip()
         return Readout.of(
-            f"Recommended: {result.method}. {what[0].upper()}{what[1:]}.\n{_loss_told(result)}",
+            f"Recommended: {result.method}. {what[0].upper()}{what[1:]}.\n{_loss(result)}",
             Table(("method", "disadvantages"), rows, (-19, -1), names.index(result.method), "*"),
             "\n".join([code, *(f"    {line}" for line in result.code.splitlines())]),
         )
@@ -90,7 +90,7 @@ def _points(lost: float) -> str:
     return "see its page" if np.isnan(lost) else f"{lost:.2f} points"
 
 
-def _loss_told(result: Decision) -> str:
+def _loss(result: Decision) -> str:
     lost, bits = result.lost[result.method], result.answers["bits"]
     if np.isnan(lost):
         page = 'Its loss of accuracy is measured on the page "Quantization-aware training with fbgemm".'
@@ -101,8 +101,8 @@ def _loss_told(result: Decision) -> str:
     )
 
 
-def _told(result: Decision, method: str) -> str:
-    """Say the strongest reason against a method, its source, and how many more there are."""
+def _disadvantages(result: Decision, method: str) -> str:
+    """Return the strongest reason against a method, its source, and how many more there are."""
     rules = sorted(result.against[method], key=lambda rule: rule.verdict != "out")
     reasons = [f"{rule.verdict}: {rule.reason} ({rule.source})" for rule in rules]
     if result.verdict(method, LOSS):

@@ -1,4 +1,4 @@
-"""The network of the course at 2 to 8 bits: digits turn red as it misreads them."""
+"""Which digits the course's network misreads with weights of 2 to 8 bits."""
 
 from dataclasses import dataclass, replace
 from functools import cache
@@ -19,14 +19,14 @@ SHOWN = 7 * COLUMNS
 
 @dataclass(frozen=True)
 class State:
-    """How many bits each weight has."""
+    """The bits of each weight."""
 
     bits: int = slider("Bits", 8, 2, 8)
 
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What the network answers to the test images, and by how much.
+    """The answers of the network to the test images, and their margins.
 
     Attributes
     ----------
@@ -40,20 +40,20 @@ class Result:
 
     @property
     def wrong(self) -> int:
-        """How many digits are misread."""
+        """Number of digits that are misread."""
         return int((self.answers != self.labels).sum())
 
 
 @cache
 def read_at(bits: int) -> Result:
-    """Round the four weight tensors, symmetric and min-max, and read every test image.
+    """Quantize the four weight tensors (symmetric, min-max), and read every test image.
 
     Examples
     --------
     >>> [read_at(bits).wrong for bits in (8, 4, 3, 2)]
     [4, 5, 44, 323]
     """
-    weights = {name: _rounded(w, bits) if name.endswith("weight") else w for name, w in cnn_weights().items()}
+    weights = {name: _quantized(w, bits) if name.endswith("weight") else w for name, w in cnn_weights().items()}
     logits = cnn_forward(digits().images[digits().test], weights)["logits"].astype(np.float64)
     labels, rows = digits().labels[digits().test].astype(np.int64), np.arange(len(logits))
     others = logits.copy()
@@ -61,12 +61,12 @@ def read_at(bits: int) -> Result:
     return Result(labels, logits.argmax(1), logits[rows, labels] - others.max(1))
 
 
-def _rounded(weights: np.ndarray, bits: int) -> np.ndarray:
+def _quantized(weights: np.ndarray, bits: int) -> np.ndarray:
     return fake_quantize(weights, calibrate(weights, "min-max", IntFormat(bits), "symmetric"))
 
 
 class MisreadExplorer(Explorer):
-    """A network that reads digits: which it misreads as its weights get fewer bits.
+    """A network that reads digits: which ones it misreads as its weights get fewer bits.
 
     Examples
     --------
@@ -82,15 +82,15 @@ class MisreadExplorer(Explorer):
 
     def compute(self, state: State) -> Result:
         """Read every test image."""
-        return replace(read_at(state.bits))  # one of its own: nothing is left of an explorer that is closed
+        return replace(read_at(state.bits))  # a copy: the cached original outlives a closed explorer
 
     def canvas(self) -> Canvas:
-        """Put the digits at the left, their margins at the right."""
+        """Put the digits on the left, their margins on the right."""
         panels = {"digits": DigitsReadPanel(), "margins": RightMarginPanel()}
         return Canvas(panels, [["digits", "margins"]], (960, 410), width_ratios=[5, 4])
 
     def views(self, state: State, result: Result) -> dict[str, tuple]:
-        """Show the first digits, and the margins of all."""
+        """Show the first digits, and the margins of all digits."""
         images = digits().images[digits().test[:SHOWN], 0]
         return {
             "digits": (images, result.answers[:SHOWN], result.labels[:SHOWN]),
@@ -98,14 +98,14 @@ class MisreadExplorer(Explorer):
         }
 
     def figures(self, state: State, result: Result) -> dict[str, str]:
-        """Say how many are misread, and what is left of the margin."""
+        """Return how many digits are misread, and the median margin."""
         return {
             "misread": f"{result.wrong} of {len(result.labels)}",
             "median margin": f"{np.median(result.margins):.1f}",
         }
 
     def describe(self, state: State, result: Result) -> str:
-        """Say how many are right, and how large the margins are."""
+        """Return how many digits are read correctly, and the median margin."""
         median, most = np.median(result.margins), np.median(read_at(8).margins)
         right = len(result.labels) - result.wrong
         return (
