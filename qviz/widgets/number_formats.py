@@ -1,4 +1,4 @@
-"""Every number format on one tensor: its levels, its errors, and bits against error with all scales counted."""
+"""All number formats on one tensor: levels, errors, and bits per value including scales."""
 
 import math
 from collections.abc import Mapping
@@ -15,37 +15,38 @@ from .explorer import Explorer
 
 OWN = "as the format says"
 GROUPS = {OWN: None, **{str(n): n for n in (16, 32, 64, 128, 256)}, "whole tensor": "per tensor"}
-STRETCH, STRETCHES = 256, 128  # a larger tensor is measured on so many stretches of neighbours
+CHUNK, CHUNKS = 256, 128  # a tensor of more values is measured on 128 chunks of 256
 
 
 @dataclass(frozen=True)
 class State:
-    """Which tensor, which format, and how many values share a scale."""
+    """Which tensor, which format, how many values share a scale, and which value is marked."""
 
     data: str = tensor_choice("fc1 weights")
     format: str = ladder("Format", CODECS, "NVFP4")
     group: str = choice("Values per scale", GROUPS)
     rule: str = more(choice("Scale of MX formats", RULES))
     place: int = more(slider("Place shown", 1, 1, 64))
-    value: int = more(slider("Value marked", 1, 1, STRETCH))
+    value: int = more(slider("Value marked", 1, 1, CHUNK))
 
 
 @dataclass(frozen=True)
 class Result:
-    """What was measured of every format, and of the chosen one a group.
+    """The measurements of all formats, and one group in the chosen format.
 
     Attributes
     ----------
-    x : (n,) float32; `total` is the size of the tensor, of which it may be a part
-    found : all formats by name
-    measured : the chosen one
-    group : which group is shown, from 0
-    values, values_hat : at most 256 of its values, before and after
-    levels : all that its codes can stand for
-    ends : of the axis: powers of two beyond the 256 values at this place, so that it seldom moves
-    marked : which of the values is marked, from 0
+    x : (n,) float32, the measured values
+    total : size of the whole tensor, of which `x` may be a part
+    found : the measurements of all formats, by name
+    measured : those of the chosen format
+    group : index of the group that is shown
+    values, values_hat : at most 256 of its values, before and after quantization
+    levels : all values that its codes represent
+    ends : of the axis: powers of two around the 256 values at this place, so that they rarely change
+    marked : index of the marked value
     code : its code
-    product : how its level is made of the code, such as "-4 x 0.00376"; "" where the code looks it up in a table
+    product : how its level is computed from the code, such as "-4 x 0.00376"; "" if it comes from a table
     """
 
     x: np.ndarray
@@ -63,39 +64,39 @@ class Result:
 
 
 def compute(state: State, x: np.ndarray, total: int, found: Mapping[str, Measured]) -> Result:
-    """Pick a format, and the group at a place in the tensor, out of what was measured."""
+    """Select a format and the group at a place in the tensor from the measurements."""
     m = found[state.format]
-    start, stretch = stretch_at(state.place, x)
+    start, chunk = chunk_at(state.place, x)
     n = m.groups.shape[1]
-    shown = slice(start, start + min(n, stretch.size))
+    shown = slice(start, start + min(n, chunk.size))
     levels = m.codec.levels(m.params, start // n)
-    ends = -power_above(-float(stretch.min())), power_above(float(stretch.max()))
+    ends = -power_above(-float(chunk.min())), power_above(float(chunk.max()))
     values, marked = x[shown], min(state.value, x[shown].size) - 1
-    code, product = taken_apart(state.format, m, *divmod(start + marked, n))
+    code, product = decomposed(state.format, m, *divmod(start + marked, n))
     return Result(x, total, found, m, start // n, values, m.values.ravel()[shown], levels, ends, marked, code, product)
 
 
-def stretch_at(place: int, x: np.ndarray) -> tuple[int, np.ndarray]:
-    """Return where the stretch at a place, from 1, begins, and its values; the last one for a place beyond.
+def chunk_at(place: int, x: np.ndarray) -> tuple[int, np.ndarray]:
+    """Return the start and the values of a chunk; places count from 1, and the last one also stands for those beyond.
 
     Examples
     --------
-    >>> stretch_at(9, np.arange(300))[0]
+    >>> chunk_at(9, np.arange(300))[0]
     256
     """
-    start = min(place, -(-x.size // STRETCH)) * STRETCH - STRETCH
-    return start, x[start : start + STRETCH]
+    start = min(place, -(-x.size // CHUNK)) * CHUNK - CHUNK
+    return start, x[start : start + CHUNK]
 
 
-def taken_apart(name: str, m: Measured, row: int, column: int) -> tuple[int, str]:
-    """Return the code of one value, and how its level follows from it: times a scale, and plus an offset.
+def decomposed(name: str, m: Measured, row: int, column: int) -> tuple[int, str]:
+    """Return the code of one value, and its level as code times scale plus offset.
 
     Examples
     --------
     >>> m = compare_formats([0.5, 1.0, -1.5, 4.0], names=["int4", "MXFP4", "Q4_0"])
-    >>> taken_apart("int4", m["int4"], 0, 1), taken_apart("MXFP4", m["MXFP4"], 0, 2)
+    >>> decomposed("int4", m["int4"], 0, 1), decomposed("MXFP4", m["MXFP4"], 0, 2)
     ((2, '2 x 0.5714'), (11, '-1.5 x 1'))
-    >>> taken_apart("Q4_0", m["Q4_0"], 0, 3)
+    >>> decomposed("Q4_0", m["Q4_0"], 0, 3)
     (0, '0 x -0.5 + 4')
     """
     codec, params = m.codec, rows_of_params(m.params, np.array([row]))
@@ -111,7 +112,7 @@ def taken_apart(name: str, m: Measured, row: int, column: int) -> tuple[int, str
 
 
 def power_above(value: float) -> float:
-    """Return the least power of two that is not below a value; 0 for what is not above zero.
+    """Return the smallest power of two that is at least a value; 0 for a value that is not positive.
 
     Examples
     --------
@@ -121,19 +122,19 @@ def power_above(value: float) -> float:
     return 2.0 ** math.ceil(math.log2(value)) if value > 0 else 0.0
 
 
-def stretches(x: np.ndarray) -> np.ndarray:
-    """Return a flat array, or of a large one 128 stretches of 256 neighbours, evenly spread.
+def chunks(x: np.ndarray) -> np.ndarray:
+    """Return a flat array; of a large one only 128 evenly spaced chunks of 256 values.
 
     Examples
     --------
-    >>> stretches(np.arange(5)).size, stretches(np.arange(1_000_000)).size
+    >>> chunks(np.arange(5)).size, chunks(np.arange(1_000_000)).size
     (5, 32768)
     """
     x = np.ravel(x)
-    if x.size <= STRETCH * STRETCHES:
+    if x.size <= CHUNK * CHUNKS:
         return x
-    starts = np.linspace(0, x.size - STRETCH, STRETCHES).astype(np.intp)
-    return x[starts[:, None] + np.arange(STRETCH)].ravel()
+    starts = np.linspace(0, x.size - CHUNK, CHUNKS).astype(np.intp)
+    return x[starts[:, None] + np.arange(CHUNK)].ravel()
 
 
 class NumberFormatsExplorer(Explorer):
@@ -148,24 +149,24 @@ class NumberFormatsExplorer(Explorer):
     """
 
     State = State
-    _kept: tuple = (None, None, None)
+    _cached: tuple = (None, None, None)
 
     def compute(self, state: State) -> Result:
-        """Pick a format out of what was measured."""
+        """Select a format from the measurements."""
         return compute(state, *self._measured(state))
 
     def _measured(self, state: State) -> tuple:
-        """Measure every format once for a tensor and its groups; return the tensor, its size, and what was found."""
+        """Measure all formats once per tensor and group size; return values, size of the tensor, and measurements."""
         settings = state.data, state.group, state.rule
-        if self._kept[0] != settings or self._kept[1] is not self._own:
+        if self._cached[0] != settings or self._cached[1] is not self._own:
             tensor = self.values(state)
-            x = stretches(tensor)
+            x = chunks(tensor)
             found = compare_formats(x, GROUPS[state.group], state.rule)
-            self._kept = settings, self._own, (x, tensor.size, found)
-        return self._kept[2]
+            self._cached = settings, self._own, (x, tensor.size, found)
+        return self._cached[2]
 
     def canvas(self) -> Canvas:
-        """Lay out levels above, errors and all formats below."""
+        """Put the levels above, errors and all formats below."""
         panels = {"line": FormatLinePanel(), "errors": ErrorSizePanel(), "formats": FormatsPanel()}
         return Canvas(panels, [["line", "line"], ["errors", "formats"]], (900, 450), height_ratios=[2, 5])
 
@@ -179,18 +180,18 @@ class NumberFormatsExplorer(Explorer):
         }
 
     def figures(self, state: State, result: Result) -> dict[str, str]:
-        """Say the error, and the bits with all scales counted."""
+        """Return the SQNR, the bits per value including scales, and the size compared with FP16."""
         m = result.measured
         share = f"{m.bits_per_value / 16:.0%} of FP16"
         return {"SQNR": f"{m.sqnr_db:.2f} dB", "bits per value": f"{m.bits_per_value:.4g}", "size": share}
 
     def offers(self, state: State) -> dict[str, tuple]:
-        """Mark one of the values that are shown."""
+        """Limit the marked value to those that are shown."""
         x, _, found = self._measured(state)
-        return {"value": (1, min(found[state.format].groups.shape[1], stretch_at(state.place, x)[1].size))}
+        return {"value": (1, min(found[state.format].groups.shape[1], chunk_at(state.place, x)[1].size))}
 
     def describe(self, state: State, result: Result) -> str:
-        """Count the bits, tell the error, and name what is better."""
+        """Return the bits, the error, and the best format with no more bits."""
         m, n = result.measured, result.measured.groups.shape[1]
         rest = m.bits_per_value - m.codec.bits
         shared = f"groups of {n:,}" if rest else "each value by itself"
@@ -208,11 +209,11 @@ class NumberFormatsExplorer(Explorer):
     def close(self) -> None:
         """Free the tensor too."""
         super().close()
-        self._kept = (None, None, None)
+        self._cached = (None, None, None)
 
 
 def _better(name: str, result: Result) -> str:
-    """Name the best format that takes no more bits."""
+    """Return in words which format with no more bits is best."""
     limit = result.measured.bits_per_value
     best = max((n for n, m in result.found.items() if m.bits_per_value <= limit), key=lambda n: result.found[n].sqnr_db)
     if result.found[best].sqnr_db <= result.measured.sqnr_db:
@@ -222,7 +223,7 @@ def _better(name: str, result: Result) -> str:
 
 
 def _marked(result: Result) -> str:
-    """Follow one value into its code and back."""
+    """Return the code and the error of the marked value."""
     value, value_hat = (float(x[result.marked]) for x in (result.values, result.values_hat))
     product = f" = {result.product}" if result.product else ""
     coded = f"{value:.4g} gets the code {result.code}, which represents {value_hat:.4g}{product}"

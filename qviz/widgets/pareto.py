@@ -1,4 +1,4 @@
-"""Bits for each layer: where that network stands among all the others, by bytes, accuracy and time."""
+"""Bits for each layer: bytes, accuracy and time of one network, compared with all others."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from .background import Working
 from .controls import choice, more, slider
 from .explorer import Explorer
 
-_QUANTIZED = (slice(0, len(BITS)),) * 4  # of the tables: no layer in float32
+_QUANTIZED = (slice(0, len(BITS)),) * 4  # entries of the tables without float32 layers
 
 
 def _bits(layer: str):
@@ -24,7 +24,7 @@ def _bits(layer: str):
 
 @dataclass(frozen=True)
 class State:
-    """Bits of each layer's weights, how their ranges are chosen, and what counts."""
+    """Weight bits of each layer, how ranges are chosen, and which score counts."""
 
     conv1: int = _bits("conv1")
     conv2: int = _bits("conv2")
@@ -35,26 +35,26 @@ class State:
 
     @property
     def bits(self) -> tuple[int, int, int, int]:
-        """Of all four layers."""
+        """The weight bits of all four layers."""
         return self.conv1, self.conv2, self.fc1, self.fc2
 
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """One network among all.
+    """One network, compared with all networks.
 
     Attributes
     ----------
     size_bytes, float_bytes : int: with float32 scales and biases
-    right, float_right, images : int: test images that are named right
+    right, float_right, images : int: correct answers, and number of test images
     sqnr_db : float: of the logits
     cloud : Cloud: all networks
-    here : int: the position of this one
-    beaten_by : int: how many are better on both sides
-    beater : tuple of bits, or None: of those the one with the highest score, then the smallest
-    fits : int, or 0: the most bits that a uniform network has in no more bytes
-    fits_right : int: its test images that are named right
-    times : what the source measured: `real` and `integer`, each with `median_ms` and `spread_ms`, and `engine`; or None
+    here : int: the index of this network
+    beaten_by : int: number of networks that are smaller and better
+    beater : tuple of bits, or None: the best of these, and the smallest of the best
+    fits : int: the bits of the largest uniform network that is not larger
+    fits_right : int: its correct answers
+    times : measured by the source: `real` and `integer`, each with `median_ms` and `spread_ms`, and `engine`; or None
     """
 
     size_bytes: int
@@ -73,13 +73,13 @@ class Result:
 
     @property
     def on_front(self) -> bool:
-        """Whether nothing beats it on both sides."""
+        """Whether no network is smaller and better."""
         return self.beaten_by == 0
 
 
 @lru_cache(maxsize=4)
 def cloud_of(method: str, score: str) -> Cloud:
-    """Return all 2,401 networks with 2 to 8 bits in each layer, measured on the test images.
+    """Return all 2,401 networks with 2 to 8 bits per layer, measured on the test images.
 
     Examples
     --------
@@ -93,7 +93,7 @@ def cloud_of(method: str, score: str) -> Cloud:
 
 
 def compute(state: State) -> Result:
-    """Look one network up among all of them."""
+    """Look up one network, and compare it with all networks."""
     networks, cloud = every_network(method=state.method), cloud_of(state.method, state.score)
     at, here, size = place(state.bits), _position(state.bits), size_bytes()
     beating = np.flatnonzero(cloud.beating(here))
@@ -118,16 +118,15 @@ def compute(state: State) -> Result:
 class ParetoExplorer(Working, Explorer):
     """Bits for each layer of the trained network, among all 2,401 networks that 2 to 8 bits make of it.
 
-    Weights only: activations stay float32. All networks are measured on the test images when the explorer is made,
-    which takes about a second for each way to choose the range.
+    Only weights are quantized: activations stay float32. All results on the test images come from a table.
 
     Parameters
     ----------
-    source : callable, first and without a name, or None
-        Times the network in float32 and in int8 when the reader presses Measure speed, such as
-        `qviz.pytorch.labs.speed.DigitsSpeed()`. Without one there is no panel for time, and no torch is needed.
+    source : callable or None, positional only
+        It measures the network in float32 and int8 when the reader presses Measure speed, such as
+        `qviz.pytorch.labs.speed.DigitsSpeed()`. Without it, there is no panel for time, and torch is not needed.
     **settings
-        The start value of any control.
+        Initial values of controls.
 
     Examples
     --------
@@ -149,32 +148,32 @@ class ParetoExplorer(Working, Explorer):
         super().__init__(source, **settings)
 
     def can_work(self) -> bool:
-        """Return whether there is a clock."""
+        """Return whether there is a source."""
         return self._source is not None
 
     def measure(self) -> None:
-        """Time float32 and int8 here and now; what the button does."""
+        """Measure the times of float32 and int8 on this machine, as the button does."""
         self._work.run()
 
     def work(self) -> Iterator[float]:
-        """Time one after the other."""
+        """Measure both times, one after the other."""
         yield 0.0
         for share, times in self._source.steps():
             self._times = times or self._times
             yield share
 
     def compute(self, state: State) -> Result:
-        """Look it up."""
+        """Look up the network, and add the times."""
         return replace(compute(state), times=self._times)
 
     def canvas(self) -> Canvas:
-        """Bytes; and time beside them, where it can be measured."""
+        """Put bytes on the left, and time on the right if it can be measured."""
         if not self._source:
             return Canvas({"pareto": ParetoPanel()}, size=(900, 430))
         return Canvas({"pareto": ParetoPanel(), "latency": LatencyPanel()}, size=(940, 430), width_ratios=[5, 2])
 
     def views(self, state: State, result: Result) -> dict[str, tuple]:
-        """Show all networks, and a star at this one."""
+        """Show all networks, with a star at this one."""
         views = {"pareto": (result.cloud, result.here)}
         if self._source:
             float_score = result.float_right / result.images if state.score == "accuracy" else None
@@ -182,11 +181,11 @@ class ParetoExplorer(Working, Explorer):
         return views
 
     def figures(self, state: State, result: Result) -> dict[str, str]:
-        """Say what it costs, and what it can."""
+        """Return the bytes and the accuracy."""
         return {"bytes": f"{result.size_bytes:,}", "right": f"{result.right / result.images:.2%}"}
 
     def describe(self, state: State, result: Result) -> str:
-        """Say what it costs, what it can, and what beats it."""
+        """Return the size, the accuracy, and which networks are better."""
         lines = [
             f"conv1 {state.conv1}, conv2 {state.conv2}, fc1 {state.fc1}, fc2 {state.fc2} bits: "
             f"{result.size_bytes:,} bytes, {result.float_bytes / result.size_bytes:.2f} times smaller than float32",
@@ -206,16 +205,16 @@ def _pairs(times) -> tuple[tuple[float, float], ...] | None:
 
 
 def _timed(times) -> list[str]:
-    """Return the lines on time."""
+    """Return the lines on speed."""
     if times is None:
         return ["not measured yet: press Measure speed"]
-    told = (
+    medians = (
         f"{name} {time.median_ms:.3f} ms (interquartile range {time.spread_ms:.3f})"
         for name, time in (("float32", times.real), ("int8", times.integer))
     )
     ratio = times.real.median_ms / times.integer.median_ms
     head = f"measured here, {times.real.batch} images per batch, one thread, {times.engine}: "
-    return [head + ", ".join(told), f"this network takes as long as int8: {ratio:.2f} times as fast as float32"]
+    return [head + ", ".join(medians), f"this network takes as long as int8: {ratio:.2f} times as fast as float32"]
 
 
 def _beaten(result: Result) -> str:
@@ -223,9 +222,9 @@ def _beaten(result: Result) -> str:
         return f"on the Pareto front, like {result.cloud.front.sum() - 1} other networks of {result.cloud.score.size:,}"
     i, bits = _position(result.beater), " ".join(map(str, result.beater))
     score = result.cloud.score[i]
-    told = f"{score:.2%}" if result.cloud.kind == "accuracy" else f"{score:.1f} dB"
+    score = f"{score:.2%}" if result.cloud.kind == "accuracy" else f"{score:.1f} dB"
     count = f"{result.beaten_by:,} network{' is' if result.beaten_by == 1 else 's are'} smaller and better"
-    return f"{count}; the best of them is {bits}: {result.cloud.size_bytes[i]:,} bytes, {told}"
+    return f"{count}; the best of them is {bits}: {result.cloud.size_bytes[i]:,} bytes, {score}"
 
 
 def _position(bits) -> int:

@@ -1,4 +1,4 @@
-"""A picture at 2 to 8 bits: what quantization loses, seen."""
+"""A picture at 2 to 8 bits."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ MOST_PIXELS = 1024  # in a row or a column
 
 @dataclass(frozen=True)
 class State:
-    """Which picture, at how many bits."""
+    """Which picture, and how many bits."""
 
     data: str = choice("Picture", ("photograph", "digits", YOURS))
     bits: int = slider("Bits", 8, 2, 8)
@@ -26,7 +26,7 @@ class State:
 
 @dataclass(frozen=True)
 class Result:
-    """A picture, what quantization made of it, and how many greys and bytes each has."""
+    """A picture before and after quantization, and how many greys and bytes each has."""
 
     picture: np.ndarray
     quantized: np.ndarray
@@ -38,9 +38,9 @@ class Result:
 
 
 def compute(state: State, picture: np.ndarray, greys: int | None = None) -> Result:
-    """Quantize a (rows, columns) `picture` between its least and greatest value, zero included.
+    """Quantize a (rows, columns) picture, with a range from its smallest to its largest value that includes zero.
 
-    `greys` is how many different values it has, counted here if it is None.
+    `greys` is the number of its distinct values; None means that they are counted here.
     """
     fmt = IntFormat(state.bits, signed=False)
     qparams = choose_qparams(picture.min(), picture.max(), fmt)
@@ -54,7 +54,7 @@ def compute(state: State, picture: np.ndarray, greys: int | None = None) -> Resu
 
 
 def digits_mosaic() -> np.ndarray:
-    """Return 15 handwritten digits on one sheet, (30, 50) ink from 0 to 1.
+    """Return 15 handwritten digits as one (30, 50) picture, ink from 0 to 1.
 
     Examples
     --------
@@ -81,7 +81,7 @@ class PhotoExplorer(Explorer):
 
     State = State
     readout_lines = 4
-    _counted: tuple = (None, 0)  # a picture, and how many greys it has
+    _counted: tuple = (None, 0)  # the last picture, and the number of its greys
 
     def compute(self, state: State) -> Result:
         """Quantize the chosen picture."""
@@ -91,7 +91,7 @@ class PhotoExplorer(Explorer):
         return compute(state, *self._counted)
 
     def canvas(self) -> Canvas:
-        """Two pictures side by side, the levels under them."""
+        """Put the two pictures side by side, the levels below them."""
         panels = {
             "original": ImagePanel("Original: float32", still=True),
             "quantized": ImagePanel("Quantized"),
@@ -101,7 +101,7 @@ class PhotoExplorer(Explorer):
         return Canvas(panels, layout, (900, 410), height_ratios=[3, 1])
 
     def views(self, state: State, result: Result) -> dict[str, tuple]:
-        """Show both pictures, or their middle; the whole range of values goes from black to white."""
+        """Show both pictures, or their middle, with the quantized range from black to white."""
         lo, hi = float(result.qparams.lo), float(result.qparams.hi)
         cut = cropped if state.zoom else np.asarray
         return {
@@ -111,14 +111,14 @@ class PhotoExplorer(Explorer):
         }
 
     def figures(self, state: State, result: Result) -> dict[str, str]:
-        """Say what is left of the greys and of the bytes."""
+        """Return the greys before and after, and how many times smaller the picture is."""
         return {
             "greys": f"{result.greys[0]} → {result.greys[1]}",
             "smaller": f"{result.bytes[0] / result.bytes[1]:.2f} times",
         }
 
     def describe(self, state: State, result: Result) -> str:
-        """Say how many greys, how many bytes, how much error."""
+        """Return the greys, the bytes and the error."""
         before, after = result.bytes
         return (
             f"{state.bits} bits: {result.qparams.fmt.levels} levels, {float(result.qparams.scale):.6f} apart\n"

@@ -1,4 +1,4 @@
-"""Post-training quantization of a whole network: what each choice costs."""
+"""Post-training quantization of a network: the effect of each choice."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ _HEAD = ("layer", "weights dB", "outputs dB", "lo", "hi", "scale", "clipped")
 
 @dataclass(frozen=True)
 class State:
-    """Which network, in how many bits, and how its ranges are chosen."""
+    """Which network, how many bits, and how the ranges are chosen."""
 
     network: str = more(choice("Network", NETWORKS))
     weight_bits: int = slider("Weight bits", 4, 2, 8)
@@ -38,12 +38,14 @@ class State:
 class PTQExplorer(Explorer):
     """Post-training quantization of the digits network, measured on the test images.
 
-    Every move calibrates, converts and runs the network in integers; the laboratory keeps what it needs again.
+    Every change calibrates and converts the network, and runs it in integers; the lab caches intermediate results.
 
     Parameters
     ----------
-    source : callable of the settings
-        qviz.pytorch.labs.ptq_lab.PTQLab, or one like it.
+    source : callable, positional only
+        A `qviz.pytorch.labs.ptq_lab.PTQLab`, or a callable with the same arguments.
+    **settings
+        Initial values of controls.
 
     Examples
     --------
@@ -59,7 +61,7 @@ class PTQExplorer(Explorer):
     source = "qviz.pytorch.labs.ptq_lab.PTQLab"
 
     def compute(self, state: State):
-        """Let the laboratory quantize and measure; the Result is its own."""
+        """Return the result of the lab for these settings."""
         return self._source(
             network=state.network,
             weight_bits=state.weight_bits,
@@ -72,7 +74,7 @@ class PTQExplorer(Explorer):
         )
 
     def canvas(self) -> Canvas:
-        """Put answers and bytes on the left, layers on the right, and one layer below."""
+        """Put answers and bytes on the left, layers on the right, one layer below."""
         panels = {
             "answers": BarsPanel(),
             "bytes": BarsPanel("Size on disk", "bytes", digits="{:,.0f}", scale="{:,.0f}", most=None),
@@ -83,7 +85,7 @@ class PTQExplorer(Explorer):
         return Canvas(panels, layout, size=(940, 420), width_ratios=[5, 4], height_ratios=[2, 2, 4])
 
     def views(self, state: State, result) -> dict[str, tuple]:
-        """Show the network, and the layer that was chosen."""
+        """Show the network, and the chosen layer."""
         layer = result.layer(state.layer)
         weights_db = np.array([x.weights.sqnr_db if x.weights else np.nan for x in result.layers])
         outputs_db = np.array([x.sqnr_db for x in result.layers])
@@ -95,11 +97,11 @@ class PTQExplorer(Explorer):
         }
 
     def figures(self, state: State, result) -> dict[str, str]:
-        """Say how many answers are right, and how many bytes it takes."""
+        """Return the accuracy and the bytes."""
         return {"right": f"{result.accuracy:.2%}", "bytes": f"{result.size_bytes:,}"}
 
     def describe(self, state: State, result) -> str:
-        """Say it as a table, a row a layer."""
+        """Return accuracy and size, and a table with a row for each layer."""
         simulated = "; simulated" if result.engine == "simulated" else ""
         head = (
             f"W{state.weight_bits}A{state.activation_bits}: {result.accuracy:.2%} right "

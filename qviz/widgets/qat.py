@@ -1,4 +1,4 @@
-"""Quantization-aware training, live: curves that grow epoch by epoch, beside post-training quantization."""
+"""Quantization-aware training, epoch by epoch, compared with post-training quantization."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -17,7 +17,7 @@ LEARNING_RATES = (2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2)
 
 @dataclass(frozen=True)
 class State:
-    """How a network is trained with quantization in it; the fields are those of a QATConfig."""
+    """The settings of a training; the fields are those of a QATConfig."""
 
     weight_bits: int = slider("Weight bits", 2, 2, 8)
     activation_bits: int = more(slider("Activation bits", 4, 2, 8))
@@ -29,9 +29,9 @@ class State:
 
 @dataclass(frozen=True)
 class Result:
-    """What is known of the training, and whether it is under way.
+    """The results of the training so far, and whether it is running.
 
-    `known` is what the source returns: a qviz.pytorch.labs.qat_lab.QATResult, or anything with its fields.
+    `known` is what the source returns: a `qviz.pytorch.labs.qat_lab.QATResult`, or an object with its fields.
     """
 
     known: Any
@@ -41,13 +41,16 @@ class Result:
 class QATExplorer(Working, Explorer):
     """Quantization-aware training against post-training quantization, on the network of the course.
 
-    A move shows what is known: a training that is done, or else the network before it. **Train** begins one; the
-    curves grow after each epoch, and Stop or another move ends it. `train()` does the same from code.
+    After a change, it shows the finished training with these settings, or else the network before training. **Train**
+    starts one; the curves grow with each epoch, and Stop or another change ends it. `train()` does the same from code.
 
     Parameters
     ----------
-    source : qviz.pytorch.labs.qat_lab.QATLab
-        Called with the fields of the State it returns what is known; its `epochs` trains.
+    source : callable, positional only
+        A `qviz.pytorch.labs.qat_lab.QATLab`, or an object like it: called with the fields of the State, it returns the
+        results so far, and its `epochs` trains.
+    **settings
+        Initial values of controls.
 
     Examples
     --------
@@ -67,27 +70,27 @@ class QATExplorer(Working, Explorer):
     work_label = "Train"
 
     def train(self) -> None:
-        """Train at these settings from the start, to the end; an interrupt of the kernel ends it earlier."""
+        """Train with these settings from the beginning; interrupting the kernel stops it."""
         self._work.run()
 
     def work(self) -> Iterator[float]:
-        """Train, and show each epoch."""
+        """Train, and update the curves after each epoch."""
         epochs = self.epochs
         for result in self._source.epochs(**asdict(self.state)):
             self.refresh()
             yield result.done / epochs if epochs else 1.0
 
     def compute(self, state: State) -> Result:
-        """Ask what is known."""
+        """Return the results so far."""
         return Result(self._source(**asdict(state)), self.working)
 
     def canvas(self) -> Canvas:
-        """Put accuracy at the left, loss and crossings at the right."""
+        """Put accuracy on the left, loss and crossings on the right."""
         panels = {"accuracy": AccuracyPanel(), "loss": LossPanel(), "crossings": CrossingsPanel()}
         return Canvas(panels, LAYOUT, (980, 430), width_ratios=[5, 4])
 
     def views(self, state: State, result: Result) -> dict[str, tuple]:
-        """Show every epoch that is done."""
+        """Show all finished epochs."""
         known = result.known
         accuracies = known.accuracies, known.float_accuracy, known.converted_accuracy
         return {
@@ -97,11 +100,11 @@ class QATExplorer(Working, Explorer):
         }
 
     def figures(self, state: State, result: Result) -> dict[str, str]:
-        """Say what training gains over post-training quantization."""
+        """Return the accuracy of post-training quantization and of training."""
         return _figures(result.known)
 
     def describe(self, state: State, result: Result) -> str:
-        """Say what was before, what is now, and what to do."""
+        """Return the settings, the accuracies, and the progress of the training."""
         known = result.known
         lines = [
             _settings(state),

@@ -1,4 +1,4 @@
-"""Quantize a tensor: before, after, and the error of each value."""
+"""A tensor before and after quantization, and the error of each value."""
 
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ class State:
 
 @dataclass(frozen=True)
 class Result:
-    """A tensor, flat, how often each value occurs (None is once), and what quantization made of it."""
+    """A flat tensor, how often each value occurs (None means once), and the quantized tensor."""
 
     x: np.ndarray
     counts: np.ndarray | None
@@ -38,7 +38,7 @@ class Result:
 
 
 def compute(state: State, sample: Sample) -> Result:
-    """Quantize a tensor as `state` says."""
+    """Quantize a tensor with these settings."""
     fmt = IntFormat(state.bits, signed=state.scheme == "symmetric")
     x, counts = sample.measured
     chosen = calibration_result(x, sample.histogram, CALIBRATORS[state.method], fmt, state.scheme, counts)
@@ -65,7 +65,7 @@ class QuantizeExplorer(Sampled, Explorer):
         return compute(state, self.sample(state))
 
     def canvas(self) -> Canvas:
-        """Before above after, the error beside them."""
+        """Put before and after on the left, the errors on the right."""
         panels = {"before": HistogramPanel(), "after": LevelsPanel(), "error": ErrorHistogramPanel()}
         return Canvas(panels, [["before", "error"], ["after", "error"]], (900, 400), width_ratios=[3, 2])
 
@@ -79,11 +79,11 @@ class QuantizeExplorer(Sampled, Explorer):
         }
 
     def figures(self, state: State, result: Result) -> dict[str, str]:
-        """Say the error, as mean square and in decibels."""
+        """Return the mean squared error and the SQNR."""
         return {"mean squared error": f"{result.parts.total:.3e}", "SQNR": f"{result.sqnr_db:.2f} dB"}
 
     def describe(self, state: State, result: Result) -> str:
-        """Say scale, zero point, range and error."""
+        """Return scale, zero point, range and error."""
         p, parts = result.qparams, result.parts
         return (
             f"{state.data} as {p.fmt}, {state.method}: scale = {float(p.scale):.6f}, zero point = {int(p.zero_point)}, "

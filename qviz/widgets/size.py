@@ -1,4 +1,4 @@
-"""Where the bytes of a network are, layer by layer."""
+"""The bytes of a network, layer by layer."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from .explorer import Explorer
 
 PARTS = ("codes", "scales", "zero_points", "biases")
 _HEAD = ("layer", "float32", "codes", "scales", "zero points", "biases", "smaller")
-ONE_SCALE = {
+GRANULARITIES = {
     "per tensor": PerTensor(),
     "per channel": PerChannel(0),
     "per 128 weights": PerGroup(-1, 128),
@@ -30,13 +30,13 @@ class State:
 
     network: str = choice("Network", NETWORKS)
     bits: int = slider("Bits", 8, 2, 8)
-    granularity: str = choice("One scale", ONE_SCALE, "per channel")
+    granularity: str = choice("One scale", GRANULARITIES, "per channel")
     scheme: str = choice("Scheme", SCHEMES, "symmetric")
 
 
 @dataclass(frozen=True)
 class Row:
-    """The bytes of one layer, quantized and float32."""
+    """The bytes of one layer, quantized and in float32."""
 
     name: str
     stored: StoredBytes
@@ -44,13 +44,13 @@ class Row:
 
     @property
     def ratio(self) -> float:
-        """How many times as small it is."""
+        """The float32 bytes divided by the quantized bytes."""
         return self.float_bytes / self.stored.total
 
 
 @dataclass(frozen=True)
 class Result:
-    """One row a layer, and all of them together as the last."""
+    """One row per layer; the last one is the whole network."""
 
     rows: tuple[Row, ...]
 
@@ -68,14 +68,14 @@ def compute(state: State) -> Result:
 
 
 def _row(layer: LayerShape, state: State) -> Row:
-    stored = stored_bytes(layer, IntFormat(state.bits), ONE_SCALE[state.granularity], state.scheme)
+    stored = stored_bytes(layer, IntFormat(state.bits), GRANULARITIES[state.granularity], state.scheme)
     return Row(layer.name, stored, stored_bytes(layer, None).total)
 
 
 class SizeExplorer(Explorer):
     """Where the bytes of a network are: codes, scales, zero points and biases of each layer.
 
-    Codes are packed, so that fewer than 8 bits take less room, and a scale takes 16 bits.
+    Codes are packed, so fewer than 8 bits take less memory, and a scale takes 16 bits.
 
     Examples
     --------
@@ -90,24 +90,24 @@ class SizeExplorer(Explorer):
     compute = staticmethod(compute)
 
     def canvas(self) -> Canvas:
-        """Show one bar a layer."""
+        """Show one bar per layer."""
         names = [part.replace("_", " ") for part in PARTS]
         return Canvas(
             {"bytes": SharesPanel("Bytes of each layer", "% of its bytes in float32", names)}, size=(900, 330)
         )
 
     def views(self, state: State, result: Result) -> dict[str, tuple]:
-        """Show the parts of each layer in per cent of what float32 takes."""
+        """Show the parts of each layer as percentages of its float32 bytes."""
         shares = [[100 * getattr(row.stored, part) / row.float_bytes for part in PARTS] for row in result.rows]
         words = [f"{row.stored.total:,} of {row.float_bytes:,} bytes" for row in result.rows]
         return {"bytes": ([row.name for row in result.rows], np.array(shares), words)}
 
     def figures(self, state: State, result: Result) -> dict[str, str]:
-        """Say how small the network gets."""
+        """Return the bytes of the network, and how many times smaller it is."""
         return {"bytes": f"{result.whole.stored.total:,}", "smaller": f"{result.whole.ratio:.2f} times"}
 
     def describe(self, state: State, result: Result) -> str:
-        """Say it as a table."""
+        """Return a table with a row for each layer."""
         head = f"{state.network}, int{state.bits} {state.scheme}, one scale {state.granularity}; bytes:"
         return Readout.of(head, Table(_HEAD, [_cells(row) for row in result.rows], (-12, 12, 12, 10, 13, 9, 10)))
 

@@ -1,4 +1,4 @@
-"""Speed of float32 and int8 on the reader's own machine, measured when the reader asks for it, and never stored."""
+"""Speed of float32 and int8, measured on the reader's machine on request, and never stored."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from .explorer import Explorer
 
 @dataclass(frozen=True)
 class State:
-    """Which layers, and how many inputs at once."""
+    """Which layers, and how many inputs per batch."""
 
     width: int = choice("Width", WIDTHS, 256)
     batch: int = choice("Batch size", BATCHES, 16)
@@ -26,13 +26,13 @@ class State:
 
 @dataclass(frozen=True)
 class Result:
-    """The work of the chosen case, and what was measured.
+    """The work of the chosen case, and the measurements.
 
     Attributes
     ----------
-    real, integer : Work: of float32, and of int8
-    cases : tuple of cases as the source gives them, or None: not measured yet
-    machine : the roofs, or None
+    real, integer : Work of float32 and of int8
+    cases : tuple of measured cases from the source, or None if nothing was measured yet
+    machine : the limits of this machine, or None
     """
 
     real: Work
@@ -46,7 +46,7 @@ NOTE = f"{EXAMPLE_ONLY.capitalize()}:\n{MACHINE.partition(',')[0]}, one thread.\
 
 
 def _example(width: int, batch: int) -> MeasuredTime | None:
-    """Return what was measured on another machine, for those who cannot measure or have not yet."""
+    """Return a measurement of another machine, which is shown until the reader measures."""
     return next((e for e in EXAMPLE if (e.width, e.batch) == (width, batch)), None)
 
 
@@ -56,7 +56,7 @@ def _example_ratio(width: int, batch: int) -> Ratio | None:
 
 
 def ratio(case) -> Ratio:
-    """Return how many times as fast int8 is; at the ends each time is half its spread off, but never below a tenth."""
+    """Return the speed-up of int8; at its ends, times are half a spread off, but at least a tenth of the median."""
     (real_low, real_high), (integer_low, integer_high) = (
         (max(time.median_ms - time.spread_ms / 2, time.median_ms / 10), time.median_ms + time.spread_ms / 2)
         for time in (case.real, case.integer)
@@ -68,7 +68,14 @@ class SpeedExplorer(Working, Explorer):
     """Speed of float32 and int8 on this machine: press Measure speed.
 
     Until then the picture shows an example that was measured on another machine. All widths and batch sizes are
-    measured at once, with one thread, for as many layers as are chosen; changing those asks for another measurement.
+    measured together, with one thread, for the chosen number of layers; another number needs another measurement.
+
+    Parameters
+    ----------
+    source : callable, positional only
+        A `qviz.pytorch.labs.speed.SpeedLab`, which measures.
+    **settings
+        Initial values of controls.
 
     Examples
     --------
@@ -86,15 +93,15 @@ class SpeedExplorer(Working, Explorer):
     not_done = "Not measured"
 
     def __init__(self, source=None, /, **settings):
-        self._measured: dict[tuple[int, bool], tuple] = {}  # layers, between -> the machine, and the cases
+        self._measured: dict[tuple[int, bool], tuple] = {}  # (layers, between) -> (machine, cases)
         super().__init__(source, **settings)
 
     def measure(self) -> None:
-        """Measure all widths and batch sizes for the layers chosen; an interrupt of the kernel ends it."""
+        """Measure all widths and batch sizes for the chosen layers; interrupting the kernel stops it."""
         self._work.run()
 
     def work(self) -> Iterator[float]:
-        """Measure one case after the other; what is stopped leaves everything as it was."""
+        """Measure one case after the other; if it is stopped, nothing changes."""
         case, cases = (self.layers, self.between), []
         yield 0.0
         machine = self._source.machine(*case)
@@ -104,7 +111,7 @@ class SpeedExplorer(Working, Explorer):
         self._measured[case] = machine, tuple(cases)
 
     def compute(self, state: State) -> Result:
-        """Count the work, and look up what was measured."""
+        """Count the work, and look up the measurements."""
         works = (
             linear_work(state.width, state.layers, state.batch, quantized=quantized, between=state.between)
             for quantized in (False, True)
@@ -117,7 +124,7 @@ class SpeedExplorer(Working, Explorer):
         return Canvas({"ratios": RatioPanel(), "roofline": RooflinePanel()}, size=(940, 430), width_ratios=[5, 4])
 
     def views(self, state: State, result: Result) -> dict[str, tuple]:
-        """Show every width and batch size, and the chosen one under its roof."""
+        """Show the ratios of all widths and batch sizes, and the roofline of the chosen case."""
         pairs = [(width, batch) for width in WIDTHS for batch in BATCHES]
         rows = [f"    {width} wide, batch {batch}" for width, batch in pairs]
         ratios = [ratio(case) for case in result.cases] if result.cases else [_example_ratio(*pair) for pair in pairs]
@@ -127,7 +134,7 @@ class SpeedExplorer(Working, Explorer):
         return {"ratios": (rows, ratios, chosen, notes[0]), "roofline": (sights, _named(state), notes[1])}
 
     def figures(self, state: State, result: Result) -> dict[str, str]:
-        """Say how fast it is, once that is measured."""
+        """Return the speed-up, if it has been measured."""
         return {
             "int8": f"{ratio(self._case(state, result)).median:.2f} times as fast"
             if result.cases
@@ -135,7 +142,7 @@ class SpeedExplorer(Working, Explorer):
         }
 
     def describe(self, state: State, result: Result) -> str:
-        """Say the work, and the times once there are any."""
+        """Return the work, and the times if they have been measured."""
         real, integer = result.real, result.integer
         lines = [
             f"{_named(state)}, converted {'around every layer' if state.between else 'once'}: "
@@ -168,7 +175,7 @@ def _named(state: State) -> str:
 
 
 def _times(case, result: Result) -> list[str]:
-    """Return the lines on what was measured: medians, spreads, what is in the way, and the machine."""
+    """Return the lines on the measurements: medians, spreads, limits, and the machine."""
     kinds = (("float32", case.real, result.machine.real, result.real),)
     kinds += (("int8", case.integer, result.machine.integer, result.integer),)
     roofs = result.machine.real, result.machine.integer

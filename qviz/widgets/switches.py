@@ -1,4 +1,4 @@
-"""Three switches on one network: its weights, its activations, its biases."""
+"""Quantize weights, activations and biases of one network separately."""
 
 from dataclasses import dataclass, fields
 
@@ -19,7 +19,7 @@ _COMBINATIONS = ("quantized", "SQNR dB", "cosine", "right", "of all", "bytes", "
 
 @dataclass(frozen=True)
 class State:
-    """Which switches are on, and the bits of each part."""
+    """Which parts are quantized, and the bits of each."""
 
     weights: bool = more(toggle("Weights", True))
     weight_bits: int = slider("Weight bits", 8, 2, 8)
@@ -34,19 +34,19 @@ class State:
 
 @dataclass(frozen=True)
 class Result:
-    """The setting, and the outcome of every combination of its switches; by the parts that are on."""
+    """The settings, and the result of every combination of switches, by the parts that are on."""
 
     switches: Switches
     combinations: dict[tuple[str, ...], AblationResult]
 
     @property
     def this(self) -> AblationResult:
-        """The outcome of the switches as they stand."""
+        """The result with the current switches."""
         return self.combinations[self.switches.on]
 
 
 def compute(state: State, cnn: SwitchedCNN) -> Result:
-    """Measure all eight combinations at these bits."""
+    """Measure all eight combinations with these bits."""
     switches = Switches(**{field.name: getattr(state, field.name) for field in fields(State)})
     return Result(switches, cnn.combinations(switches))
 
@@ -64,11 +64,11 @@ class SwitchesExplorer(Explorer):
 
     State = State
     readout_lines = 6
-    MOST_IMAGES: int | None = None  # of the test images; None for all
+    MOST_IMAGES: int | None = None  # number of test images; None for all
     _cnn: SwitchedCNN | None = None
 
     def compute(self, state: State) -> Result:
-        """Measure the network of the course."""
+        """Measure the digits network."""
         if self._cnn is None:
             self._cnn = SwitchedCNN(self.MOST_IMAGES)
         return compute(state, self._cnn)
@@ -79,7 +79,7 @@ class SwitchesExplorer(Explorer):
         return Canvas(panels, size=(980, 400), width_ratios=[5, 6])
 
     def views(self, state: State, result: Result) -> dict[str, tuple]:
-        """Show this setting, each part alone, and all combinations."""
+        """Show the layers with these settings and with each part alone, and all combinations."""
         outcomes = list(result.combinations.values())
         this_db, *alone_db = ([layer.sqnr_db for layer in o.layers] for o in (result.this, *outcomes[1:4]))
         right, sizes = [o.right for o in outcomes], [o.size_bytes for o in outcomes]
@@ -87,14 +87,14 @@ class SwitchesExplorer(Explorer):
         return {"layers": (this_db, alone_db), "combinations": (right, result.this.images, sizes, this)}
 
     def figures(self, state: State, result: Result) -> dict[str, str]:
-        """Say how many answers are right, and how many bytes it takes."""
+        """Return the accuracy and the bytes."""
         return {"right": f"{result.this.accuracy:.1%}", "bytes": f"{result.this.size_bytes:,}"}
 
     def describe(self, state: State, result: Result) -> str:
-        """Say it as two tables: combinations, with a star at this one, and the layers of this setting."""
-        layers = [(x.name, *_kept(x), *_bytes(x)) for x in result.this.layers]
+        """Return two tables: all combinations, with a star at this one, and the layers."""
+        layers = [(x.name, *_errors(x), *_bytes(x)) for x in result.this.layers]
         parts = [
-            (", ".join(on) or "nothing: float32", *_kept(x), f"{x.right}", f"{x.accuracy:.1%}", *_sizes(x))
+            (", ".join(on) or "nothing: float32", *_errors(x), f"{x.right}", f"{x.accuracy:.1%}", *_sizes(x))
             for on, x in result.combinations.items()
         ]
         this = list(result.combinations).index(result.switches.on)
@@ -105,12 +105,12 @@ class SwitchesExplorer(Explorer):
         )
 
     def close(self) -> None:
-        """Free the kept outcomes too."""
+        """Free the cached results too."""
         super().close()
         self._cnn = None
 
 
-def _kept(x) -> tuple[str, str]:
+def _errors(x) -> tuple[str, str]:
     return f"{x.sqnr_db:.1f}", f"{x.cosine:.4f}"
 
 

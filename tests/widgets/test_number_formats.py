@@ -5,7 +5,7 @@ from qviz.numerics import sqnr_db
 from qviz.numerics.codecs import CODECS, compare_formats
 from qviz.tensors import tensor
 from qviz.widgets import NumberFormatsExplorer
-from qviz.widgets.number_formats import GROUPS, State, compute, stretches
+from qviz.widgets.number_formats import GROUPS, State, chunks, compute
 
 
 @pytest.fixture
@@ -38,10 +38,10 @@ def test_the_group_at_a_place_is_what_the_codec_made_of_it(name, group):
 
 def test_a_large_tensor_is_measured_in_part():
     x = np.arange(100_000.0)
-    part = stretches(x)
+    part = chunks(x)
     assert part.size == 32_768 and part[0] == 0 and part[-1] == 99_999
     assert (np.diff(part.reshape(-1, 256), axis=1) == 1).all()
-    assert np.array_equal(stretches(x[:32_768]), x[:32_768])
+    assert np.array_equal(chunks(x[:32_768]), x[:32_768])
 
 
 def test_readout_counts_the_bits(explorer):

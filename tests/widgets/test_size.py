@@ -29,7 +29,7 @@ def test_more_bits_and_more_scales_take_more_bytes():
     for name in size.NETWORKS:
         totals = [
             [size.compute(size.State(name, bits, one)).whole.stored.total for bits in range(2, 9)]
-            for one in size.ONE_SCALE
+            for one in size.GRANULARITIES
         ]
         assert (np.diff(totals) > 0).all()
     assert (np.diff(totals, axis=0) > 0).all()  # the language model: each channel has many groups

@@ -5,7 +5,7 @@ import numpy as np
 from qviz.networks.layer_shapes import linear, stored_bytes
 from qviz.numerics import IntFormat, PerGroup
 from qviz.numerics.roofline import Roof, linear_work
-from qviz.widgets.size import ONE_SCALE, State, compute
+from qviz.widgets.size import GRANULARITIES, State, compute
 
 from ..answers import names_of, number_of, numbers_of, refuse_unchanged, result_of
 from ..exercises import Hint, exercise
@@ -17,9 +17,9 @@ LAYERS = [(64, 512, 4, 32), (10, 64, 3, 16), (5, 7, 3, 4), (16, 9, 8, 8), (1, 10
 @exercise(1, "A 16-bit scale for 8 weights costs 2 bits per weight, which is more than the bit that you saved.")
 def scales_outgrow_a_bit(answer) -> None:
     """Ask for the granularities that make a 4-bit network larger than a 5-bit one with scales per channel."""
-    names = names_of(answer, ONE_SCALE, "a name on the list One scale")
+    names = names_of(answer, GRANULARITIES, "a name on the list One scale")
     limit = compute(State("wide", 5, "per channel")).whole.stored.total
-    larger = {n for n in ONE_SCALE if compute(State("wide", 4, n)).whole.stored.total > limit}
+    larger = {n for n in GRANULARITIES if compute(State("wide", 4, n)).whole.stored.total > limit}
     if extra := sorted(names - larger):
         size = compute(State("wide", 4, extra[0])).whole.stored.total
         raise Hint(f"{extra[0]}, 4 bits take {size:,} bytes, but 5 bits with a scale per channel take {limit:,}.")
