@@ -118,9 +118,9 @@ the target is 1.
     panels = {
         "forward": (StaircasePanel("Forward: the staircase"), qparams, weight, limits),
         "backward": (SlopePanel(), qparams, weight, "straight-through", limits),
-        "way": (DescentPanel(), descend(weight, target, qparams, lr, steps), qparams, limits, steps),
+        "descent": (DescentPanel(), descend(weight, target, qparams, lr, steps), qparams, limits, steps),
     }
     return draw(panels, LAYOUT, size, height_ratios=[1, 1])
 
 
-LAYOUT = [["forward", "backward"], ["way", "way"]]
+LAYOUT = [["forward", "backward"], ["descent", "descent"]]

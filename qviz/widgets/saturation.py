@@ -1,4 +1,4 @@
-"""Two products that do not fit 16 bits: move the codes, and see what the kernel loses."""
+"""Two products that do not fit in 16 bits, and what the kernel loses."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ ADDERS = ("16 bits", "32 bits")
 
 @dataclass(frozen=True)
 class State:
-    """Two activations and two weights, in codes of 8 bits, and how their products are added."""
+    """Two activations and two weights as 8-bit codes, and how their products are added."""
 
     x1: int = slider("Activation 1", 211, 0, 255)
     w1: int = slider("Weight 1", 71, -128, 127)
@@ -29,16 +29,16 @@ class State:
 
 @dataclass(frozen=True)
 class Result:
-    """What becomes of the two products.
+    """The sum of the two products, and its error.
 
     Attributes
     ----------
     codes : the two activations as the kernel gets them
-    products : of these codes
-    kept : their sum, as the kernel has it
+    products : the products of these codes
+    kept : their sum as the kernel computes it
     truth : the sum of the products of the 8-bit codes
-    unit : how many steps of 8 bits one of these codes stands for: 1, or 2 with reduce_range
-    errors : of a layer
+    unit : 8-bit steps per step of these codes: 1, or 2 with reduce_range
+    errors : the errors of a layer
     """
 
     codes: tuple[int, int]
@@ -50,17 +50,17 @@ class Result:
 
     @property
     def rounding(self) -> int:
-        """What coarser activations cost, in units of a product of 8-bit codes."""
+        """The error due to coarser activations, in units of a product of 8-bit codes."""
         return self.unit * sum(self.products) - self.truth
 
     @property
     def saturation(self) -> int:
-        """What the adder lost, in the same units."""
+        """The error due to saturation, in the same units."""
         return self.unit * (self.kept - sum(self.products))
 
 
 def compute(state: State) -> Result:
-    """Multiply and add as the kernel does."""
+    """Multiply and add like the kernel."""
     unit = 2 if state.reduce_range else 1
     x = np.array([state.x1, state.x2])
     codes, w = np.minimum(np.rint(x / unit), 255 // unit).astype(int), np.array([state.w1, state.w2])
@@ -90,7 +90,7 @@ class SaturationExplorer(Explorer):
         return Canvas(panels, size=(940, 330), width_ratios=[3, 2])
 
     def views(self, state: State, result: Result) -> dict[str, tuple]:
-        """Show both."""
+        """Show the pair, and the errors of the layer."""
         bits = 7 if state.reduce_range else 8
         return {
             "pair": (result.products, result.kept),
@@ -98,11 +98,11 @@ class SaturationExplorer(Explorer):
         }
 
     def figures(self, state: State, result: Result) -> dict[str, str]:
-        """Say what is kept, and what is lost."""
+        """Return the computed sum, and how much is lost."""
         return {"kept": f"{result.kept:,}", "lost": f"{abs(sum(result.products) - result.kept):,}"}
 
     def describe(self, state: State, result: Result) -> str:
-        """Say the sum, what is kept of it, and the error against the sum of 8-bit codes."""
+        """Return the sum, how much of it is kept, and its error relative to the sum of 8-bit products."""
         (a, b), total = result.codes, sum(result.products)
         error = result.rounding + result.saturation
         layer = self._canvas.panels["layer"].description
@@ -121,5 +121,5 @@ def _kept(state: State, result: Result, total: int) -> str:
     if state.adder == "32 bits":
         return "32 bits can hold every such sum, so nothing is lost"
     lost = abs(total - result.kept)
-    said = f"the result is {result.kept:,}, and {lost:,} is lost" if lost else "this sum fits, so nothing is lost"
-    return f"16 bits can hold -32,768 to 32,767: {said}"
+    effect = f"the result is {result.kept:,}, and {lost:,} is lost" if lost else "this sum fits, so nothing is lost"
+    return f"16 bits can hold -32,768 to 32,767: {effect}"

@@ -1,4 +1,4 @@
-"""One weight under the straight-through estimator: it creeps until it crosses an edge, and then the output jumps."""
+"""One weight trained with the straight-through estimator: it creeps until it crosses an edge, then the output jumps."""
 
 from dataclasses import dataclass
 
@@ -10,13 +10,13 @@ from qviz.plots.straight_through import LAYOUT
 from .controls import choice, more, slider
 from .explorer import Explorer
 
-LIMITS = (-2.6, 2.6)  # a step lands between output and target, or half a bin beyond: 2 + 0.5 at most
+LIMITS = (-2.6, 2.6)  # a step ends between output and target, or half a bin beyond: at most 2 + 0.5
 MOST_STEPS = 60
 
 
 @dataclass(frozen=True)
 class State:
-    """A weight, where it should go, and how it is moved."""
+    """A weight, its target, and how it is trained."""
 
     bits: int = more(slider("Bits", 3, 2, 5))
     weight: float = slider("Initial weight", -0.8, -2.0, 2.0, 0.05, digits=2)
@@ -28,14 +28,14 @@ class State:
 
 @dataclass(frozen=True)
 class Result:
-    """The grid, and the way of the weight on it."""
+    """The grid, and the descent of the weight on it."""
 
     qparams: QParams
     descent: Descent
 
 
 def compute(state: State) -> Result:
-    """Move the weight by gradient descent; the grid is symmetric and reaches from -1 to 1."""
+    """Train the weight by gradient descent, on a symmetric grid for -1 to 1."""
     qparams = choose_qparams(-1.0, 1.0, IntFormat(state.bits), "symmetric")
     return Result(qparams, descend(state.weight, state.target, qparams, state.lr, state.steps, state.slope))
 
@@ -61,25 +61,25 @@ class STEExplorer(Explorer):
     compute = staticmethod(compute)
 
     def canvas(self) -> Canvas:
-        """Both functions above, the way of the weight below."""
-        panels = {"forward": StaircasePanel("Forward: the staircase"), "backward": SlopePanel(), "way": DescentPanel()}
-        return Canvas(panels, LAYOUT, (940, 440))
+        """Put both functions above, the descent of the weight below."""
+        forward = StaircasePanel("Forward: the staircase")
+        return Canvas({"forward": forward, "backward": SlopePanel(), "descent": DescentPanel()}, LAYOUT, (940, 440))
 
     def views(self, state: State, result: Result) -> dict[str, tuple]:
-        """Mark where the weight is after the last step."""
+        """Show the weight after the last step, and its descent."""
         weight = float(result.descent.weights[-1])
         return {
             "forward": (result.qparams, weight, LIMITS),
             "backward": (result.qparams, weight, state.slope, LIMITS),
-            "way": (result.descent, result.qparams, LIMITS, MOST_STEPS),
+            "descent": (result.descent, result.qparams, LIMITS, MOST_STEPS),
         }
 
     def figures(self, state: State, result: Result) -> dict[str, str]:
-        """Say where the weight ends, and what the loss sees of it."""
+        """Return the final weight, and the output that the loss depends on."""
         return {"weight": f"{result.descent.weights[-1]:.4f}", "output": f"{result.descent.outputs[-1]:.4f}"}
 
     def idle(self, state: State) -> dict[str, str]:
-        """Say that the true derivative moves nothing."""
+        """Disable the learning rate if the slope is always 0."""
         return (
             {}
             if state.slope != "true derivative"
@@ -87,15 +87,15 @@ class STEExplorer(Explorer):
         )
 
     def describe(self, state: State, result: Result) -> str:
-        """Say grid, slope, way and crossings."""
+        """Return grid, slope, first and last values, and crossings."""
         p, d = result.qparams, result.descent
         grid = f"{p.fmt}: steps of {float(p.scale):.3f}, levels from {float(p.lo):.3f} to {float(p.hi):.3f}"
-        ways = ((name, x[0], x[-1]) for name, x in (("weight", d.weights), ("output", d.outputs), ("loss", d.losses)))
+        ends = ((name, x[0], x[-1]) for name, x in (("weight", d.weights), ("output", d.outputs), ("loss", d.losses)))
         return "\n".join(
             (
                 f"{grid}; the loss depends on the output, the optimizer changes the weight",
                 _slope(state, d),
-                ", ".join(f"{name} {first:.4f} -> {last:.4f}" for name, first, last in ways),
+                ", ".join(f"{name} {first:.4f} -> {last:.4f}" for name, first, last in ends),
                 f"edges crossed: {_crossings(d)} in {state.steps} steps",
             )
         )
