@@ -72,9 +72,11 @@ class Sourced(QuantizeExplorer):
 
 
 def test_an_explorer_of_a_source_is_told_by_it(tmp_path, monkeypatch):
-    with pytest.raises(TypeError, match=r"made by qviz\.widgets\.Sourced\(test\.of\.source\(\)\): got None where"):
+    with pytest.raises(
+        TypeError, match=r"created as qviz\.widgets\.Sourced\(test\.of\.source\(\)\): got None as its source"
+    ):
         Sourced(bits=3)
-    with pytest.raises(TypeError, match=r"made by qviz\.widgets\.ArenaExplorer\(\): got <built-in function max>"):
+    with pytest.raises(TypeError, match=r"created as qviz\.widgets\.ArenaExplorer\(\): got <built-in function max>"):
         ArenaExplorer(max)
     monkeypatch.chdir(tmp_path)
     explorer = Sourced(lambda: np.arange(5.0), bits=3)
