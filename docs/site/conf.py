@@ -1,4 +1,4 @@
-"""The site of the course: every page as it was stored, with explorers that move in the reader's browser."""
+"""The site of the course: the stored pages, with explorers that run in the reader's browser."""
 
 import os
 from pathlib import Path
@@ -14,7 +14,7 @@ html_title = "qviz"
 
 extensions = ["myst_nb"]
 root_doc = "index"
-nb_execution_mode = "off"  # what is shown is what nbval compared
+nb_execution_mode = "off"  # show the stored outputs, which nbval has compared
 nb_mime_priority_overrides = [("html", "image/png", 0)]
 nb_merge_streams = True
 nb_code_prompt_show = "Show the code"
@@ -24,7 +24,7 @@ myst_heading_anchors = 3
 nitpicky = True
 
 html_theme = "sphinx_book_theme"
-html_math_renderer = "mathml"  # the browser itself draws and reads it; MathJax would come from a network
+html_math_renderer = "mathml"  # browsers display it natively; MathJax would need a network
 html_show_sourcelink = False
 html_copy_source = False
 html_static_path = ["static"]
@@ -35,10 +35,10 @@ html_js_files = [
     ("live/live.js", {"defer": "defer", "data-setup": _LIVE}),
     ("live/guesses.js", {"defer": "defer"}),
 ]
-html_context = {"default_mode": "auto"}  # light or dark, as the reader's system is
-REPOSITORY = os.environ.get("QVIZ_REPOSITORY", "")  # https://github.com/<owner>/qviz, where there is one
+html_context = {"default_mode": "auto"}  # light or dark, as set in the reader's system
+REPOSITORY = os.environ.get("QVIZ_REPOSITORY", "")  # https://github.com/<owner>/qviz, if it is published
 html_theme_options = {
-    "navbar_persistent": [],  # the search stands in the sidebar
+    "navbar_persistent": [],  # the search is in the sidebar
     "use_download_button": True,
     "show_toc_level": 2,
     "pygments_light_style": "a11y-high-contrast-light",
@@ -59,11 +59,11 @@ def _inline(translator, node):
 
 def _block(translator, node):
     formula = latex2mathml.converter.convert(node.astext(), display="block")
-    # what scrolls must be reached by keyboard, and have a name
+    # a scrollable element must be focusable and have a name
     translator.body.append(f'<div class="formula" tabindex="0" role="group" aria-label="formula">{formula}</div>')
     raise nodes.SkipNode
 
 
 def setup(app: Sphinx):
-    """Let formulas be MathML."""
+    """Convert formulas to MathML."""
     app.add_html_math_renderer("mathml", inline_renderers=(_inline, None), block_renderers=(_block, None))

@@ -1,4 +1,4 @@
-// Guesses of a lesson: chosen, committed to, compared with the answer, and kept in this browser alone.
+// The guesses of a lesson: the reader commits to a choice, which is compared with the answer and kept in this browser.
 (() => {
   const key = `qviz ${location.pathname.split("/").pop()}`;
   const kept = (() => {

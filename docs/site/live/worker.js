@@ -1,13 +1,13 @@
-// Python and qviz in a thread of their own. A message asks something of one explorer; see qviz/widgets/live.py.
-const REST_MS = 15000; // after which a reader has seen the first picture, and half a second is not missed
+// Python and qviz in a web worker. Each message is for one explorer; see qviz/widgets/live.py.
+const REST_MS = 15000; // by then the reader has seen the first picture, and does not notice half a second of work
 const PACKAGES = ["numpy", "matplotlib", "traitlets"];
-// Parts of Python that qviz and its packages import, so that the memory of an early start has them already.
+// Modules that qviz and its packages import, so that the memory snapshot contains them.
 const EARLY = "import ctypes, dataclasses, difflib, fractions, gzip, html, inspect, json, logging, pickle, platform, pprint, statistics, tomllib, uuid, zipfile";
-const LEAST_MEMORY = 320 * 65536; // with which Pyodide's module is declared
+const LEAST_MEMORY = 320 * 65536; // the initial memory that Pyodide's module declares
 let page;
 
-// What arrives is counted, so that a page can show how far it is. Another site's files have no size here: then the
-// sizes that the build knows count.
+// Count the files that have arrived, for the progress bar. The browser does not reveal the sizes of files from another
+// site, so the sizes known at build time are used.
 function count({ sizes }) {
   const total = Object.values(sizes).reduce((sum, bytes) => sum + bytes, 0);
   let got = 0;
@@ -17,28 +17,28 @@ function count({ sizes }) {
   }).observe({ type: "resource", buffered: true });
 }
 
-// What an earlier visit has left in the browser: bytecode, and the memory of a Python that has just started. Only a page
-// from https or localhost has a place for it.
-const shelf = async () => (self.caches ? caches.open("qviz") : undefined);
+// The cache from an earlier visit: bytecode, and a memory snapshot of Python right after its start. It is available only
+// on https and localhost.
+const cache = async () => (self.caches ? caches.open("qviz") : undefined);
 
 async function kept(name) {
-  try { return await (await (await shelf())?.match(name))?.arrayBuffer(); } catch { return undefined; }
+  try { return await (await (await cache())?.match(name))?.arrayBuffer(); } catch { return undefined; }
 }
 
 async function keep(found) {
-  const place = await shelf();
-  if (!place) return;
-  for (const old of await place.keys()) await place.delete(old);
-  for (const [name, bytes] of Object.entries(found)) await place.put(name, new Response(bytes));
+  const store = await cache();
+  if (!store) return;
+  for (const old of await store.keys()) await store.delete(old);
+  for (const [name, bytes] of Object.entries(found)) await store.put(name, new Response(bytes));
 }
 
-// Pyodide may come from another host: a file whose sha256 is not the pinned one is not used. All are asked for at once,
-// because Pyodide would ask for a package only when Python runs.
+// Pyodide may come from another host, so a file is rejected unless its sha256 is the pinned one. All files are requested
+// at once, because Pyodide would request packages only after Python has started.
 function fetchAll({ pyodide, sha256 }) {
   const plain = self.fetch.bind(self);
   const checked = (address, name, options) => plain(address, { ...options, integrity: `sha256-${sha256[name]}` });
   const early = new Map(Object.keys(sha256).map((name) => [name, checked(pyodide + name, name)]));
-  early.forEach((coming) => coming.catch(() => {})); // whoever asks for the file is told
+  early.forEach((coming) => coming.catch(() => {})); // reported to whoever requests the file
   self.fetch = (asked, options) => {
     const name = new URL(asked.url ?? asked, self.location).pathname.split("/").pop();
     const coming = early.get(name);
@@ -53,17 +53,17 @@ async function script(address) {
   try { return await import(checked); } finally { URL.revokeObjectURL(checked); }
 }
 
-// Python starts in a fifth of the time from the memory of an earlier start. Packages that are not Python alone cannot be
-// in it, so they are loaded each time.
+// From a memory snapshot, Python starts in a fifth of the time. Packages with compiled code cannot be part of it, so they
+// are loaded each time.
 async function start(options, memory) {
   const [{ loadPyodide }] = await Promise.all(["pyodide.mjs", "pyodide.asm.js"].map((name) => script(options.indexURL + name)));
   try {
-    if (memory?.byteLength >= LEAST_MEMORY) { // with less WebAssembly would not start, nor say so
+    if (memory?.byteLength >= LEAST_MEMORY) { // with less, WebAssembly fails without an error
       const python = await loadPyodide({ ...options, _loadSnapshot: memory });
       performance.mark("qviz memory");
       return { python };
     }
-  } catch { /* it is not as this browser wants it: start as at first */ }
+  } catch { /* the snapshot does not fit this browser: start without it */ }
   const python = await loadPyodide({ ...options, _makeSnapshot: true });
   python.runPython(EARLY);
   return { python, made: python.makeMemorySnapshot() };
@@ -82,11 +82,11 @@ async function load(asked) {
   if (code) python.unpackArchive(code, "zip", { extractDir: folder });
   self.postMessage({ share: 1 });
   const page = python.runPython("import qviz_prepare\nqviz_prepare.prepare()\nfrom qviz.widgets.live import LivePage\nLivePage()");
-  if (!code || made) setTimeout(() => leave(python, folder, names, made ?? memory).catch(() => {}), REST_MS);
+  if (!code || made) setTimeout(() => storeCache(python, folder, names, made ?? memory).catch(() => {}), REST_MS);
   return page;
 }
 
-async function leave(python, folder, names, memory) {
+async function storeCache(python, folder, names, memory) {
   const held = python.pyimport("qviz_prepare").compiled(folder);
   await keep({ [names.code]: held.toJs(), [names.memory]: memory });
   held.destroy();
