@@ -1,4 +1,4 @@
-"""What explorers say while a cell takes long: a kernel does one thing at a time, so a move may have to wait for it."""
+"""A sign on explorers while a long cell runs: a kernel does one thing at a time, so a moved control has to wait."""
 
 import sys
 import threading
@@ -12,20 +12,19 @@ from ._readout import WAITING
 AFTER_S = 1.0
 
 _signs: weakref.WeakSet[widgets.HTML] = weakref.WeakSet()
-_lock = threading.Lock()  # of the set and of what the signs say: a timer's thread changes that too
+_lock = threading.Lock()  # for the set and the values of its signs, which the timer's thread changes too
 _timer: threading.Timer | None = None
 
 
 def waiting_sign() -> widgets.HTML:
-    """Return a hidden widget, part of an explorer, that says so from one second after a cell began until its end."""
+    """Return a hidden widget that shows the sign on its explorer from one second after a cell starts until it ends."""
     sign = widgets.HTML(layout={"display": "none"})
     events = getattr(get_ipython(), "events", None)
     if events is not None and sys.platform != "emscripten":  # a browser's Python has no threads
         with _lock:
             _signs.add(sign)
-        if _begin not in events.callbacks["pre_run_cell"]:
-            events.register("pre_run_cell", _begin)
-            events.register("post_run_cell", _end)
+        events.register("pre_run_cell", _begin)  # IPython registers a function only once
+        events.register("post_run_cell", _end)
     return sign
 
 
@@ -39,7 +38,7 @@ def _begin(_info) -> None:
 
 def _show() -> None:
     with _lock:
-        if threading.current_thread() is _timer:  # or the cell has ended meanwhile
+        if threading.current_thread() is _timer:  # otherwise the cell has ended in the meantime
             _say(WAITING)
 
 
