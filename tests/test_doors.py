@@ -799,7 +799,7 @@ EXEMPT = {
     "experiments.number_formats.FormatOutcome.*": "a Result",
     "experiments.number_formats.measure_format.*": "no array: tests/experiments/test_number_formats.py",
     "experiments.integer_walk.Walk.*": "a Result",
-    "experiments.mixed_precision.Networks.*": "a Result",
+    "experiments.mixed_precision.NetworkResults.*": "a Result",
     "experiments.mixed_precision.joined.parts": "Results",
     "experiments.mixed_precision.compared.*": "Results",
     "experiments.mixed_precision.*.bits": "four whole numbers",

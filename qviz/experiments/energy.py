@@ -29,7 +29,7 @@ ACCESS_BITS = 64
 
 
 @dataclass(frozen=True)
-class Numbers:
+class NumberFormats:
     """The number formats of a network: multiplication, addition, stored weights and activations.
 
     Attributes
@@ -51,11 +51,11 @@ class Numbers:
         return MULTIPLY_PJ[self.multiply] + ADD_PJ[self.add]
 
 
-FLOAT32 = Numbers("float32", "float32", "float32", 32, 32)
-FLOAT16 = Numbers("float16", "float16", "float16", 16, 16)
+FLOAT32 = NumberFormats("float32", "float32", "float32", 32, 32)
+FLOAT16 = NumberFormats("float16", "float16", "float16", 16, 16)
 
 
-def integers(weight_bits: int = 8) -> Numbers:
+def integers(weight_bits: int = 8) -> NumberFormats:
     """Return the formats of an integer network: weights of 2 to 8 bits, 8-bit activations, int8 products, int32 sums.
 
     Fewer than 8 bits reduce only the memory traffic here: the table has no figures for narrower arithmetic, and the
@@ -67,7 +67,7 @@ def integers(weight_bits: int = 8) -> Numbers:
     ('W4A8', 15.3)
     """
     bits = _check.whole_number(weight_bits, "weight_bits", 2, 8)
-    return Numbers(f"W{bits}A8", "int8", "int32", bits, 8)
+    return NumberFormats(f"W{bits}A8", "int8", "int32", bits, 8)
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Energy:
         return self.arithmetic_pj + self.weights_pj + self.activations_pj
 
 
-def energy(layers: Iterable[LayerShape], numbers: Numbers, place: str = "DRAM", batch: int = 1) -> Energy:
+def energy(layers: Iterable[LayerShape], formats: NumberFormats, place: str = "DRAM", batch: int = 1) -> Energy:
     """Estimate the energy of one input.
 
     Every multiplication and addition is counted. Every weight is fetched once per batch; every activation is written
@@ -101,7 +101,7 @@ def energy(layers: Iterable[LayerShape], numbers: Numbers, place: str = "DRAM", 
     Parameters
     ----------
     layers : iterable of LayerShape
-    numbers : Numbers
+    formats : NumberFormats
     place : a name in ACCESS_PJ
         Where weights and activations are stored.
     batch : int
@@ -124,9 +124,9 @@ def energy(layers: Iterable[LayerShape], numbers: Numbers, place: str = "DRAM", 
     _check.one_of(place, ACCESS_PJ, "place")
     batch = _check.whole_number(batch, "batch", 1, 2**31)
     layers = list(layers)
-    arithmetic = sum(layer.multiplications for layer in layers) * numbers.multiply_add_pj
-    weights = sum(layer.weights for layer in layers) * numbers.weight_bits / batch / ACCESS_BITS
-    activations = sum(layer.inputs + layer.outputs for layer in layers) * numbers.activation_bits / ACCESS_BITS
+    arithmetic = sum(layer.multiplications for layer in layers) * formats.multiply_add_pj
+    weights = sum(layer.weights for layer in layers) * formats.weight_bits / batch / ACCESS_BITS
+    activations = sum(layer.inputs + layer.outputs for layer in layers) * formats.activation_bits / ACCESS_BITS
     low, high = ACCESS_PJ[place]
     middle = (low + high) / 2
     ends = (arithmetic + (weights + activations) * pj for pj in (low, high))

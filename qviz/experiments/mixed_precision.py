@@ -30,7 +30,7 @@ CALIBRATION = 360  # number of training images, from the first
 
 
 @dataclass(frozen=True, eq=False)
-class Networks:
+class NetworkResults:
     """Results of many networks on the same images: axes conv1, conv2, fc1 and fc2, with one entry per bit width.
 
     Attributes
@@ -84,7 +84,7 @@ def place(bits) -> tuple[int, int, int, int]:
 
 
 @lru_cache(maxsize=6)
-def every_network(images: str = "test", method: str = "min-max") -> Networks:
+def every_network(images: str = "test", method: str = "min-max") -> NetworkResults:
     """Return the results of all 4,096 networks, cached.
 
     Those in `mixed_precision_table.SHIPPED` are read from a file, rounded to float32. All other tables are measured: a
@@ -108,10 +108,10 @@ def every_network(images: str = "test", method: str = "min-max") -> Networks:
     [355, 355, 352, 345, 68, 353]
     """
     found = shipped(images, method)
-    return Networks(*found) if found else joined([networks_of(bits, images, method) for bits in WIDTHS])
+    return NetworkResults(*found) if found else joined([networks_of(bits, images, method) for bits in WIDTHS])
 
 
-def networks_of(conv1_bits: int, images: str = "test", method: str = "min-max") -> Networks:
+def networks_of(conv1_bits: int, images: str = "test", method: str = "min-max") -> NetworkResults:
     """Measure the 512 networks whose first layer has this width: arrays (1, 8, 8, 8).
 
     The other arguments are those of `every_network`, which joins eight of these. They may be computed separately and in
@@ -134,15 +134,15 @@ def networks_of(conv1_bits: int, images: str = "test", method: str = "min-max") 
     with one_thread():
         parts = [_measure(conv1_bits, chosen[at : at + BATCH], weights) for at in range(0, len(chosen), BATCH)]
     right, noise, divergence = (np.sum(part, axis=0)[None] for part in zip(*(p[:3] for p in parts), strict=True))
-    return Networks(right, noise, divergence / len(chosen), float(sum(p[3] for p in parts)), len(chosen))
+    return NetworkResults(right, noise, divergence / len(chosen), float(sum(p[3] for p in parts)), len(chosen))
 
 
-def joined(parts) -> Networks:
+def joined(parts) -> NetworkResults:
     """Join the results for all widths of the first layer, in order.
 
     Parameters
     ----------
-    parts : eight Networks, as from `networks_of` for each of WIDTHS
+    parts : eight NetworkResults, as from `networks_of` for each of WIDTHS
 
     Raises
     ------
@@ -153,16 +153,16 @@ def joined(parts) -> Networks:
     if len(parts) != len(WIDTHS):
         raise ValueError(f"parts must hold the networks of all {len(WIDTHS)} widths of conv1: got {len(parts)}")
     tables = ([getattr(p, name) for p in parts] for name in ("right", "noise", "divergence"))
-    return Networks(*(read_only(np.concatenate(t)) for t in tables), parts[0].signal, parts[0].images)
+    return NetworkResults(*(read_only(np.concatenate(t)) for t in tables), parts[0].signal, parts[0].images)
 
 
-def compared(parts, stored: Networks) -> str:
+def compared(parts, stored: NetworkResults) -> str:
     """Say how many networks measured anew name as many images right as in a table; after an interrupt, of those done.
 
     Parameters
     ----------
-    parts : Networks, as from `networks_of` for the first of WIDTHS, in order; there may be none
-    stored : Networks, as from `every_network`, on the same images
+    parts : NetworkResults, as from `networks_of` for the first of WIDTHS, in order; there may be none
+    stored : NetworkResults, as from `every_network`, on the same images
 
     Raises
     ------

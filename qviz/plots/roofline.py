@@ -87,7 +87,7 @@ def _note(ax: Axes, top: float) -> Text:
 
 
 @dataclass(frozen=True)
-class Sight:
+class RooflinePoint:
     """Roofline data of one number format.
 
     Attributes
@@ -136,30 +136,30 @@ class RooflinePanel(Panel):
         self.note = self.moving(_note(ax, 0.97))
         legend(ax, loc="lower right")
 
-    def update(self, sights: Sequence[Sight], case: str, note: str = "") -> None:
+    def update(self, points: Sequence[RooflinePoint], case: str, note: str = "") -> None:
         """Show float32 and int8, in this order; the description names the case, and the picture says the `note`."""
         self.note.set(text=note, visible=bool(note))
         told = []
-        for i, (name, sight) in enumerate(zip(("float32", "int8"), sights, strict=True)):
-            x = sight.work.intensity
+        for i, (name, point) in enumerate(zip(("float32", "int8"), points, strict=True)):
+            x = point.work.intensity
             self.uprights[i].set_xdata([x, x])
             for artist in (self.roofs[i], self.calls[i]):
-                artist.set_visible(sight.roof is not None)
-            self.points[i].set_data([x], [sight.gops])
-            self.points[i].set_visible(sight.gops == sight.gops)
+                artist.set_visible(point.roof is not None)
+            self.points[i].set_data([x], [point.gops])
+            self.points[i].set_visible(point.gops == point.gops)
             told.append(f"{name} has {x:.2f} operations for each byte")
             if self.points[i].get_visible():
-                told[-1] += f", {sight.gops:.3g} Gop/s"
-            if sight.roof is not None:
-                told[-1] += f" of {sight.roof.attainable(sight.work):.3g} possible"
-                self._show(i, sight)
+                told[-1] += f", {point.gops:.3g} Gop/s"
+            if point.roof is not None:
+                told[-1] += f" of {point.roof.attainable(point.work):.3g} possible"
+                self._show(i, point)
         self.description = f"{self.title}, {case}: {'; '.join(told)}."
 
-    def _show(self, i: int, sight: Sight) -> None:
-        roof, x = sight.roof, sight.work.intensity
+    def _show(self, i: int, point: RooflinePoint) -> None:
+        roof, x = point.roof, point.work.intensity
         corners = np.array([0.01, roof.ridge, 1e5])
         self.roofs[i].set_data(corners, np.minimum(corners * roof.bandwidth, roof.peak))
-        self.calls[i].set_data([x], [sight.work.operations / roof.call_ms / 1e6])
+        self.calls[i].set_data([x], [point.work.operations / roof.call_ms / 1e6])
 
 
 def speed_ratios(ratios: Mapping[str, tuple[float, float, float]], title: str, size=(900, 330)) -> Picture:

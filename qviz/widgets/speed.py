@@ -7,7 +7,7 @@ from typing import ClassVar
 from qviz.experiments.measured_speed import EXAMPLE, MACHINE, MeasuredTime
 from qviz.numerics.roofline import BATCHES, WIDTHS, Work, linear_work
 from qviz.plots import Canvas, RatioPanel, RooflinePanel
-from qviz.plots.roofline import Ratio, Sight
+from qviz.plots.roofline import Ratio, RooflinePoint
 
 from .background import Working
 from .controls import choice, slider, toggle
@@ -130,8 +130,8 @@ class SpeedExplorer(Working, Explorer):
         ratios = [ratio(case) for case in result.cases] if result.cases else [_example_ratio(*pair) for pair in pairs]
         chosen = pairs.index((state.width, state.batch))
         notes = ("", "") if result.cases else (NOTE, EXAMPLE_ONLY)
-        sights = self._sights(state, result)
-        return {"ratios": (rows, ratios, chosen, notes[0]), "roofline": (sights, _named(state), notes[1])}
+        points = self._points(state, result)
+        return {"ratios": (rows, ratios, chosen, notes[0]), "roofline": (points, _named(state), notes[1])}
 
     def figures(self, state: State, result: Result) -> dict[str, str]:
         """Return the speed-up, if it has been measured."""
@@ -158,15 +158,15 @@ class SpeedExplorer(Working, Explorer):
     def _case(self, state: State, result: Result):
         return next(case for case in result.cases if (case.width, case.batch) == (state.width, state.batch))
 
-    def _sights(self, state: State, result: Result) -> list[Sight]:
+    def _points(self, state: State, result: Result) -> list[RooflinePoint]:
         if not result.cases:
             found = _example(state.width, state.batch) if (state.layers, state.between) == (2, False) else None
             times = [sorted(us)[1] for us in (found.float_us, found.int8_us)] if found else [float("nan")] * 2
-            works = (result.real, result.integer)
-            return [Sight(work, None, work.operations / us / 1e3) for work, us in zip(works, times, strict=True)]
+            works = zip((result.real, result.integer), times, strict=True)
+            return [RooflinePoint(work, None, work.operations / us / 1e3) for work, us in works]
         case, machine = self._case(state, result), result.machine
         kinds = ((result.real, machine.real, case.real), (result.integer, machine.integer, case.integer))
-        return [Sight(work, roof, work.operations / time.median_ms / 1e6) for work, roof, time in kinds]
+        return [RooflinePoint(work, roof, work.operations / time.median_ms / 1e6) for work, roof, time in kinds]
 
 
 def _named(state: State) -> str:

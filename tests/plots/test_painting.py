@@ -14,7 +14,7 @@ from qviz.numerics.codecs import FP8_E4M3, as_codec, compare_formats
 from qviz.numerics.roofline import Roof, Work
 from qviz.numerics.saturation import layer_errors
 from qviz.numerics.straight_through import descend
-from qviz.plots.roofline import Ratio, Sight
+from qviz.plots.roofline import Ratio, RooflinePoint
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal(5000).astype(np.float32)
@@ -54,9 +54,9 @@ def ratios(bits):
     return ("16 wide", "1024 wide"), None if bits == 2 else found, bits % 2
 
 
-def sights(bits):
+def points(bits):
     roof = None if bits == 2 else Roof(100.0, 10.0, 0.01)
-    return [Sight(Work(1e6 * k, 8e6 / bits), roof, 5.0) for k in (1, 4)], "3 layers"
+    return [RooflinePoint(Work(1e6 * k, 8e6 / bits), roof, 5.0) for k in (1, 4)], "3 layers"
 
 
 VALUES = np.float32([-2.7, -1.1, -0.4, 0.3, 0.9, 1.6, 3.2])
@@ -101,7 +101,7 @@ DATA = {
     "MarginsPanel": lambda bits: (np.linspace(0, 20, 50), {"few": 12.0 / bits, "many": 1.0 / bits}),
     "NumberLinePanel": lambda bits: ([-3.1, 0.4, 9.0], per_tensor(bits), (-5.0, 10.0)),
     "RatioPanel": ratios,
-    "RooflinePanel": sights,
+    "RooflinePanel": points,
     "SharesPanel": shares,
     "AnswersLostPanel": lambda bits: ({"one": 10.0 / bits, "two": np.nan, "three": 90 / bits}, 0.5 * bits, "one"),
     "ParetoPanel": lambda bits: (CLOUD, bits),
