@@ -79,7 +79,7 @@ class EnergyExplorer(Explorer):
     def views(self, state: State, result: Result) -> dict[str, tuple]:
         """Show the parts as percentages of the energy of float32."""
         estimates = result.estimates.values()
-        parts = np.array([[e.arithmetic_pj, e.weights_pj, e.activations_pj] for e in estimates])
+        parts = np.array([_parts(e)[:3] for e in estimates])
         words = [_micro(e.total_pj) for e in estimates]
         words[-1] = f"W{state.bits}A8: {words[-1]}"  # this text may change, the name of a row may not
         return {"energy": (("float32", "float16", "integers"), 100 * parts / parts[0].sum(), words)}
