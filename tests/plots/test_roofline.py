@@ -3,7 +3,7 @@ import pytest
 
 from qviz.numerics.roofline import Roof, Work
 from qviz.plots import Canvas, RatioPanel, RooflinePanel
-from qviz.plots.roofline import Ratio, Sight
+from qviz.plots.roofline import Ratio, RooflinePoint
 
 
 def shown(panel, *data):
@@ -13,8 +13,8 @@ def shown(panel, *data):
 
 def test_the_roof_bends_where_memory_and_arithmetic_meet():
     roof = Roof(peak=100, bandwidth=10, call_ms=0.5)
-    sight = Sight(Work(4e6, 1e6), roof, 3.0)
-    panel = shown(RooflinePanel(), [sight, sight], "one layer")
+    point = RooflinePoint(Work(4e6, 1e6), roof, 3.0)
+    panel = shown(RooflinePanel(), [point, point], "one layer")
     x, y = panel.roofs[0].get_data()
     assert (x[1], y[1]) == (10, 100) and y[0] == pytest.approx(x[0] * 10) and y[2] == 100
     assert panel.points[0].get_xydata().tolist() == [[4, 3]]
@@ -23,7 +23,8 @@ def test_the_roof_bends_where_memory_and_arithmetic_meet():
 
 
 def test_before_it_is_measured_only_the_intensity_is_shown():
-    panel = shown(RooflinePanel(), [Sight(Work(4, 1), None, np.nan), Sight(Work(8, 1), None, np.nan)], "x")
+    points = [RooflinePoint(Work(operations, 1), None, np.nan) for operations in (4, 8)]
+    panel = shown(RooflinePanel(), points, "x")
     assert not any(artist.get_visible() for artist in (*panel.roofs, *panel.points, *panel.calls))
     assert [line.get_xdata()[0] for line in panel.uprights] == [4, 8]
     assert "possible" not in panel.description
@@ -54,7 +55,8 @@ def test_a_case_that_was_not_measured_has_no_bar_and_no_words():
 
 
 def test_a_point_without_a_roof_is_shown_alone():
-    panel = shown(RooflinePanel(), [Sight(Work(4, 1), None, 2.0), Sight(Work(8, 1), None, 3.0)], "x", "elsewhere")
+    points = [RooflinePoint(Work(4, 1), None, 2.0), RooflinePoint(Work(8, 1), None, 3.0)]
+    panel = shown(RooflinePanel(), points, "x", "elsewhere")
     assert not any(artist.get_visible() for artist in (*panel.roofs, *panel.calls))
     assert [point.get_xydata().tolist() for point in panel.points] == [[[4, 2]], [[8, 3]]]
     assert "float32 has 4.00 operations for each byte, 2 Gop/s; int8" in panel.description
