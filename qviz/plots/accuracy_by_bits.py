@@ -25,7 +25,7 @@ class AccuracyByBitsPanel(Panel):
 
     Parameters
     ----------
-    ways : names of methods, at most 3
+    methods : names of methods, at most 3
     least : float
         Lower end of the linear axis, 0 to 1.
     images : int or None
@@ -34,15 +34,15 @@ class AccuracyByBitsPanel(Panel):
 
     def __init__(
         self,
-        ways: Sequence[str] = ("PTQ", "QAT"),
+        methods: Sequence[str] = ("PTQ", "QAT"),
         title: str = "Accuracy on the test images",
         least: float = 0.5,
         images: int | None = None,
     ):
         super().__init__(title)
-        if not 1 <= len(ways) <= len(LOOKS):
-            raise ValueError(f"ways must be 1 to {len(LOOKS)} names: got {len(ways)}")
-        self.ways, self.least, self.images = tuple(ways), least, images
+        if not 1 <= len(methods) <= len(LOOKS):
+            raise ValueError(f"methods must be 1 to {len(LOOKS)} names: got {len(methods)}")
+        self.methods, self.least, self.images = tuple(methods), least, images
 
     def build(self, ax: Axes) -> None:
         """Create a line for each method, and one for the float network."""
@@ -51,10 +51,10 @@ class AccuracyByBitsPanel(Panel):
         ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=None))
         self.float = self.moving(ax.axhline(1, color="black", linestyle=":", linewidth=1.5, label="float network"))
         self.lines, self.marks, self.intervals = [], [], []
-        for way, look in zip(self.ways, LOOKS, strict=False):
+        for method, look in zip(self.methods, LOOKS, strict=False):
             marker = {"marker": look["marker"], "markeredgecolor": "black", "markersize": 8}
             line = {"color": look["color"], "linestyle": look["linestyle"], "linewidth": 2}
-            ax.plot([], [], label=way, **line, **marker)  # for the legend alone
+            ax.plot([], [], label=method, **line, **marker)  # for the legend alone
             self.lines += ax.plot([], [], **line)
             self.intervals += ax.plot([], [], color=look["color"], linewidth=1, marker="_", markersize=10)
             self.marks += ax.plot([], [], **{**line, **marker, "linestyle": "none"})
@@ -72,16 +72,16 @@ class AccuracyByBitsPanel(Panel):
         self.ax.set_xlim(-0.4, len(names) - 0.6)
         self.float.set_ydata([float_accuracy] * 2)
         said = []
-        for at, way in enumerate(self.ways):
-            runs = np.asarray(found[way], np.float64).reshape(len(names), -1)
+        for at, method in enumerate(self.methods):
+            runs = np.asarray(found[method], np.float64).reshape(len(names), -1)
             middle = np.median(runs, axis=1)
             self.lines[at].set_data(x, middle)
             self.marks[at].set_data(np.repeat(x, runs.shape[1]), runs.ravel())
             if self.images:
                 ends = np.column_stack([*accuracy_interval(middle, self.images), np.full(len(x), np.nan)])
-                aside = 0.06 * (at - (len(self.ways) - 1) / 2)
+                aside = 0.06 * (at - (len(self.methods) - 1) / 2)
                 self.intervals[at].set_data(np.repeat(x + aside, 3), ends.ravel())
-            said.append(f"{way} " + ", ".join(f"{name} {told(m)}" for name, m in zip(names, middle, strict=True)))
+            said.append(f"{method} " + ", ".join(f"{name} {told(m)}" for name, m in zip(names, middle, strict=True)))
         self.description = f"{self.title}: {'; '.join(said)}; float {float_accuracy:.1%}."
 
 

@@ -42,20 +42,20 @@ class RequantizePanel(Panel):
         zero_point: int = 0,
         relu: bool = False,
         fmt: IntFormat = UINT8,
-        way: str = "",
+        arithmetic: str = "",
         home: int | None = None,
     ) -> None:
         """Show a sum, in steps of the output's scale, and its code, `now` and `before` a change.
 
-        `way` is added to the title. Sums beyond the axes are drawn at the edge as an arrow. The axes are based on the
-        zero point `home`, so that a different `zero_point` moves the ramp and not the axes; None is `zero_point`.
+        The title includes `arithmetic`. Sums beyond the axes are drawn at the edge as an arrow. The axes are based on
+        the zero point `home`, so that a different `zero_point` moves the ramp and not the axes; None is `zero_point`.
         """
         home = zero_point if home is None else home
         lowest = zero_point if relu else fmt.qmin
         start, stop = lowest - zero_point, fmt.qmax - zero_point
         margin = MARGIN * (fmt.qmax - fmt.qmin)
         left, right = (home if relu else fmt.qmin) - home - margin, fmt.qmax - home + margin
-        self.ax.set_title(f"{self.title} ({way})" if way else self.title, fontsize=TITLE_SIZE, loc="left")
+        self.ax.set_title(f"{self.title} ({arithmetic})" if arithmetic else self.title, fontsize=TITLE_SIZE, loc="left")
         self.ax.set_xlim(left, right)
         edge = (fmt.qmax - fmt.qmin) / 20
         self.ax.set_ylim(fmt.qmin - edge, fmt.qmax + edge)
