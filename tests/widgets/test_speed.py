@@ -118,8 +118,8 @@ def test_the_points_stand_under_their_roofs(explorer):
     for width in WIDTHS:
         for batch in BATCHES:
             explorer.set(width=width, batch=batch)
-            for sight in explorer._sights(explorer.state, explorer.result):
-                assert 0 < sight.gops <= sight.roof.peak
+            for point in explorer._points(explorer.state, explorer.result):
+                assert 0 < point.gops <= point.roof.peak
 
 
 @pytest.mark.parametrize(
@@ -149,8 +149,8 @@ def test_it_is_stored_without_a_time(explorer):
 def test_the_example_stands_under_no_roof(explorer):
     """2 * 256 * 256 * 16 products and sums in each of 2 layers, in the middle of the three times measured."""
     example = next(e for e in EXAMPLE if (e.width, e.batch) == (256, 16))
-    sights = explorer._sights(explorer.state, explorer.result)
-    for sight, times in zip(sights, (example.float_us, example.int8_us), strict=True):
-        assert sight.roof is None and sight.gops == pytest.approx(4_194_304 / np.median(times) / 1e3)
+    points = explorer._points(explorer.state, explorer.result)
+    for point, times in zip(points, (example.float_us, example.int8_us), strict=True):
+        assert point.roof is None and point.gops == pytest.approx(4_194_304 / np.median(times) / 1e3)
     explorer.layers = 3  # the example has two
-    assert all(np.isnan(sight.gops) for sight in explorer._sights(explorer.state, explorer.result))
+    assert all(np.isnan(point.gops) for point in explorer._points(explorer.state, explorer.result))
