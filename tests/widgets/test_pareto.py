@@ -174,5 +174,6 @@ def test_what_ends_a_measurement_is_told(error, told, timed):
 
 
 def test_a_clock_must_be_called():
-    with pytest.raises(TypeError, match=r"made by .*ParetoExplorer\(qviz.pytorch.labs.speed.DigitsSpeed\(\)\): got 3"):
+    message = r"must be created as .*ParetoExplorer\(qviz.pytorch.labs.speed.DigitsSpeed\(\)\): got 3"
+    with pytest.raises(TypeError, match=message):
         ParetoExplorer(3)
