@@ -307,6 +307,10 @@ DOORS = {
     "networks.digits_cnn.cnn_accuracy.weights": Door(
         lambda b: networks.cnn_accuracy(weights_with(b)), np.float32([0.5] * 10)
     ),
+    "networks.digits_mlp.mlp_forward.images": Door(networks.mlp_forward, IMAGES),
+    "networks.digits_mlp.mlp_forward.weights": Door(
+        lambda b: networks.mlp_forward(IMAGES, {**networks.mlp_weights(), "fc3.bias": b}), np.float32([0.5] * 10)
+    ),
     "networks.digits_cnn.max_pool.x": Door(digits_cnn.max_pool, IMAGES),
     "networks.integer_cnn.IntegerCNN.run.images": Door(lambda i: networks.integer_cnn().run(i), IMAGES),
     "networks.integer_cnn.IntegerCNN.run_from.codes": Door(
@@ -791,13 +795,14 @@ EXEMPT = {
     "networks.digits_cnn.*.change": "functions by name",
     "networks.digits_cnn.linear.*": "a step of cnn_forward",
     "networks.digits_cnn.check_images.images": "the first step of cnn_forward",
+    "networks.digits_cnn.check_weights.*": "a step of cnn_forward and mlp_forward",
     "data.distributions.draw.*": "a name and whole numbers; qviz.tensor checks them",
     "data.images.Digits.*": "a Result",
     "experiments.hard_to_quantize.Outcome.*": "a Result",
     "experiments.hard_to_quantize.difference.*": "Results: which images a network names right",
     "experiments.hard_to_quantize.patches.x": "activations of qviz's own network",
     "experiments.number_formats.FormatOutcome.*": "a Result",
-    "experiments.number_formats.measure_format.*": "no array: tests/experiments/test_number_formats.py",
+    "experiments.number_formats.measure_format*": "no array: tests/experiments/test_number_formats.py",
     "experiments.integer_walk.Walk.*": "a Result",
     "experiments.mixed_precision.NetworkResults.*": "a Result",
     "experiments.mixed_precision.joined.parts": "Results",

@@ -1,9 +1,10 @@
-"""The accuracy of the digits network with its weights in any number format, and the uncertainty of that.
+"""The accuracy of networks with their weights in any number format, and the uncertainty of that.
 
 Activations and biases stay float32. The weights of a layer are split into groups in memory order, across rows, so that
 every format has about the number of bits that its name says.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from qviz.data.images import digits
 from qviz.networks.digits_cnn import cnn_forward, cnn_weights
+from qviz.networks.digits_mlp import MLPS, mlp_forward, mlp_weights
 from qviz.networks.topology import LAYERS
 from qviz.numerics import _check
 from qviz.numerics.codecs import Codec, as_codec
@@ -24,15 +26,15 @@ ORDERS = 6  # permutations of the channels, each a separate measurement
 
 @dataclass(frozen=True, eq=False)
 class FormatOutcome:
-    """Results of a format on the test images, once for each order of the network's channels.
+    """Results of a format on the test images, once for each network, or for each order of one network's channels.
 
     Attributes
     ----------
     codec : Codec
     bits_per_weight : float, including scales and tables
-    right : (orders,) int: correct predictions of 359
-    sqnr_db : (orders,) float: of the logits against the float network's
-    divergence : (orders,) float, in nats: mean Kullback-Leibler divergence of the probabilities from the float ones
+    right : (n,) int: correct predictions of 359
+    sqnr_db : (n,) float: of the logits against the float network's
+    divergence : (n,) float, in nats: mean Kullback-Leibler divergence of the probabilities from the float ones
     """
 
     codec: Codec
@@ -52,7 +54,7 @@ class FormatOutcome:
 
 
 def measure_format(codec, granularity=None, orders: int = ORDERS) -> FormatOutcome:
-    """Run the digits network with its weights in a format: 0.12 s for each order of the channels.
+    """Run the digits CNN with its weights in a format: 0.12 s for each order of the channels.
 
     Parameters
     ----------
@@ -68,22 +70,54 @@ def measure_format(codec, granularity=None, orders: int = ORDERS) -> FormatOutco
     >>> print(measure_format("MXFP4", orders=2))
      4.25 bits, 355 to 356 right, logits 15.4 dB (15.4 to 15.4), divergence 0.0074
     """
-    codec, d = as_codec(codec), digits()
-    images, labels = d.images[d.test], d.labels[d.test]
-    exact = cnn_forward(images, cnn_weights())["logits"]
-    found = []
-    for order in range(_check.whole_number(orders, "orders", 1)):
-        weights = reordered(order)
-        for name in (f"{layer}.weight" for layer in LAYERS):
+    exact, orders = _logits(cnn_forward), _check.whole_number(orders, "orders", 1)
+    return _measure(codec, granularity, cnn_forward, ((reordered(order), exact) for order in range(orders)))
+
+
+def measure_format_on_mlps(codec, granularity=None) -> FormatOutcome:
+    """Run eight MLPs, trained on the digits from different seeds, with their weights in a format.
+
+    Each network is a separate measurement, so the spread of the results includes the chance of a training.
+
+    Parameters
+    ----------
+    codec : Codec, or the name of one
+    granularity : None, int, a granularity or its name
+        None is the format's own group size.
+
+    Examples
+    --------
+    >>> int4, nf4 = measure_format_on_mlps("int4", 64), measure_format_on_mlps("NF4")
+    >>> (nf4.sqnr_db - int4.sqnr_db).round(1)
+    array([2.5, 3.3, 1.7, 1.4, 1.1, 3.4, 1.4, 2.2])
+    """
+    networks = ((weights, _logits(mlp_forward, weights)) for weights in map(mlp_weights, range(MLPS)))
+    return _measure(codec, granularity, mlp_forward, networks)
+
+
+def _logits(forward: Callable, weights=None) -> np.ndarray:
+    """Return the logits of the test images."""
+    d = digits()
+    return forward(d.images[d.test], weights)["logits"]
+
+
+def _measure(codec, granularity, forward: Callable, networks: Iterable[tuple[dict, np.ndarray]]) -> FormatOutcome:
+    """Quantize the weights of each network, which are replaced, and compare its logits with those before."""
+    codec, labels, found = as_codec(codec), digits().labels[digits().test], []
+    for weights, exact in networks:
+        layers = [name for name in weights if name.endswith(".weight")]
+        sizes = [weights[name].size for name in layers]
+        for name in layers:
             weights[name] = codec.fake_quantize(weights[name].ravel(), granularity).reshape(weights[name].shape)
-        logits = cnn_forward(images, weights)["logits"]
+        logits = _logits(forward, weights)
         right = int((logits.argmax(axis=1) == labels).sum())
         found.append((right, compare(exact, logits)[0], float(logit_divergence(exact, logits)) / len(logits)))
-    return FormatOutcome(codec, _bits_per_weight(codec, granularity), *map(np.array, zip(*found, strict=True)))
+    bits = sum(codec.bits_per_value(size, granularity) * size for size in sizes) / sum(sizes)
+    return FormatOutcome(codec, bits, *map(np.array, zip(*found, strict=True)))
 
 
 def reordered(seed: int) -> dict[str, np.ndarray]:
-    """Return the weights and biases of the digits network with the channels of each hidden layer in another order.
+    """Return the weights and biases of the digits CNN with the channels of each hidden layer in another order.
 
     Seed 0 is the order in which it was trained.
 
@@ -147,9 +181,3 @@ def difference_db(x, one, two, block: int) -> tuple[float, float, float]:
         gains = 10 * np.log10(errors[0][drawn].sum(axis=1) / errors[1][drawn].sum(axis=1))
     low, high = np.quantile(gains, [0.025, 0.975], method="inverted_cdf")
     return float(gain), float(low), float(high)
-
-
-def _bits_per_weight(codec: Codec, granularity) -> float:
-    """Return the mean bits per weight over all layers."""
-    sizes = [cnn_weights()[f"{layer}.weight"].size for layer in LAYERS]
-    return sum(codec.bits_per_value(size, granularity) * size for size in sizes) / sum(sizes)

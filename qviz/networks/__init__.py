@@ -2,6 +2,7 @@
 
 * topology: the layers of the digits network, and the shapes of its weights and activations
 * digits_cnn: the weights and the forward pass of this network
+* digits_mlp: eight smaller networks for the digits, without convolutions, trained from different seeds
 * rescaled_cnn: an equivalent network whose channels have very different ranges
 * integer_cnn: the same network in integer arithmetic, from the pixels to the logits
 * layer_shapes: layer shapes, from which bytes and multiplications are counted
@@ -9,6 +10,7 @@
 """
 
 from .digits_cnn import cnn_accuracy, cnn_forward, cnn_weights, training_activations
+from .digits_mlp import mlp_forward, mlp_weights
 from .examples import NETWORKS
 from .integer_cnn import IntegerCNN, integer_cnn
 from .layer_shapes import LayerShape
@@ -22,6 +24,8 @@ __all__ = [
     "cnn_forward",
     "cnn_weights",
     "integer_cnn",
+    "mlp_forward",
+    "mlp_weights",
     "rescaled_weights",
     "training_activations",
 ]

@@ -19,6 +19,7 @@ CNN_SHAPES = MappingProxyType(  # weights and biases by name, in the order of th
         for kind, shape in (("weight", weight), ("bias", weight[:1]))
     }
 )
+LARGEST_INK = 1e30  # far beyond any ink, and small enough that no layer's float32 result overflows
 BATCH = 60  # images per convolution call, so that its unfolded windows take at most 12 MB
 
 
@@ -79,7 +80,7 @@ def cnn_forward(images, weights=None, change=None) -> dict[str, np.ndarray]:
     >>> int((out["logits"].argmax(axis=1) == d.labels[d.test]).sum()), len(d.test)
     (355, 359)
     """
-    w = _stored_weights() if weights is None else _check_weights(weights)
+    w = _stored_weights() if weights is None else check_weights(weights, CNN_SHAPES, "cnn_weights()")
     x = check_images(images)
     change = _check_change(change)
     seen: dict[str, np.ndarray] = {}
@@ -179,6 +180,8 @@ def check_images(images) -> np.ndarray:
     'float32'
     """
     x = _as_float32(images, "images")
+    if (largest := np.abs(x).max(initial=0)) > LARGEST_INK:
+        raise ValueError(f"images must hold ink, from 0 to 1: got {largest:.3g}; divide them by their largest value")
     if x.ndim != 4 or x.shape[1:] != ACTIVATION_SHAPES["input"]:
         raise ValueError(
             f"images must have shape (n, 1, 8, 8): got {x.shape}; for one image use digits().images[i : i + 1]"
@@ -193,17 +196,24 @@ def _check_change(change):
     return change or {}
 
 
-def _check_weights(weights):
+def check_weights(weights, shapes, source: str) -> dict[str, np.ndarray]:
+    """Validate the weights of a network, whose shapes are given by name, and return them as float32.
+
+    `source` is the call that returns such weights, for messages.
+
+    >>> check_weights({"fc1.bias": [1, 2]}, {"fc1.bias": (2,)}, "cnn_weights()")
+    {'fc1.bias': array([1., 2.], dtype=float32)}
+    """
     if not isinstance(weights, Mapping):
-        raise TypeError(f"weights must be a dict of arrays by name: got {type(weights).__name__}; use cnn_weights()")
-    wrong = sorted(map(str, set(weights) ^ set(CNN_SHAPES)))
+        raise TypeError(f"weights must be a dict of arrays by name: got {type(weights).__name__}; use {source}")
+    wrong = sorted(map(str, set(weights) ^ set(shapes)))
     if wrong:
         raise ValueError(
-            "weights must hold exactly the names of cnn_weights():"
-            f" missing or unknown are {', '.join(wrong)}; start from cnn_weights() and replace entries"
+            f"weights must hold exactly the names of {source}:"
+            f" missing or unknown are {', '.join(wrong)}; start from {source} and replace entries"
         )
-    checked = {name: _as_float32(weights[name], f"weights[{name!r}]") for name in CNN_SHAPES}
-    for name, shape in CNN_SHAPES.items():
+    checked = {name: _as_float32(weights[name], f"weights[{name!r}]") for name in shapes}
+    for name, shape in shapes.items():
         if checked[name].shape != shape:
             raise ValueError(f"weights[{name!r}] must have shape {shape}: got {checked[name].shape}; reshape it")
     return checked

@@ -105,6 +105,8 @@ def test_wrong_images_are_refused():
         cnn_forward(np.zeros((8, 8)))
     with pytest.raises(TypeError, match=r"images must be an array of real numbers: got dtype complex128; take \.real"):
         cnn_forward(np.zeros((1, 1, 8, 8), complex))
+    with pytest.raises(ValueError, match=r"images must hold ink, from 0 to 1: got 1e\+38; divide them by"):
+        cnn_forward(np.full((1, 1, 8, 8), 1e38))
 
 
 def test_wrong_weights_are_refused():
