@@ -1,5 +1,5 @@
 # %% [markdown]
-# On [page](page:ptq_with_fbgemm) you met a network that gives mostly wrong answers when it is quantized to 8 bits, although in float32 it computes the same function as the original one. Real networks have this problem, too: in MobileNets, some channels have much larger values than others, and in large language models, a few inputs of a layer are about a hundred times as large as the rest. You can train such a network further ([page](page:qat_with_fbgemm)), but first try the methods on this page, which need neither training nor labels.
+# On [page](page:ptq_with_fbgemm) you met a network that gives mostly wrong answers when it is quantized to 8 bits. Real networks have this problem, too: in MobileNets, some channels have much larger values than others, and in large language models, a few inputs of a layer are about a hundred times as large as the rest. You can train such a network further ([page](page:qat_with_fbgemm)), but first try the methods on this page, which need neither training nor labels.
 
 # %%
 import numpy as np
@@ -13,7 +13,7 @@ from qviz.widgets import HardToQuantizeExplorer
 # %% [markdown]
 # ## The same function with unequal channels
 #
-# In this network, each channel before a ReLU was multiplied by a power of two between 1/16 and 16, and the weights that read it in the next layer were divided by the same number. The outputs stay the same, but channels of very different sizes now share a scale:
+# In this network, each channel before a ReLU was multiplied by a power of two between 1/16 and 16, and the weights applied to it in the next layer were divided by the same number. The outputs stay the same, but channels of very different sizes now share a scale:
 
 # %%
 for name, w in (("as trained", networks.cnn_weights()), ("channels rescaled", networks.rescaled_weights())):
@@ -21,19 +21,19 @@ for name, w in (("as trained", networks.cnn_weights()), ("channels rescaled", ne
     print(f"{name:18}{networks.cnn_accuracy(w):.1%} right; largest / smallest channel of conv2: {sizes.max() / sizes.min():.1f}")
 
 # %% [markdown]
-# Now we quantize this network with 8 bits for weights and activations (W8A8), one scale per tensor and min-max ranges:
+# Now we quantize this network with 8 bits for weights and activations (W8A8), one scale per tensor and min-max ranges. (The accuracies differ slightly from [page](page:ptq_with_fbgemm), where the ranges come from fewer images.)
 
 # %%
 print(hard.measure(hard.Remedies()))
 
 # %% [markdown]
-# The range in brackets is a 95 % confidence interval. Two other measures are finer, because they also register changes that leave the answer the same: the SQNR of the **logits** (the ten outputs), and the **divergence**, which measures how much the predicted probabilities have changed.
+# The range in brackets is a 95 % confidence interval. Two other measures are finer, because they also register changes that leave the answer the same: the SQNR of the **logits** (the ten outputs), and the **divergence** of the predicted probabilities.
 #
 # Here are three remedies:
 #
 # * *Scales per channel*: each output channel of the weights gets its own scale.
 # * *Better ranges*: weights and activations get the ranges with the smallest mean squared error.
-# * **Cross-layer equalization**: the channels are rescaled to similar sizes. You do not need to know the factors by which they were multiplied.
+# * *Equalization*: the largest weights of each channel are made equal in the two layers that share it.
 
 # %%
 guess_first = Prediction("You apply one remedy at a time to the rescaled network, with 8 bits. Which one gives the highest accuracy?", ["scales per channel", "better ranges", "equalization"])
@@ -45,17 +45,17 @@ for name, outcome in alone.items():
     print(f"{name:20}", outcome)
 
 # %%
-guess_first.reveal(max(alone, key=lambda name: alone[name].accuracy), "A scale per channel helps only the weights that produce a channel. The activations of the channel, and the weights that read it in the next layer, still share a scale with all the other channels.")
+guess_first.reveal(max(alone, key=lambda name: alone[name].accuracy), "A scale per channel helps only the weights that produce a channel. The activations of the channel, and the weights applied to it in the next layer, still share a scale with all the other channels. Equalization gives all the channels similar values, so it helps all three.")
 
 # %%
 print("scales per channel, float32 activations:", hard.measure(hard.Remedies(per_channel=True), float_activations=True))
 
 # %% [markdown]
-# This tests the explanation: with float32 activations, more answers are right, but not all. The remaining loss must come from the weights that read the channels.
+# This tests the explanation: with float32 activations, more answers are right, but not all. The remaining loss must come from the weights applied to the channels.
 #
 # ## Equalization
 #
-# If you multiply the input of a ReLU by a positive factor, its output is multiplied by the same factor. So you can divide the weights and the bias that produce a channel by $s$ and multiply the weights that read it by $s$, without changing the output of the network. Let $r_1$ be the largest absolute weight that produces the channel, and $r_2$ the largest that reads it. With $s = \sqrt{r_1 / r_2}$, both become $\sqrt{r_1 r_2}$:
+# If you multiply the input of a ReLU by a positive factor, its output is multiplied by the same factor. So you can divide the weights and the bias that produce a channel by $s$ and multiply the weights applied to it by $s$, without changing the output of the network. Let $r_1$ be the largest absolute weight that produces the channel, and $r_2$ the largest applied to it. **Cross-layer equalization** uses $s = \sqrt{r_1 / r_2}$, so both become $\sqrt{r_1 r_2}$:
 
 # %% tags=["build-it"]
 def equalized(w1, b1, w2):
@@ -72,7 +72,7 @@ for name, weight in (("before", pair[0]), ("after", equalized(*pair)[0])):
     print(f"{name:7} largest / smallest channel of fc1: {sizes.max() / sizes.min():.1f}")
 
 # %% [markdown]
-# Afterwards, one scale per tensor is enough, and every kernel supports that. `qviz.methods.equalize` rescales all pairs of neighbouring layers in turn until nothing changes any more.
+# Afterwards, one scale per tensor is enough, and every kernel supports that. `qviz.methods.equalize` rescales all pairs of neighbouring layers in turn until nothing changes.
 #
 # ## Fewer bits
 #
@@ -104,7 +104,7 @@ guess_bias.reveal(after.accuracy, "Rounding the weights shifts the mean of each 
 print("{} more right, 95 % interval {} to {}".format(*hard.difference(before.right, after.right)))
 
 # %% [markdown]
-# In this explorer, each remedy is added to those above it. Switch them off, one at a time. Which one can you do without at 2 bits? And at 4 bits?
+# In this explorer, each remedy is added to those above it. (The next section explains the last one, a better rounding.) Switch them off, one at a time. Which one can you do without at 2 bits? And at 4 bits?
 
 # %%
 explorer = HardToQuantizeExplorer()
@@ -113,12 +113,12 @@ explorer
 # %% [markdown]
 # ## Rounding that depends on the inputs
 #
-# So far, we have rounded each weight to its nearest level. But the output of a layer is a sum, and the errors in a sum can cancel. Two methods make use of this, and both need some inputs of the layer:
+# Except in the last row of the explorer, we have rounded each weight to its nearest level. But the output of a layer is a sum, and the errors in a sum can cancel. Two methods make use of this, and both need some inputs of the layer:
 #
 # * **Adaptive rounding** (AdaRound) learns for each weight whether to round it up or down.
 # * **GPTQ** rounds the weights one input at a time. After each step, it adjusts the remaining weights to compensate for the error.
 #
-# For this, we return to the network as it was trained. We apply GPTQ to its largest layer, `fc1`, with 2 bits, one scale per channel and min-max ranges. The other layers stay in float32.
+# Now we return to the network as it was trained, and apply GPTQ to its largest layer, `fc1`, with 2 bits, one scale per channel and min-max ranges. The other layers stay in float32.
 
 # %%
 weights, inputs = networks.cnn_weights(), networks.training_activations()["pool"].reshape(-1, 512).astype(float)
@@ -154,7 +154,7 @@ for name, x in (("real inputs", inputs), ("random signs", scrambled)):
 # %% [markdown]
 # The advantage has disappeared. For inputs this different, GPTQ is even worse than rounding to nearest. So calibrate with inputs like those that the network will process later.
 #
-# Is there a simpler solution? Ranges with the smallest squared error ("mse") need no inputs at all. The next cell tries both kinds of ranges with all three kinds of rounding:
+# Is there a simpler solution? Ranges with the smallest squared error ("mse") need no inputs. We try both kinds of ranges with all three kinds of rounding:
 
 # %%
 print("fc1 in 2 bits         right   weights dB   outputs dB")
@@ -172,7 +172,7 @@ for ranges in ("min-max", "mse"):
 #
 # ## What each remedy needs, and how much it helps
 #
-# At 4 bits, the confidence intervals overlap from equalization onwards, so the accuracy cannot tell the remedies apart. The SQNR of the logits shows that each of them still helps:
+# At 4 bits, the accuracies from equalization onwards differ by only three images, which can be due to chance, but the SQNR of the logits shows that each remedy still helps:
 
 # %%
 explorer.reset(weight_bits=4)
@@ -185,22 +185,24 @@ LocalResult("How many seconds does each remedy take for the whole network?", har
 # %% [markdown]
 # ## Outliers in the inputs
 #
-# In large language models, it is the activations that are hard to quantize, because they contain **outliers**. To imitate this, we multiply four inputs of `fc1` by 64 and divide the weights that read them by 64, so that the outputs stay the same. Then we quantize weights and inputs to 8 bits, with one scale for all the inputs:
+# In large language models, the activations are hard to quantize, because they contain **outliers**. To imitate this, we multiply four inputs of `fc1` by 64 and divide the weights applied to them by 64, so that the outputs stay the same. Then we quantize weights and inputs to 8 bits, with one scale for all the inputs, and try two remedies. **SmoothQuant** divides each input by a factor and multiplies the weights applied to it by the same factor. A **Hadamard rotation** needs no data: it mixes all the inputs, so that the outliers are spread over all of them.
 
 # %%
 (x, v), y = hard.planted_outliers(), inputs @ fc1.T
 s, r = smoothing_factors(v, abs(x).max(axis=0)), random_hadamard(512)
+plain = smoothing_factors(fc1, abs(inputs).max(axis=0))
 
 # %%
 cases = {"as trained": (inputs, fc1), "outliers": (x, v)}
 cases |= {"SmoothQuant": (x / s, scale_inputs(v, s)), "Hadamard rotation": (x @ r, rotate_inputs(v, r))}
+cases["as trained, SmoothQuant"] = inputs / plain, scale_inputs(fc1, plain)
 for name, (values, weight) in cases.items():
     values_hat = fake_quantize(values, calibrate(values, "min-max", "int8", "symmetric"))
     weight_hat = fake_quantize(weight, calibrate(weight, "min-max", "int8", "symmetric", PerChannel(0)))
-    print(f"{name:18} outputs {sqnr_db(y, values_hat @ weight_hat.T):.1f} dB")
+    print(f"{name:24}outputs {sqnr_db(y, values_hat @ weight_hat.T):.1f} dB")
 
 # %% [markdown]
-# **SmoothQuant** divides each input by a factor and multiplies the weights that read it by the same factor. This is equalization again, but the factors come from measured inputs instead of the previous layer's weights. **AWQ** uses such factors when only the weights are quantized, so that the weights for large inputs are rounded more finely. A **Hadamard rotation** needs no data: it mixes all the inputs, so that the outliers are spread over all of them.
+# **Notice:** SmoothQuant does better than the network as trained, because it also evens out the original inputs (last line). It is equalization again, but the factors come from measured inputs instead of the previous layer's weights. **AWQ** uses such factors when only the weights are quantized, so that the weights for large inputs are rounded more finely. After the rotation, every input contains a part of the outliers, so the steps are still wider than without them.
 #
 # ## Your guesses and the results
 
@@ -234,7 +236,7 @@ enough = ["equalization", "GPTQ"]
 check("hard_to_quantize.1", enough)
 
 # %% [markdown]
-# **2.** Two layers compute `relu(x @ w1.T + b1) @ w2.T`. The first layer will have 8 bits and the second 4. With 4 bits there are fewer levels, so the second layer should have the smaller ranges. Rescale the channels such that the largest absolute weight of each channel is 4 times as large in `w1` as in `w2`, without changing the output. Return `w1`, `b1` and `w2`.
+# **2.** Two layers compute `relu(x @ w1.T + b1) @ w2.T`. The first layer will have 8 bits and the second 4. With 4 bits there are fewer levels, so the same range means wider steps. Therefore the second layer should have the smaller ranges. Rescale the channels such that the largest absolute weight of each channel is 4 times as large in `w1` as in `w2`, without changing the output. Return `w1`, `b1` and `w2`.
 
 # %%
 def share(w1, b1, w2):

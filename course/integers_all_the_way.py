@@ -1,5 +1,5 @@
 # %% [markdown]
-# So far, we have quantized numbers and then computed with the resulting real numbers. An integer processor computes with the codes themselves. On this page you follow one value from the pixels to the answer of the network, and you can change every integer on the way. Afterwards, you will be able to check what a kernel or a chip does with your own model.
+# So far, the integer arithmetic was hidden inside PyTorch's kernels: you saw the quantized values, but not how a processor computes with the codes. On this page you follow one value from the pixels to the answer of the network, and you can change every integer on the way. Afterwards, you will be able to check what a kernel or a chip does with your own model.
 
 # %%
 import numpy as np
@@ -80,10 +80,10 @@ guess_bits.reveal(most.bit_length() + 1, "A product needs 16 bits, and the sum n
 # $$\sum q_x q_w \;-\; z_x \sum q_w \;-\; z_w \sum q_x \;+\; n\, z_x z_w$$
 #
 # * The first term is the sum of products that kernels are optimized for.
-# * The second and the fourth term do not depend on the input, so they can be computed in advance.
+# * The second and fourth terms do not depend on the input, so they can be computed in advance.
 # * The third term has to be computed for each input. It vanishes if $z_w = 0$, which is why many kernels require **symmetric weights**.
 #
-# To see the third term, we use the same network with affine weights. (The second and the fourth term are 0 here: the inputs of the layer come from a ReLU, so $z_x = 0$.)
+# To see the third term, we use the same network with affine weights. (The second and fourth terms are 0 here: the inputs of the layer come from a ReLU, so $z_x = 0$.)
 
 # %%
 affine = networks.integer_cnn(per_channel=False, scheme="affine")
@@ -123,7 +123,7 @@ print(f"one unit of the sum is {layer.scale[7]:.8f}")
 #
 # ## Back to 8 bits
 #
-# The next layer expects an 8-bit code. So the sum is multiplied by $M = s_x s_w / s_y$, rounded, added to $z_y$, and clipped, where $s_y$ and $z_y$ are the scale and the zero point of the output. This is called **requantization**. fbgemm multiplies by $M$ in float32. A chip without floating-point arithmetic represents $M$ by an int32 and a shift, as the library gemmlowp does:
+# The next layer expects an 8-bit code. Multiplying the sum by $s_x s_w$ gives the real result, and dividing this by $s_y$ gives the number of output steps. So the sum is multiplied by $M = s_x s_w / s_y$, rounded, shifted by $z_y$, and clipped, where $s_y$ and $z_y$ are the scale and zero point of the output. This is called **requantization**. fbgemm multiplies by $M$ in float32. A chip without floating-point arithmetic represents $M$ by an int32 and a shift, as the library gemmlowp does:
 
 # %%
 m, total = layer.fixed_multiplier, int((q_x * q_w).sum()) + int(layer.bias_int32[7])
@@ -135,7 +135,7 @@ print(f"{high} / 2**{shift}, rounded: {np.sign(high) * ((abs(high) + 2 ** (shift
 print(f"in float: {total * float(layer.multiplier[7]):.4f}; in the network: {codes['conv1'][0, 7, 1, 3]}")
 
 # %% [markdown]
-# This rounds twice instead of once, and the bias had already been rounded. (In the second division, gemmlowp rounds halves away from zero, hence `np.sign`.) To see these steps in the explorer, choose *gemmlowp* for **Arithmetic**, and change the integers with **Mantissa +/-** and **Shift +/-**. Does the additional rounding change the results?
+# This rounds twice instead of once, and the bias has already been rounded, too. (In the second division, gemmlowp rounds halves away from zero, hence `np.sign`.) To see these steps in the explorer, choose *gemmlowp* for **Arithmetic**, and change the integers with **Mantissa +/-** and **Shift +/-**. Does the additional rounding change the results?
 
 # %%
 guess_ways = Prediction("Over all the test images, the layer conv2 computes 735,232 codes. How many of them change if the bias is rounded and the multiplier is represented by an int32 and a shift?", {"none": 0, "about 300": 300, "about 30,000": 30_000})
@@ -144,7 +144,7 @@ guess_ways
 # %%
 for way in ROUNDINGS:
     difference = net.layers["conv2"].run(codes["conv1"], way).astype(int) - codes["conv2"]
-    print(f"{way:10} {(difference != 0).sum():4} of {difference.size:,} codes differ, by at most {np.abs(difference).max()}")
+    print(f"{way:10} {(difference != 0).sum():4} of {difference.size:,} codes differ; largest difference {np.abs(difference).max()}")
 
 # %%
 guess_ways.reveal(int((difference != 0).sum()), "Only values very close to the midpoint between two codes are rounded differently, and the codes then differ by 1.")
@@ -156,7 +156,7 @@ guess_ways.reveal(int((difference != 0).sum()), "Only values very close to the m
 
 # %%
 explorer.reset(bias=-100_000)
-print(explorer.readout.splitlines()[-5])
+print(explorer.readout.splitlines()[-6])
 explorer.reset()
 print(f"{(codes['conv2'] == 0).mean():.1%} of the codes of conv2 are 0")
 
@@ -169,7 +169,7 @@ print(requantize_float(np.array([2**30 - 64, 2**30]), 2.0))
 # %% [markdown]
 # ## From pixels to the answer
 #
-# Each output of conv2 is computed from 144 codes. We follow one to which the code above belongs. It is the largest value in its pooling window, so it becomes one of the 512 inputs of fc1, and one of the outputs of fc1 becomes one of the 64 inputs of the logit "5". No code is converted back to a real number on the way.
+# Each output of conv2 is computed from 144 codes. We follow one of the outputs that use the code 123, which we computed above. It is the largest value in its pooling window, so it becomes one of the 512 inputs of fc1, and one of the outputs of fc1 becomes one of the 64 inputs of the logit "5". No code is converted back to a real number on the way.
 
 # %%
 path = [("conv1", 7, 4), ("conv2", 6, 68), ("fc1", 3, 98), ("fc2", 5, 4)]
@@ -180,11 +180,11 @@ for name, channel, pick in path:
 explorer.reset()
 
 # %% [markdown]
-# If you change a code, the change is passed on from layer to layer. Test image 310 is a 5 that looks almost like an 8. We change one pixel from 239 to 0, but only in the computation of a single one of the 1,024 outputs of conv1:
+# If you change a code, the change is passed on from layer to layer. Test image 310 is a 5 that looks almost like an 8. We change one pixel from 239 to 0, but only when we compute one of the 1,024 outputs of conv1:
 
 # %%
 explorer.reset(image=310, channel=11, place=41, pick=3, activation=-255)
-print("\n".join([explorer.readout.splitlines()[1], *explorer.readout.splitlines()[-5:]]))
+print("\n".join([explorer.readout.splitlines()[1], *explorer.readout.splitlines()[-6:]]))
 explorer.reset()
 
 # %%
@@ -200,7 +200,7 @@ print("floats  ", np.round(floats, 1), "answer:", floats.argmax())
 # Finally, we run the whole network on all 359 images twice: with fbgemm, which is compiled and uses special processor instructions, and with NumPy, which uses the integers of the same converted model. (Activations have 7 bits here, a setting called *reduce range*. [](page:when_it_goes_wrong) explains why.)
 
 # %%
-guess_equal = Prediction("Each of them computes more than a million codes. How many of these codes differ?", {"none": 0, "a few hundred": 300, "one in a hundred": 15_000})
+guess_equal = Prediction("fbgemm and NumPy each compute more than a million codes. How many of these codes differ?", {"none": 0, "a few hundred": 300, "one in a hundred": 15_000})
 guess_equal
 
 # %%
@@ -212,14 +212,15 @@ LocalResult("The same comparison with 8-bit activations.", lambda: side_by_side(
 differ = sum(int((mine != both.theirs.get(name, mine)).sum()) for name, mine in both.mine.items())
 named = both.theirs.get("logits", both.mine["logits"]).argmax(1)
 print(f"{sum(mine.size for mine in both.mine.values()):,} codes, {differ} differ; {(named == labels).sum()} of {labels.size} answers right")
+print("the same answer as fbgemm, by the arithmetic used in NumPy:")
 for way in ROUNDINGS:
-    print(f"NumPy, {way:10} gives the same answer as fbgemm for {(both.net.predict(images, way) == named).sum()} of {labels.size} digits")
+    print(f"{way:10} {(both.net.predict(images, way) == named).sum()} of {labels.size} digits")
 guess_equal.reveal(differ, "Sums of integers are exact, and qviz adds the bias and multiplies by M in the same order as fbgemm.")
 
 # %% [markdown]
-# The order matters, because each of these steps rounds its result. (As you saw above, rounding the bias first changes a few codes.) But no answer of our network changes, not even with the arithmetic of gemmlowp. Since gemmlowp needs no floating point between the pixels and the logits, it also runs on a processor that computes only with integers.
+# The order matters, because each of these steps rounds its result. (Rounding the bias first changes a few codes.) But no answer of our network changes, not even with the arithmetic of gemmlowp. Since gemmlowp needs no floating point between the pixels and the logits, it also runs on a processor that computes only with integers.
 #
-# With 8-bit activations, the result depends on your processor. A processor without VNNI first adds the products in pairs, in only 16 bits, where large sums do not fit ([](page:when_it_goes_wrong)).
+# With 8-bit activations, the result depends on your processor. A processor without the VNNI instructions first adds the products in pairs, in only 16 bits, where large sums do not fit. [Page](page:when_it_goes_wrong) shows what happens then.
 
 # %% [markdown]
 # ## Your guesses and the results
@@ -305,4 +306,4 @@ check("integers_all_the_way.4", multiply)
 # * B. Jacob et al., [*Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference*](https://arxiv.org/abs/1712.05877), CVPR 2018: the four terms (equation 7), the multiplier as an int32 and a shift (section 2.2), the bias as an int32 (2.4).
 # * [gemmlowp](https://github.com/google/gemmlowp), `fixedpoint/fixedpoint.h`: both kinds of rounding, which TensorFlow Lite has adopted.
 # * [FBGEMM](https://github.com/pytorch/FBGEMM), and D. Khudia et al., [*FBGEMM: Enabling High-Performance Low-Precision Deep Learning Inference*](https://arxiv.org/abs/2101.05615), 2021.
-# * PyTorch: issue [23874](https://github.com/pytorch/pytorch/issues/23874) on the scale that a bias needs and that a converted layer does not know, and pull request [26057](https://github.com/pytorch/pytorch/pull/26057), which made the bias a float.
+# * PyTorch: issue [23874](https://github.com/pytorch/pytorch/issues/23874) (to quantize a bias you need the scale of the input, which a converted layer does not know), and pull request [26057](https://github.com/pytorch/pytorch/pull/26057), which made the bias a float.

@@ -1,5 +1,5 @@
 # %% [markdown]
-# **Post-training quantization** (PTQ) needs only a trained network and a few inputs: no labels, and no further training. On this page you do it with PyTorch and **fbgemm**, the library that multiplies integers on x86 processors. PyTorch calls such a library an **engine**.
+# **Post-training quantization** (PTQ) needs only a trained network and a few inputs: no labels, and no further training. On this page you do it with **fbgemm**, PyTorch's library of fast integer layers for x86 processors. PyTorch calls such a library an **engine**.
 
 # %%
 from tempfile import TemporaryDirectory
@@ -16,7 +16,7 @@ from torch.ao import quantization
 # %% [markdown]
 # ## A whole network, in integers
 #
-# So far we have rounded numbers and then computed with floats. Now PyTorch replaces each of the four layers of our network with one that computes with integers. In the explorer below, every change quantizes the network again and tests it on 359 images. The ranges of the activations are taken from 256 training images. First answer the question. Then set **Samples** (under **More**) to 1. After that, lower **Weight bits** and **Activation bits**. Where does the network break? (The numbers on this page are the same on every machine. [Page](page:when_it_goes_wrong) shows what yours computes, and explains **Reduce range**.)
+# So far we have rounded numbers and then computed with floats. Now PyTorch replaces each of the four layers of our network with one that computes with integers. In the explorer below, every change quantizes the network again and tests it on 359 images. The ranges of the activations are taken from 256 training images. First answer the question. Then set **Samples** (under **More**) to 1, and lower **Weight bits** and **Activation bits**. Where does the network break? (Some processors give different results. This page computes the same numbers everywhere; [page](page:when_it_goes_wrong) shows what yours computes, and explains **Reduce range**.)
 
 # %%
 guess_image = Prediction("In float32, the network reads 355 of the 359 digits correctly. All weights and activations get 8 bits, and the ranges are taken from a single image. How many does it read correctly now?", {"about 355": 355, "about 300": 300, "about 200": 200})
@@ -31,7 +31,7 @@ explorer
 print(varied := lab.vary("samples", (1, 256), layer="fc2", per_channel=False))
 
 # %%
-guess_image.reveal(round(359 * varied.accuracies[1]), "With one image, about a third of the logits (the outputs of fc2) are clipped, and their SQNR falls sharply. But most of these logits are very negative, so the digit with the largest logit, which is the answer, hardly ever changes.")
+guess_image.reveal(round(359 * varied.accuracies[1]), "With one image, about a third of the logits (the outputs of fc2) are clipped, and their SQNR falls sharply. But most of the clipped logits are very negative, so the digit with the largest logit, which is the answer, hardly ever changes.")
 
 # %% [markdown]
 # ## The three steps
@@ -63,7 +63,7 @@ with engines.needed(), engines.using(), engines.quiet():
     quantized = quantization.convert(prepared)
     weight = quantized.conv1.weight()
     print(weight.int_repr()[0, 0].numpy())
-    print(f"largest difference of a weight: {(weight.dequantize() - model.conv1[0].weight).abs().max():.4f}")
+    print(f"largest change of a weight: {(weight.dequantize() - model.conv1[0].weight).abs().max():.4f}")
     print(f"output: scale {quantized.conv1.scale:.4f}, zero point {quantized.conv1.zero_point}; {digits_model.accuracy(quantized, x, y):.2%} right")
 
 # %% [markdown]
@@ -93,11 +93,13 @@ with engines.needed():
 guess_written.reveal(str(written.quantized.fc.scale) if engines.supported() else np.nan, "Nothing was run between prepare and convert, so PyTorch prints a warning and uses scale 1.0 and zero point 0.")
 
 # %% [markdown]
+# This example has three faults:
+#
 # * **Never calibrated.** With scale 1.0 and zero point 0, each output is rounded to a whole number, and negative outputs become 0, because the codes are unsigned.
 # * **Old names.** `torch.quantization` is now called `torch.ao.quantization`, which is deprecated too but still runs; see [page](page:moving_on).
 # * **No conversion of the input.** The layer expects integers and refuses a float input.
 #
-# Here is this error, and below it what the missing calibration does to an input that we convert by hand:
+# The next cell shows this error. Then it converts an input by hand, to show what the missing calibration does to the outputs:
 
 # %%
 row = examples.inputs(6)[5:]
@@ -110,10 +112,10 @@ with engines.needed():
 # %% [markdown]
 # ## Fixed, step by step
 #
-# First, put a **QuantStub** where the integers begin and a **DeQuantStub** where they end. They do nothing until you call `convert`.
+# First, put a **QuantStub** where the integers begin and a **DeQuantStub** where they end. They pass values on unchanged until you call `convert`.
 
 # %% tags=["build-it"]
-class Mended(examples.SimpleModel):
+class Fixed(examples.SimpleModel):
     def __init__(self):
         super().__init__()
         self.quant, self.dequant = quantization.QuantStub(), quantization.DeQuantStub()
@@ -122,13 +124,13 @@ class Mended(examples.SimpleModel):
         return self.dequant(self.fc(self.quant(x)))
 
 # %% [markdown]
-# Second, train the network. Third, calibrate it: between `prepare` and `convert`, add the missing line, `model_prepared(inputs)`. `mended_ptq` does both. With your network, it gives exactly the same outputs as with the one in the package, and the scale now fits them:
+# Second, train the network, because its weights are random. Third, calibrate it: between `prepare` and `convert`, add the missing line, `model_prepared(inputs)`. `fixed_ptq` does both. With your network, it gives exactly the same outputs as with qviz's, and the scale now fits them:
 
 # %%
 with engines.needed():
-    mended, new = examples.mended_ptq(Mended), examples.inputs(seed=1)
-    assert torch.equal(mended.quantized(new), examples.mended_ptq().quantized(new))
-    print(f"scale {mended.quantized.fc.scale:.2f}, off by {(mended.quantized(new) - mended.model(new)).abs().mean():.3f} on average")
+    fixed, new = examples.fixed_ptq(Fixed), examples.inputs(seed=1)
+    assert torch.equal(fixed.quantized(new), examples.fixed_ptq().quantized(new))
+    print(f"scale {fixed.quantized.fc.scale:.2f}, off by {(fixed.quantized(new) - fixed.model(new)).abs().mean():.3f} on average")
 
 # %% [markdown]
 # Fourth, save and load it. The state dict of the example belongs to integer layers, so a float `SimpleModel` cannot load it. A model that was prepared and converted in the same way can.
@@ -141,9 +143,9 @@ with engines.needed(), engines.quiet(), TemporaryDirectory() as folder:
     state = torch.load(f"{folder}/model_quantized.pth", weights_only=True)
     print(examples.error_line(examples.SimpleModel().load_state_dict, state))
     print(examples.as_written_ptq().quantized.load_state_dict(state))
-    saved_model.save(mended.quantized, f"{folder}/mended.safetensors")
-    loaded = saved_model.load(f"{folder}/mended.safetensors", Mended(), new)
-    print("the same bits:", torch.equal(loaded(new), mended.quantized(new)))
+    saved_model.save(fixed.quantized, f"{folder}/fixed.safetensors")
+    loaded = saved_model.load(f"{folder}/fixed.safetensors", Fixed(), new)
+    print("identical outputs:", torch.equal(loaded(new), fixed.quantized(new)))
 
 # %% [markdown]
 # ## Three ways to do it
@@ -157,7 +159,7 @@ ways = {"eager": ptq.PTQConfig(), "FX": ptq.PTQConfig(flow="fx"), "dynamic": ptq
 made = {way: ptq.quantize_model(digits_model.digits_cnn(), config, train_x) for way, config in ways.items()}
 for way, network in made.items():
     print(f"{way:8}{digits_model.accuracy(network, x, y):7.2%} right, {size_and_latency.size_bytes(network):,} bytes")
-print("eager and FX give the same bits:", torch.equal(made["eager"](x), made["FX"](x)))
+print("eager and FX give identical outputs:", torch.equal(made["eager"](x), made["FX"](x)))
 
 # %% [markdown]
 # Dynamic quantization leaves the convolutions in float32, so its file is larger. It suits networks with nearly all their weights in linear layers, such as language models.
@@ -168,10 +170,10 @@ print("eager and FX give the same bits:", torch.equal(made["eager"](x), made["FX
 
 # %%
 hard = digits_model.rescale_channels(digits_model.digits_cnn(), factor=16)
-print(f"largest difference of an output: {(hard(x) - digits_model.digits_cnn()(x)).abs().max():.6f}")
+print(f"largest difference between the outputs: {(hard(x) - digits_model.digits_cnn()(x)).abs().max():.6f}")
 
 # %%
-guess_hard = Prediction("You quantize this network to 8 bits, with one scale per tensor and min-max ranges. What is its accuracy?", {"99 %": 0.99, "73 %": 0.73, "19 %": 0.19})
+guess_hard = Prediction("You quantize this network to 8 bits, with one scale per tensor and min-max ranges. What is its accuracy?", {"73 %": 0.73, "46 %": 0.46, "19 %": 0.19})
 guess_hard
 
 # %%
@@ -179,7 +181,8 @@ explorer.reset(network="channels rescaled", weight_bits=8, activation_bits=8)
 print(explorer.readout)
 steps = {"float32": explorer.result.float_accuracy, "per tensor, min-max": explorer.result.accuracy}
 explorer.reset()
-guess_hard.reveal(steps["per tensor, min-max"], "Channels of very different sizes share one scale, so in the smallest, all weights become 0.")
+guess_hard.reveal(steps["per tensor, min-max"], "Channels with very different values share one scale. In those with the "
+    "smallest values, all weights are rounded to 0, and most activations lose their precision, too.")
 
 # %% [markdown]
 # It helps to give each channel of the weights its own scale. Do more images help as well?
@@ -196,7 +199,7 @@ guess_samples.reveal("it falls" if fewer else "it rises", "More images widen the
 # %% [markdown]
 # ## Recovering the accuracy
 #
-# Now we try all the methods, each with a scale per channel. The last three are PyTorch's own observers. The last bar of the picture is **quantization-aware training** (QAT): three epochs of training that include the rounding ([page](page:qat_with_fbgemm)).
+# Now we try all the calibration methods of [page](page:calibration), and three of PyTorch's own observers, each with a scale per channel. The last bar of the picture below shows **quantization-aware training** (QAT): three more epochs of training with simulated rounding ([page](page:qat_with_fbgemm)).
 
 # %%
 print(varied := lab.vary("method", ptq_config.METHODS, network="channels rescaled"))
@@ -210,7 +213,7 @@ steps["per channel, QAT"] = digits_model.accuracy(convert(run.model), x, y)
 compare_accuracies(steps, "The same function, in float32 and in 8 bits")
 
 # %% [markdown]
-# **Notice:** all but the first of these networks use 8 bits. They differ only in their ranges, and in whether the weights were trained further. (We chose the best method on the test images, so it looks slightly better than it is. In a real project, use separate images for that choice.)
+# **Notice:** all but the first of these networks use 8 bits. They differ only in their scales, and in whether the weights were trained further. (We chose the best method on the test images, so it looks slightly better than it is. In a real project, use separate images.)
 #
 # Each of these steps recovers part of the loss, but the channels still have very different sizes. [Page](page:hard_to_quantize) shows what you can do about that.
 
@@ -247,7 +250,7 @@ scales = sum(len(values) for name, values in digits_model.digits_cnn().state_dic
 check("ptq_with_fbgemm.1", scales)
 
 # %% [markdown]
-# **2.** On [page](page:scale_and_zero_point), the symmetric scale was the largest absolute value divided by `qmax`. PyTorch divides by `(qmax - qmin) / 2` instead, so its steps are finer, and the largest positive weight is clipped by half a step. Implement PyTorch's rule. `x` is an array of weights, and the codes are signed, with `bits` bits.
+# **2.** On [page](page:scale_and_zero_point), the symmetric scale was the largest absolute value divided by `qmax`. PyTorch divides by `(qmax - qmin) / 2` instead, so its steps are finer, but if the largest absolute value belongs to a positive weight, that weight is half a step too large for the last code. Implement PyTorch's rule. `x` is an array of weights, and the codes are signed, with `bits` bits.
 
 # %%
 def pytorch_scale(x, bits):

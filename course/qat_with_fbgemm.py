@@ -14,7 +14,7 @@ from qviz.pytorch.labs.qat_lab import QATLab
 from qviz.widgets import QATExplorer, STEExplorer
 
 # %% [markdown]
-# ## Why rounding after training fails
+# ## With how few bits does rounding after training fail?
 #
 # Our network gets 98.89 % of the digits right. **W4A8** means 4 bits for weights and 8 bits for activations. (Unlike in the explorer on [page](page:ptq_with_fbgemm), each channel of the weights has its own scale here.)
 
@@ -24,9 +24,9 @@ ptq = {name: lab(weight_bits=w, activation_bits=a, epochs=0) for name, (w, a) in
 print(*(f"{name}: {result.accuracies[0]:.2%} right" for name, result in ptq.items()), sep="\n")
 
 # %% [markdown]
-# With 2 bits there are only four codes, -2 to 1, and the lowest is hardly ever used, because even the largest weights barely reach it. So nearly every weight becomes minus one step, zero or one step, and the rounding errors are large.
+# With 2 bits there are only four codes, -2 to 1, and the lowest is hardly ever used, because even the most negative weights barely reach it. So nearly every weight becomes minus one step, zero or one step, and the rounding errors are large.
 #
-# What if we continue the training with this rounding in every step?
+# What if we continue training, and apply this rounding in every training step?
 
 # %%
 guess_learn = Prediction("We train at W2A4 for ten epochs, with rounding included. How many digits are right afterwards?", {"60 %": 60, "80 %": 80, "97 %": 97})
@@ -35,7 +35,7 @@ guess_learn
 # %% [markdown]
 # ## Fake-quantize
 #
-# Each step of training changes a weight by far less than the distance between two levels, so the weights must stay real numbers, or the change would be rounded away. But each weight and each activation passes through a **fake-quantize** module, which quantizes and immediately dequantizes it. The result is always one of the levels, so its graph is a staircase.
+# Each step of training changes a weight by far less than the distance between two levels, so the weights must stay real numbers, or the change would be rounded away. But each weight and each activation passes through a **fake-quantize** module, which quantizes and immediately dequantizes it. The result is always one of the levels, so plotted against the input, it is a staircase.
 #
 # Training also needs gradients. Suppose a weight starts at -0.8, and its rounded value, the output, should reach 0.7. Each step changes the weight by the learning rate times (target - output) times the slope of the staircase.
 
@@ -79,13 +79,13 @@ ste.reset()
 #
 # **Step 1: add quantization to the network.** `prepare` adds a fake-quantize module after each weight and each activation.
 #
-# **Step 2: train.** Epoch 0 is the result of PTQ. A **crossing** is a weight whose code has changed since the previous epoch.
+# **Step 2: train.** Epoch 0 is the result of PTQ. A **crossing** is a change in the code of a weight since the previous epoch.
 
 # %%
 model, config = digits_model.digits_cnn(), qat.QATConfig(weight_bits=2, activation_bits=4)
 prepared = qat.prepare(model, config)
 print(len(qat.fake_quantizes(prepared)), "fake-quantize modules, such as", *list(qat.fake_quantizes(prepared))[1:3])
-run = qat.train_qat(model, config, progress=answer_moves)  # the explorer above answers after each epoch
+run = qat.train_qat(model, config, progress=answer_moves)  # keeps the explorer above responsive during training
 print(run)
 guess_learn.reveal(100 * run.history[-1].accuracy, "The bits are the same as before, but the weights were trained with rounding included.")
 
@@ -110,7 +110,7 @@ print(agreement(run.model, converted, images))
 print(f"converted: {digits_model.accuracy(converted, images, labels):.2%} right")
 
 # %% [markdown]
-# Nothing differs. (With W8A8, a processor without VNNI also needs `QATConfig(reduce_range=True)`; see [page](page:when_it_goes_wrong).)
+# Nothing differs. (With W8A8, an older processor, without VNNI instructions, also needs `QATConfig(reduce_range=True)`. [Page](page:when_it_goes_wrong) explains why.)
 #
 # ## How many codes change?
 
@@ -128,13 +128,13 @@ guess_share.reveal(100 * run.changed(), "Most weights move too little to cross a
 
 # %%
 mixed = trained_codes.codes_alone(model, run), trained_codes.all_but_codes(run)
-for name, network in zip(("new codes, the rest as before", "old codes, the rest as after"), mixed, strict=True):
+for name, network in zip(("new codes, everything else as before training", "old codes, everything else as after training"), mixed, strict=True):
     print(f"{name}: {digits_model.accuracy(network, images, labels):.1%} right")
 control = stored_trainings.control(again=False)  # done beforehand; again=True trains it here
 print(f"ten more epochs in float, then rounded: {control.rounded_accuracy:.1%} right (float: {control.float_accuracy:.1%})")
 
 # %% [markdown]
-# **Notice:** changing one code in forty, and nothing else, recovers most of the accuracy. Everything else that training changed recovers almost nothing, and training without rounding does not help at all. So it is the rounding during training that helps, by changing a few important codes.
+# **Notice:** changing one code in forty, and nothing else, recovers most of the accuracy. Everything else that training changed recovers almost nothing, and training without rounding does not help. So it is the rounding during training that helps, by changing a few important codes.
 #
 # Here are two weights of the last layer, measured in steps. Near the end, the left one keeps crossing the edge at 0.5, because neither level is quite right. The right one crosses it once.
 
@@ -163,7 +163,7 @@ plots.accuracy_by_bits(list(bits), found, ptq["W8A8"].float_accuracy, images=len
 # %% [markdown]
 # At 8 bits, QAT gains nothing. The fewer bits there are, the more training helps.
 #
-# Now train a network yourself: choose other settings, and press **Train** (in code, `explorer.train()`). Try one scale per layer instead of one per channel, which lowers the accuracy. Then try three epochs with a learning rate of 0.02: with such large steps, the codes have not settled at the end. If the activations have only 2 bits, too, training helps a lot but does not recover everything:
+# Now train a network yourself: choose other settings, and press **Train** (in code, `explorer.train()`). Try one scale per layer instead of one per channel, which lowers the accuracy. Then try three epochs with a learning rate of 0.02: with such large steps, the codes have not settled at the end.
 
 # %%
 explorer = QATExplorer(lab, seed=1)
@@ -174,6 +174,8 @@ two = lab(weight_bits=2, activation_bits=2, seed=1)
 print(f"W2A2: PTQ {two.accuracies[0]:.2%}, QAT {two.accuracies[-1]:.2%}, converted {two.converted_accuracy:.2%}")
 
 # %% [markdown]
+# With only 2 bits for the activations as well, training helps a lot but does not recover everything.
+#
 # ## PyTorch's own conversion
 #
 # By default (`get_default_qat_qconfig`), PyTorch trains with a *fused* fake-quantize module, which observes and rounds in a single operation. We train with it for three epochs at W2A4, and then convert the network as PyTorch does.
@@ -185,7 +187,7 @@ guess_torch
 # %%
 configs = {b: qat.QATConfig(b, 4, epochs=epochs, fake_quantize="torch_fused") for b, epochs in ((2, 3), (8, 1))}
 fused = {b: qat.train_qat(model, c, progress=answer_moves).model for b, c in configs.items()}
-networks = {"fake": fused[2], "torch": convert(fused[2], mends=()), "fixed": convert(fused[2])}
+networks = {"fake": fused[2], "torch": convert(fused[2], fixes=()), "fixed": convert(fused[2])}
 right = {name: digits_model.accuracy(network, images, labels) for name, network in networks.items()}
 print("  ".join(f"{name} {accuracy:.2%}" for name, accuracy in right.items()))
 for b, network in fused.items():
@@ -195,7 +197,7 @@ for b, network in fused.items():
 guess_torch.reveal(100 * right["torch"], "It was trained on one grid, and converted to a different one.")
 
 # %% [markdown]
-# During training, the fused module computes the scale by one rule. At conversion, its observer uses another. At 8 bits the two hardly differ, so few people notice. `qviz.pytorch.convert` keeps the scale that was used in training. (A change to PyTorch in August 2026 does the same; see *Sources*.) **Always measure the converted network, never only the fake-quantized one.**
+# During training, the fused module uses the larger of `lo / qmin` and `hi / qmax` as the scale, where `lo` and `hi` are the smallest and largest weight. At conversion, its observer divides the largest absolute weight by `(qmax - qmin) / 2`. At 8 bits the two hardly differ, so few people notice. `qviz.pytorch.convert` keeps the scale from training, as does a change to PyTorch in August 2026 (see *Sources*). **Always measure the converted network, never only the fake-quantized one.**
 #
 # ## The example that everyone starts from
 #
@@ -228,7 +230,7 @@ with engines.needed():
 # 3. *Train mode.* Until `convert`, every prediction changes the ranges, so freeze them. Also call `eval()`: here it changes only a flag, but with batch norm or dropout the answers would be wrong without it ([page](page:when_it_goes_wrong), failure 3).
 #
 # ```python
-# model = MendedModel()                                        # 1: SimpleModel with stubs, as in the PTQ example
+# model = FixedModel()                                         # 1: SimpleModel with stubs, as in the PTQ example
 # model.qconfig = quantization.get_default_qat_qconfig('fbgemm')
 # model_prepared = prepare_qat(model.train())
 # train(model_prepared)                                        # 2: the line that was missing
@@ -236,24 +238,24 @@ with engines.needed():
 # model_quantized = convert(model_prepared)
 # ```
 #
-# Watch the mistakes disappear one by one. Then we save the model with `saved_model.save`, because a float `SimpleModel` cannot load the example's state dict. The file contains codes, scales, zero points and the name of the engine, and loading it runs no code.
+# Watch the mistakes disappear one by one. Then we save the model with `saved_model.save`, because a float `SimpleModel` cannot load the example's state dict. The file contains codes, scales, zero points and the engine's name. Unlike a pickle file, it cannot run code when you load it.
 
 # %%
 steps = {"1. stubs": (False, False), "2. trained": (True, False), "3. frozen, eval()": (True, True)}
 with engines.needed():
     for step, (train, freeze) in steps.items():
-        mended = examples.mended_qat(train, freeze).quantized
-        layer, error = mended.fc, examples.error_line(mended, x)
-        print(f"{step:<17}  {error}; scale {layer.scale:.4f}, zero point {layer.zero_point}, in train mode: {mended.training}")
+        fixed = examples.fixed_qat(train, freeze).quantized
+        layer, error = fixed.fc, examples.error_line(fixed, x)
+        print(f"{step:<17}  {error}; scale {layer.scale:.4f}, zero point {layer.zero_point}, in train mode: {fixed.training}")
 
 # %%
 truth = examples.targets(x)
 with engines.needed(), tempfile.TemporaryDirectory() as folder:
-    print(f"mean absolute error {(mended(x) - truth).abs().mean():.3f}; mean absolute target {truth.abs().mean():.3f}")
-    saved_model.save(mended, f"{folder}/simple.safetensors")
+    print(f"mean absolute error {(fixed(x) - truth).abs().mean():.3f}; mean absolute target {truth.abs().mean():.3f}")
+    saved_model.save(fixed, f"{folder}/simple.safetensors")
     saved_model.save(converted, f"{folder}/digits.safetensors")
-    simple, digits = saved_model.load(f"{folder}/simple.safetensors", examples.MendedModel(), x), saved_model.load(f"{folder}/digits.safetensors")
-    print("bit for bit the same:", simple(x).equal(mended(x)), digits(images).equal(converted(images)))
+    simple, digits = saved_model.load(f"{folder}/simple.safetensors", examples.FixedModel(), x), saved_model.load(f"{folder}/digits.safetensors")
+    print("bit for bit the same:", simple(x).equal(fixed(x)), digits(images).equal(converted(images)))
 
 # %% [markdown]
 # ## Your guesses and the results
@@ -339,4 +341,4 @@ check("qat_with_fbgemm.4", qat_step)
 # * Y. Bengio, N. Léonard, A. Courville, [*Estimating or Propagating Gradients Through Stochastic Neurons for Conditional Computation*](https://arxiv.org/abs/1308.3432), 2013: the straight-through estimator.
 # * M. Nagel et al., [*Overcoming Oscillations in Quantization-Aware Training*](https://arxiv.org/abs/2203.11086), ICML 2022: weights that oscillate around an edge.
 # * R. Krishnamoorthi, [*Quantizing deep convolutional networks for efficient inference: A whitepaper*](https://arxiv.org/abs/1806.08342), 2018: freezing batch norm and ranges.
-# * PyTorch, pull requests [180990](https://github.com/pytorch/pytorch/pull/180990) and [194816](https://github.com/pytorch/pytorch/pull/194816): the two rules for a scale. The second one (August 2026) makes the conversion use the scale that was used in training; all earlier releases are affected.
+# * PyTorch, pull requests [180990](https://github.com/pytorch/pytorch/pull/180990) and [194816](https://github.com/pytorch/pytorch/pull/194816): the two rules for a scale. Pull request 194816 (August 2026) makes the conversion use the scale from training. All earlier releases convert with a different scale.

@@ -26,7 +26,7 @@ class LocalResult(widgets.HTML):
     Examples
     --------
     >>> LocalResult("What is the time?", lambda: "half past two")
-    What is the time? Run this page to see the answer for your machine.
+    What is the time? Run this page to see the result on your machine.
     """
 
     def __init__(self, question: str, answer: Callable[[], str]):
@@ -34,13 +34,13 @@ class LocalResult(widgets.HTML):
         try:
             self.answer = answer()
         except (Unavailable, ModuleNotFoundError) as error:  # a missing library or kernel must not stop Run All
-            self.answer = f"No answer on this machine: {error}"
+            self.answer = f"No result on this machine: {error}"
         told = html.escape(f"{self.answer!s}")
         text = f"<strong>On your machine.</strong> {html.escape(question)}\n{told}"
         super().__init__(f'<pre style="{_STYLE}">{text}</pre>{_picture(self.answer)}')
 
     def __repr__(self) -> str:
-        return f"{self.question} Run this page to see the answer for your machine."
+        return f"{self.question} Run this page to see the result on your machine."
 
     def _ipython_display_(self) -> None:
         show(self, repr(self), AGAIN)

@@ -163,7 +163,8 @@ class Prediction(widgets.VBox):
         if isinstance(truth, str) or None in self.choices.values():
             raise ValueError(f"truth must be one of {', '.join(map(repr, self.choices))}: got {truth!r}")
         nearest = min(self.choices, key=lambda name: abs(self.choices[name] - truth))
-        return nearest, "" if self.choices[nearest] == truth else f" ({truth:.2f})"
+        decimals = 0 if truth == round(truth) else 2
+        return nearest, "" if self.choices[nearest] == truth else f" ({truth:.{decimals}f})"
 
     def _on_choice(self, _change) -> None:
         self._commit.disabled = self._answers.value is None

@@ -18,7 +18,7 @@ class WalkPanel(Panel):
     axes never change and the background need not be drawn again.
     """
 
-    title = "The accumulator's walk"
+    title = "The running sum"
 
     def build(self, ax: Axes) -> None:
         """Create both walks and the marks."""

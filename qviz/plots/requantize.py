@@ -15,7 +15,7 @@ MARGIN = 0.75  # on each side, as a share of the range of codes
 class RequantizePanel(Panel):
     """The code of each sum, with one sum marked; with a ReLU, the lower clipping bound is the zero point."""
 
-    title = "Its code"
+    title = "Output code"
 
     def build(self, ax: Axes) -> None:
         """Create the ramp, the clip zones and the marks."""

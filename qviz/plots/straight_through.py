@@ -25,7 +25,7 @@ class SlopePanel(Panel):
         """Create the staircase for comparison, the function whose slope is used, and the tangent."""
         dress(ax, Labels(self.title, "weight w", ""))
         self.stairs = self.moving(*ax.plot([], [], color=QUIET, linewidth=1.5, linestyle=":", label="staircase"))
-        self.used = self.moving(*ax.plot([], [], color=FLOAT, linewidth=2, label="its slope is used"))
+        self.used = self.moving(*ax.plot([], [], color=FLOAT, linewidth=2, label="gives the slope"))
         self.tangent = self.moving(*ax.plot([], [], color=RANGE, linewidth=4, linestyle="--", label="slope at w"))
         self.mark = self.moving(*ax.plot([], [], "o", color=FLOAT, markersize=8, markeredgecolor="black"))
         self.note = Words(ax, ax.transAxes, FONT_SIZE, bold=True, cover="black")

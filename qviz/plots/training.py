@@ -29,7 +29,9 @@ class AccuracyPanel(Panel):
         self.float = self.moving(ax.axhline(1, color=FLOAT, linestyle=":", linewidth=2, label="float network"))
         self.ptq = self.moving(ax.axhline(1, color=RANGE, linestyle="--", linewidth=1.5, label="PTQ, no training"))
         self.last = self.moving(ax.axvline(0, color=QUIET, linewidth=1, label="last epoch"))
-        self.curve = self.moving(*ax.plot([], [], "o-", color=QUANTIZED, linewidth=2, markersize=5, label="QAT, fake"))
+        self.curve = self.moving(
+            *ax.plot([], [], "o-", color=QUANTIZED, linewidth=2, markersize=5, label="QAT, fake-quantized")
+        )
         self.converted = self.moving(
             *ax.plot([], [], "D", color="white", markersize=11, markeredgecolor="black", label="QAT, converted")
         )

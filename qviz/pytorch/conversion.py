@@ -2,7 +2,7 @@
 
 As torch.ao converts it, a network with few bits is not the one that was trained. For the digits network at 2-bit
 weights and 4-bit activations, trained with torch's defaults on three seeds, 96, 95 and 97 % right became 21, 31 and
-48 %. Measured layer by layer, two things differ, and `convert` mends both:
+48 %. Measured layer by layer, two things differ, and `convert` fixes both:
 
 "trained_weights"
     Nearly all of the loss. torch's default for QAT, FusedMovingAvgObsFakeQuantize, has two rules for a symmetric
@@ -11,12 +11,12 @@ weights and 4-bit activations, trained with torch's defaults on three seeds, 96,
     trained scale is 0.75 to 1.5 times the other, weights get other codes than they were trained with, and each layer
     puts out other multiples. (torch's unfused FakeQuantize has one rule for both. Known to torch's authors:
     pytorch/pytorch pull requests 180990 and 194816.)
-    Mended: each weight is put on the grid that it was trained on, and that grid is converted.
+    Fixed: each weight is put on the grid that it was trained on, and that grid is converted.
 "narrow_range"
     Little here, much where ranges are clipped hard. The kernel clips what it computes to its container, 0..255, and
     fbgemm has no argument for less. A 4-bit activation was clipped to 0..15 in training; converted, what was above 15
     goes on growing. (convert does clip weights.)
-    Mended: the output of each layer is clipped to the range that it was trained with.
+    Fixed: the output of each layer is clipped to the range that it was trained with.
 
 What is left are ties. The fake-quantized network adds and scales in float32, in another order than the kernel. So a
 value that lies within 2e-5 of the middle of two codes may be rounded to either: 0 to 50 of the 735,000 codes of conv2,
@@ -44,34 +44,34 @@ from .ptq import SIMULATED, QuantizationRecord
 from .qat_layers import as_float
 from .sub8bit import NarrowRange, hold_outputs, lay_out
 
-MENDS = ("trained_weights", "narrow_range")
+FIXES = ("trained_weights", "narrow_range")
 
 
-def convert(model: nn.Module, mends: tuple[str, ...] = MENDS, engine: str | None = None) -> nn.Module:
+def convert(model: nn.Module, fixes: tuple[str, ...] = FIXES, engine: str | None = None) -> nn.Module:
     """Convert a fake-quantized network to one that runs in integers.
 
     Parameters
     ----------
     model : nn.Module
         From `train_qat`; or from `prepare`, after it has seen data, frozen and in eval mode. Not changed.
-    mends : tuple of {"trained_weights", "narrow_range"}
+    fixes : tuple of {"trained_weights", "narrow_range"}
         () converts as torch.ao does, faults included; see the top of this file.
     engine : str or None
         Whose kernel it will run on; None is the preferred one, fbgemm where it is there. Where this machine has none at
-        all the result is simulated: a fake-quantized network, frozen, with the faults that are not mended.
+        all the result is simulated: a fake-quantized network, frozen, with the faults that are not fixed.
 
     Returns
     -------
     nn.Module
         Its layers and the names in its state_dict are torch's own. Its attribute `engine` says whose kernel runs, or
-        "simulated". With all mends, `made` (ptq.QuantizationRecord) says how it came to be, too.
+        "simulated". With all fixes, `made` (ptq.QuantizationRecord) says how it came to be, too.
 
     Raises
     ------
     TypeError
         The model is no network.
     ValueError
-        The model has no fake-quantize in it, is in train mode, has seen no data, or still watches what passes; a mend
+        The model has no fake-quantize in it, is in train mode, has seen no data, or still watches what passes; a fix
         or the engine is unknown.
 
     Examples
@@ -82,23 +82,23 @@ def convert(model: nn.Module, mends: tuple[str, ...] = MENDS, engine: str | None
     >>> type(converted.fc2).__module__, converted.fc2.weight().int_repr().unique().tolist()
     ('torch.ao.nn.quantized.modules.linear', [-2, -1, 0, 1])
     """
-    _check(model, mends)
+    _check(model, fixes)
     model = deepcopy(model)
     drop_unused(model)
     if engine is None and engines.preferred() is None:
-        _simulate(model, mends)
+        _simulate(model, fixes)
         model.engine = SIMULATED
     else:
-        model.engine = _replace_layers(model, mends, engine)
-    if hasattr(model, "qat_config") and set(mends) == set(MENDS):
+        model.engine = _replace_layers(model, fixes, engine)
+    if hasattr(model, "qat_config") and set(fixes) == set(FIXES):
         model.made = QuantizationRecord(model.qat_config, model.engine)
     return model
 
 
-def _replace_layers(model, mends, engine) -> str:
+def _replace_layers(model, fixes, engine) -> str:
     """Put integer layers in the place of fake-quantized ones, and return the engine that they are for."""
-    ranges = _narrow_ranges(model) if "narrow_range" in mends else {}
-    if "trained_weights" in mends:
+    ranges = _narrow_ranges(model) if "narrow_range" in fixes else {}
+    if "trained_weights" in fixes:
         _keep_what_was_trained(model)
     as_float(model)
     with engines.using(engine) as chosen, engines.quiet():
@@ -109,16 +109,16 @@ def _replace_layers(model, mends, engine) -> str:
     return chosen
 
 
-def _simulate(model, mends) -> None:
+def _simulate(model, fixes) -> None:
     """Let each fake-quantize round to the scale, and clip to the codes, that its integer layer would have."""
-    if "trained_weights" in mends:
+    if "trained_weights" in fixes:
         _keep_what_was_trained(model)
     for fake in fake_quantizes(model).values():
         if isinstance(fake, quantization.FusedMovingAvgObsFakeQuantize):
             fake.__class__ = quantization.FakeQuantize  # the fused one moves its scale even when frozen
         for mine, asked in zip((fake.scale, fake.zero_point), fake.calculate_qparams(), strict=True):
             mine.copy_(asked)
-    if "narrow_range" not in mends:
+    if "narrow_range" not in fixes:
         for fake in output_fakes(model).values():
             for part in (fake, fake.activation_post_process):  # torch's asks its observer, qviz's does not
                 part.quant_min, part.quant_max = CONTAINERS[torch.quint8]
@@ -141,10 +141,10 @@ def _narrow_ranges(model) -> dict[str, NarrowRange]:
     return {name: NarrowRange(*ends) for name, ends in ranges.items() if ends != CONTAINERS[torch.quint8]}
 
 
-def _check(model, mends):
-    unknown = [m for m in mends if m not in MENDS]
-    if unknown or isinstance(mends, str):
-        raise ValueError(f"mends must be a tuple of {', '.join(map(repr, MENDS))}, or (): got {mends!r}")
+def _check(model, fixes):
+    unknown = [fix for fix in fixes if fix not in FIXES]
+    if unknown or isinstance(fixes, str):
+        raise ValueError(f"fixes must be a tuple of {', '.join(map(repr, FIXES))}, or (): got {fixes!r}")
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be a network from train_qat: got {type(model).__name__}")
     fakes = fake_quantizes(model)

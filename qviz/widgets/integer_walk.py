@@ -146,8 +146,8 @@ class IntegerWalkExplorer(Explorer):
     def describe(self, state: State, result: Result) -> str:
         """Return the arithmetic, line by line."""
         lines = (_place(state, result), _product(state, result), *_sum(result), *_requantized(state, result))
-        path, table = _logits(state, result)
-        return Readout.of("\n".join((*lines, f"{_meaning(state, result)}; {path}")), table)
+        effect, table = _logits(state, result)
+        return Readout.of("\n".join((*lines, _meaning(state, result), effect)), table)
 
 
 def _place(state: State, result: Result) -> str:
@@ -166,14 +166,20 @@ def _product(state: State, result: Result) -> str:
     walk, at = result.now, result.picked
     q_x, q_w, z_x, z_w = int(walk.q_x[at]), int(walk.layer.q_w[0, at]), *_zeros(walk)
     before = int(result.before.q_x[at]), int(result.before.layer.q_w[0, at])
-    notes = [f"product {state.pick} is beyond the last"] if state.pick > walk.q_x.size else []
-    notes += ["q_x is padding"] if walk.padding[at] else []
-    notes += [f"q_x cannot go beyond {q_x}"] if not walk.padding[at] and q_x != before[0] + state.activation else []
-    notes += [f"q_w cannot go beyond {q_w}"] if q_w != before[1] + state.weight else []
+    notes = f"; product {state.pick} is beyond the last" if state.pick > walk.q_x.size else ""
+    notes += "; q_x is padding" if walk.padding[at] else _held("q_x", q_x, before[0] + state.activation)
+    notes += _held("q_w", q_w, before[1] + state.weight)
     return (
         f"product {at + 1}: (q_x - z_x) * (q_w - z_w) = ({q_x} - {z_x}) * ({q_w} - {signed(z_w)}) = "
-        f"{walk.products[at]}{''.join(f'; {note}' for note in notes)}"
+        f"{walk.products[at]}{notes}"
     )
+
+
+def _held(name: str, value: int, wanted: int) -> str:
+    """Return a note if a change would take a number beyond its limit, where it was held."""
+    if value == wanted:
+        return ""
+    return f"; {name} cannot go {'above' if wanted > value else 'below'} {value}"
 
 
 def _sum(result: Result) -> tuple[str, str]:
@@ -201,12 +207,11 @@ def _multiplier(state: State, result: Result) -> str:
     now, before = result.now, result.before
     whole = f"{now.mantissa} / 2**31 / 2**{now.shift}"
     same = (now.mantissa, now.shift) == (before.mantissa, before.shift)
-    held = now.mantissa != before.mantissa + state.mantissa
     return (
         f"multiplier = {'scale_x * scale_w / scale_y = ' if same else ''}{now.layer.multiplier[0]:.8f}"
         f"{' = ' if state.arithmetic == 'gemmlowp' else ', in integers '}{whole}"
         f"{'' if same else f' (before: {before.mantissa} / 2**31 / 2**{before.shift})'}"
-        f"{f'; the mantissa cannot go beyond {now.mantissa}' if held else ''}"
+        f"{_held('the mantissa', now.mantissa, before.mantissa + state.mantissa)}"
     )
 
 
@@ -223,7 +228,7 @@ def _rounding(walk: Walk, arithmetic: str) -> str:
 def _clipped(rounded: int, state: State, result: Result) -> str:
     y, relu = result.now.layer.y, result.now.layer.relu
     zero_point, code = _z_y(result.now), result.code
-    held = f"; z_y cannot go beyond {zero_point}" if zero_point != _z_y(result.before) + state.y_zero else ""
+    held = _held("z_y", zero_point, _z_y(result.before) + state.y_zero)
     lowest = zero_point if relu else y.fmt.qmin
     free = (
         ": this clip acts as the ReLU" if relu and rounded < 0 else ": clipped" if code != rounded + zero_point else ""
@@ -238,16 +243,16 @@ def _meaning(state: State, result: Result) -> str:
     real = real_output(state.layer, state.image, result.channel, state.place)
     product = f"{y.scale:.6f} * ({result.code} - {y.zero_point})"
     reads = "it represents" if state.layer == "fc2" else "the next layer reads it as"
-    return f"{reads} {product} = {value:.4f}; the float network has {real:.4f}"
+    return f"{reads} {product} = {value:.4f} (float network: {real:.4f})"
 
 
 def _logits(state: State, result: Result) -> tuple[str, Table]:
-    after = LAYERS[LAYERS.index(state.layer) + 1 :]
-    path = f"passed on through {', '.join(after)}, with all other codes unchanged" if after else "the code is a logit"
+    others = f"if only this code of {state.layer} changes, the codes of the logits are:"
+    effect = "it is one of the logits, whose codes are:" if state.layer == LAYERS[-1] else others
     logits = {"before": result.logits_before, "now": result.logits}
     rows = [(name, *map(str, codes), str(codes.argmax())) for name, codes in logits.items()]
     head = ("logit", *map(str, range(10)), "answer")
-    return f"{path}; codes of the logits:", Table(head, rows, (-10, *[5] * 10, 8))
+    return effect, Table(head, rows, (-10, *[5] * 10, 8))
 
 
 def _z_y(walk: Walk) -> int:

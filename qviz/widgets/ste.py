@@ -52,7 +52,7 @@ class STEExplorer(Explorer):
     int3: steps of 0.333, levels from -1.333 to 1.000; the loss depends on the output, the optimizer changes the weight
     true derivative: the slope is 0.00, so the weight does not change
     weight -0.8000 -> -0.8000, output -0.6667 -> -0.6667, loss 0.9339 -> 0.9339
-    edges crossed: none in 40 steps
+    in 40 steps, the weight crossed no edge
     >>> explorer.close()
     """
 
@@ -96,7 +96,7 @@ class STEExplorer(Explorer):
                 f"{grid}; the loss depends on the output, the optimizer changes the weight",
                 _slope(state, d),
                 ", ".join(f"{name} {first:.4f} -> {last:.4f}" for name, first, last in ends),
-                f"edges crossed: {_crossings(d)} in {state.steps} steps",
+                f"in {state.steps} steps, the weight crossed {_crossings(d)}",
             )
         )
 
@@ -111,8 +111,8 @@ def _slope(state: State, descent: Descent) -> str:
 
 
 def _crossings(descent: Descent) -> str:
-    found = descent.crossings
-    if not found.size:
-        return "none"
-    first = ", ".join(str(step) for step in found[:8])
-    return f"{found.size}, at step {first}{' ...' if found.size > 8 else ''},"
+    steps = [str(step) for step in descent.crossings]
+    if len(steps) < 2:
+        return f"an edge once, at step {steps[0]}" if steps else "no edge"
+    listed = f"{', '.join(steps[:8])}, ..." if len(steps) > 8 else f"{', '.join(steps[:-1])} and {steps[-1]}"
+    return f"an edge {len(steps)} times, at steps {listed}"

@@ -118,7 +118,7 @@ MISTAKES = {  # number, answer: a part of the hint
     (
         "ptq_with_fbgemm.3",
         lambda w1, b1, w2, s: (w1 * s[:, None], b1 * s, w2 * s),
-    ): "Each column of w2 reads one channel",
+    ): "Each column of w2 is applied to one channel",
     ("ptq_with_fbgemm.3", lambda w1, b1, w2, s: (w1, b1, w2)): "w1 was returned without its factors",
     ("ptq_with_fbgemm.3", lambda w1, b1, w2, s: (w1 * s, b1 * s, w2 / s)): "A factor for each row is s[:, None]",
     ("ptq_with_fbgemm.3", lambda w1, b1, w2, s: (w1 / s[:, None], b1, w2 * s)): "is multiplied by the factor",
@@ -131,12 +131,12 @@ MISTAKES = {  # number, answer: a part of the hint
     ("qat_with_fbgemm.2", (0.1, 1 / 3, 0.05)): "The target is a level",
     ("qat_with_fbgemm.2", (1.9, 0.5, 0.3)): "is clipped",
     ("qat_with_fbgemm.2", (0.1, 0.5, 3)): "between 0 and 0.5",
-    ("qat_with_fbgemm.3", lambda x, s, z, qmin, qmax: np.zeros_like(x)): "has a code, so its slope is 1. Yours is 0",
+    ("qat_with_fbgemm.3", lambda x, s, z, qmin, qmax: np.zeros_like(x)): ", so its slope is 1. Yours is 0",
     ("qat_with_fbgemm.3", lambda x, s, z, qmin, qmax: 1.0 * (np.abs(x) <= s * qmax)): "zero point",
     (
         "qat_with_fbgemm.3",
         lambda x, s, z, qmin, qmax: 1.0 * (x / s + z >= qmin),
-    ): "is clipped, so its slope is 0. Yours is 1",
+    ): "So it is clipped, and its slope is 0. Yours is 1",
     ("when_it_goes_wrong.1", 65): "= 33,150 does not fit",
     ("when_it_goes_wrong.1", 63): "64 fits too",
     ("when_it_goes_wrong.1", -64): "the largest positive one",

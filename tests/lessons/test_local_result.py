@@ -15,7 +15,7 @@ def test_the_answer_is_shown_and_the_stored_text_has_the_question_alone():
     here = LocalResult("How long?", lambda: "3 < 4 ms")
     assert "3 &lt; 4 ms" in here.value and "How long?" in here.value
     bundle = here._repr_mimebundle_()
-    assert bundle["text/plain"] == "How long? Run this page to see the answer for your machine."
+    assert bundle["text/plain"] == "How long? Run this page to see the result on your machine."
     assert "3" not in bundle["text/plain"] and "text/html" not in bundle
     here.close()
 
@@ -32,7 +32,7 @@ def raising(error):
 )
 def test_what_a_machine_lacks_does_not_stop_the_page(error):
     here = LocalResult("How long?", raising(error))
-    assert "No answer on this machine: no such counter" in here.value
+    assert "No result on this machine: no such counter" in here.value
     here.close()
 
 

@@ -27,7 +27,7 @@ def plain(output):
 
 def is_folded(output):
     """Say whether an output stands behind a summary, is a picture, or a widget of which only the question is stored."""
-    data, waits = output.get("data", {}), plain(output).endswith("Run this page to see the answer for your machine.")
+    data, waits = output.get("data", {}), plain(output).endswith("Run this page to see the result on your machine.")
     return "<details>" in "".join(data.get("text/html", "")) or "image/png" in data or waits
 
 

@@ -63,7 +63,7 @@ def test_a_relu_cuts_at_the_zero_point():
     panel = shown(RequantizePanel(), (15.2, 25), (45.1, 55), 10, True, UINT8, "gemmlowp")
     assert list(panel.ramp.get_ydata()) == [10, 10, 255, 255]
     assert panel.ramp.get_xdata()[1] == 0
-    assert panel.ax.get_title(loc="left") == "Its code (gemmlowp)"
+    assert panel.ax.get_title(loc="left") == "Output code (gemmlowp)"
 
 
 def test_another_zero_point_moves_the_ramp_and_not_the_axes():

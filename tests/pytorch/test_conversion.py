@@ -105,9 +105,9 @@ def test_so_they_do_per_tensor_and_with_batch_norm(train, data, fake_quantize, o
 
 def test_w2a4_is_not_what_was_trained_when_torch_converts_it(train, data):
     fake = train(2, 4, "torch_fused", epochs=3)
-    trained, mended = accuracy(fake, data), accuracy(convert(fake), data)
-    faulty = convert(fake, mends=())
-    assert mended == pytest.approx(trained, abs=0.005)
+    trained, fixed = accuracy(fake, data), accuracy(convert(fake), data)
+    faulty = convert(fake, fixes=())
+    assert fixed == pytest.approx(trained, abs=0.005)
     assert accuracy(faulty, data) < trained - 0.1
     found = agreement(fake, faulty, data[2])
     assert all(0.03 < share < 0.35 for name, share in by_layer(found, "weights_different").items() if name != "quant")
@@ -145,7 +145,7 @@ def torchs_two_scales(bits, row):
     ],
 )
 def test_torch_has_two_rules_for_one_scale(bits, row, trained, asked):
-    # when torch has mended it (pull request 194816), this fails, and convert.py can say so
+    # when torch has fixed it (pull request 194816), this fails, and convert.py can say so
     assert torchs_two_scales(bits, row) == pytest.approx((trained, asked), rel=1e-6)
 
 
@@ -261,9 +261,9 @@ def test_convert_refuses(train):
             convert(model)
     with pytest.raises(ValueError, match="model has no fake-quantize in it: use train_qat, or prepare it first"):
         convert(digits_model.digits_cnn())
-    for mends in (("all",), "narrow_range"):
-        with pytest.raises(ValueError, match="mends must be a tuple of 'trained_weights', 'narrow_range'"):
-            convert(train(2, 4), mends)
+    for fixes in (("all",), "narrow_range"):
+        with pytest.raises(ValueError, match="fixes must be a tuple of 'trained_weights', 'narrow_range'"):
+            convert(train(2, 4), fixes)
     with pytest.raises(ValueError, match="engine must be one that this build of torch supports"):
         convert(train(2, 4), engine="tpu")
 
@@ -285,4 +285,4 @@ def test_what_has_seen_nothing_or_still_watches_is_refused(fake_quantize, per_ch
 def test_it_says_how_the_result_came_to_be(train):
     converted = convert(train(2, 4))
     assert converted.made.config == train(2, 4).qat_config and converted.made.engine == converted.engine == "fbgemm"
-    assert not hasattr(convert(train(2, 4), mends=()), "made")  # it is not what was trained
+    assert not hasattr(convert(train(2, 4), fixes=()), "made")  # it is not what was trained

@@ -277,7 +277,7 @@ def test_as_written_it_fails_and_is_not_attempted(name):
     assert first.says == SAYS[name]
     assert EFFECT.get(name, "") in first.effect
     assert (first.attempted, first.works) == (False, False)
-    assert repr(first).endswith("your repair: not attempted yet")
+    assert repr(first).endswith("your fix: not attempted yet")
 
 
 @pytest.mark.parametrize("name", failures.FAILURES)
@@ -292,7 +292,7 @@ def test_no_random_number_is_drawn(name):
 def test_mended_it_works(name):
     verdict = failures.check_repair(name, MENDED[name]())
     assert verdict.works, verdict
-    assert verdict.says == "nothing" and repr(verdict).endswith("your repair: it works")
+    assert verdict.says == "nothing" and repr(verdict).endswith("your fix: it works")
 
 
 @pytest.mark.parametrize(("name", "wrong", "hint"), WRONG)

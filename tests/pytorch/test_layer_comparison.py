@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 from torch.ao import quantization
 
 from qviz.pytorch import digits_model, engines
-from qviz.pytorch.conversion import MENDS, convert
+from qviz.pytorch.conversion import FIXES, convert
 from qviz.pytorch.layer_comparison import agreement
 from qviz.pytorch.qat import QATConfig, prepare, train_qat
 
@@ -48,13 +48,13 @@ def test_looking_changes_neither(fake, x):
     assert not all(torch.equal(before[name], value) for name, value in watching.state_dict().items())
 
 
-@pytest.mark.parametrize("mends", [MENDS, (), MENDS[:1], MENDS[1:]], ids=str)
+@pytest.mark.parametrize("fixes", [FIXES, (), FIXES[:1], FIXES[1:]], ids=str)
 @pytest.mark.parametrize("fake_quantize", ["torch", "torch_fused"])  # qviz's rounds a tie in the weights otherwise
-def test_where_no_engine_is_the_same_is_simulated_faults_included(fake_quantize, mends, x, monkeypatch):
+def test_where_no_engine_is_the_same_is_simulated_faults_included(fake_quantize, fixes, x, monkeypatch):
     fake = train_qat(digits_model.digits_cnn(), QATConfig(2, 4, epochs=0, fake_quantize=fake_quantize)).model
-    real = str(agreement(fake, convert(fake, mends), x))
+    real = str(agreement(fake, convert(fake, fixes), x))
     monkeypatch.setattr(engines, "supported", lambda: ())
-    simulated = convert(fake, mends)
+    simulated = convert(fake, fixes)
     assert str(agreement(fake, simulated, x)) == real  # the outputs have no ties here
     assert simulated.engine == "simulated" and not simulated.training
     before = copy.deepcopy(simulated.state_dict())
@@ -63,7 +63,7 @@ def test_where_no_engine_is_the_same_is_simulated_faults_included(fake_quantize,
 
 
 def test_agreement_refuses(fake, x):
-    converted = convert(fake, MENDS)
+    converted = convert(fake, FIXES)
     with pytest.raises(ValueError, match="fake must be in eval mode"):
         agreement(prepare(digits_model.digits_cnn(), QATConfig()), converted, x)
     with pytest.raises(ValueError, match="fake must have fake-quantize in it: it has none"):

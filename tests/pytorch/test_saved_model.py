@@ -119,8 +119,8 @@ def test_every_number_of_bits_is_packed_and_comes_back(bits, per_channel, tmp_pa
 @pytest.mark.parametrize("config", [qat.QATConfig(8, 8, epochs=0), qat.QATConfig(3, 4, False, epochs=0)], ids=str)
 def test_a_network_from_training_with_quantization(config, tmp_path):
     fake = qat.train_qat(FLOAT, config).model
-    for mends in (conversion.MENDS, (), ("trained_weights",)):
-        model = conversion.convert(fake, mends)
+    for fixes in (conversion.FIXES, (), ("trained_weights",)):
+        model = conversion.convert(fake, fixes)
         saved_model.save(model, tmp_path / "model.safetensors")
         loaded = saved_model.load(tmp_path / "model.safetensors")
         assert torch.equal(run(loaded, X * 2), run(model, X * 2))

@@ -191,8 +191,8 @@ def test_readout(explorer):
         "multiplier = scale_x * scale_w / scale_y = 0.00182246, in integers 2003811191 / 2**31 / 2**9\n"
         "round((54886 + 4901.18) * 0.00182246) = round(108.9595) = 109\n"
         "q_y = clip(109 + 0, 0, 255) = 109 (before: 109)\n"
-        "the next layer reads it as 0.009552 * (109 - 0) = 1.0411; the float network has 1.0415; "
-        "passed on through conv2, fc1, fc2, with all other codes unchanged; codes of the logits:\n"
+        "the next layer reads it as 0.009552 * (109 - 0) = 1.0411 (float network: 1.0415)\n"
+        "if only this code of conv1 changes, the codes of the logits are:\n"
         "logit         0    1    2    3    4    5    6    7    8    9  answer\n"
         "before      120  107  113  170  112  200   95  112  141  180       5\n"
         "now         120  107  113  170  112  200   95  112  141  180       5"
@@ -202,11 +202,11 @@ def test_readout(explorer):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"activation": 50}, "(255 - 0) * (104 - 0) = 26520; q_x cannot go beyond 255"),
-        ({"weight": 50}, "(239 - 0) * (127 - 0) = 30353; q_w cannot go beyond 127"),
+        ({"activation": 50}, "(255 - 0) * (104 - 0) = 26520; q_x cannot go above 255"),
+        ({"weight": 50}, "(239 - 0) * (127 - 0) = 30353; q_w cannot go above 127"),
         (
             {"weight": -255, "activation": -255},
-            "(0 - 0) * (-128 - 0) = 0; q_x cannot go beyond 0; q_w cannot go beyond -128",
+            "(0 - 0) * (-128 - 0) = 0; q_x cannot go below 0; q_w cannot go below -128",
         ),
         ({"place": 0, "pick": 1}, "5 of them with padding, whose code is z_x"),
         ({"place": 0, "pick": 1, "activation": 5}, "= (0 - 0) * (-12 - 0) = 0; q_x is padding\n"),
@@ -224,13 +224,13 @@ def test_readout(explorer):
             "multiplier = scale_x * scale_w / scale_y = 0.00182246 = 2003811191 / 2**31 / 2**9\n",
         ),
         ({"layer": "fc2", "channel": 5}, "fc2, output channel 5; test image 0, a 5: 64 products\n"),
-        ({"layer": "fc2", "channel": 5}, "it represents 0.223393 * (200 - 146) = 12.0632; the float network has"),
-        ({"layer": "fc2", "channel": 5}, "the code is a logit; codes of the logits:\n"),
+        ({"layer": "fc2", "channel": 5}, "it represents 0.223393 * (200 - 146) = 12.0632 (float network: "),
+        ({"layer": "fc2", "channel": 5}, "it is one of the logits, whose codes are:\n"),
         ({"layer": "fc2", "channel": 5, "bias": -150_000}, "0   95  112  141  180       9"),
         (
             {"mantissa": 2**30},
             "multiplier = 0.00195312, in integers 2147483647 / 2**31 / 2**9 (before: 2003811191 / 2**31 / 2**9); "
-            "the mantissa cannot go beyond 2147483647\n",
+            "the mantissa cannot go above 2147483647\n",
         ),
         ({"shift": -1}, "multiplier = 0.00364491, in integers 2003811191 / 2**31 / 2**8 (before: 2003811191 / 2**31 /"),
         (
@@ -241,7 +241,7 @@ def test_readout(explorer):
             {"y_zero": 9},
             "q_y = clip(109 + 9, 9, 255) = 118 (before: 109)\nthe next layer reads it as 0.009552 * (118 - 0)",
         ),
-        ({"y_zero": -9}, "q_y = clip(109 + 0, 0, 255) = 109 (before: 109); z_y cannot go beyond 0\n"),
+        ({"y_zero": -9}, "q_y = clip(109 + 0, 0, 255) = 109 (before: 109); z_y cannot go below 0\n"),
     ],
 )
 def test_what_the_readout_says(explorer, settings, words):

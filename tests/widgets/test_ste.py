@@ -46,10 +46,10 @@ def test_the_axes_hold_every_way():
 
 
 def test_with_the_true_derivative_nothing_ever_moves(explorer):
-    assert "edges crossed: 4, at step 5, 11, 21, 38, in 40 steps" in explorer.readout
+    assert "in 40 steps, the weight crossed an edge 4 times, at steps 5, 11, 21 and 38" in explorer.readout
     explorer.set(slope="true derivative", steps=60)
     assert "the slope is 0.00, so the weight does not change\nweight -0.8000 -> -0.8000" in explorer.readout
-    assert "edges crossed: none in 60 steps" in explorer.readout
+    assert "in 60 steps, the weight crossed no edge" in explorer.readout
 
 
 def test_a_clipped_weight_is_told(explorer):
@@ -59,4 +59,4 @@ def test_a_clipped_weight_is_told(explorer):
 
 def test_many_crossings_are_cut_short(explorer):
     explorer.set(bits=2, weight=0.45, target=0.5, lr=0.2, steps=60)
-    assert "edges crossed: 60, at step 1, 2, 3, 4, 5, 6, 7, 8 ..., in 60 steps" in explorer.readout
+    assert "in 60 steps, the weight crossed an edge 60 times, at steps 1, 2, 3, 4, 5, 6, 7, 8, ..." in explorer.readout

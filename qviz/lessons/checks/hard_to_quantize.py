@@ -72,7 +72,7 @@ def shared_ranges(answer) -> None:
         off = np.abs(np.maximum(x @ v1.T + c1, 0) @ v2.T - wanted).max()
         if not off <= 1e-5 * np.abs(wanted).max():  # float32 is enough, and NaN is not
             same_bias = " The bias belongs to its channel, too." if np.array_equal(c1, b1) else ""
-            raise Hint(f"The two layers no longer compute the same: an output is off by {off:.2f}.{same_bias}")
+            raise Hint(f"The two layers no longer compute the same function: an output is off by {off:.2f}.{same_bias}")
         ratio = np.abs(v1).max(axis=1) / np.abs(v2).max(axis=0)
         if not np.allclose(ratio, RATIO):
             raise Hint(

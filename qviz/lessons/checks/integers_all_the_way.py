@@ -36,7 +36,9 @@ def four_terms(answer) -> None:
         (mine,) = numbers_of(result_of(answer, *arguments), 1, "a function that returns one number")
         right = int(((q_x - z_x) * (q_w - z_w)).sum())
         if mine != right:
-            raise Hint(f"With z_x = {z_x} and z_w = {z_w} it is off by {mine - right:,.0f}. {_why(mine, arguments)}")
+            raise Hint(
+                f"With z_x = {z_x} and z_w = {z_w}, your result is off by {mine - right:,.0f}. {_why(mine, arguments)}"
+            )
 
 
 def _why(mine: float, arguments: tuple[int, ...]) -> str:
@@ -44,7 +46,7 @@ def _why(mine: float, arguments: tuple[int, ...]) -> str:
     if mine == products - z_x * sum_x - z_w * sum_w + n * z_x * z_w:
         return "Each zero point is multiplied by the sum of the other codes: z_x by sum_w, and z_w by sum_x."
     if mine == products - z_x * sum_w - z_w * sum_x:
-        return "If both zero points are nonzero, their product has been subtracted twice."
+        return "If both zero points are nonzero, n * z_x * z_w has been subtracted twice: add it once."
     if mine == products - z_x * sum_w - z_w * sum_x + z_x * z_w:
         return "The last term has to be added once for each product."
     return "Expand (q_x - z_x) * (q_w - z_w) on paper, and sum each term."

@@ -80,7 +80,7 @@ def _made(answer, *arrays):
 
 def _why(parts, b1, w2, s) -> str:
     if not np.allclose(parts[2], w2 / s):
-        return "Each column of w2 reads one channel, and must be divided by its factor."
+        return "Each column of w2 is applied to one channel and must be divided by its factor."
     if np.allclose(parts[1], b1 / s):
         return "The bias is divided by the factor, but its row of w1 is multiplied by it."
     return "What else is added?"
@@ -90,7 +90,7 @@ def _two_layers(x, w1, b1, w2):
     return np.maximum(x @ w1.T + b1, 0) @ w2.T
 
 
-@exercise(4, "People most often forget to run the images through the network, and there is no error message.")
+@exercise(4, "The calibration step is easy to forget, because PyTorch prints only a warning if you skip it.")
 def own_ptq(answer) -> None:
     """Ask for the verdict of own_ptq.judge, which compares the reader's network with one from qviz's PTQ."""
     refuse_verdict(answer, "own PTQ", "own_ptq.judge(quantize_network)")

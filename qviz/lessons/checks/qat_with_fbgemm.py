@@ -12,7 +12,7 @@ MOST_STEPS, JUMPS = 60, 40
 GRIDS = [QParams(0.25, 0, INT4), QParams(0.1, 5, UINT4), QParams(2.0, -1, INT2)]
 
 
-@exercise(1, "The first three steps do not change the loss, but without them the weight would not reach the edge.")
+@exercise(1, "The first three steps do not change the output, but without them the weight would not reach the edge.")
 def steps_to_the_jump(answer) -> None:
     """Ask for the step after which the quantized weight jumps."""
     steps = number_of(answer, "a number of steps")
@@ -65,11 +65,12 @@ def slope_where_clipped(answer) -> None:
 def _told(x: float, mine: float, qparams: QParams) -> str:
     """Return a hint for a wrong slope."""
     code = int(np.rint(x / float(qparams.scale))) + int(qparams.zero_point)
-    inside = qparams.fmt.qmin <= code <= qparams.fmt.qmax
-    what = "has a code, so its slope is 1" if inside else "is clipped, so its slope is 0"
+    fmt, at = qparams.fmt, f"With scale {float(qparams.scale):g} and zero point {int(qparams.zero_point)}, {x:.3f}"
+    if fmt.qmin <= code <= fmt.qmax:
+        return f"{at} gets the code {code}, so its slope is 1. Yours is {mine:g}."
     return (
-        f"For scale {float(qparams.scale):g} and zero point {int(qparams.zero_point)}, {x:.3f} would get the code "
-        f"{code} of {qparams.fmt.qmin} to {qparams.fmt.qmax}: it {what}. Yours is {mine:g}."
+        f"{at} would get the code {code}, but the codes only go from {fmt.qmin} to {fmt.qmax}. So it is clipped, and "
+        f"its slope is 0. Yours is {mine:g}."
     )
 
 
@@ -139,7 +140,7 @@ SLIPS = {  # hint -> a step with this mistake
     "The new weights are rounded. Keep them as floats; only the forward pass rounds.": (
         lambda w, x, y, s, a, b, lr: _rounded(_stepped(w, x, y, s, a, b, lr), s, a, b)
     ),
-    "The weights go up the slope: subtract the gradient.": (
+    "The weights move in the wrong direction: subtract the gradient.": (
         lambda w, *rest: w - _moved(w, *rest)
     ),
     "A clipped weight has changed, although its slope is 0.": (

@@ -29,6 +29,7 @@ class RepairResult:
     attempted : bool: whether anything was changed
     hint : str: what may help; empty where it works, and where nothing was attempted
     name : str: of the case
+    what : str: what was judged, for the text: a fix, or a function
     """
 
     says: str
@@ -36,15 +37,16 @@ class RepairResult:
     attempted: bool = True
     hint: str = ""
     name: str = ""
+    what: str = "fix"
 
     @property
     def works(self) -> bool:
-        """Whether the failure is mended."""
+        """Whether the failure is fixed."""
         return self.attempted and not self.hint
 
     def __repr__(self) -> str:
         repair = NOT_YET if not self.attempted else f"not yet. {self.hint}" if self.hint else "it works"
-        lines = {"torch reports:": self.says, "effect:": self.effect, "your repair:": repair}
+        lines = {"torch reports:": self.says, "effect:": self.effect, f"your {self.what}:": repair}
         return "\n".join(f"{name} {text}" for name, text in lines.items() if text)
 
 

@@ -1,4 +1,4 @@
-"""The two examples that everybody starts from, as they are commonly written, and the same two mended.
+"""The two examples that everybody starts from, as they are commonly written, and the same two fixed.
 
 As written both run to the end, and neither works: no QuantStub, so that a float input has no kernel; no calibration and
 no training, so that every output has scale 1 and zero point 0; conversion of a network that is still in train mode.
@@ -36,12 +36,12 @@ class SimpleModel(nn.Module):
         return self.fc(x)
 
 
-class MendedModel(SimpleModel):
+class FixedModel(SimpleModel):
     """The same network, with the two stubs that say where integers begin and where they end.
 
     Examples
     --------
-    >>> [name for name, _ in MendedModel().named_children()]
+    >>> [name for name, _ in FixedModel().named_children()]
     ['fc', 'quant', 'dequant']
     """
 
@@ -84,7 +84,7 @@ def inputs(rows: int = 200, seed: int = 0) -> torch.Tensor:
 
 
 def targets(x: torch.Tensor) -> torch.Tensor:
-    """Return what the mended networks learn, 5 numbers a row: sums of two neighbours.
+    """Return what the fixed networks learn, 5 numbers a row: sums of two neighbours.
 
     Examples
     --------
@@ -150,7 +150,7 @@ def as_written_qat() -> Written:
     return Written(model_prepared, model_quantized, tuple(messages), tuple(deprecated))
 
 
-def mended_ptq(network: type[nn.Module] = MendedModel) -> Written:
+def fixed_ptq(network: type[nn.Module] = FixedModel) -> Written:
     """Run the same with stubs, a trained network, and calibration before convert.
 
     Parameters
@@ -159,9 +159,9 @@ def mended_ptq(network: type[nn.Module] = MendedModel) -> Written:
 
     Examples
     --------
-    >>> mended, x = mended_ptq(), inputs(seed=1)
-    >>> error = (mended.quantized(x) - mended.model(x)).abs().mean()
-    >>> bool(error < 0.1), mended.messages
+    >>> fixed, x = fixed_ptq(), inputs(seed=1)
+    >>> error = (fixed.quantized(x) - fixed.model(x)).abs().mean()
+    >>> bool(error < 0.1), fixed.messages
     (True, ())
     """
     model = _seeded(network)
@@ -176,24 +176,24 @@ def mended_ptq(network: type[nn.Module] = MendedModel) -> Written:
     return Written(model, quantized, tuple(messages), tuple(deprecated))
 
 
-def mended_qat(train: bool = True, freeze: bool = True) -> Written:
+def fixed_qat(train: bool = True, freeze: bool = True) -> Written:
     """Run the same with stubs, training (float first, then a little more with quantization), and eval mode.
 
     Parameters
     ----------
     train : bool
-        Whether to train between prepare_qat and convert: the second mend, after the stubs.
+        Whether to train between prepare_qat and convert: the second fix, after the stubs.
     freeze : bool
         Whether to freeze the observers and call eval() before convert: the third.
 
     Examples
     --------
-    >>> mended, x = mended_qat(), inputs(seed=1)
-    >>> error = (mended.quantized(x) - targets(x)).abs().mean()
-    >>> bool(error < 0.1), mended.quantized.training, mended.messages
+    >>> fixed, x = fixed_qat(), inputs(seed=1)
+    >>> error = (fixed.quantized(x) - targets(x)).abs().mean()
+    >>> bool(error < 0.1), fixed.quantized.training, fixed.messages
     (True, False, ())
     """
-    model = _seeded(MendedModel)
+    model = _seeded(FixedModel)
     _train(model)
     with _recorded() as (messages, deprecated), engines.using() as engine:
         model.train()

@@ -6,6 +6,7 @@ first batch alone all show.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import nn
@@ -21,6 +22,7 @@ from ..ptq_config import PTQConfig
 from ..sub8bit import weighted
 
 NAME = "own PTQ"
+_verdict = partial(RepairResult, name=NAME, what="function")
 BRIGHT, DIM, SAMPLES, DIMMED = 20.0, 1 / 8, 256, 224
 NARROW, WIDE = 0.25, 1.5  # input scales, over ours. Right: 0.5 (all 255 steps) to 1, a histogram clips a little of it
 
@@ -78,19 +80,19 @@ def judge(function: Callable[[nn.Module, torch.Tensor], nn.Module]) -> RepairRes
     No observer of conv1 saw an image, so its output has scale 1.0: run the images through what prepare returned.
     """
     if engines.preferred() is None:
-        return RepairResult(NO_ENGINE, attempted=False, name=NAME)
+        return _verdict(NO_ENGINE, attempted=False)
     with workbench() as bench:
         bench.model = function(network(), images())
         if bench.model is not None and not (hint := _fault(bench.model)):
             effect, hint = _compared(bench.model)
-            return RepairResult(NOTHING, effect, hint=hint, name=NAME)
+            return _verdict(NOTHING, effect, hint=hint)
     if bench.error:
-        return RepairResult(bench.error, hint="Your function stopped there, or its network did.", name=NAME)
+        return _verdict(bench.error, hint="This error occurred in your function, or when its network was run.")
     if bench.model is None:
         started = bool(getattr(getattr(function, "__code__", None), "co_names", True))
-        hint = "The function returns None: does it end with a return?" if started else ""
-        return RepairResult(NOTHING, attempted=started, hint=hint, name=NAME)
-    return RepairResult(bench.says, hint=hint, name=NAME)
+        hint = "The function returns None: does it end with a return?"
+        return _verdict(NOTHING, hint=hint) if started else _verdict("", attempted=False)
+    return _verdict(bench.says, hint=hint)
 
 
 def _fault(model) -> str:
@@ -98,10 +100,10 @@ def _fault(model) -> str:
     if not isinstance(model, nn.Module):
         return f"The function must return a network: got {type(model).__name__}."
     if hasattr(model, "made"):
-        return "This is the PTQ of qviz. Make the calls of torch.ao.quantization yourself."
+        return "This uses qviz's own PTQ. Call the functions of torch.ao.quantization yourself."
     layers = weighted(model)
     if not layers and any(hasattr(module, "activation_post_process") for module in model.modules()):
-        return "Its layers are still float, with observers behind them: the last of the three calls is missing."
+        return "Its layers are still float, with observers after them: the last of the three calls is missing."
     static = {name: layer for name, layer in layers.items() if hasattr(layer, "scale")}
     if missing := [name for name in LAYERS if not any(f".{one}".endswith(f".{name}") for one in static)]:
         return f"{missing[0]} does not compute with integers: all four layers need a qconfig, prepare and convert."
@@ -122,7 +124,7 @@ def _compared(model: nn.Module) -> tuple[str, str]:
     _, _, x, y = digits_tensors()
     ours = quantize_model(network().eval(), PTQConfig(reduce_range=True), images())
     mine, theirs = (evaluate(network().eval(), each, BRIGHT * x, y) for each in (model, ours))
-    effect = f"{mine.accuracy:.1%} of the test images are right; with the PTQ of qviz, {theirs.accuracy:.1%}"
+    effect = f"{mine.accuracy:.1%} of the test images are right; with qviz's PTQ, {theirs.accuracy:.1%}"
     ratio = float(mine.layer("input").qparams.scale / theirs.layer("input").qparams.scale)
     if ratio < NARROW:
         return effect, "The range of the input is too narrow: calibrate on all of the images that the function gets."

@@ -1,4 +1,4 @@
-"""The two examples everybody starts from: as written they have exactly these faults, and mended they have none."""
+"""The two examples everybody starts from: as written they have exactly these faults, and fixed they have none."""
 
 import pytest
 
@@ -21,24 +21,24 @@ def test_as_written(written):
     assert example.quantized.training is (written is examples.as_written_qat)
 
 
-@pytest.mark.parametrize("mended", [examples.mended_ptq, examples.mended_qat])
-def test_mended(mended, tmp_path):
-    example = mended()
+@pytest.mark.parametrize("fixed", [examples.fixed_ptq, examples.fixed_qat])
+def test_fixed(fixed, tmp_path):
+    example = fixed()
     with torch.inference_mode():
         quantized, real = example.quantized(X), example.model(X)
     assert not example.quantized.training and example.messages == ()
     assert example.quantized.fc.scale != 1.0
     assert (quantized - real).abs().mean() < example.quantized.fc.scale / 2
     assert (quantized - examples.targets(X)).abs().mean() < 0.05
-    saved_model.save(example.quantized, tmp_path / "mended.safetensors")
-    loaded = saved_model.load(tmp_path / "mended.safetensors", examples.MendedModel(), X)
+    saved_model.save(example.quantized, tmp_path / "fixed.safetensors")
+    loaded = saved_model.load(tmp_path / "fixed.safetensors", examples.FixedModel(), X)
     with torch.inference_mode():
         assert torch.equal(loaded(X), quantized)
 
 
 def test_the_faults_of_qat_go_one_after_the_other():
     stubs, trained, frozen = (
-        examples.mended_qat(*mends).quantized for mends in ((False,) * 2, (True, False), (True,) * 2)
+        examples.fixed_qat(*fixes).quantized for fixes in ((False,) * 2, (True, False), (True,) * 2)
     )
     assert {examples.error_line(model, X) for model in (stubs, trained, frozen)} == {"no error"}
     assert stubs.fc.scale == 1.0 != trained.fc.scale == frozen.fc.scale
@@ -46,7 +46,7 @@ def test_the_faults_of_qat_go_one_after_the_other():
     assert frozen.engine == engines.preferred()
 
 
-@pytest.mark.parametrize("example", [examples.as_written_ptq, examples.mended_qat])
+@pytest.mark.parametrize("example", [examples.as_written_ptq, examples.fixed_qat])
 def test_twice_the_same_and_nothing_else_is_changed(example):
     state, engine = torch.random.get_rng_state(), torch.backends.quantized.engine
     first, second = example().quantized, example().quantized

@@ -168,12 +168,15 @@ WRONG = {
     "dynamic": (lambda m, x: quantization.quantize_dynamic(m.eval()), "conv1 does not compute with integers"),
     "new weights": (new_weights, "It was calibrated, but answers differently"),
     "the network of the page": (the_networks_of_the_page, "The range of the input is too narrow"),
-    "qviz": (lambda m, x: ptq.quantize_model(m.eval(), ptq.PTQConfig(), x), "Make the calls of torch.ao.quantization"),
+    "qviz": (
+        lambda m, x: ptq.quantize_model(m.eval(), ptq.PTQConfig(), x),
+        "Call the functions of torch.ao.quantization",
+    ),
     "no return": (lambda m, x: print(in_steps(m, x) and "", end=""), "does it end with a return"),
     "logits": (lambda m, x: m(x), "must return a network: got Tensor"),
     "state dict": (lambda m, x: in_steps(m, x).state_dict(), "must return a network: got OrderedDict"),
-    "another layer": (lambda m, x: in_steps(nn.Sequential(m.fc2), x), "stopped there"),
-    "raises": (lambda m, x: in_steps(m, y), "Your function stopped there"),  # noqa: F821
+    "another layer": (lambda m, x: in_steps(nn.Sequential(m.fc2), x), "or when its network was run"),
+    "raises": (lambda m, x: in_steps(m, y), "This error occurred in your function"),  # noqa: F821
 }
 
 
@@ -191,6 +194,7 @@ def test_the_exercise_itself_is_no_attempt():
 
     verdict = own_ptq.judge(quantize_network)
     assert not verdict.attempted and verdict.name == "own PTQ"
+    assert repr(verdict) == "your function: not attempted yet"
 
 
 def test_where_there_is_no_engine(monkeypatch):
