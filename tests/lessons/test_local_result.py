@@ -86,7 +86,7 @@ def test_the_pages_with_an_answer_are_found():
 
 @pytest.mark.parametrize(("page", "module"), list(answers()))
 def test_every_answer_of_every_page_is_one(page, module, monkeypatch):
-    """Run as on a page: an error comes through, and so does a machine's "No answer", which here is a fault too."""
+    """Run as on a page: an error comes through, and so does a machine's "No result", which here is a fault too."""
     pytest.importorskip("torch")
     made = []
 
@@ -97,7 +97,7 @@ def test_every_answer_of_every_page_is_one(page, module, monkeypatch):
 
     monkeypatch.setattr("qviz.lessons.LocalResult", Kept)
     exec(compile(module, page, "exec"), {})
-    assert made and not [f"{here.question}: {here.answer}" for here in made if "No answer" in f"{here.answer}"]
+    assert made and not [f"{here.question}: {here.answer}" for here in made if "No result" in f"{here.answer}"]
     assert all(f"{here.answer}".strip() for here in made)
     for here in made:
         here.close()
