@@ -80,16 +80,12 @@ print(f"from {float(widened.lo):.1f} to {float(widened.hi):.1f}; 0.0 becomes {fl
 # %% [markdown]
 # ## Build it
 #
-# Here is the formula in Python. `np.rint` rounds to the nearest integer, and halfway cases to the even one. `dequantize` first converts the codes to a signed type, because unsigned integers cannot represent a negative difference.
+# Here is the first formula in Python. `np.rint` rounds to the nearest integer, and halfway cases to the even one.
 
 # %% tags=["build-it"]
 def quantize(x, scale, zero_point, qmin, qmax):
     q = np.rint(x / scale) + zero_point
     return np.clip(q, qmin, qmax).astype(np.uint8)
-
-
-def dequantize(q, scale, zero_point):
-    return scale * (q.astype(np.int32) - zero_point)
 
 
 # %% [markdown]
@@ -104,7 +100,7 @@ print(f"{mine.size:,} codes, all equal; the first five: {mine[:5]}")
 # %% [markdown]
 # ## Affine or symmetric?
 #
-# The scheme that you have just derived is called **affine**. The **symmetric** scheme uses signed codes and the range from $-m$ to $m$, where $m$ is the largest absolute value. Its zero point is 0, which makes later arithmetic cheaper, because nothing is subtracted. (The lowest code, -128, represents $-m$ minus one step.)
+# The scheme that you have just derived is called **affine**. The **symmetric** scheme uses signed codes and the range from $-m$ to $m$, where $m$ is the largest absolute value. Its zero point is 0 and need not be subtracted from the codes, which makes later arithmetic cheaper. (With 8 bits, the lowest code is -128. It represents a level one step below $-m$.)
 #
 # The disadvantage becomes clear when the values are not centred on zero. After a ReLU, for example, no value is negative.
 
@@ -137,7 +133,7 @@ guess_channel = Prediction("The weights of conv2 are quantized to 4 bits. By how
 guess_channel
 
 # %% [markdown]
-# Change **One scale**, and see how well the ranges fit each channel.
+# Change the setting **One scale** from *per tensor* to *per channel*, and see how well the ranges fit each channel.
 
 # %%
 granularity = GranularityExplorer(bits=4)
@@ -154,7 +150,7 @@ granularity.reset(granularity="per channel")
 guess_channel.reveal(granularity.result.sqnr_db - per_tensor, "How much you gain depends on how much the channels differ. The cost is one additional number per channel.")
 
 # %% [markdown]
-# Two 4-bit codes are **packed** into one byte, and each scale takes 16 bits. Would the memory for the scales be better spent on more bits per code? In the largest layer, *fc1*, we compare groups of different sizes with a scale per channel, at the same total number of bits per weight:
+# Two 4-bit codes are **packed** into one byte, and each scale takes 16 bits. Would the memory for the scales be better spent on more bits per code? In the largest layer, *fc1*, we compare groups of different sizes with a scale per channel, at the same total number of bits per weight (for a scale per channel, interpolated between whole numbers of bits):
 
 # %%
 channels = [granularity.reset(data="fc1 weights", granularity="per channel", bits=b) or granularity.result for b in range(4, 9)]
@@ -170,7 +166,7 @@ granularity.reset()
 # %% [markdown]
 # **Notice:** groups of 32 to 128 weights are worth their cost: their SQNR is 0.6 to 1 dB higher. Most 4-bit formats for language models use such groups. Smaller groups are not worth it, because their scales take one bit per weight or more.
 #
-# In some networks, the channels differ much more than here. To see what a single scale does then, choose *conv2 weights, channels rescaled* in the explorer. At 0 dB, all the weights of a channel have become 0, so the errors equal the weights.
+# In some networks, the channels differ much more than here. To see what a single scale does then, choose *conv2 weights, channels rescaled* in the explorer. If a channel has 0 dB, all its weights have become 0, so the errors are as large as the weights.
 
 # %% [markdown]
 # ## Your guesses and the results
@@ -217,7 +213,7 @@ scale_and_zero_point = (4 / 15, 8)  # 2 / scale = 7.5, rounded to the even neigh
 check("scale_and_zero_point.2", scale_and_zero_point)
 
 # %% [markdown]
-# **3. Spot the bug.** This function should compute the symmetric scale for int8. With the scale that it returns for some arrays `x`, values are clipped, although none should be. Fix it.
+# **3. Spot the bug.** This function should compute the symmetric scale for int8. For some arrays `x`, it returns a scale that is too small, so that values are clipped although none should be. Fix it.
 
 # %%
 def symmetric_scale(x):

@@ -16,7 +16,7 @@ from qviz.numerics.roofline import Roof, Work
 # %% [markdown]
 # ## 2. Why fewer bits?
 #
-# To write one word (more precisely, one token, which is a piece of a word), a language model with 7 billion weights reads every one of them from memory, and uses each in one multiplication and one addition. Suppose that a laptop can read 89.6 gigabytes per second from memory (two channels of `DDR5-5600`) and perform 768 billion operations per second (8 cores at 3 GHz with 32 operations per cycle). The next cell computes the least time and energy that one word takes with weights of 16, 8 and 4 bits:
+# To write one word (more precisely, one token, which is a piece of a word), a language model with 7 billion weights reads every one of them from memory, and uses each in one multiplication and one addition. Suppose that a laptop can read 89.6 gigabytes per second from memory (two channels of `DDR5-5600`) and perform 768 billion operations per second (8 cores at 3 GHz with 32 operations per cycle). The next cell computes the minimum time and energy needed for one word, with weights of 16, 8 and 4 bits:
 
 # %%
 model, laptop = linear("7 billion weights", 70_000, 100_000), Roof(peak=768, bandwidth=89.6, call_ms=0)
@@ -29,7 +29,7 @@ for numbers in (FLOAT16, integers(8), integers(4)):
     print(f"{spent.total_pj / 1e12:7.2f} J {1 - spent.arithmetic_pj / spent.total_pj:15.1%}")
 
 # %% [markdown]
-# **Notice:** moving the weights takes much longer than computing with them, and uses nearly all of the energy. Halving the number of bits halves the time and the energy for moving the weights, and also the memory they need. With 4 bits per weight, the model fits into the memory of many phones. With 16 bits, it would almost fill the 16 gigabytes of a laptop. (The energy is an estimate from figures published in 2014. [](page:benefits_and_trade_offs) gives the details.)
+# **Notice:** moving the weights takes two to nine times as long as computing with them, and uses nearly all of the energy. Halving the number of bits halves the time and the energy for moving the weights, and also the memory they need. With 4 bits per weight, the model fits into the memory of many phones. With 16 bits, it would almost fill the memory of a laptop with 16 gigabytes. (The energy is an estimate from figures published in 2014. [](page:benefits_and_trade_offs) gives the details.)
 #
 # The price is that you may lose some accuracy. The rest of the course is about how much you lose, and how to lose as little as possible.
 #
@@ -55,7 +55,7 @@ explorer = qviz.widgets.QuantizeExplorer(bits=4)
 explorer
 
 # %% [markdown]
-# You can also control an explorer from Python. Run the next two cells one after the other, and watch the picture above. The first goes down to 2 bits, which leaves 4 levels. The second restores the initial settings, and prints the code that creates this explorer.
+# You can also control an explorer from Python. Run the next two cells one after the other, and watch the picture above. The first goes down to 2 bits. The second restores the initial settings, and prints the code that creates this explorer.
 
 # %%
 explorer.reset(bits=2)
@@ -68,7 +68,7 @@ print(explorer.code)
 # %% [markdown]
 # ## 5. Guess before you look
 #
-# Before each important result, the course asks you to guess it, because you remember a result better if you have committed to a guess. The result stays hidden until then. Nobody else sees your guesses. They are stored next to this page in `my_guesses.json`, so that the last page can show you how they changed. Delete it to start again.
+# Before each important result, the course asks you to guess it, because you remember a result better if you have committed to a guess. The result stays hidden until then. Nobody else sees your guesses. They are stored next to this page in `my_guesses.json`, so that the last page can show you how many were right. To start again, delete this file.
 
 # %%
 guess = Prediction("If you add one bit, by what factor does the number of levels grow?", {"1.5 times": 1.5, "2 times": 2, "4 times": 4})
@@ -103,8 +103,6 @@ before_the_course()
 #
 # <!-- contents -->
 #
-# You can read the pages in order, or read the core path first and then choose what you need.
-#
-# **Something went wrong?** If an explorer no longer responds, for instance, open the menu **Kernel** and choose **Restart Kernel and Run All Cells**. Your guesses are not lost.
+# **Something went wrong?** If an explorer no longer responds, for instance, choose **Restart Kernel and Run All Cells** from the menu *Kernel*. Your guesses are not lost.
 #
 # **Sources.** The course uses images of handwritten digits (Optical Recognition of Handwritten Digits, UCI), a photograph (Rachel Michetti, CC0), and a small network that was trained on the digits for this course. For details, see `qviz/data/SOURCES.md`.

@@ -35,24 +35,23 @@ print(f"activation {cnn.outcome(Switches().with_on()).activation_bytes // 4:7,} 
 guess_part = Prediction("You quantize one of the three parts to 3 bits, and leave the other two in float32. Which one lowers the accuracy most?", ["weights", "activations", "biases"])
 guess_part
 
+# %%
+right = {}
+print("right out of 359:   weights  activations       biases")
+for bits in (8, 5, 4, 3, 2):
+    switches = Switches(weight_bits=bits, activation_bits=bits, bias_bits=bits, bias_scale="its own")
+    right[bits] = {part: cnn.outcome(switches.with_on(part)).right for part in ("weights", "activations", "biases")}
+    print(f"{bits} bits, alone" + "".join(f"{n:13}" for n in right[bits].values()))
+
+# %%
+guess_part.reveal(min(right[3], key=right[3].get), "All the activations of a layer share one scale, whereas each channel of the weights has its own. At 2 bits, however, quantizing the weights lowers the accuracy more.")
+
 # %% [markdown]
 # All three sliders start at 3 bits. Move one at a time, up to 8 bits and down to 2. The star on the right marks your setting.
 
 # %%
 explorer = SwitchesExplorer(bias_scale="its own", weight_bits=3, activation_bits=3, bias_bits=3)
 explorer
-
-# %%
-right = {}
-print("right out of 359:   weights  activations       biases")
-for bits in (8, 5, 4, 3, 2):
-    explorer.reset(weight_bits=bits, activation_bits=bits, bias_bits=bits)
-    right[bits] = {part: explorer.result.combinations[part,].right for part in ("weights", "activations", "biases")}
-    print(f"{bits} bits, alone" + "".join(f"{n:13}" for n in right[bits].values()))
-explorer.reset()
-
-# %%
-guess_part.reveal(min(right[3], key=right[3].get), "All the activations of a layer share one scale, whereas each channel of the weights has its own. At 2 bits, however, quantizing the weights lowers the accuracy more.")
 
 # %% [markdown]
 # **Notice:** with 2-bit weights, the network loses most of its correct answers. Open **More** and set **Calibration** to *mse*, and many of them come back: as on [page](page:calibration), a narrower range is better with few bits, even though it clips the largest values.
@@ -86,7 +85,7 @@ print("8 bits:", cnn.outcome(Switches().with_on("activations")))
 #
 # ## Weights and activations together
 #
-# Now we quantize both to 4 bits. How do the two errors combine? The number of correct answers is too coarse a measure: with 359 images, a difference of ten can be due to chance. Instead, we use the SQNR of the logits, because it also registers errors that are too small to change an answer.
+# Now we quantize both to 4 bits. How do the two errors combine? The number of correct answers is too coarse a measure: with 359 images, a difference of a few answers can be due to chance. Instead, we use the SQNR of the logits, because it also registers errors that are too small to change an answer.
 
 # %%
 four, pair = Switches(weight_bits=4, activation_bits=4), ("weights", "activations")
@@ -137,6 +136,14 @@ print(f"float32: {networks.cnn_accuracy():.1%} right; float32 with all biases se
 guess_int8 = Prediction("Weights and activations have 8 bits. The biases get 8 bits as well, with the scale of the sum. How accurate is the network?", {"98.9 %, as with float biases": 0.989, "97.7 %, in between": 0.977, "96.4 %, as without biases": 0.964})
 guess_int8
 
+# %%
+for bits in (32, 16, 14, 12, 10, 8):
+    outcome = cnn.outcome(Switches(bias_bits=bits))
+    print(f"{bits:2} bits:", outcome)
+
+# %%
+guess_int8.reveal(outcome.accuracy, "127 times such a small scale is close to 0, so a bias that is clipped to 127 has almost no effect.")
+
 # %% [markdown]
 # In this explorer, the **Bias scale** is `scale_x * scale_w`, and the biases start with 8 bits. Move **Bias bits** up to 32, and watch the accuracy.
 
@@ -144,29 +151,19 @@ guess_int8
 bias_explorer = SwitchesExplorer(bias_bits=8)
 bias_explorer
 
-# %%
-for bits in (32, 16, 14, 12, 10, 8):
-    bias_explorer.reset(bias_bits=bits)
-    print(f"{bits:2} bits:", bias_explorer.result.this)
-
-# %%
-bias_explorer.reset(bias_bits=8)
-guess_int8.reveal(bias_explorer.result.this.accuracy, "127 times such a small scale is close to 0, so a bias that is clipped to 127 has almost no effect.")
-
 # %% [markdown]
-# Now keep the biases at 8 bits, and give the weights and activations *fewer* bits.
+# Now give the weights and activations *fewer* bits.
 
 # %%
-guess_fewer = Prediction("You reduce the weights and activations from 8 to 4 bits, which changes the scale of the sum. How many correct answers do the 8-bit biases alone cost now?", {"none": 0, "as many as before": 8, "twice as many": 16})
+guess_fewer = Prediction("You lower weights and activations from 8 to 4 bits, which changes the scale of the sum. Then you quantize only the biases, to 8 bits with this new scale, and keep the rest in float32. How many correct answers do you lose?", {"none": 0, "as many as before": 8, "twice as many": 16})
 guess_fewer
 
 # %%
 cost = {}
 for bits in (8, 6, 4):
-    bias_explorer.reset(weight_bits=bits, activation_bits=bits, bias_bits=8)
-    cost[bits] = most - bias_explorer.result.combinations["biases",].right
-    print(f"W{bits} A{bits}: 8-bit biases alone cost {cost[bits]} answers; with all three quantized, {bias_explorer.result.this.right} are right")
-bias_explorer.reset()
+    all_three = Switches(weight_bits=bits, activation_bits=bits, bias_bits=8)
+    cost[bits] = most - cnn.outcome(all_three.with_on("biases")).right
+    print(f"W{bits} A{bits}: 8-bit biases alone cost {cost[bits]} answers; with all three quantized, {cnn.outcome(all_three).right} are right")
 
 # %%
 guess_fewer.reveal(cost[4], "With fewer bits, scale_x and scale_w are larger, so their product is larger too, and the code 127 represents a larger bias. Conversely, the more bits the weights and activations have, the larger the errors of 8-bit biases.")
@@ -174,7 +171,7 @@ guess_fewer.reveal(cost[4], "With fewer bits, scale_x and scale_w are larger, so
 # %% [markdown]
 # ## Why not give the biases their own scale?
 #
-# With a scale that fits the largest bias, 8 bits are enough. But then each bias has to be converted before it is added to the sum. 32-bit biases with the scale of the sum need no conversion, and little memory:
+# With a scale that fits the largest bias, 8 bits are enough. But then each bias has to be converted before it is added to the sum. 32-bit biases with the scale of the sum need no conversion and take little memory:
 
 # %%
 for bits, scale in ((8, "scale_x * scale_w"), (8, "its own"), (32, "scale_x * scale_w")):
@@ -184,7 +181,7 @@ print(f"int32 biases make up {cnn.outcome(Switches()).bias_share:.1%} of the byt
 # %% [markdown]
 # ## Bias errors shift the outputs
 #
-# The rounding error of an activation is sometimes positive and sometimes negative. The error of a bias is *the same for every image*. The error of a weight has a constant part as well: the inputs of the layer are never negative, so its effect does not average out.
+# The rounding error of an activation is sometimes positive and sometimes negative. The error of a bias is *the same for every image*. The error of a weight also shifts the outputs: the inputs of the layer are never negative, so the effect does not average out.
 #
 # In the picture, one part at a time is quantized: the weights or the activations to 4 bits, or the biases to 8 bits with the scale of the sum.
 
@@ -197,11 +194,11 @@ for part, switches in parts.items():
 shifts({part: cnn.activations(switches)["logits"] - real for part, switches in parts.items()})
 
 # %% [markdown]
-# (For the biases, this share is less than 100 %, because a later ReLU passes the shift on for only some of the images.) You can measure such a shift and subtract it from the bias. This is called **bias correction** (exercise 4).
+# (For the biases, this share is less than 100 %, because a later ReLU passes the shift on for only some of the images.) You can measure such a shift and subtract it from the bias. This is called **bias correction** (see the last exercise).
 #
 # ## What fbgemm does
 #
-# **fbgemm** is the library, or **engine**, that PyTorch uses for integer layers on x86 processors. The routine that computes a layer is called a **kernel**. fbgemm's kernels get the bias in *float32*, because `scale_x` is known only when the input arrives. They divide it by `scale_x * scale_w` and add it to the sum. Do they round it first? In this test, the sum is 0, and the output scale is a quarter of a unit, so that fractions are visible:
+# **fbgemm** is a library for integer layers on x86 processors. PyTorch calls such a library an **engine**. The routine that computes a layer is called a **kernel**. fbgemm's kernels get the bias in *float32*, because in PyTorch each quantized tensor carries its own scale, so a layer learns `scale_x` only from its input. They divide the bias by `scale_x * scale_w` and add it to the sum. Do they round it first? In this test, the sum is 0, and the output scale is a quarter of a unit, so that fractions are visible:
 
 # %%
 from qviz.pytorch import engines
@@ -212,7 +209,7 @@ from qviz.pytorch.digits_model import accuracy, digits_cnn, digits_tensors
 LocalResult("Outputs for a bias of 0.25, 0.5 and 0.75 units:", lambda: f"{[bias_in_kernel(n / 4) for n in (1, 2, 3)]} on {engines.preferred()}")
 
 # %% [markdown]
-# fbgemm returns 0.25, 0.5 and 0.75, so it does not round the bias. (qnnpack, the engine for phones and Macs, does.) Our simulation, with int32 biases, is as accurate as the network that `quantize_model` makes for fbgemm:
+# fbgemm returns 0.25, 0.5 and 0.75, so it does not round the bias. (qnnpack, the engine for phones and Macs, does.) Our simulation, with int32 biases, is as accurate as the network that PyTorch makes for fbgemm (called by qviz's `quantize_model`):
 
 # %%
 train_x, _, test_x, test_y = digits_tensors()
@@ -232,8 +229,8 @@ record(guess_part, guess_sum, guess_int8, guess_fewer)
 # 1. Weights can be quantized without data, activations need a sample, and biases need the scales of both.
 # 2. With min-max ranges and a scale per channel, our network is most sensitive to quantized activations at 3 bits, and to quantized weights at 2 bits.
 # 3. The mean squared errors caused by weights and by activations add up.
-# 4. A bias has the scale `scale_x * scale_w`. With this scale, 8 bits are far too few, so biases get 32 bits, which take about one percent of the memory.
-# 5. The error of a bias shifts the outputs in the same way for every image.
+# 4. A bias has the scale `scale_x * scale_w`. With 8-bit weights and activations, 8 bits are far too few for this scale, so biases get 32 bits, which take about one percent of the memory.
+# 5. The error of a bias is the same for every image, so most of it shifts the outputs by a constant amount.
 
 # %% [markdown]
 # ## Exercises
@@ -241,24 +238,25 @@ record(guess_part, guess_sum, guess_int8, guess_fewer)
 # Each check gives you immediate feedback, and a hint if your answer is wrong. You can leave an exercise empty and come back to it later.
 
 # %% [markdown]
-# **1.** In the first explorer, quantize only the weights. What is the smallest number of bits for which at least 350 of the 359 answers are right?
+# **1.** In the first explorer, quantize only the activations, and set **Calibration** to *mse*. What is the smallest number of bits for which at least 340 of the 359 answers are right?
 
 # %%
-weight_bits = None
+activation_bits = None
 ### BEGIN SOLUTION
-weight_bits = 4
+activation_bits = 3
 ### END SOLUTION
 
 # %%
-check("weights_activations_biases.1", weight_bits)
+check("weights_activations_biases.1", activation_bits)
 
 # %% [markdown]
-# **2.** Weights and activations have 8 bits, and the biases have the scale of the sum. What is the smallest number of bits for which no bias is clipped?
+# **2.** Weights and activations have 6 bits, and the biases have the scale of the sum. What is the smallest number of bits for which no bias is clipped?
 
 # %%
 fewest = None
 ### BEGIN SOLUTION
-fewest = max(bias_bits(networks.cnn_weights()[f"{layer}.bias"], bias_scale(layer, Switches())) for layer in LAYERS)
+six = Switches(weight_bits=6, activation_bits=6)
+fewest = max(bias_bits(networks.cnn_weights()[f"{layer}.bias"], bias_scale(layer, six)) for layer in LAYERS)
 ### END SOLUTION
 
 # %%

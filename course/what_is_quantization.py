@@ -68,18 +68,18 @@ plots.number_line(x, qviz.calibrate(x, "min-max", qviz.INT4, "symmetric"))
 print(f"largest error {np.abs(x - x_hat).max():.4f}, half a step {scale / 2:.4f}")
 
 # %% [markdown]
-# These are the main steps of quantization: **divide, round, clip, store, multiply**. *Clipping* means that a number beyond the first or last level gets that level's code. None of our five numbers had to be clipped.
+# These are the main steps of quantization: **divide, round, clip, store, multiply**. *Clipping* means that a number more than half a step beyond the first or last level gets that level's code. None of our five numbers had to be clipped.
 #
 # ## A tensor
 #
-# Each layer of a network stores its **weights** in an array, also called a tensor. Here are the 4,608 weights in the second layer of a small network that recognizes handwritten digits.
+# Each layer of a network stores its **weights** in an array, also called a tensor. Next we quantize the 4,608 weights in the second layer of a small network that recognizes handwritten digits.
 
 # %%
-guess_error = Prediction("If you remove one bit, by what factor does the mean squared error grow?", {"1.4 times": 1.4, "2 times": 2, "4 times": 4})
+guess_error = Prediction("If you remove one bit, by what factor does the mean squared error (the average of the squared errors) grow?", {"1.4 times": 1.4, "2 times": 2, "4 times": 4})
 guess_error
 
 # %% [markdown]
-# Move **Bits** and watch the **mean squared error**, the average of the squared errors.
+# Move **Bits** and watch the **mean squared error**.
 
 # %%
 tensor_explorer = QuantizeExplorer(data="conv2 weights", bits=6, scheme="symmetric")
@@ -94,13 +94,12 @@ for bits in range(8, 2, -1):
     print(f"{bits} bits: error {errors[bits]:.2e}, SQNR {r.sqnr_db:5.2f} dB")
 tensor_explorer.reset()
 
-# %% [markdown]
-# The **SQNR** (signal-to-quantization-noise ratio) is the mean of the squared values divided by the mean squared error, in decibels (dB): $10 \log_{10}$ of this ratio. Higher is better.
-
 # %%
-guess_error.reveal(errors[6] / errors[7], "The steps become about twice as large, so the squared errors become about four times as large. Each bit that you remove costs about 6 dB.")
+guess_error.reveal(errors[6] / errors[7], "The steps become about twice as large, so the squared errors become about four times as large.")
 
 # %% [markdown]
+# The **SQNR** (signal-to-quantization-noise ratio) is the mean of the squared values divided by the mean squared error, in decibels (dB): $10 \log_{10}$ of this ratio. Higher is better. Each bit is worth about 6 dB.
+#
 # **Notice** the histogram of the errors on the right: errors of every size up to half a step are about equally frequent, because the weights are spread over many steps.
 #
 # ## A network
@@ -135,7 +134,7 @@ guess_bits.reveal(max(bits for bits in accuracy if accuracy[bits] < 0.95), "Down
 # %% [markdown]
 # Why does the accuracy hardly change down to 4 bits? The network computes a score, called a **logit**, for each of the ten digits, and its answer is the digit with the largest logit. The gap between the largest and the second largest logit is called the **margin**. The answer can change only if the errors of the logits are large enough to close this gap.
 #
-# Move **Bits** down, one bit at a time. On the left, digits turn red when the network misreads them. On the right, you see the logit of the correct digit minus the largest other logit, for all 359 images. Where this is below 0, the answer is wrong.
+# Move **Bits** up to 8, and then down, one bit at a time. On the left, digits turn red when the network misreads them. On the right, you see the logit of the correct digit minus the largest other logit, for all 359 images. Where this difference is below 0, the answer is wrong.
 
 # %%
 network_explorer = MisreadExplorer(bits=3)
@@ -159,13 +158,13 @@ plots.margins(answer_margins(real), noise)
 # %% [markdown]
 # **Notice:** at 4 bits, the errors of the logits are smaller than almost all of the margins. At 3 bits, they are larger than some of the margins. In both cases, random noise does about as much harm as quantization. At 2 bits, quantization does much more harm, so there the size of the errors alone does not explain the loss.
 #
-# How many bits you need therefore depends on the margins of the network. It also depends on the scale, which is the topic of the next page.
+# How many bits you need therefore depends on the margins of the network, and on the scale, the topic of the next page.
 #
 # ## What can be quantized, and when
 #
-# * **Weights** are known once the network has been trained. On this page we quantized only these.
+# * **Weights** are known once the network has been trained. In the network on this page, we quantized only these.
 # * **Activations**, the values that flow between layers, depend on the input, so their range has to be estimated (see [page](page:calibration)).
-# * **Biases** are usually stored in 32 bits, which costs little because they are few.
+# * **Biases**, the numbers that a layer adds to its outputs, usually have 32 bits, which costs little because there are few of them.
 #
 # **Post-training quantization** (PTQ) quantizes a network after it has been trained. **Quantization-aware training** (QAT) simulates the rounding during training, so that the network can adapt to it. PTQ is quick. QAT takes longer, but it can recover much of the accuracy that is lost with few bits.
 

@@ -27,7 +27,7 @@ OVERVIEW = "<!-- contents -->"  # placeholder for the table of contents
 # A cell that only asks a question or reveals an answer; its code is folded, so that the reader sees only the output.
 RESET = r"\w+\.reset\(.*\)"
 STAGING = re.compile(rf"(?:{RESET}\n)?(?:(?P<question>\w+ = Prediction\(.*\)\n\w+)|\w+\.reveal\(.*\))(?:\n{RESET})?")
-QUESTION, ANSWER = "A question: unfold to see the call", "The answer: unfold to see the call"
+QUESTION, ANSWER = "Question (unfold to see the code)", "Answer (unfold to see the code)"
 UNTIL = "# until you have answered"
 LONG = 300  # characters; a longer text leaves no room for an explorer on the same slide
 AUTHORS = ("tags",)  # the metadata that a source may set

@@ -14,7 +14,7 @@ FOLDED = re.compile(r"(\w+)\.fold_output\(")
 RESULT = re.compile(r"<details>(.*</details>)", re.DOTALL)
 QUESTION = re.compile(r"(.*) \((.* / .*)\) not attempted yet", re.DOTALL)
 ANSWER = re.compile(r"[\w ]+: not attempted yet\. ([\w ]+: .*)", re.DOTALL)
-SUMMARY = "Make your guess above, then open this: the answer"
+SUMMARY = "Make your guess above, then open the answer."
 
 
 def let_readers_guess(notebook):

@@ -17,7 +17,7 @@ from IPython.display import display
 from qviz.widgets._stored import AGAIN, VIEW, show
 
 CLOSED = "Folded until you have answered the question above."
-SUMMARY = "Make your guess, then open this: the result"
+SUMMARY = "Make your guess, then open the result."
 _PRE = '<pre style="white-space:pre-wrap;margin:0">{}</pre>'
 
 

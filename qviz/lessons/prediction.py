@@ -19,7 +19,7 @@ from .folding import Folded, Folding, details, kernel_shell
 NOT_YET = "not attempted yet"
 NOT_MEASURED = "it cannot be measured on this machine"
 HEAD = ("question", "your guess", "the answer")
-ANSWER_SUMMARY = "Make your guess, then open this: the answer"
+ANSWER_SUMMARY = "Make your guess, then open the answer."
 _TEXT_STYLE = "margin:2px 0;font-size:15px;line-height:1.4;max-width:860px"
 # ipywidgets does not label a group of radio buttons, so a screen reader would read "2 times" without the question.
 _NAME_GROUP = (

@@ -135,9 +135,9 @@ PAIRS = [
     ),
     pair(
         "zero", "Scale and zero point", (),
-        ("You ask for the range from 10 to 11. Which value does 0.0 get after quantization?",
+        ("You choose the range from 10 to 11 and quantize to 8 bits. What does 0.0 become?",
          lambda: [10.0, 0.0, 10.5].index(zero_after(10, 11)), ("10.0", "0.0", "10.5")),
-        ("You ask for the range from -7 to -3. Which value does 0.0 get after quantization?",
+        ("You choose the range from -7 to -3 and quantize to 8 bits. What does 0.0 become?",
          lambda: [-3.0, -7.0, 0.0].index(zero_after(-7, -3)), ("-3.0", "-7.0", "0.0")),
     ),
     pair(
@@ -156,9 +156,9 @@ PAIRS = [
     ),
     pair(
         "keep everything, or clip", "Calibration", YES_NO,
-        ("You quantize bell-shaped values to 4 bits. Is the error smallest if no value is clipped?",
+        ("You quantize normally distributed values to 4 bits. Is the error smallest if no value is clipped?",
          lambda: int(clipping_pays(4))),
-        ("You quantize bell-shaped values to 3 bits. Does clipping the largest ones reduce the error?",
+        ("You quantize normally distributed values to 3 bits. Does clipping the largest ones reduce the error?",
          lambda: int(not clipping_pays(3))),
     ),
     pair(
@@ -171,19 +171,22 @@ PAIRS = [
     ),
     pair(
         "sums of 16 bits", "When it goes wrong", YES_NO,
-        ("You add two products of an unsigned and a signed byte. Does the sum always fit into 16 bits, up to 32,767?",
+        ("You multiply an unsigned byte by a signed byte, twice, and add the two products. Does the sum always fit "
+         "into a signed 16-bit integer, which goes up to 32,767?",
          lambda: int(2 * UINT8.qmax * INT8.qmax > 2**15 - 1)),
-        ("You add two products of an unsigned 7-bit code, 0 to 127, and a signed byte. Does the sum always fit into 16 "
-         "bits?",
+        ("You multiply an unsigned 7-bit code, 0 to 127, by a signed byte, twice, and add the two products. Does the "
+         "sum always fit into a signed 16-bit integer?",
          lambda: int(2 * IntFormat(7, signed=False).qmax * INT8.qmax > 2**15 - 1)),
     ),
     pair(
         "biases", "Weights, activations, biases", ("equally large", "16 times as large", "250 times as large"),
-        ("Weights, inputs and biases go up to 1, and have 8 bits each. The bias has its own scale. How large is one "
-         "step of the bias, compared with one step of the sum of products?",
+        ("A layer multiplies inputs by weights, adds up the products, and adds a bias. Inputs, weights and bias go up "
+         "to 1 and have 8 bits each, and the bias has its own scale. How large is one step of the bias, compared with "
+         "one step of the sum?",
          lambda: nearest(bias_step(8), 1, 16, 250)),
-        ("Weights, inputs and biases go up to 1. Weights and inputs have 8 bits, and the bias has 16 bits and its own "
-         "scale. How large is one step of the bias, compared with one step of the sum of products?",
+        ("A layer multiplies inputs by weights, adds up the products, and adds a bias. All of them go up to 1. Inputs "
+         "and weights have 8 bits, and the bias has 16 bits and its own scale. How large is one step of the bias, "
+         "compared with one step of the sum?",
          lambda: nearest(bias_step(16), 1, 16, 250)),
     ),
 ]  # fmt: skip

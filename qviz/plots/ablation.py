@@ -19,7 +19,7 @@ LEAST = 0.7  # number of wrong images at which 0 is drawn, because the axis is l
 class LayerSqnrPanel(Panel):
     """SQNR of each layer's output as a bar, with a mark for each part alone, which shows where the loss comes from."""
 
-    def __init__(self, layers: Sequence[str], title: str = "Signal left in each layer"):
+    def __init__(self, layers: Sequence[str], title: str = "SQNR of each layer"):
         super().__init__(title)
         self.layers = tuple(layers)
 

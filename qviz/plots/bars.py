@@ -87,7 +87,7 @@ class LayersPanel(Panel):
 
     TOP = 60.0
 
-    def __init__(self, names: Sequence[str], title: str = "Signal left in each layer"):
+    def __init__(self, names: Sequence[str], title: str = "SQNR of each layer"):
         super().__init__(title)
         self.names = names
 
@@ -114,7 +114,7 @@ class LayersPanel(Panel):
             heights = np.clip(np.nan_to_num(decibels, nan=0.0, posinf=self.TOP, neginf=0.0), 0, self.TOP)
             self.bars[name].set_path(boxes(slots + left, slots + left + 0.36, np.zeros_like(heights), heights))
         told = (f"{n} {o:.1f}" for n, o in zip(self.names, outputs_db, strict=True))
-        self.description = f"{self.title}, SQNR of its outputs in dB: {', '.join(told)}"
+        self.description = f"{self.title}, of its outputs, in dB: {', '.join(told)}"
 
 
 def _rows(lengths: np.ndarray, first: int) -> Path:

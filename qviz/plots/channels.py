@@ -87,7 +87,7 @@ class SqnrPanel(Panel):
     If there are more channels than pixels, each bar shows the worst of several neighbouring channels.
     """
 
-    title = "Signal left in each channel"
+    title = "SQNR of each channel"
 
     def build(self, ax: Axes) -> None:
         """Create the bars, the worst bar and the line for the whole tensor."""
@@ -157,7 +157,7 @@ def channels(weights, qparams: QParams, size=(900, 360)) -> Picture:
     >>> channels(weights, calibrate(weights, "min-max", INT4, "symmetric", PerChannel(0)))
     Range of each scale (per channel (axis 0), int4): 2 scales; the values of one channel fill 93% of its \
 scale's range (median).
-    Signal left in each channel: 23.9 dB in the worst channel, 1; 23.9 dB in the best; 23.9 dB in all.
+    SQNR of each channel: 23.9 dB in the worst channel, 1; 23.9 dB in the best; 23.9 dB in all.
     """
     weights = _check.drawable(np.atleast_1d(_check.as_float(weights, "weights")), "weights")
     weights_hat = fake_quantize(weights, qparams)

@@ -69,7 +69,7 @@ class RightMarginPanel(Panel):
             ax,
             Labels(
                 "How far is each digit from being misread?",
-                "margin: score of the right digit, less the best other",
+                "correct digit's logit minus the largest other",
                 "digits",
             ),
         )
@@ -89,6 +89,7 @@ class RightMarginPanel(Panel):
         for part, chosen in zip(self.parts, (margins > 0, margins <= 0), strict=True):
             part.set_data(np.histogram(inside[chosen], self.edges)[0], self.edges)
         self.ax.set_ylim(0, MOST_SHARE * len(margins))
-        self.description = f"Margins of {len(margins)} digits: half are above {np.median(margins):.1f}, " + (
-            f"and {np.count_nonzero(margins <= 0)} are not above 0."
+        self.description = (
+            f"Logit of the correct digit minus the largest other, {len(margins)} digits: half are above "
+            f"{np.median(margins):.1f}, and {np.count_nonzero(margins <= 0)} are not above 0."
         )

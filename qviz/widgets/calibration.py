@@ -141,6 +141,6 @@ class CalibrationExplorer(Sampled, Explorer):
             f"{sample.summary(state.batches)}; percentile {percentile}\n"
             f"mean squared error = {parts.total:.3e} (rounding {parts.rounding:.3e}, "
             f"clipping {parts.clipping:.3e}), SQNR = {chosen.sqnr_db:.2f} dB, clipped {parts.clipped_fraction:.3%}\n"
-            f"threshold {chosen.threshold:.4f}: {curve.above_best:.2f} times the smallest error of the curve, "
+            f"error at threshold {chosen.threshold:.4f}: {curve.above_best:.2f} times the minimum of the curve, "
             f"{curve.best[1]:.3e} at {curve.best[0]:.4f}"
         )

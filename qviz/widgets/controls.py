@@ -315,6 +315,17 @@ def tensor_choice(default: str, names: Iterable[str] = tuple(TENSORS)):
     return choice("Data", (*names, YOURS), default)
 
 
+def told_data(data: str) -> str:
+    """Return a choice of the Data field as a readout says it.
+
+    Examples
+    --------
+    >>> told_data("Gaussian"), told_data(YOURS)
+    ('Gaussian', 'your own data')
+    """
+    return f"{data} data" if data == YOURS else data
+
+
 def toggle(label: str, default: bool = False):
     """Declare a field with a check box."""
     return dataclasses.field(default=default, metadata={"control": Toggle(label)})

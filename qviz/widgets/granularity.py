@@ -155,7 +155,7 @@ class GranularityExplorer(Explorer):
     >>> explorer = GranularityExplorer(granularity="per channel")
     >>> print(explorer.readout)
     4,608 weights of shape (32, 16, 3, 3) in int4, per channel (axis 0): 32 scales
-    bytes: 2,304 of packed weights, 64 of 16-bit scales, 0 of int8 zero points; 4.11 bits per weight in total
+    bytes: 2,304 for the weights, 64 for 16-bit scales, 0 for int8 zero points; 4.11 bits per weight in total
     mean squared error = 4.309e-04, SQNR = 18.10 dB
     worst channel: 12, with 15.61 dB
     >>> explorer.close()
@@ -203,8 +203,8 @@ class GranularityExplorer(Explorer):
         return (
             f"{size:,} weights of shape {result.weights.shape} in {p.fmt}, {p.granularity}: "
             f"{p.scale.size:,} scale{'s' if p.scale.size > 1 else ''}\n"
-            f"bytes: {result.weight_bytes:,} of packed weights, {result.scale_bytes:,} of 16-bit scales, "
-            f"{result.zero_point_bytes:,} of int8 zero points; {result.bits_per_weight:.2f} bits per weight in total\n"
+            f"bytes: {result.weight_bytes:,} for the weights, {result.scale_bytes:,} for 16-bit scales, "
+            f"{result.zero_point_bytes:,} for int8 zero points; {result.bits_per_weight:.2f} bits per weight in total\n"
             f"mean squared error = {result.mse:.3e}, SQNR = {result.sqnr_db:.2f} dB\n"
             f"worst channel: {worst}, with {result.channels_db[worst]:.2f} dB"
         )

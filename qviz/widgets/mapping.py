@@ -149,5 +149,7 @@ def _error(state: State, result: Result) -> str:
     sum_ = f"error = x' - x = {result.x_hat:.6f} - {signed(f'{state.x:.2f}')} = {error:.6f}"
     if result.clipped:
         side, end = ("above", result.qparams.hi) if state.x > 0 else ("below", result.qparams.lo)
-        return f"{sum_}: x is clipped, because it lies {side} the end of the range, {float(end):.6f}"
+        return (
+            f"{sum_}: x is clipped, because it lies at least half a step {side} the end of the range, {float(end):.6f}"
+        )
     return f"{sum_}: rounding, at most half a step ({float(result.qparams.scale) / 2:.6f})"

@@ -73,7 +73,7 @@ class MisreadExplorer(Explorer):
     >>> explorer = MisreadExplorer(bits=3)
     >>> print(explorer.readout)
     3 bits for each weight: 315 of 359 digits are read correctly
-    median margin 8.0 (10.3 with 8 bits); the answer is wrong where the margin is below 0
+    median difference 8.0 (10.3 with 8 bits); the answer is wrong where the difference is below 0
     >>> explorer.close()
     """
 
@@ -98,17 +98,18 @@ class MisreadExplorer(Explorer):
         }
 
     def figures(self, state: State, result: Result) -> dict[str, str]:
-        """Return how many digits are misread, and the median margin."""
+        """Return how many digits are misread, and the median difference."""
         return {
             "misread": f"{result.wrong} of {len(result.labels)}",
-            "median margin": f"{np.median(result.margins):.1f}",
+            "median difference": f"{np.median(result.margins):.1f}",
         }
 
     def describe(self, state: State, result: Result) -> str:
-        """Return how many digits are read correctly, and the median margin."""
+        """Return how many digits are read correctly, and the median difference."""
         median, most = np.median(result.margins), np.median(read_at(8).margins)
         right = len(result.labels) - result.wrong
         return (
             f"{state.bits} bits for each weight: {right} of {len(result.labels)} digits are read correctly\n"
-            f"median margin {median:.1f} ({most:.1f} with 8 bits); the answer is wrong where the margin is below 0"
+            f"median difference {median:.1f} ({most:.1f} with 8 bits); "
+            "the answer is wrong where the difference is below 0"
         )

@@ -10,7 +10,7 @@ from qviz.numerics.codecs import CODECS, RULES, Measured, compare_formats, famil
 from qviz.numerics.codecs.protocol import rows_of_params
 from qviz.plots import Canvas, ErrorSizePanel, FormatLinePanel, FormatsPanel
 
-from .controls import choice, ladder, more, slider, tensor_choice
+from .controls import choice, ladder, more, slider, tensor_choice, told_data
 from .explorer import Explorer
 
 OWN = "as the format says"
@@ -199,7 +199,7 @@ class NumberFormatsExplorer(Explorer):
         part = "" if result.x.size == result.total else f"; measured on {result.x.size:,} of {result.total:,} values"
         used = f"{np.unique(result.values_hat).size:,} of {result.levels.size:,} levels"
         return (
-            f"{state.data} as {state.format}, {shared}{fixed}: {m.codec.bits:g} bits for the code + "
+            f"{told_data(state.data)} as {state.format}, {shared}{fixed}: {m.codec.bits:g} bits for the code + "
             f"{rest:.3g} for scales = {m.bits_per_value:.4g} bits per value\n"
             f"mean squared error = {m.mse:.3e}, SQNR = {m.sqnr_db:.2f} dB{part}\n"
             f"group {result.group + 1:,} of {len(m.groups):,}: {used} used by {result.values.size} values; "

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qviz.data import digits, photograph
-from qviz.numerics import IntFormat, QParams, choose_qparams, fake_quantize, mse, quantize, sqnr_db
+from qviz.numerics import IntFormat, QParams, choose_qparams, fake_quantize, quantize
 from qviz.numerics.packing import packed_bytes
 from qviz.plots import Canvas, ImagePanel, LevelsPanel, cropped
 
@@ -33,8 +33,6 @@ class Result:
     qparams: QParams
     greys: tuple[int, int]
     bytes: tuple[int, int]
-    mse: float
-    sqnr_db: float
 
 
 def compute(state: State, picture: np.ndarray, greys: int | None = None) -> Result:
@@ -48,9 +46,7 @@ def compute(state: State, picture: np.ndarray, greys: int | None = None) -> Resu
     sizes = picture.size * 4, packed_bytes(picture.size, fmt)
     before = np.unique(picture).size if greys is None else greys
     after = np.count_nonzero(np.bincount(quantize(picture, qparams).ravel()))
-    return Result(
-        picture, quantized, qparams, (before, after), sizes, mse(picture, quantized), sqnr_db(picture, quantized)
-    )
+    return Result(picture, quantized, qparams, (before, after), sizes)
 
 
 def digits_mosaic() -> np.ndarray:
@@ -74,13 +70,12 @@ class PhotoExplorer(Explorer):
     >>> print(explorer.readout)
     3 bits: 8 levels, 0.142857 apart
     256 different grey values became 8
-    size: 393,216 bytes as float32, 36,864 bytes packed at 3 bits, 10.67 times smaller
-    mean squared error = 1.739e-03, SQNR = 20.67 dB
+    size: 393,216 bytes as float32, 36,864 bytes with 3 bits per pixel, 10.67 times smaller
     >>> explorer.close()
     """
 
     State = State
-    readout_lines = 4
+    readout_lines = 3
     _counted: tuple = (None, 0)  # the last picture, and the number of its greys
 
     def compute(self, state: State) -> Result:
@@ -118,14 +113,13 @@ class PhotoExplorer(Explorer):
         }
 
     def describe(self, state: State, result: Result) -> str:
-        """Return the greys, the bytes and the error."""
+        """Return the greys and the bytes."""
         before, after = result.bytes
         return (
             f"{state.bits} bits: {result.qparams.fmt.levels} levels, {float(result.qparams.scale):.6f} apart\n"
             f"{result.greys[0]} different grey values became {result.greys[1]}\n"
-            f"size: {before:,} bytes as float32, {after:,} bytes packed at {state.bits} bits, "
-            f"{before / after:.2f} times smaller\n"
-            f"mean squared error = {result.mse:.3e}, SQNR = {result.sqnr_db:.2f} dB"
+            f"size: {before:,} bytes as float32, {after:,} bytes with {state.bits} bits per pixel, "
+            f"{before / after:.2f} times smaller"
         )
 
     def close(self) -> None:

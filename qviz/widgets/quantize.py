@@ -10,7 +10,7 @@ from qviz.plots import Canvas, ErrorHistogramPanel, HistogramPanel, LevelsPanel
 from qviz.plots.histogram import kept
 
 from ._sample import Sample, Sampled
-from .controls import choice, slider, tensor_choice
+from .controls import choice, slider, tensor_choice, told_data
 from .explorer import Explorer
 
 
@@ -86,8 +86,8 @@ class QuantizeExplorer(Sampled, Explorer):
         """Return scale, zero point, range and error."""
         p, parts = result.qparams, result.parts
         return (
-            f"{state.data} as {p.fmt}, {state.method}: scale = {float(p.scale):.6f}, zero point = {int(p.zero_point)}, "
-            f"range {float(p.lo):.4f} to {float(p.hi):.4f}\n"
+            f"{told_data(state.data)} as {p.fmt}, {state.method}: scale = {float(p.scale):.6f}, "
+            f"zero point = {int(p.zero_point)}, range {float(p.lo):.4f} to {float(p.hi):.4f}\n"
             f"mean squared error = {parts.total:.3e} (rounding {parts.rounding:.3e}, "
             f"clipping {parts.clipping:.3e}), SQNR = {result.sqnr_db:.2f} dB{result.note}"
         )

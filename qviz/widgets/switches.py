@@ -13,8 +13,8 @@ from ._readout import Readout, Table
 from .controls import choice, more, slider, toggle
 from .explorer import Explorer
 
-_LAYERS = ("layer", "SQNR dB", "cosine", "weights", "biases", "scales", "outputs, bytes")
-_COMBINATIONS = ("quantized", "SQNR dB", "cosine", "right", "of all", "bytes", "outputs, bytes")
+_LAYERS = ("layer", "SQNR dB", "cosine", "weights", "biases", "scales", "bytes of outputs")
+_COMBINATIONS = ("quantized", "SQNR dB", "cosine", "right", "accuracy", "bytes stored", "bytes of outputs")
 
 
 @dataclass(frozen=True)
@@ -99,9 +99,9 @@ class SwitchesExplorer(Explorer):
         ]
         this = list(result.combinations).index(result.switches.on)
         return Readout.of(
-            Table(_COMBINATIONS, parts, (-28, 8, 9, 9, 8, 8, 16), this, "*"),
+            Table(_COMBINATIONS, parts, (-28, 8, 9, 9, 10, 14, 18), this, "*"),
             "",
-            Table(_LAYERS, layers, (-30, 8, 9, 9, 8, 8, 16)),
+            Table(_LAYERS, layers, (-30, 8, 9, 9, 8, 8, 18)),
         )
 
     def close(self) -> None:

@@ -68,7 +68,7 @@ def test_a_page_that_only_is_read_folds_the_answer(run):
     """What is stored: an answer behind a summary, which says nothing of it."""
     (_, outputs), _ = run(ASK, "g.reveal(4, 'a < b')")
     summary, _, rest = stored(outputs)[0]["data"]["text/html"].partition("</summary>")
-    assert summary.endswith("<details><summary>Make your guess, then open this: the answer")
+    assert summary.endswith("<details><summary>Make your guess, then open the answer.")
     assert rest.startswith("Answer: <strong>4</strong>.<br>a &lt; b</details>")
 
 

@@ -105,7 +105,7 @@ def test_the_worst_channel_is_marked():
     assert edges.tolist() == [0.6, 1.4]
     assert panel.bars.get_data()[0][::2].tolist() == [20.0, 5.0, 60.0]
     assert panel.description == (
-        "Signal left in each channel: 5.0 dB in the worst channel, 1; inf dB in the best; 12.5 dB in all."
+        "SQNR of each channel: 5.0 dB in the worst channel, 1; inf dB in the best; 12.5 dB in all."
     )
 
 

@@ -113,7 +113,7 @@ def test_readout(explorer):
     explorer.set(granularity="per channel", scheme="affine")
     assert explorer.readout.splitlines()[:2] == [
         "4,608 weights of shape (32, 16, 3, 3) in uint4, per channel (axis 0): 32 scales",
-        "bytes: 2,304 of packed weights, 64 of 16-bit scales, 32 of int8 zero points; 4.17 bits per weight in total",
+        "bytes: 2,304 for the weights, 64 for 16-bit scales, 32 for int8 zero points; 4.17 bits per weight in total",
     ]
 
 

@@ -79,8 +79,9 @@ def test_readout_of_a_symmetric_scheme(explorer):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"x": 11.0}, "x is clipped, because it lies above the end of the range, 8.571429"),
-        ({"x": -9.5}, "- (-9.50) = 6.071429: x is clipped, because it lies below the end of the range, -3.428571"),
+        ({"x": 11.0}, "x is clipped, because it lies at least half a step above the end of the range, 8.571429"),
+        ({"x": -9.5}, "- (-9.50) = 6.071429: x is clipped, because it lies at least half a step below the end"),
+        ({"x": -9.5}, "below the end of the range, -3.428571"),
         ({"lo": 3.0}, "range 3.00 to 8.00 is extended to include zero: 0.00 to 8.00"),
         ({"lo": -5.0, "hi": -2.0}, "range -5.00 to -2.00 is extended to include zero: -5.00 to 0.00"),
         ({"lo": 0.0, "hi": 0.0}, "scale = 1.000000, by convention, because the range contains only zero"),

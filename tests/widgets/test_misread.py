@@ -56,5 +56,5 @@ def test_no_digit_is_lost_between_the_bars(bits):
 def test_it_says_what_is_left():
     explorer = MisreadExplorer(bits=2)
     assert explorer.readout.startswith("2 bits for each weight: 36 of 359 digits are read correctly\n")
-    assert explorer.figures(explorer.state, explorer.result) == {"misread": "323 of 359", "median margin": "-1.7"}
+    assert explorer.figures(explorer.state, explorer.result) == {"misread": "323 of 359", "median difference": "-1.7"}
     explorer.close()

@@ -23,7 +23,7 @@ def test_the_state_is_the_switches():
 def test_all_off_is_float(explorer):
     explorer.set(weights=False, activations=False, biases=False)
     assert explorer.result.this.right == 355
-    line = "* nothing: float32                 inf   1.0000      355   98.9% 153,128          12,840"
+    line = "* nothing: float32                 inf   1.0000      355     98.9%       153,128            12,840"
     assert line in explorer.readout.splitlines()
 
 

@@ -46,7 +46,8 @@ def who_follows_outliers(answer) -> None:
     if extra := sorted(names - follow):
         raise Hint(f"{extra[0]} keeps less than the largest value without outliers, {clean.max():.1f}: look at its hi.")
     if missing := sorted(follow - names):
-        raise Hint(f"{len(missing)} more extend the range: look for every hi above {clean.max():.1f}.")
+        more = "1 more method extends" if len(missing) == 1 else f"{len(missing)} more methods extend"
+        raise Hint(f"{more} the range: look for every hi above {clean.max():.1f}.")
 
 
 @exercise(

@@ -1,4 +1,4 @@
-"""Checks: bits of weights and of biases, the scale of a bias, and bias correction."""
+"""Checks: bits of activations and of biases, the scale of a bias, and bias correction."""
 
 import numpy as np
 
@@ -11,21 +11,22 @@ from qviz.numerics import bias_bits, fake_quantize_bias, quantize_bias
 from ..answers import number_of, refuse_unchanged, result_of
 from ..exercises import Hint, exercise
 
-ENOUGH = 350
+ENOUGH = 340
+SIX = Switches(weight_bits=6, activation_bits=6)
 RNG = np.random.default_rng(7)
 BIASES = [(RNG.normal(0, 0.3, 8), 0.02, 0.005), (RNG.normal(0, 0.3, 8), 0.01, RNG.uniform(0.001, 0.1, 8))]
 
 
-@exercise(1, "Half a byte per weight is enough for nearly all digits, and you needed no data to find the scales.")
-def fewest_weight_bits(answer) -> None:
-    """Ask for the fewest weight bits with at least 350 correct images, with float activations and biases."""
+@exercise(1, "With min-max ranges, you need 4 bits. A range that clips a few large values saves one bit.")
+def fewest_activation_bits(answer) -> None:
+    """Ask for the fewest activation bits with at least 340 correct images, with mse ranges and float parameters."""
     bits = number_of(answer, "a number of bits")
     if bits not in range(2, 9):
         raise Hint(f"The answer must be a whole number from 2 to 8: got {bits:g}.")
-    cnn = SwitchedCNN()
-    mine, less = (cnn.outcome(Switches(weight_bits=max(int(b), 2)).with_on("weights")).right for b in (bits, bits - 1))
+    cnn, tried = SwitchedCNN(), (Switches(activation_bits=max(int(b), 2), method="mse") for b in (bits, bits - 1))
+    mine, less = (cnn.outcome(switches.with_on("activations")).right for switches in tried)
     if mine < ENOUGH:
-        raise Hint(f"With {bits:g} bits only {mine} are right. Are the activations and biases switched off?")
+        raise Hint(f"With {bits:g} bits only {mine} are right. Are the weights and biases switched off?")
     if bits > 2 and less >= ENOUGH:
         raise Hint(f"That is enough, but with {bits - 1:g} bits {less} are right as well.")
 
@@ -35,17 +36,15 @@ def fewest_weight_bits(answer) -> None:
     "Each layer needs a different number of bits. 32 bits are enough for all of them, and the sum has 32 bits anyway.",
 )
 def fewest_bias_bits(answer) -> None:
-    """Ask for the fewest bits that clip no bias, on the scale of the sums with 8-bit weights and activations."""
+    """Ask for the fewest bits that clip no bias, on the scale of the sums with 6-bit weights and activations."""
     bits = number_of(answer, "a number of bits")
     weights = cnn_weights()
-    needs = {layer: bias_bits(weights[f"{layer}.bias"], bias_scale(layer, Switches())) for layer in LAYERS}
+    needs = {layer: bias_bits(weights[f"{layer}.bias"], bias_scale(layer, SIX)) for layer in LAYERS}
     short = [layer for layer, need in needs.items() if bits < need]
     if short:
-        raise Hint(f"With {bits:g} bits a bias of {short[0]} is clipped: watch the bar of that layer.")
+        raise Hint(f"With {bits:g} bits a bias of {short[0]} is clipped. How large is its largest code?")
     if bits > max(needs.values()):
-        raise Hint(
-            f"Nothing is clipped with {bits:g} bits, but fewer are enough. Reduce the bits until the SQNR drops."
-        )
+        raise Hint(f"Nothing is clipped with {bits:g} bits, but fewer are enough. How large is the largest code?")
 
 
 @exercise(3, "The sum has the scale scale_x * scale_w, so the bias must have the same scale.")

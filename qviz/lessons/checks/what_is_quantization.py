@@ -15,7 +15,7 @@ CASES = [
 ]
 
 
-@exercise(1, "With 3 bits there are so few levels that different numbers often get the same one.")
+@exercise(1, "With 3 bits, the levels are so far apart that most of these numbers change visibly.")
 def codes_by_hand(answer) -> None:
     """Ask for five 3-bit codes: integers, in range, the largest magnitude at 3, each within half a step."""
     codes = numbers_of(answer, 5, "five codes")

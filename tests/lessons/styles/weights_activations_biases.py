@@ -33,8 +33,8 @@ def first_output_alone(bias, w, w_hat, mean_x):
 
 # fmt: off
 RIGHT = {
-    1: [4, 4.0, np.int8(4), [4], np.array(4), torch.tensor(4), len(range(4))],
-    2: [16, 16.0, np.int64(16), [16], np.array([16]), 2**4],
+    1: [3, 3.0, np.int8(3), [3], np.array(3), torch.tensor(3), len(range(3))],
+    2: [12, 12.0, np.int64(12), [12], np.array([12]), 3 * 2**2],
     3: [
         one_by_one, in_torch,
         lambda bias, scale_x, scale_w: np.round(bias / scale_x / scale_w).astype(np.int32),
@@ -59,8 +59,8 @@ RIGHT = {
     ],
 }
 WRONG = {
-    1: [2, 3, 5, 6, 7, 8, 9, 1, 0, 4.5, -4, 32, "four", [4, 3]],
-    2: [8, 4, 15, 12, 17, 24, 32, 0, 16.5, "int32"],
+    1: [2, 4, 5, 6, 7, 8, 9, 1, 0, 3.5, -3, 32, "three", [3, 4]],
+    2: [8, 6, 11, 10, 13, 16, 32, 0, 12.5, "int32"],
     3: [
         lambda bias, scale_x, scale_w: np.rint(bias / scale_w).astype(np.int64),
         lambda bias, scale_x, scale_w: np.rint(bias / scale_x).astype(np.int32),
