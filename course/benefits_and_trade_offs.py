@@ -29,9 +29,9 @@ from qviz.pytorch.size_and_latency import state_dict_bytes
 # %% [markdown]
 # **Notice:** the fewer weights share a scale, the more the scales cost. In groups of 8 weights, a 16-bit scale takes two bits per weight, half as much as the 4-bit codes.
 #
-# ## What a file really contains
+# ## The size of a file
 #
-# The explorer assumes that one byte contains two 4-bit codes. Now we save the network with torch, quantized to 8, 4 and 2 bits.
+# Now we save the network with torch, quantized to 8, 4 and 2 bits.
 
 # %%
 guess_file = Prediction("You save the 4-bit and the 8-bit network with torch.save. How large is the 4-bit file, compared with the 8-bit file?", {"half the size": 0.5, "three quarters of the size": 0.75, "the same size": 1.0})
@@ -48,7 +48,7 @@ for bits in (8, 4, 2):
 guess_file.reveal(size[4] / size[8], "torch stores each code in a whole byte. Fewer bits make the file smaller only if the codes are packed.")
 
 # %% [markdown]
-# `saved_model.save(network, "digits.safetensors", packed=True)` writes a packed file, and `saved_model.load` restores exactly the same network.
+# The explorer above assumes packed codes: one byte contains two 4-bit codes. `saved_model.save(network, "digits.safetensors", packed=True)` writes such a file, and `saved_model.load` restores exactly the same network.
 #
 # In our small network, names, shapes and 8-byte scales take up much of the file. With a million weights, they hardly matter:
 
@@ -72,9 +72,9 @@ print("Measured on:", measured_speed.MACHINE)
 speed_ratios({f"{e.width} wide, batch {e.batch}": e.times_as_fast for e in measured_speed.EXAMPLE}, "How much faster is int8?")
 
 # %% [markdown]
-# Press *Measure speed* to measure yours: the bars show the median of 30 runs with one thread.
+# Press *Measure speed* to measure your own processor. Each bar compares the medians of 30 runs with one thread.
 #
-# On the right, the **roofline** shows two limits for the case marked with a star: how many operations the processor can perform (horizontal) and how many bytes the memory can deliver (sloping) per second. The **arithmetic intensity**, the number of operations per byte, determines which one applies. The short bar is a third limit, the time for calling the layers.
+# After you have measured, the **roofline** on the right shows two limits for the case marked with a star: how many operations the processor can perform (horizontal) and how many bytes the memory can deliver (sloping) per second. The **arithmetic intensity**, the number of operations per byte, determines which one applies. The short line marks a third limit: the time that PyTorch needs to call the layers.
 
 # %%
 timing = SpeedExplorer(speed.SpeedLab())
@@ -83,7 +83,7 @@ timing
 # %% [markdown]
 # **Notice:** with narrow layers and single inputs, int8 is slower. The calls take most of the time, and int8 needs more of them, to quantize the input and dequantize the output. Tick **Convert around every layer** and measure again to see what they cost. With wide layers and large batches, int8 is several times as fast.
 #
-# The operations and bytes need no measurement:
+# You can compute the operations and bytes without measuring anything:
 
 # %%
 for width, batch in ((16, 1), (256, 1), (1024, 256)):
@@ -95,24 +95,26 @@ timing.reset()
 power = EnergyExplorer()
 
 # %% [markdown]
-# ## Power: an estimate and its source
+# ## Energy: an estimate and its source
 #
-# Arithmetic and moving data both consume energy. According to Mark Horowitz (2014, for a 45 nm chip), a multiplication and an addition take 3.7 + 0.9 pJ in float32, and 0.2 + 0.1 pJ with int8 products and int32 sums. Reading 64 bits takes 10 pJ from a small cache, and 1,300 to 2,600 pJ from main memory (**DRAM**).
+# Arithmetic and moving data both consume energy. According to Mark Horowitz (2014, for a 45 nm chip), a multiplication and an addition take 3.7 + 0.9 picojoules (pJ) in float32, and 0.2 + 0.1 pJ with int8 products and int32 sums. Reading 64 bits takes 10 pJ from a small cache (8 KB), and 1,300 to 2,600 pJ from main memory (**DRAM**).
 #
 # Our *estimate* uses these figures. It leaves out what is the same for float32 and int8, such as reading instructions, so the true saving is smaller.
 
 # %%
-guess_power = Prediction("All data are read from DRAM. By what factor does int8 reduce the total energy, compared with float32?", {"4 times": 4, "8 times": 8, "15 times": 15})
+guess_power = Prediction("A layer of a language model reads all its data from the small cache. By what factor does int8 reduce the total energy, compared with float32?", {"about 4 times": 4, "about 6 times": 6, "about 15 times": 15})
 guess_power
 
 # %%
+saved = {}
 for place in ("nowhere", "8 KB cache", "1 MB cache", "DRAM"):
     power.reset(what="language model", place=place)
-    real, saved = power.result.estimates["float32"], power.result.saved
-    share = real.arithmetic_pj / real.total_pj
-    print(f"{place:10}: float32 {real.total_pj / 1e6:8,.0f} \N{MICRO SIGN}J, {share:4.0%} of it arithmetic; int8 needs {saved:.1f} times less")
+    real, saved[place] = power.result.estimates["float32"], power.result.saved
+    name, share = "no data moved" if place == "nowhere" else place, real.arithmetic_pj / real.total_pj
+    print(f"{name:13}: float32 {real.total_pj / 1e6:6,.0f} \N{MICRO SIGN}J, {share:4.0%} of it arithmetic", end="; ")
+    print(f"int8 needs {saved[place]:.1f} times less")
 power.reset()
-guess_power.reveal(saved, "Most of the energy is used for moving data, and int8 moves a quarter of the bytes.")
+guess_power.reveal(saved["8 KB cache"], "About half of the energy is used for arithmetic, which takes 15 times less in int8. The rest is used for moving data, which takes 4 times less. With DRAM, moving data takes nearly all of it.")
 
 # %%
 power
@@ -147,11 +149,11 @@ accuracy_by_bits([run.config.name for run in runs[::3]], found, runs[0].float_ac
 #
 # ## Which layers need more bits?
 #
-# If each of the four layers has 2 to 8 bits or stays in float32, there are 4,096 different networks. Only weights are quantized, with the ranges that have the smallest mean squared error (mse). The results on the training images are stored with qviz. To check them, the next cell measures an eighth of the networks again, those with 2 bits in *conv1*, on 360 images. (Set `again` to `True` to measure all on all images.) Such a **sweep** can use all your cores, and keeps its results if you interrupt it.
+# If each of the four layers has 2 to 8 bits or stays in float32, there are 4,096 different networks. Only weights are quantized, with the ranges that have the smallest mean squared error (mse). The results on the training images are stored with qviz. To check them, the next cell measures an eighth of the networks again, those with 2 bits in *conv1*, on 360 images. (Set `again` to `True` to measure all the networks on all the images.) Such a **sweep** can use all your cores, and keeps its results if you interrupt it.
 
 # %%
 from functools import partial
-from qviz.experiments.bit_allocation import alone, all_but, best_that_fits, take_bits
+from qviz.experiments.bit_allocation import alone, best_that_fits, take_bits
 from qviz.experiments.mixed_precision import LAYERS, WIDTHS, compared, every_network, networks_of, place, size_bytes
 from qviz.widgets import DecisionExplorer, ParetoExplorer
 again, training = False, every_network("training", "mse")
@@ -169,13 +171,11 @@ guess_layer
 
 # %%
 test = every_network("test", "mse")
+print("digits right with 2, 3, 4, 5 bits, only this layer quantized")
 for layer in LAYERS:
-    right = " ".join(f"{n:4}" for n in alone(test.right, layer)[:4])
-    rest = " ".join(f"{n:4}" for n in all_but(test.right, layer)[:4])
-    decibels = " ".join(f"{db:5.1f}" for db in alone(test.sqnr_db, layer)[:4])
-    print(f"2, 3, 4, 5 bits: {layer:5} alone {right} right, {decibels} dB; all but {layer:5} {rest} right")
+    print(f"{layer:28}", *(f"{right:4}" for right in alone(test.right, layer)[:4]))
 worst = min(LAYERS, key=lambda layer: alone(test.right, layer)[0])
-guess_layer.reveal(next(c for c in guess_layer.choices if c.startswith(worst)), "It is neither the first layer nor the largest one.")
+guess_layer.reveal(next(c for c in guess_layer.choices if c.startswith(worst)), "fc2 computes the logits directly. With 2 bits, its errors raise the logit of 0 and lower that of 6 for nearly all images, so almost no 6 is recognized. If you subtract the mean shift of each logit, most of these digits are right again.")
 
 # %% [markdown]
 # Each dot is a network with 2 to 8 bits per layer, and the star is yours. We use the SQNR of the logits, because the accuracy on 359 images is too coarse. A network is on the **Pareto front** if no other network is both smaller and better. The networks in the shaded box are smaller and better than yours.
@@ -203,7 +203,7 @@ speeds = {"float32": (r.float_latency.median_ms, r.float_latency.spread_ms, r.fl
 LocalResult("Which of these networks is fast, and which is accurate?", lambda: latency_bubbles(speeds))
 
 # %% [markdown]
-# This picture compares three 8-bit networks on *your* machine. The area of a bubble shows the size of the file.
+# The picture above compares three 8-bit networks with the float32 network on *your* machine. Networks further to the left are faster, those higher up are more accurate, and a small bubble means a small file.
 #
 # With **mixed precision**, sensitive layers get more bits. The *greedy* method starts with 8 bits everywhere, and keeps removing one bit where this causes the smallest loss per byte saved. The *exact* method compares all networks that are small enough. The loss is the Kullback-Leibler divergence from the float network on the training images. The chosen networks are then evaluated on the test images.
 
@@ -242,7 +242,7 @@ LocalResult("How many seconds did each method take?", ways.times)
 # %% [markdown]
 # ## Which method should you choose?
 #
-# Answer the questions, and the explorer compares eight methods. A cross rules a method out, and the frame marks the remaining one with the fewest disadvantages. The bars show *our* network, so measure yours before you decide.
+# Answer the questions, and the explorer compares eight methods. A cross marks a method that your answers rule out, and the frame marks the remaining one with the fewest disadvantages. The bars show *our* network, so measure yours before you decide.
 
 # %%
 decision = DecisionExplorer(bits=3, inputs="labelled training set", retrain=True)

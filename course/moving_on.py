@@ -15,13 +15,13 @@ from qviz.pytorch.migration.backends import BACKENDS
 # %% [markdown]
 # ## What is going away
 #
-# Nearly all of PyTorch's old quantization functions print a warning when you call them. The other pages suppress it. Here it is:
+# Nearly all of PyTorch's old quantization functions print a warning when you call them. Most of the other pages suppress it. Here it is:
 
 # %%
 print(migration_lab.deprecation_notice())
 
 # %% [markdown]
-# Release 2.10 is out, and the old code still runs. PyTorch's documentation now announces the removal "in 2.10 if there are no blockers", or later. The types `quint8` and `qint8` are deprecated too. So old code works today, but a later release will break it.
+# This course uses PyTorch 2.13, and the old code still runs. The documentation of 2.13 still announces its removal "in 2.10 if there are no blockers", or else in a later release. The types `quint8` and `qint8` are deprecated too. So old code works today, but a later release will break it.
 #
 # The replacement is a separate library, **torchao**. It has two parts:
 #
@@ -36,7 +36,7 @@ LocalResult("Which of these does your machine have?", torchao_env.describe)
 # %% [markdown]
 # ## The old method, once more
 #
-# This is the calibrated network from [page](page:ptq_with_fbgemm), with PyTorch's own min-max observers. `MigrationLab` builds it, runs it on the 359 test images, and records all the products that PyTorch really computes.
+# This is the calibrated network from [page](page:ptq_with_fbgemm), with PyTorch's own min-max observers. `MigrationLab` builds it, runs it on the 359 test images, and records for each layer whether PyTorch really multiplies integers.
 
 # %%
 lab = MigrationLab()
@@ -48,7 +48,7 @@ print(lab.table(["float", "torch.ao static"]))
 #
 # ## First part: `quantize_`
 #
-# `quantize_` needs a single call, without stubs, observers or data. Our network has two convolutions and two linear layers.
+# `quantize_` needs a single call, without stubs, observers or data.
 
 # %%
 print(BACKENDS["quantize_ int8 weights"].code)
@@ -63,7 +63,7 @@ print(int8)
 print("quantized:", ", ".join(int8.layers))
 
 # %%
-guess_layers.reveal(len(int8.layers) or float("nan"), "Only the linear layers are quantized. The convolutions stay in float32, and there is no warning.")
+guess_layers.reveal(len(int8.layers) or float("nan"), "Only the two linear layers are quantized. The two convolutions stay in float32, and there is no warning.")
 
 # %% [markdown]
 # **Notice** the end of the first line: no layer multiplies integers. The weights are integers on disk, but each of them is converted back to a float before it is used. This is **weight-only quantization**. It saves memory, but it does not make the arithmetic cheaper.
@@ -87,31 +87,29 @@ print(lab.table([*dynamic, "quantize_ static"]))
 # %% [markdown]
 # Now the two linear layers multiply integers, as with the old dynamic method. But `quantize_` has no calibration step: for *static* quantization, you put an observer before each layer by hand and pass its scale to `quantize_`.
 #
-# Are the two dynamic methods the same? To find out, we run 32 images one at a time, and then all of them in one batch. How many get different logits?
+# Are the two dynamic methods the same? To find out, we run 32 images one at a time, and then all of them in one batch.
+
+# %%
+guess_batch = Prediction("With the old dynamic method, how many of the 32 images get different logits in the batch than alone?", {"none": 0, "about half": 16, "all 32": 32})
+guess_batch
 
 # %%
 for name in dynamic:
     print(f"{name:18} {lab.batch_sensitivity(name):2.0f} of 32 images")
 
+# %%
+guess_batch.reveal(lab.batch_sensitivity("torch.ao dynamic"), "The old method uses one range for the whole batch, so an answer depends on the other images in the batch. The new method determines a range for each image.")
+
 # %% [markdown]
-# The old method uses one range for the whole batch, so an answer depends on the other images in the batch. The new method determines a range for each image.
-#
 # ## Fewer bits
 #
-# With `quantize_`, weights can have 1 to 8 bits.
-
-# %%
-guess_bits = Prediction("Both linear layers now have 4 bits instead of 8. How large is the saved file, compared with the 8-bit one?", {"half": 0.5, "three quarters": 0.75, "the same": 1.0})
-guess_bits
+# With `quantize_`, weights can have 1 to 8 bits. As on [page](page:benefits_and_trade_offs), fewer bits do not make the file smaller by themselves: this configuration gives each 4-bit code a byte of its own.
 
 # %%
 int4 = lab.measure("quantize_ int4 weights")
 print(BACKENDS["quantize_ int4 weights"].code, "\n")
 print(int8)
 print(int4)
-
-# %%
-guess_bits.reveal(int4.size_bytes / int8.size_bytes, "This configuration gives each 4-bit code a byte of its own.")
 
 # %% [markdown]
 # The file is as large as before, and some answers have changed, so this configuration is useful only for experiments. torchao packs two codes into a byte in its formats for GPUs, and in a prototype for CPUs. But the prototype needs layers whose number of outputs is a multiple of 16, and our last layer has 10.
@@ -134,13 +132,13 @@ guess_size
 print(lab.table(["float", "PT2E", "PT2E without floats"]))
 
 # %%
-guess_size.reveal(lab.measure("PT2E").size_bytes / lab.measure("float").size_bytes, "The file contains the codes, but also the float weights, which are no longer used. Delete these before you save.")
+guess_size.reveal(lab.measure("PT2E").size_bytes / lab.measure("float").size_bytes, "The file contains the codes, but also the float weights, which are no longer used. To delete them before you save, call pt2e.without_float_weights(quantized), from qviz.pytorch.migration.")
 
 # %% [markdown]
-# The quantizer for x86 uses histogram observers. To compare the integers with those of the old method, the lab also gives it the old min-max observers.
+# The quantizer for x86 uses histogram observers. To compare the integers with those of the old method, the lab also runs PT2E with the old min-max observers.
 
 # %%
-guess_codes = Prediction("PT2E now has the same observers and images as the old method. We quantize all 3,590 logits with the old scale. How many codes change?", {"none": 0, "about 100": 100, "about 1,000": 1000})
+guess_codes = Prediction("PT2E now uses the same observers and images as the old method. We quantize all 3,590 logits of both networks with the old scale. How many codes differ?", {"none": 0, "about 100": 100, "about 1,000": 1000})
 guess_codes
 
 # %%
@@ -149,7 +147,7 @@ print(f"different codes among 3,590 logits: {same_observers} with the same obser
 print(lab.table(["PT2E", "PT2E histogram"]))
 
 # %%
-guess_codes.reveal(same_observers, "PT2E reproduces the old network bit for bit. Histogram observers change some codes, but none of the answers.")
+guess_codes.reveal(same_observers, "PT2E reproduces the old network bit for bit. Histogram observers change about a quarter of the codes, but none of the answers.")
 
 # %% [markdown]
 # ## What really runs
@@ -164,7 +162,7 @@ print(lab.steps("PT2E"))
 #
 # ## Real integer kernels
 #
-# The step from the reference model to integer arithmetic is called **lowering**. There are two ways to do it. `torch.compile` generates C++ code, so it needs a compiler. `lower_pt2e_quantized_to_x86` uses oneDNN's ready-made kernels and needs no compiler:
+# The step from the reference model to integer arithmetic is called **lowering**. There are two ways to do it. `torch.compile` generates C++ code, so it needs a compiler. `lower_pt2e_quantized_to_x86` uses the ready-made kernels of oneDNN, Intel's library, and needs no compiler:
 
 # %%
 print(lab.measure("PT2E lowered"))
@@ -194,7 +192,7 @@ print(migration_table.table(lab))
 # ## Your guesses and the results
 
 # %%
-record(guess_layers, guess_bits, guess_size, guess_codes)
+record(guess_layers, guess_batch, guess_size, guess_codes)
 
 # %% [markdown]
 # ## In five lines
@@ -263,7 +261,7 @@ conv2_scales = (32 * 3 * 3, 32)
 check("moving_on.4", conv2_scales)
 
 # %% [markdown]
-# **5. The last exercise: a report on a model.** Quantize one network in two ways. W8A8 has 8 bits for weights and activations. W4 has 4 bits for the weights, with one scale per channel, and 8 bits for the activations. Then report the size, the accuracy and the speed of both. Which of them failed (lost more than two points of accuracy), and why? `capstone.example()` returns a small trained network that you have not seen yet. If you have a model of your own, use that instead: you need a float network with stubs, inputs for the calibration, and test inputs with their labels.
+# **5. The last exercise: a report on a model.** Quantize one network in two ways. W8A8 has 8 bits for weights and activations. W4A8 has 4 bits for the weights, with one scale per channel, and 8 bits for the activations. Then report the size, the accuracy and the speed of both. Which of them failed (lost more than two points of accuracy), and why? `capstone.example()` returns a small trained network that you have not seen yet. If you have a model of your own, use that instead: you need a float network with stubs, inputs for the calibration, and test inputs with their labels.
 #
 # 1. `ptq.quantize_model(model, ptq.PTQConfig(...), calibration_x)` quantizes a network, and `evaluate(model, quantized, x, y, repeats=30)` measures it. Print what it returns.
 # 2. Fill in the report. The sizes are in bytes on disk, and `times_as_fast` is the time of the float network divided by the time of the quantized one.
@@ -274,17 +272,17 @@ check("moving_on.4", conv2_scales)
 # | | 0 points | 1 point | 2 points |
 # |---|---|---|---|
 # | *fair* | calibrated on the test data | separate data, one run | separate data, and says how much may be due to chance |
-# | *size* | repeats "4 bits are an eighth" | measured | explains why W4 is no smaller than W8A8 here |
+# | *size* | repeats "4 bits are an eighth" | measured | explains the difference in size between W4A8 and W8A8 |
 # | *speed* | claimed | measured | states the batch size, the machine and the engine |
 # | *why* | "fewer bits" | names the weakest layer with its figure | changes one thing (scales, bits of one layer, calibrator) and shows the effect |
 # | *advice* | none | recommends one of the two | says what to ship, and what would change that decision |
 
 # %%
 model, calibration_x, x, y = capstone.example()  # or your own four
-measured, size_bytes, accuracy, times_as_fast = {}, {}, {}, {}  # by name: "float", "W8A8", "W4"
+measured, size_bytes, accuracy, times_as_fast = {}, {}, {}, {}  # by name: "float", "W8A8", "W4A8"
 failed, why = None, None  # a list of names, and a sentence or two
 ### BEGIN SOLUTION
-for name, bits in {"W8A8": 8, "W4": 4}.items():
+for name, bits in {"W8A8": 8, "W4A8": 4}.items():
     quantized = ptq.quantize_model(model, ptq.PTQConfig(weight_bits=bits), calibration_x)
     measured[name] = evaluate(model, quantized, x, y, repeats=30)
     print(name, measured[name])
@@ -292,7 +290,7 @@ for name, bits in {"W8A8": 8, "W4": 4}.items():
     accuracy |= {"float": measured[name].float_accuracy, name: measured[name].accuracy}
     times_as_fast[name] = measured[name].float_latency.median_ms / measured[name].latency.median_ms
 failed = [name for name in measured if accuracy["float"] - accuracy[name] > 0.02]
-weakest = min(measured["W4"].layers[1:], key=lambda layer: layer.weights.sqnr_db)
+weakest = min(measured["W4A8"].layers[1:], key=lambda layer: layer.weights.sqnr_db)
 why = f"With 4 bits the weights of {weakest.name} keep only {weakest.weights.sqnr_db:.1f} dB, the fewest of all layers."
 ### END SOLUTION
 report = dict(measured=measured, size_bytes=size_bytes, accuracy=accuracy, times_as_fast=times_as_fast, failed=failed, why=why)
@@ -301,7 +299,7 @@ report = dict(measured=measured, size_bytes=size_bytes, accuracy=accuracy, times
 check("moving_on.5", report)
 
 # %% [markdown]
-# **What about the whole course?** Here are nine questions about the same ideas as on the first page, with different numbers. For each wrong answer, you will see which page to read again.
+# **What have you learned in this course?** Here are nine questions about the same ideas as on the first page, with different numbers. For each wrong answer, you will see which page to read again.
 
 # %%
 after_the_course()

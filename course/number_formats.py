@@ -15,7 +15,7 @@ from qviz.widgets import FloatBitsExplorer, FormatNameExplorer, NumberFormatsExp
 #
 # A floating-point number has three fields. One bit is the sign. The **exponent** chooses a power of two. The **mantissa** says where the number lies between this power of two and the next. The names of the two kinds of **FP8** tell you how the bits are divided: E4M3 has 4 exponent bits and 3 mantissa bits.
 #
-# Flip the bits. If you set the four exponent bits to 0, the number loses its leading 1 and is called **subnormal**. If all the bits except the sign are 1, the code means **NaN**, "not a number".
+# Flip the bits. Normally, the mantissa is preceded by a leading 1, which is not stored. If you set the four exponent bits to 0, this 1 becomes a 0, and the number is called **subnormal**. If all the bits except the sign are 1, the code means **NaN**, "not a number".
 
 # %%
 FloatBitsExplorer()
@@ -32,7 +32,7 @@ for fmt in (FP8_E4M3, FP8_E5M2):
     print(f"{fmt.name}: up to {fmt.max:g}, {2**fmt.mantissa_bits} steps from one power of two to the next")
 
 # %%
-guess_range.reveal(FP8_E5M2.max / FP8_E4M3.max, "One more exponent bit doubles the number of powers of two. The price is half of the steps between them. E4M3 is meant for weights and activations, and E5M2 for gradients, whose sizes differ more.")
+guess_range.reveal(FP8_E5M2.max / FP8_E4M3.max, "With one more exponent bit, the largest power of two is 2^15 instead of 2^8, which is 128 times as large. The price is that there are only half as many steps between two powers of two. E4M3 is meant for weights and activations, and E5M2 for gradients, whose sizes differ more.")
 
 # %% [markdown]
 # E4M3 has no infinity, but E5M2 has one. Can you find it in the explorer above?
@@ -44,7 +44,7 @@ guess_range.reveal(FP8_E5M2.max / FP8_E4M3.max, "One more exponent bit doubles t
 # * **MXFP4**: 32 weights in E2M1 share an 8-bit power of two. That makes 4 + 8/32 = 4.25 bits per weight.
 # * **NVFP4**: 16 weights in E2M1 share a scale in E4M3: 4.5 bits.
 # * **NF4**: 64 weights share a float32 scale: 4.5 bits. The 16 levels are quantiles of a bell curve, so that each is used about equally often.
-# * `Q4_K`, in the **GGUF** files of llama.cpp: 4-bit integers in small blocks, each with a scale and a minimum. Exercise 1 asks how many bits that makes.
+# * `Q4_K`, in the **GGUF** files of llama.cpp (a program that runs language models on ordinary computers): 4-bit integers in small blocks, each with a scale and a minimum: 4.5 bits.
 #
 # Step through all of them with **Format**. The line at the top shows the levels of one block. At the lower right, each mark shows the bits and the error of a format.
 
@@ -72,7 +72,7 @@ guess_nf4
 
 # %%
 fc1, winner = qviz.tensor("fc1 weights"), {}
-print("block   affine int4 better than NF4 by     symmetric int4 better by")
+print("block   SQNR of affine int4 minus NF4     symmetric int4 minus NF4")
 for block in (32, 64, 128, 256):
     nf4, affine, symmetric = (CODECS[name].fake_quantize(fc1, block) for name in ("NF4", "uint4", "int4"))
     gain, low, high = winner[block] = difference_db(fc1, nf4, affine, block)
@@ -88,7 +88,7 @@ guess_nf4.reveal("affine int4" if winner[32][1] > 0.2 else "NF4" if winner[32][2
 #
 # ## Which power of two?
 #
-# The scale of an MX format is a power of two, so it hardly ever fits exactly. The specification rounds it down (`floor`), so weights between 6 and 8 times the scale are clipped to 6. Another rule, `rceil`, takes the smallest power of two that clips no weight.
+# The scale of an MX format is a power of two, so it hardly ever fits exactly. The specification rounds it down (`floor`), so weights between 6 and 8 times the scale are clipped to 6 times the scale. Another rule, `rceil`, takes the smallest power of two that clips no weight.
 
 # %%
 guess_rule = Prediction("You quantize the weights of fc1 to MXFP4. What happens to the error if nothing is clipped any more?", ["it becomes smaller", "it changes by less than 0.1 dB", "it becomes larger"])
@@ -101,7 +101,7 @@ for element in (FP4_E2M1, FP8_E4M3):
         x = qviz.tensor(name, n=32_768)
         down, up = (MX(element, rule=rule).fake_quantize(x) for rule in ("floor", "rceil"))
         gain, low, high = found[element.name, name] = difference_db(x, down, up, 32)
-        print(f"{element.name}, {name:12} rceil better than floor by {gain:5.2f} dB ({low:5.2f} to {high:5.2f})")
+        print(f"{element.name}, {name:12} SQNR with rceil minus floor: {gain:5.2f} dB ({low:5.2f} to {high:5.2f})")
 
 # %%
 guess_rule.reveal("it becomes larger" if found["E2M1", "fc1 weights"][2] < -0.1 else "it becomes smaller" if found["E2M1", "fc1 weights"][1] > 0.1 else "it changes by less than 0.1 dB", "Clipping moves only the largest weights of a block. A scale twice as large makes the steps coarser for all 32.")
@@ -159,7 +159,7 @@ guess_others.reveal((gains["int4"] >= 0).sum(), "That int4 did so well was a pro
 FormatNameExplorer()
 
 # %% [markdown]
-# None of this tells you how fast a format is. That depends on whether your chip can compute with it, or how quickly your library can unpack it. [](page:benefits_and_trade_offs) measures the speed of integers.
+# None of this tells you how fast a format is. That depends on whether your chip can compute with it directly. If it cannot, it depends on how quickly your library can unpack it. [](page:benefits_and_trade_offs) measures the speed of integers.
 #
 # ## Your guesses and the results
 
@@ -181,12 +181,12 @@ record(guess_range, guess_nf4, guess_rule, guess_order, guess_others)
 # Each check gives you immediate feedback, and a hint if your answer is wrong. You can leave an exercise empty and come back to it later.
 
 # %% [markdown]
-# **1.** `Q4_K` stores 256 weights as 4-bit codes, in 8 groups of 32. Each group has a scale and a minimum, with 6 bits each. All the scales are multiplied by one float16 number, and all the minima by another. How many bits per weight is that in total?
+# **1.** `Q4_K` stores 256 weights as 4-bit codes, in 8 groups of 32. Each group has a scale and a minimum, with 6 bits each. All the scales are multiplied by one float16 number, and all the minima by another. That makes 4.5 bits per weight. How many bits per weight would it be with 16 groups of 16?
 
 # %%
 bits_per_weight = None
 ### BEGIN SOLUTION
-bits_per_weight = (256 * 4 + 8 * (6 + 6) + 2 * 16) / 256  # 144 bytes for 256 weights
+bits_per_weight = (256 * 4 + 16 * (6 + 6) + 2 * 16) / 256  # 156 bytes for 256 weights
 ### END SOLUTION
 
 # %%

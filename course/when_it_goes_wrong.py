@@ -124,7 +124,7 @@ failures.check_repair("engine", engine)
 # %% [markdown]
 # **Cause.** The kernel for the weights is chosen during conversion, so the network without a ReLU6 is not affected. But the kernel for the clipping depends on the engine that is set *now*, and qnnpack's kernel assumes a different memory layout, so the channels get mixed up.
 #
-# **Fix.** Set the engine once, at the start of the program. *Choose the engine that the output names. Then choose `"none"` to see the message on a machine without any engine (`NoQEngine`).*
+# **Fix.** Set the engine once, at the start of the program. *Choose the engine that the output names. Then choose `"none"` to see the message that you would get on a machine without any engine (`NoQEngine`).*
 #
 # ## 7. The symmetric scheme for activations
 #
@@ -206,10 +206,10 @@ print(explorer.readout.splitlines()[2])
 explorer.reset()
 
 # %% [markdown]
-# The plot on the right shows the error for a layer of random codes. With *even*, all codes are equally likely. What if large codes are rare, as with *bell-shaped*?
+# The plot on the right shows the error for a layer with random codes. With *uniform*, all codes are equally likely. What if large codes are rare, as with *bell-shaped*?
 
 # %%
-for spread in ("even", "bell-shaped"):
+for spread in ("uniform", "bell-shaped"):
     explorer.reset(spread=spread)
     print(explorer.readout.splitlines()[3])
 explorer.reset()
@@ -217,7 +217,7 @@ explorer.reset()
 # %% [markdown]
 # **Notice:** if large codes are rare, two of them seldom occur in the same pair. So a network can work well on an old processor for a long time before this error shows up.
 #
-# This addition is only *emulated*. The next cell compares it with the real kernel on your processor, with and without VNNI:
+# The explorer only *emulates* this addition. The next cell runs the real kernel on your processor, first as it is, then with VNNI switched off, and compares the second result with the emulation:
 
 # %%
 from qviz.pytorch.labs import saturation
@@ -234,7 +234,7 @@ record(guess_default, guess_norm, guess_zero, guess_sum)
 # %% [markdown]
 # ## In five lines
 #
-# 1. `'CPU' backend`: an integer kernel received floats. `'QuantizedCPU' backend`: an operation has no integer kernel. Check the stubs and the mode.
+# 1. `'CPU' backend` means that an integer kernel received floats: check the stubs. If a layer expects floats but receives integers, check the mode.
 # 2. Scale 1 and zero point 0 usually mean that the model was not calibrated.
 # 3. A model can be wrong without any message. Compare its accuracy with the float network's.
 # 4. Use unsigned, affine activations and signed, symmetric weights, and set the engine once.
@@ -292,7 +292,7 @@ def reduced(x, hi):
 check("when_it_goes_wrong.3", reduced)
 
 # %% [markdown]
-# **4.** Write the kernel yourself. `x` and `w` are rows with the same even number of codes. Multiply them element by element, add neighbouring products (0 and 1, 2 and 3, ...) with saturation to 16 bits, and then add up these sums exactly.
+# **4.** Write the kernel yourself. `x` and `w` are arrays of codes with the same length, which is even. Multiply them element by element, add neighbouring products (0 and 1, 2 and 3, ...) with saturation to 16 bits, and then add up these sums exactly.
 
 # %%
 def my_dot(x, w):

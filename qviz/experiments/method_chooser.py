@@ -14,7 +14,7 @@ from .methods import COSTS, ELSEWHERE, METHODS, OUT, QUESTIONS, RULES, Rule
 from .mixed_precision import BITS, FLOAT, LAYERS, every_network, mixed_weights, one_thread, place, size_bytes
 
 LOSS = "loss"  # the only question with a numeric answer: the accuracy that may be lost, in percentage points
-_STAY = "stay float"
+_FLOATS16 = "16-bit floats"
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Decision:
     @cached_property
     def method(self) -> str:
         """The recommended method: not ruled out, with the fewest rules against it; a tie goes to the least effort."""
-        order = [name for name in METHODS if name != _STAY and not self.is_out(name)]
-        return min(order, key=lambda name: len(self.against[name]), default=_STAY)
+        order = [name for name in METHODS if name != _FLOATS16 and not self.is_out(name)]
+        return min(order, key=lambda name: len(self.against[name]), default=_FLOATS16)
 
     def verdict(self, method: str, question: str) -> str:
         """Return "out", "costs" or "" for a method and a question, `LOSS` included."""
@@ -115,7 +115,7 @@ def points_lost(bits: int) -> dict[str, float]:
         "per channel": mixed_weights(bits),
         "better calibration": mixed_weights(bits, "mse"),
         "mixed precision": mixed_weights(mixed, "mse"),
-        _STAY: cnn_weights(),
+        _FLOATS16: cnn_weights(),
     }
     with one_thread():
         lost = {name: 100 * (cnn_accuracy() - cnn_accuracy(weights)) for name, weights in networks.items()}

@@ -138,7 +138,7 @@ run = train_qat(model, QATConfig(weight_bits={bits}, activation_bits=8))
 quantized = convert(run.model)""",
         _SAVE,
     ),
-    "stay float": Method(
+    "16-bit floats": Method(
         "the numbers stay in floating point, with 16 bits instead of 32", "quantized = model.to(torch.bfloat16)"
     ),
 }
@@ -152,7 +152,7 @@ RULES: tuple[Rule, ...] = (
         {"model": ("convolutional",)},
         ("weight-only",),
         COSTS,
-        "by default, quantize_ leaves some layers of such a network in float32",
+        "quantize_ is made mainly for language models",
         'page "Moving on"',
     ),
     Rule(
@@ -206,7 +206,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         {"target": ("microcontroller",)},
-        ("stay float",),
+        ("16-bit floats",),
         COSTS,
         "many have no floating-point unit",
         "CMSIS-NN documentation",
@@ -291,9 +291,9 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         {"goal": ("size", "latency")},
-        ("stay float",),
+        ("16-bit floats",),
         COSTS,
-        "half the bytes of float32, whereas int8 takes a quarter",
+        "takes half the bytes of float32; int8 takes only a quarter",
         'page "Benefits and trade-offs"',
     ),
 )

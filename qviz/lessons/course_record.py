@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from .guesses import Guess, Unusable, load
 
-NONE = "No guesses are kept here yet. Answer the questions on the pages, and this cell lists them."
+NONE = "No guesses have been saved yet. Answer the questions on the pages, and this cell will list them."
 QUIZ = "questions "  # prefix of the names of both quizzes
 HEAD = ("page", "guesses", "right")
 _STYLE = "margin:2px 0;font-size:15px;line-height:1.4;max-width:860px"
@@ -76,7 +76,7 @@ def guesses_over_the_course() -> CourseRecord:
     Examples
     --------
     >>> guesses_over_the_course()
-    No guesses are kept here yet. Answer the questions on the pages, and this cell lists them.
+    No guesses have been saved yet. Answer the questions on the pages, and this cell will list them.
     """
     try:
         return CourseRecord(tuple(guess for guess in load() if guess.answer))

@@ -1,4 +1,4 @@
-"""Check of the last exercise, a report on a model in W8A8 and W4: do its figures agree with the measurements?
+"""Check of the last exercise, a report on a model in W8A8 and W4A8: do its figures agree with the measurements?
 
 A result of `evaluate` holds only arrays and numbers, so nothing here needs torch.
 """
@@ -10,7 +10,7 @@ import numpy as np
 from .answers import names_of, number_of
 from .exercises import Hint, NotAttempted
 
-NAMES = ("W8A8", "W4")
+NAMES = ("W8A8", "W4A8")
 ENTRIES = ("measured", "size_bytes", "accuracy", "times_as_fast", "failed", "why")
 LOSS = 0.02  # a network that loses more accuracy has failed
 WORDS = 10  # minimum length of a reason
@@ -22,8 +22,8 @@ def refuse_report(answer) -> None:
     Parameters
     ----------
     answer : dict
-        measured: what `evaluate` returned for "W8A8" and "W4"; size_bytes and accuracy: dicts of numbers for "float",
-        "W8A8" and "W4"; times_as_fast: the same without "float"; failed: list of names; why: str.
+        measured: what `evaluate` returned for "W8A8" and "W4A8"; size_bytes and accuracy: dicts of numbers for "float",
+        "W8A8" and "W4A8"; times_as_fast: the same without "float"; failed: list of names; why: str.
 
     Examples
     --------
@@ -54,17 +54,19 @@ def refuse_report(answer) -> None:
 def _measured(results) -> dict:
     """Return both results, or raise a Hint if they were not measured as the exercise asks."""
     if not isinstance(results, dict) or set(results) != set(NAMES):
-        raise Hint('measured must be a dict of what evaluate returned, with the keys "W8A8" and "W4".')
+        raise Hint('measured must be a dict of what evaluate returned, with the keys "W8A8" and "W4A8".')
     for name, result in results.items():
         if not all(hasattr(result, field) for field in ("layers", "latency", "float_accuracy", "size_bytes")):
             raise Hint(f"measured[{name!r}] must be what evaluate returned: got {type(result).__name__}.")
         if not np.isfinite([result.latency.median_ms, result.float_latency.median_ms]).all():
             raise Hint(f"{name} was not timed: give evaluate a number of repeats, such as 30.")
     bits = {name: max(map(_bits, (each for each in result.layers if each.weights))) for name, result in results.items()}
-    if bits["W8A8"] != 8 or bits["W4"] != 4:
-        raise Hint(f"The weights of W8A8 have {bits['W8A8']} bits, and those of W4 {bits['W4']}: look at weight_bits.")
+    if bits["W8A8"] != 8 or bits["W4A8"] != 4:
+        raise Hint(
+            f"The weights of W8A8 have {bits['W8A8']} bits, and those of W4A8 {bits['W4A8']}: look at weight_bits."
+        )
     for field in ("float_accuracy", "float_size_bytes"):
-        if getattr(results["W8A8"], field) != getattr(results["W4"], field):
+        if getattr(results["W8A8"], field) != getattr(results["W4A8"], field):
             raise Hint("The two were compared with different float networks, or on different data.")
     for layer in results["W8A8"].layers:
         if layer.qparams is not None and layer.qparams.fmt.bits < 7:  # reduce_range takes 7
@@ -110,7 +112,7 @@ def _compare(answer, entry: str, wanted: dict, rtol: float, atol: float = 0.0) -
 def _failed(given) -> set[str]:
     """Return the names of the failed networks; an empty list, "none" and "neither" all mean none."""
     if given is None:
-        raise Hint('Say in failed which of them failed: a list of "W8A8" and "W4", or [] if neither did.')
+        raise Hint('Say in failed which of them failed: a list of "W8A8" and "W4A8", or [] if neither did.')
     if isinstance(given, str) and given.lower() in ("none", "neither", ""):
         return set()
     return set() if given in ([], ()) else names_of(given, NAMES, "names of what failed")

@@ -131,11 +131,11 @@ class LayerErrors:
     saturated: np.ndarray
 
 
-SPREADS = ("even", "bell-shaped")
+SPREADS = ("uniform", "bell-shaped")
 
 
 @lru_cache(maxsize=8)
-def layer_errors(spread: str = "even", outputs: int = 16, inputs: int = 256, samples: int = 64) -> LayerErrors:
+def layer_errors(spread: str = "uniform", outputs: int = 16, inputs: int = 256, samples: int = 64) -> LayerErrors:
     """Return the errors of a seeded random layer with activations of 8 to 3 bits, with and without saturation.
 
     The weights have 8 bits, and errors are relative to the layer with these rounded weights, so they come from
@@ -143,7 +143,7 @@ def layer_errors(spread: str = "even", outputs: int = 16, inputs: int = 256, sam
 
     Parameters
     ----------
-    spread : {"even", "bell-shaped"}
+    spread : {"uniform", "bell-shaped"}
         Uniform codes, the worst case; or Gaussian weights and half-Gaussian activations, each scaled so that its
         largest value has the largest code, which resembles a trained network.
     outputs, inputs, samples : int
@@ -181,7 +181,9 @@ def _layer(spread: str, outputs: int, inputs: int, samples: int) -> tuple[np.nda
     """Return activations from 0 to 1, and weights as int8 codes."""
     rng = np.random.default_rng(0)
     x, w = (samples, inputs), (outputs, inputs)
-    x, w = (rng.random(x), rng.uniform(-1, 1, w)) if spread == "even" else (abs(rng.normal(size=x)), rng.normal(size=w))
+    x, w = (
+        (rng.random(x), rng.uniform(-1, 1, w)) if spread == "uniform" else (abs(rng.normal(size=x)), rng.normal(size=w))
+    )
     return x / x.max(), np.rint(w / abs(w).max() * 127).astype(np.int8)
 
 

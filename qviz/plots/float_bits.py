@@ -128,4 +128,4 @@ class FloatLinePanel(Panel):
         self.ax.set_xticks(np.unique([0 - ticks, ticks]))
         self.ax.xaxis.set_major_formatter(lambda tick, _: f"{tick:g}")
         self.ax.minorticks_off()
-        self.ax.set_xlabel("real value" if even else "real value, on a logarithmic axis but for the part around zero")
+        self.ax.set_xlabel("real value" if even else "real value (logarithmic axis, except around zero)")

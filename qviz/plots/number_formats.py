@@ -42,7 +42,7 @@ _COLORS = dict(zip(FAMILIES, (FLOAT, QUANTIZED, ROUNDED, CLIPPED, FURTHER, ERROR
 class FormatLinePanel(Panel):
     """The levels of a format on the real line, and the level of each of a few values."""
 
-    title = "Levels of one group, and where its values go"
+    title = "The levels of one block, and its values"
 
     def build(self, ax: Axes) -> None:
         """Create the levels, the values, and a line from each value to its level."""
@@ -133,7 +133,7 @@ class FormatsPanel(Panel):
 
     def build(self, ax: Axes) -> None:
         """Create the marks of each family, the front and the star."""
-        dress(ax, Labels(self.title, "bits per value, scales counted", "SQNR in dB"))
+        dress(ax, Labels(self.title, "bits per value, including scales", "SQNR in dB"))
         ax.set_xticks(range(1, 10))
         (self.front,) = ax.plot([], [], color=QUIET, linewidth=1.5, drawstyle="steps-post")
         self.marks = {
@@ -162,7 +162,7 @@ class FormatsPanel(Panel):
         listed = ", ".join(name for name, b in zip(found, better, strict=True) if b)
         self.description = (
             f"{self.title}: {here} has {m.bits_per_value:.2f} bits per value and {_decibels(m.sqnr_db)}; "
-            f"{f'better with no more bits: {listed}' if listed else 'none with no more bits is better'}."
+            f"{f'better with at most as many bits: {listed}' if listed else 'none with at most as many bits is better'}."
         )
 
     def view(self) -> tuple:

@@ -19,6 +19,7 @@ from .style import FLOAT, FONT_SIZE, QUANTIZED, QUIET, RANGE, ROUNDED, Labels, d
 SCORES = {"accuracy": "accuracy", "SQNR": "SQNR of the logits in dB"}
 _SHARES = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
 _MOST = 8  # labelled marks of each kind
+NOT_YET = ("Not measured yet.", "Press Measure speed.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +52,7 @@ class Cloud:
 
     @cached_property
     def thousands(self) -> np.ndarray:
-        """Sizes in thousand bytes, as on the x axis."""
+        """Sizes in thousands of bytes, as on the x axis."""
         return self.size_bytes / 1000
 
     @cached_property
@@ -80,7 +81,7 @@ class ParetoPanel(Panel):
 
     def build(self, ax: Axes) -> None:
         """Create the dots, the front, the marks, and the box."""
-        dress(ax, Labels(self.title, "size in thousand bytes", ""))
+        dress(ax, Labels(self.title, "size in thousands of bytes", ""))
         (self.dots,) = ax.plot([], [], ".", color=QUIET, markersize=3, alpha=0.6, label="any bits")
         (self.front,) = ax.plot([], [], color=FLOAT, linewidth=2, drawstyle="steps-post", label="Pareto front")
         mark = {"linestyle": "", "markeredgecolor": "black"}
@@ -168,8 +169,9 @@ class LatencyPanel(Panel):
         (self.real,) = ax.plot([], [], marker="s", color=FLOAT, markersize=9, **mark)
         (self.star,) = ax.plot([], [], marker="*", color=RANGE, markersize=17, **mark)
         self.moving(self.real, self.star)
-        self.words = Words(ax, ax.transAxes, FONT_SIZE)
-        self.moving(*self.words.artists)
+        self.words = [Words(ax, ax.transAxes, FONT_SIZE, before=0.5) for _ in NOT_YET]
+        for words in self.words:
+            self.moving(*words.artists)
         legend(ax, loc="lower right", handles=self.lines)
 
     def update(
@@ -208,8 +210,10 @@ class LatencyPanel(Panel):
     def _show_times(self, times: Sequence[tuple[float, float]] | None) -> None:
         for artist in (*self.bands, *self.lines, self.star):
             artist.set_visible(times is not None)
-        self.words.visible = times is None
-        self.words.say("not measured yet", 0.85, 0.5)
+        self.ax.get_legend().set_visible(times is not None)
+        for words, text, height in zip(self.words, NOT_YET, (0.54, 0.47), strict=True):
+            words.visible = times is None
+            words.say(text, 0.5, height)
         self.ax.xaxis.set_major_locator(NullLocator() if times is None else MaxNLocator(4))
         if times is not None:
             for line, band, (median, spread) in zip(self.lines, self.bands, times, strict=True):

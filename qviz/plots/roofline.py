@@ -105,11 +105,11 @@ class RooflinePoint:
 class RooflinePanel(Panel):
     """Speed against arithmetic intensity: a roof for each number format, and the chosen case below it."""
 
-    title = "The roof over the chosen case"
+    title = "Roofline of the chosen case"
 
     def build(self, ax: Axes) -> None:
         """Create two roofs, two vertical lines at the intensities, two points, and two marks for the call overhead."""
-        dress(ax, Labels(self.title, "operations for each byte", "10\u2079 operations a second"))
+        dress(ax, Labels(self.title, "operations per byte", "10\u2079 operations a second"))
         logarithmic(ax.xaxis, ax.yaxis)
         ax.set_xlim(0.1, 1e5)  # wider than any case needs, to make room for the legend
         ax.set_ylim(1e-2, 1e4)
@@ -147,7 +147,7 @@ class RooflinePanel(Panel):
                 artist.set_visible(point.roof is not None)
             self.points[i].set_data([x], [point.gops])
             self.points[i].set_visible(point.gops == point.gops)
-            told.append(f"{name} has {x:.2f} operations for each byte")
+            told.append(f"{name} has {x:.2f} operations per byte")
             if self.points[i].get_visible():
                 told[-1] += f", {point.gops:.3g} Gop/s"
             if point.roof is not None:

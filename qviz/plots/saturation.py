@@ -21,10 +21,10 @@ class SaturationPanel(Panel):
 
     def build(self, ax: Axes) -> None:
         """Create the four bars, the part that is lost, the limits of 16 bits and the numbers."""
-        dress(ax, Labels(self.title, "sum of products (dashed: the ends of 16 bits)", ""))
+        dress(ax, Labels(self.title, "sum of products (dashed: limits of a 16-bit number)", ""))
         ax.set(xlim=(-1.1 * FARTHEST, 1.75 * FARTHEST), ylim=(-0.6, 3.6))
         ax.set_xticks([-65_536, LOW, 0, HIGH, 65_536], ["-65,536", "-32,768", "0", "32,767", "65,536"])
-        ax.set_yticks([FIRST, SECOND, SUM, KEPT], ["product 1", "product 2", "sum", "kept"])
+        ax.set_yticks([FIRST, SECOND, SUM, KEPT], ["product 1", "product 2", "sum", "result"])
         ax.tick_params(axis="y", length=0)
         ax.axvspan(LOW, HIGH, color=QUIET, alpha=0.2, linewidth=0)
         ax.axvline(0, color=QUIET, linewidth=1)
@@ -47,7 +47,7 @@ class SaturationPanel(Panel):
         lost = f", lost {abs(total - kept):,}" if total != kept else ""
         told = {FIRST: f"{first:,}", SECOND: f"{second:,}", SUM: f"{total:,}", KEPT: f"{kept:,}{lost}"}
         set_spelled(self.numbers, told.values(), 1.72 * FARTHEST, list(told))
-        self.description = f"{self.title}: {first:,} and {second:,} are {total:,}; {kept:,} is kept{lost}."
+        self.description = f"{self.title}: {first:,} and {second:,} are {total:,}; the result is {kept:,}{lost}."
 
     def _bar(self, row: int, **style) -> Rectangle:
         return self.moving(self.ax.add_patch(Rectangle((0, row - 0.35), 0, 0.7, **style)))

@@ -12,7 +12,7 @@ import os
 import ipywidgets as widgets
 from IPython.display import display
 
-RUN = "Run this cell to use the controls."
+RUN = "Run this cell to make the explorer interactive."
 ANSWER = "Run this cell to answer."
 AGAIN = "Run this cell to see it again."
 VIEW = "application/vnd.jupyter.widget-view+json"

@@ -89,8 +89,8 @@ class FormatNameExplorer(Explorer):
     >>> print(explorer.readout)
     piece         meaning
     int4          integers of 4 bits, -8 to 7, times a scale
-    g32           one scale for each 32 neighbouring weights of a row
-    bits per weight, scales counted: 4.5
+    g32           one scale for every 32 neighbouring weights of a row
+    bits per weight, including scales: 4.5
     >>> explorer.close()
     """
 
@@ -100,7 +100,7 @@ class FormatNameExplorer(Explorer):
 
     def canvas(self) -> Canvas:
         """Show the bits as bars."""
-        panel = SharesPanel("Bits for each weight", f"% of {FULL} bits", ("code", "scales"), 145)
+        panel = SharesPanel("Bits per weight", f"% of {FULL} bits", ("code", "scales"), 145)
         return Canvas({"bits": panel}, size=(900, 220))
 
     def views(self, state: State, result: Result) -> dict[str, tuple]:
@@ -119,4 +119,4 @@ class FormatNameExplorer(Explorer):
         pieces = Table(("piece", "meaning"), list(_lines(result.explanation)), (-14, -1))
         if bits is None:
             return Readout.of(pieces, "bits per weight: the name alone does not say")
-        return Readout.of(pieces, f"bits per weight, scales counted: {bits:.4g}")
+        return Readout.of(pieces, f"bits per weight, including scales: {bits:.4g}")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qviz.experiments.method_chooser import LOSS, Decision, decide
-from qviz.experiments.methods import METHODS, QUESTIONS
+from qviz.experiments.methods import COSTS, METHODS, OUT, QUESTIONS
 from qviz.plots import Canvas
 from qviz.plots.method_matrix import AnswersLostPanel, VerdictPanel
 
@@ -14,7 +14,8 @@ from .controls import choice, more, slider, toggle
 from .explorer import Explorer
 
 _SHORT = {"model": "model", "target": "target", "inputs": "data", "retrain": "training", "bits": "bits", "goal": "goal"}
-_UNMEASURED = {"dynamic": "8 bits only", "QAT": "see its page"}
+_UNMEASURED = {"dynamic": "8 bits only", "QAT": "see the QAT page"}
+_AGAINST = {OUT: "ruled out", COSTS: "drawback"}
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class DecisionExplorer(Explorer):
 
 
 def _points(lost: float) -> str:
-    return "see its page" if np.isnan(lost) else f"{lost:.2f} points"
+    return "see the QAT page" if np.isnan(lost) else f"{lost:.2f} points"
 
 
 def _loss(result: Decision) -> str:
@@ -103,11 +104,11 @@ def _loss(result: Decision) -> str:
 
 def _disadvantages(result: Decision, method: str) -> str:
     """Return the strongest reason against a method, its source, and how many more there are."""
-    rules = sorted(result.against[method], key=lambda rule: rule.verdict != "out")
-    reasons = [f"{rule.verdict}: {rule.reason} ({rule.source})" for rule in rules]
+    rules = sorted(result.against[method], key=lambda rule: rule.verdict != OUT)
+    reasons = [f"{_AGAINST[rule.verdict]}: {rule.reason} ({rule.source})" for rule in rules]
     if result.verdict(method, LOSS):
-        reasons.insert(0, f"out: loses {result.lost[method]:.2f} points (measured here)")
-    more = f" +{len(reasons) - 1}" if len(reasons) > 1 else ""
+        reasons.insert(0, f"{_AGAINST[OUT]}: loses {result.lost[method]:.2f} points (measured here)")
+    more = f", and {len(reasons) - 1} more" if len(reasons) > 1 else ""
     if not reasons:
         return "none" if method == result.method else "none, but more effort"
     return reasons[0] + more

@@ -144,7 +144,7 @@ class NumberFormatsExplorer(Explorer):
     --------
     >>> explorer = NumberFormatsExplorer(format="NF4")
     >>> print(explorer.readout.splitlines()[0])
-    fc1 weights as NF4, groups of 64: 4 bits for the code + 0.5 for scales = 4.5 bits per value
+    fc1 weights as NF4, blocks of 64: 4 bits for the code + 0.5 for scales = 4.5 bits per value
     >>> explorer.close()
     """
 
@@ -194,16 +194,17 @@ class NumberFormatsExplorer(Explorer):
         """Return the bits, the error, and the best format with no more bits."""
         m, n = result.measured, result.measured.groups.shape[1]
         rest = m.bits_per_value - m.codec.bits
-        shared = f"groups of {n:,}" if rest else "each value by itself"
+        shared = f"blocks of {n:,}" if rest else "each value by itself"
         fixed = ", which are its own" if m.codec.whole_groups and state.group != OWN else ""
         part = "" if result.x.size == result.total else f"; measured on {result.x.size:,} of {result.total:,} values"
-        used = f"{np.unique(result.values_hat).size:,} of {result.levels.size:,} levels"
+        shown = f"its {n}" if result.values.size == n else f"{result.values.size} of its"
+        used = f"{np.unique(result.values_hat).size:,} of the {result.levels.size:,} levels"
         return (
             f"{told_data(state.data)} as {state.format}, {shared}{fixed}: {m.codec.bits:g} bits for the code + "
             f"{rest:.3g} for scales = {m.bits_per_value:.4g} bits per value\n"
-            f"mean squared error = {m.mse:.3e}, SQNR = {m.sqnr_db:.2f} dB{part}\n"
-            f"group {result.group + 1:,} of {len(m.groups):,}: {used} used by {result.values.size} values; "
-            f"{_better(state.format, result)}\n{_marked(result)}"
+            f"mean squared error = {m.mse:.3e}, SQNR = {m.sqnr_db:.2f} dB; {_better(result)}{part}\n"
+            f"block {result.group + 1:,} of {len(m.groups):,}: {shown} values use {used}\n"
+            f"{_marked(result)}"
         )
 
     def close(self) -> None:
@@ -212,14 +213,13 @@ class NumberFormatsExplorer(Explorer):
         self._cached = (None, None, None)
 
 
-def _better(name: str, result: Result) -> str:
+def _better(result: Result) -> str:
     """Return in words which format with no more bits is best."""
     limit = result.measured.bits_per_value
     best = max((n for n, m in result.found.items() if m.bits_per_value <= limit), key=lambda n: result.found[n].sqnr_db)
     if result.found[best].sqnr_db <= result.measured.sqnr_db:
-        return f"no format with at most {limit:.4g} bits loses less than {name}"
-    other = result.found[best]
-    return f"with no more bits, {best} has {other.sqnr_db:.2f} dB ({other.bits_per_value:.4g} bits)"
+        return f"no format with at most {limit:.4g} bits has a higher SQNR"
+    return f"best format with at most {limit:.4g} bits: {best}, {result.found[best].sqnr_db:.2f} dB"
 
 
 def _marked(result: Result) -> str:

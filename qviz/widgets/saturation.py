@@ -12,6 +12,7 @@ from .controls import choice, more, slider, toggle
 from .explorer import Explorer
 
 ADDERS = ("16 bits", "32 bits")
+CODES = dict(zip(SPREADS, ("uniformly distributed", "bell-shaped"), strict=True))
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ class SaturationExplorer(Explorer):
 
     def figures(self, state: State, result: Result) -> dict[str, str]:
         """Return the computed sum, and how much is lost."""
-        return {"kept": f"{result.kept:,}", "lost": f"{abs(sum(result.products) - result.kept):,}"}
+        return {"result": f"{result.kept:,}", "lost": f"{abs(sum(result.products) - result.kept):,}"}
 
     def describe(self, state: State, result: Result) -> str:
         """Return the sum, how much of it is kept, and its error relative to the sum of 8-bit products."""
@@ -112,7 +113,7 @@ class SaturationExplorer(Explorer):
                 _kept(state, result, total),
                 f"error, in units of 8-bit products: {error:,} "
                 f"(rounding {result.rounding:,}, saturation {result.saturation:,})",
-                f"{layer.replace('a layer', f'a layer with {state.spread} codes')}",
+                layer.replace("a layer", f"a layer with {CODES[state.spread]} codes"),
             )
         )
 

@@ -145,13 +145,13 @@ class SpeedExplorer(Working, Explorer):
         """Return the work, and the times if they have been measured."""
         real, integer = result.real, result.integer
         lines = [
-            f"{_named(state)}, converted {'around every layer' if state.between else 'once'}: "
+            f"{_named(state)}, input quantized and output dequantized {'for every layer' if state.between else 'once'}: "
             f"{real.operations:,} operations",
             f"float32 moves {real.bytes:>11,} bytes: {real.intensity:7.2f} operations per byte",
             f"int8    moves {integer.bytes:>11,} bytes: {integer.intensity:7.2f} operations per byte",
         ]
         if not result.cases:
-            lines.append(f"The bars are an example, with 2 layers: {MACHINE}.")
+            lines.append(f"The bars show an example with 2 layers, measured on an {MACHINE}.")
             return "\n".join([*lines, "Time: not measured yet. Press Measure speed."])
         return "\n".join([*lines, *_times(self._case(state, result), result)])
 

@@ -44,7 +44,7 @@ def stored_is_shown(lab):
     """Require picture, words and advice for each, and no error of a widget."""
     (explorer, pictures), (question, _), (answer, _) = seen(lab)
     assert pictures == 1
-    assert "Gaussian as uint3" in explorer and explorer.count("Run this cell to use the controls.") == 1
+    assert "Gaussian as uint3" in explorer and explorer.count("Run this cell to make the explorer interactive.") == 1
     assert "How many levels?" in question and question.count("Run this cell to answer.") == 1
     assert answer.startswith("Make your guess, then open the answer.")  # and it is folded
     assert "rror" not in (explorer + question + answer).replace("squared error", "")

@@ -113,7 +113,7 @@ def test_the_stored_text_of_an_explorer_is_that_of_its_settings(name, built_site
 def test_the_stored_text_on_disk_says_why_it_cannot_move(page, built_site):
     page.goto((built_site / lesson("calibration")).as_uri())
     assert "this page was opened as a file" in page.locator(".qviz-says").first.inner_text()
-    assert page.locator(".qviz-live").first.get_by_role("button", name="Use the controls").is_disabled()
+    assert page.locator(".qviz-live").first.get_by_role("button", name="Make it interactive").is_disabled()
 
 
 def test_an_explorer_on_torch_says_what_it_needs(built_site):

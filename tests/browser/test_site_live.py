@@ -84,7 +84,7 @@ def opened(browser, address):
 def explore(opened):
     """Return the page of all explorers, with Python loaded."""
     page = opened("explore.html")
-    page.get_by_role("button", name="Use the controls").click()
+    page.get_by_role("button", name="Make it interactive").click()
     page.locator(".qviz-live[data-state=live]").wait_for()
     return page
 
@@ -279,7 +279,7 @@ def test_an_explorer_of_a_lesson_moves_by_keyboard_and_shares_the_worker(opened)
     wait(page, "document.querySelector('.qviz-live pre').innerText.startsWith('uint8')")
     native.bits = 8
     assert readout(page) == native.readout
-    page.locator(".qviz-live").nth(1).get_by_role("button", name="Use the controls").press("Enter")
+    page.locator(".qviz-live").nth(1).get_by_role("button", name="Make it interactive").press("Enter")
     wait(page, "document.querySelectorAll('.qviz-live[data-state=live]').length === 2")
     assert len(page.workers) == 1
     page.locator(".qviz-live").first.get_by_role("button", name="Reset").press("Enter")
@@ -423,7 +423,7 @@ def test_what_cannot_be_fetched_is_said_and_tried_again(opened):
     page.locator(".qviz-live[data-state=failed]").wait_for()
     assert "It does not move: " in said(page) and "try again" in said(page)
     page.unroute("**/python_stdlib.zip")
-    page.get_by_role("button", name="Use the controls").click()
+    page.get_by_role("button", name="Make it interactive").click()
     page.locator(".qviz-live[data-state=live]").wait_for()
     assert said(page) == ""
     native = PhotoExplorer(bits=2)
@@ -435,12 +435,12 @@ def test_what_cannot_be_fetched_is_said_and_tried_again(opened):
 def test_a_later_visit_finds_its_bytecode_and_memory(opened):
     """They save a third of the time until a page moves. Chromium keeps them for pages from localhost, as from https."""
     page = opened("index.html")
-    page.get_by_role("button", name="Use the controls").click()
+    page.get_by_role("button", name="Make it interactive").click()
     wait(page, "async () => (await (await caches.open('qviz')).keys()).length === 2")
     native = PhotoExplorer(bits=3)
     for used in (1, 0):
         page.reload()
-        page.get_by_role("button", name="Use the controls").click()
+        page.get_by_role("button", name="Make it interactive").click()
         page.locator(".qviz-live[data-state=live]").wait_for()
         assert page.workers[0].evaluate("performance.getEntriesByName('qviz memory').length") == used
         assert readout(page) == native.readout
@@ -457,11 +457,11 @@ def test_a_page_that_was_opened_moves_without_its_server(browser, built):
     with serve(built) as address:
         page.goto(f"{address}/index.html")
         page.locator("html[data-kept]").wait_for(state="attached")
-        page.get_by_role("button", name="Use the controls").click()
+        page.get_by_role("button", name="Make it interactive").click()
         page.locator(".qviz-live[data-state=live]").wait_for()
         wait(page, KEPT, 15)
     page.reload()
-    page.get_by_role("button", name="Use the controls").click()
+    page.get_by_role("button", name="Make it interactive").click()
     page.locator(".qviz-live[data-state=live]").wait_for()
     follow(page, write_link(PhotoExplorer, {"bits": 2}))
     native = PhotoExplorer(bits=2)
@@ -473,7 +473,7 @@ def test_a_page_that_was_opened_moves_without_its_server(browser, built):
 def test_a_file_of_pyodide_that_was_changed_is_not_used(opened):
     page = opened("index.html")
     page.route("**/pyodide.asm.js", lambda route: route.fulfill(body="self.postMessage({ broken: 'it ran' })"))
-    page.get_by_role("button", name="Use the controls").click()
+    page.get_by_role("button", name="Make it interactive").click()
     page.locator(".qviz-live[data-state=failed]").wait_for()
     assert "It does not move: Failed to fetch" in said(page)
     page.close()

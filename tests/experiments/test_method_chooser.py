@@ -44,8 +44,8 @@ def test_every_answer_changes_a_verdict(question):
 def test_what_is_chosen_is_not_ruled_out_and_nothing_is_better():
     for answers in ALL[::7]:
         d = decide(answers, 2.0)
-        others = [way for way in METHODS if way != "stay float" and not d.is_out(way)]
-        if d.method == "stay float":
+        others = [way for way in METHODS if way != "16-bit floats" and not d.is_out(way)]
+        if d.method == "16-bit floats":
             assert not others
         else:
             assert d.method in others
@@ -60,9 +60,9 @@ def test_cases_worked_by_hand():
     assert decide(chat).method == "weight-only"
     sensor = START | {"target": "microcontroller", "inputs": "labelled training set", "bits": 2}
     assert decide(sensor | {"retrain": True}).method == "QAT"
-    assert decide(sensor).method == "stay float"
+    assert decide(sensor).method == "16-bit floats"
     assert decide(sensor | {"target": "x86 server"}, tolerated=5.0).method == "mixed precision"
-    assert decide(sensor, tolerated=5.0).method == "stay float"  # its kernels take no floats
+    assert decide(sensor, tolerated=5.0).method == "16-bit floats"  # its kernels take no floats
     speech = START | {"model": "linear or recurrent", "inputs": "none", "bits": 8, "goal": "latency"}
     assert decide(speech).method == "dynamic"
 
@@ -86,7 +86,7 @@ def test_what_runs_as_floats_is_no_answer_to_latency_or_to_kernels_of_integers()
 def test_few_bits_for_size_must_be_packed_and_the_way_that_is_left_says_so():
     for answers in ALL:
         d = decide(answers, 3.0)
-        few = answers["goal"] == "size" and answers["bits"] < 8 and d.method != "stay float"
+        few = answers["goal"] == "size" and answers["bits"] < 8 and d.method != "16-bit floats"
         costs = [rule.reason for rule in d.against[d.method]]
         assert any("save it packed" in reason for reason in costs) == (few or d.method == "mixed precision")
         assert ("model.safetensors" in d.code) == (few or d.method == "mixed precision")
@@ -122,7 +122,7 @@ def test_points_lost_are_those_of_the_network(bits):
     }
     for way, weights in alone.items():
         assert lost[way] == pytest.approx(100 * (whole - cnn_accuracy(weights)), abs=0.28)
-    assert lost["stay float"] == 0
+    assert lost["16-bit floats"] == 0
     assert math.isnan(lost["QAT"]) and math.isnan(lost["dynamic"]) == (bits < 8)
 
 

@@ -50,6 +50,18 @@ def test_a_network_of_the_table_is_that_network(bits, method):
     assert found.divergence[at] == pytest.approx(alone, rel=1e-3, abs=1e-6)
 
 
+def test_the_last_layer_at_2_bits_shifts_two_logits():
+    """Why fc2 loses most: nearly all images get a higher logit of 0 and a lower one of 6; without the shifts, few err."""
+    d = digits()
+    weights = (mixed_weights((FLOAT, FLOAT, FLOAT, 2), "mse"), None)
+    logits, real = (cnn_forward(d.images[d.test], w)["logits"] for w in weights)
+    error = logits - real
+    assert (error[:, 0] > 0).mean() > 0.95 and (error[:, 6] < 0).mean() > 0.95
+    assert (logits.argmax(axis=1) == 6).sum() < 5  # of 36
+    few, most = ((x.argmax(axis=1) == d.labels[d.test]).sum() for x in (logits, logits - error.mean(axis=0)))
+    assert few < 315 and most > 345
+
+
 def test_the_float_network():
     found, at = every_network(), place(FLOAT)
     assert found.accuracy[at] == cnn_accuracy()

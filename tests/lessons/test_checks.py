@@ -164,7 +164,7 @@ MISTAKES = {  # number, answer: a part of the hint
         lambda x, hi: (np.clip(np.rint(x / hi * 255), 0, 127), hi / 127),
     ): "the same scale for its code",
     ("when_it_goes_wrong.3", lambda x, hi: (np.clip(np.rint(x * hi / 127), 0, 127), 127 / hi)): "upside down",
-    ("when_it_goes_wrong.4", lambda x, w: x @ w): "nothing saturates",
+    ("when_it_goes_wrong.4", lambda x, w: x @ w): "it never saturates",
     ("when_it_goes_wrong.4", lambda x, w: np.clip(x @ w, -32768, 32767)): "each pair saturates",
     (
         "when_it_goes_wrong.4",
@@ -177,11 +177,11 @@ MISTAKES = {  # number, answer: a part of the hint
     (
         "when_it_goes_wrong.4",
         lambda x, w: np.minimum((x * w).reshape(-1, 2).sum(1), 32767).sum(),
-    ): "nothing saturates at -32,768",
+    ): "it never saturates at -32,768",
     (
         "when_it_goes_wrong.4",
         lambda x, w: np.maximum((x * w).reshape(-1, 2).sum(1), -32768).sum(),
-    ): "nothing saturates at 32,767",
+    ): "it never saturates at 32,767",
     (
         "when_it_goes_wrong.4",
         lambda x, w: np.clip((x * w).reshape(-1, 2).sum(1), -32767, 32767).sum(),

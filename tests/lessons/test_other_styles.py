@@ -95,20 +95,20 @@ STEPS = [  # what is wrong with a training step: a part of the hint
 ]
 REPORTS = [  # what is wrong with a report: a part of the hint
     (moving_on.without("why"), "with the entries measured, size_bytes"),
-    (moving_on.report(measured={"W8A8": moving_on.INT8_RESULT}), 'with the keys "W8A8" and "W4"'),
-    (moving_on.report(measured={"W8A8": 0.961, "W4": 0.9}), "must be what evaluate returned: got float"),
+    (moving_on.report(measured={"W8A8": moving_on.INT8_RESULT}), 'with the keys "W8A8" and "W4A8"'),
+    (moving_on.report(measured={"W8A8": 0.961, "W4A8": 0.9}), "must be what evaluate returned: got float"),
     (
         moving_on.report(measured=moving_on.broken("W8A8", layers=moving_on.INT4_RESULT.layers)),
         "have 4 bits, and those",
     ),
-    (moving_on.report(measured=moving_on.broken("W4", float_accuracy=0.98)), "different float networks"),
-    (moving_on.report(measured=moving_on.broken("W4", latency=moving_on.NOT_TIMED)), "W4 was not timed"),
+    (moving_on.report(measured=moving_on.broken("W4A8", float_accuracy=0.98)), "different float networks"),
+    (moving_on.report(measured=moving_on.broken("W4A8", latency=moving_on.NOT_TIMED)), "W4A8 was not timed"),
     (moving_on.report(size_bytes={n: 8 * b for n, b in moving_on.SIZES.items()}), "That is a number of bits"),
-    (moving_on.report(accuracy=moving_on.ACCURACIES | {"W4": 0.95}), "accuracy of W4 was measured as 0.9081"),
-    (moving_on.report(times_as_fast={"W8A8": 0.8, "W4": 0.75}), "divided by the time of this one"),
-    (moving_on.report(times_as_fast={"W8A8": None, "W4": None}), "times_as_fast of W8A8 is still missing"),
+    (moving_on.report(accuracy=moving_on.ACCURACIES | {"W4A8": 0.95}), "accuracy of W4A8 was measured as 0.9081"),
+    (moving_on.report(times_as_fast={"W8A8": 0.8, "W4A8": 0.75}), "divided by the time of this one"),
+    (moving_on.report(times_as_fast={"W8A8": None, "W4A8": None}), "times_as_fast of W8A8 is still missing"),
     (moving_on.report(failed=None), "Say in failed which of them failed"),
-    (moving_on.report(failed=["W8A8", "W4"]), "W8A8 loses 0.3 points. A network has failed if it loses more than 2"),
+    (moving_on.report(failed=["W8A8", "W4A8"]), "W8A8 loses 0.3 points. A network has failed if it loses more than 2"),
     (moving_on.report(why="fc 17.4"), "a sentence or two, with at least 10 words"),
     (
         moving_on.report(why="Four bits are too few for a network as small as this one."),
@@ -152,7 +152,7 @@ def test_a_report_on_simulated_networks_is_read():
             layers.append(SimpleNamespace(**vars(each) | {"weights": weights}))
         return SimpleNamespace(**vars(result) | {"layers": tuple(layers)})
 
-    measured = {"W8A8": simulated(moving_on.INT8_RESULT, 8), "W4": simulated(moving_on.INT4_RESULT, 4)}
+    measured = {"W8A8": simulated(moving_on.INT8_RESULT, 8), "W4A8": simulated(moving_on.INT4_RESULT, 4)}
     assert check("moving_on.5", moving_on.report(measured=measured))
 
 

@@ -67,7 +67,7 @@ def test_every_case_stands_in_the_lesson_one_of_them_in_a_line():
 
 def test_the_text_sends_nobody_to_an_engine_that_may_not_be_there():
     assert '"fbgemm"' not in PROSE
-    assert run("engine").effect.endswith(f"made for {engines.preferred()}")
+    assert run("engine").effect.endswith(f"converted for {engines.preferred()})")
 
 
 @pytest.mark.parametrize("name", REPAIRS)

@@ -111,7 +111,7 @@ def test_dot_wants_two_axes():
 
 
 def test_a_layer_with_even_codes_is_best_at_seven_bits():
-    errors = layer_errors("even")
+    errors = layer_errors("uniform")
     assert errors.saturated[0] > 0.01 and not errors.saturated[1:].any()
     assert errors.with_saturation[0] > 10 * errors.without[0]
     np.testing.assert_array_equal(errors.with_saturation[1:], errors.without[1:])
@@ -122,5 +122,5 @@ def test_a_layer_with_even_codes_is_best_at_seven_bits():
 def test_a_layer_with_few_large_codes_hardly_saturates():
     errors = layer_errors("bell-shaped")
     assert errors.saturated[0] < 1e-4
-    with pytest.raises(ValueError, match="spread must be one of 'even', 'bell-shaped': got 'flat'"):
+    with pytest.raises(ValueError, match="spread must be one of 'uniform', 'bell-shaped': got 'flat'"):
         layer_errors("flat")

@@ -101,7 +101,8 @@ def test_time_by_hand():
 
 def test_no_time_is_said_and_none_is_drawn():
     panel, _ = latency_of(Cloud(SIZES, SHARES))
-    assert panel.words.visible and panel.words.text == "not measured yet"
+    assert [words.text for words in panel.words if words.visible] == ["Not measured yet.", "Press Measure speed."]
+    assert not panel.ax.get_legend().get_visible()
     assert not any(a.get_visible() for a in (*panel.lines, *panel.bands, panel.star, panel.real))
     assert len(panel.ax.get_xticks()) == 0 and panel.description.endswith("not measured yet.")
 

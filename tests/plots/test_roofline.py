@@ -19,7 +19,7 @@ def test_the_roof_bends_where_memory_and_arithmetic_meet():
     assert (x[1], y[1]) == (10, 100) and y[0] == pytest.approx(x[0] * 10) and y[2] == 100
     assert panel.points[0].get_xydata().tolist() == [[4, 3]]
     assert panel.calls[0].get_xydata().tolist() == [[4, pytest.approx(8)]]  # 4e6 operations in 0.5 ms: 8 Gop/s
-    assert "one layer: float32 has 4.00 operations for each byte, 3 Gop/s of 8 possible" in panel.description
+    assert "one layer: float32 has 4.00 operations per byte, 3 Gop/s of 8 possible" in panel.description
 
 
 def test_before_it_is_measured_only_the_intensity_is_shown():
@@ -59,7 +59,7 @@ def test_a_point_without_a_roof_is_shown_alone():
     panel = shown(RooflinePanel(), points, "x", "elsewhere")
     assert not any(artist.get_visible() for artist in (*panel.roofs, *panel.calls))
     assert [point.get_xydata().tolist() for point in panel.points] == [[[4, 2]], [[8, 3]]]
-    assert "float32 has 4.00 operations for each byte, 2 Gop/s; int8" in panel.description
+    assert "float32 has 4.00 operations per byte, 2 Gop/s; int8" in panel.description
 
 
 def test_nothing_but_the_names_before_it_is_measured():

@@ -33,7 +33,7 @@ def test_what_is_lost_is_a_bar_of_its_own():
     assert (bar.get_x(), bar.get_width()) == (14_981, 18_297)
     assert panel.bars[SUM].get_width() == 33_278
     assert (panel.lost.get_x(), panel.lost.get_width()) == (32_767, 511) and panel.lost.get_visible()
-    assert panel.description.endswith("33,278; 32,767 is kept, lost 511.")
+    assert panel.description.endswith("33,278; the result is 32,767, lost 511.")
 
 
 def test_where_nothing_is_lost_there_is_no_such_bar():
@@ -50,6 +50,6 @@ def test_the_mark_is_on_the_curve_that_is_meant(saturate):
     ((x,), (y,)) = panel.here.get_data()
     assert (x, y) == (8, (errors.with_saturation if saturate else errors.without)[0])
     low, high = panel.ax.get_ylim()
-    for spread in ("even", "bell-shaped"):  # every curve stays on the axes
+    for spread in ("uniform", "bell-shaped"):  # every curve stays on the axes
         both = np.concatenate([layer_errors(spread).without, layer_errors(spread).with_saturation])
         assert low < both.min() and both.max() < high

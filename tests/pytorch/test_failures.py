@@ -51,10 +51,10 @@ SAYS = {
 }
 EFFECT = {
     "uncalibrated": "scale 1 and zero point 0 in 5 of 5 places",
-    "engine": "fewer than 3 in 10 digits are right with a ReLU6, 98.9% are right without it; made for "
+    "engine": "fewer than 3 in 10 digits are right with a ReLU6, 98.9% without it (both converted for "
     f"{engines.preferred()}",
-    "symmetric": "zero point 128; values after ReLU reach 128 of 256 codes",
-    "percentile": "keeps 0.00 to 0.00",
+    "symmetric": "zero point 128; the values after the ReLU use only 128 of the 256 codes",
+    "percentile": "the range is 0.00 to 0.00 and the values go from 0.00 to 6.93",
 }
 CONVERTED = ("missing-stub", "uncalibrated", "train-mode", "low-accuracy", "skip-connection")
 quint8, qint8 = torch.quint8, torch.qint8
@@ -174,7 +174,7 @@ MENDED = {
 WRONG = [
     ("missing-stub", lambda: sequential(QuantStub(), linear()), "What converts integers back to real numbers"),
     ("missing-stub", lambda: sequential(linear(), DeQuantStub()), "still receives real numbers"),
-    ("missing-stub", lambda: sequential(DeQuantStub(), linear(), QuantStub()), "not in this order"),
+    ("missing-stub", lambda: sequential(DeQuantStub(), linear(), QuantStub()), "in the wrong order"),
     ("missing-stub", lambda: sequential(QuantStub(), nn.ReLU(), DeQuantStub()), "None of its layers is quantized"),
     ("missing-stub", lambda: sequential(nn.Linear(3, 5)), "The steps above stopped with this error"),
     ("missing-stub", lambda: on_bench(lambda: with_stubs_of_no_use("on the layer only")), "stubs were not converted"),
@@ -358,8 +358,8 @@ def test_where_onednn_is_the_only_engine(monkeypatch):
     settings._converted.cache_clear()
     case = failures.case("engine")
     as_written, mended = case.check(case.broken()), case.check("onednn")
-    assert not as_written.attempted and "has onednn: the failure cannot be shown here" in as_written.effect
-    assert mended.works and mended.effect.endswith("made for onednn")
+    assert not as_written.attempted and "has only onednn, so the failure cannot be shown here" in as_written.effect
+    assert mended.works and mended.effect.endswith("converted for onednn)")
     verdict = failures.check_repair("wrong-dtype", QConfig(observer(quint8), observer(qint8)))
     assert verdict.hint.startswith("Here weights must be symmetric, too")
     symmetric = observer(qint8, torch.per_tensor_symmetric)
@@ -397,7 +397,7 @@ def test_a_histogram_observer_is_a_repair_too():
 @pytest.mark.parametrize("kind", [MinMaxObserver, HistogramObserver])
 def test_reduce_range_uses_all_codes_it_has(kind):
     verdict = failures.check_repair("symmetric", kind.with_args(dtype=quint8, reduce_range=True))
-    assert verdict.works and "reach 128 of 128 codes" in verdict.effect
+    assert verdict.works and "use 128 of the 128 codes" in verdict.effect
 
 
 def test_a_percentage_may_be_a_number():

@@ -54,7 +54,7 @@ def test_a_known_format_has_the_bits_that_its_codec_counts(name):
 def test_readout_is_a_table_with_heads(explorer):
     explorer.name = "NVFP4"
     assert explorer.readout.html.count('scope="col"') == 2 and explorer.readout.html.count('scope="row"') == 1
-    assert explorer.readout.splitlines()[-1] == "bits per weight, scales counted: 4.5"
+    assert explorer.readout.splitlines()[-1] == "bits per weight, including scales: 4.5"
 
 
 def test_a_name_that_says_nothing_keeps_the_picture(explorer):

@@ -44,9 +44,9 @@ def test_readout(shown):
     assert lines[2].split() == ["method", "disadvantages"]
     rows = {line[2:21].strip(): line[21:] for line in lines[3:11]}
     assert list(rows) == list(METHODS)
-    assert rows["static"].startswith("out: without inputs, you cannot calibrate")
-    assert rows["static"].endswith('(page "Calibration") +2')
-    assert rows["weight-only"].endswith(" +1") and rows["QAT"].endswith(" +2")
+    assert rows["static"].startswith("ruled out: without inputs, you cannot calibrate")
+    assert rows["static"].endswith('(page "Calibration"), and 2 more')
+    assert rows["weight-only"].endswith(", and 1 more") and rows["QAT"].endswith(", and 2 more")
     assert lines[11] == "Code; model is a torch model, and images and labels are training data."
     assert lines[-1] == '    save_file(state | packed | scales, "model.safetensors")'
     explorer.bits = 8
@@ -66,12 +66,12 @@ def test_the_code_is_that_of_the_way(shown):
 def test_what_loses_too_much_is_ruled_out(loss, shown):
     explorer = shown(DecisionExplorer, bits=3, loss=loss)
     for way, points in explorer.result.lost.items():
-        assert (f"out: loses {points:.2f} points (measured here)" in explorer.readout) == (points > loss), way
+        assert (f"ruled out: loses {points:.2f} points (measured here)" in explorer.readout) == (points > loss), way
 
 
 def test_nothing_left_is_told(shown):
     explorer = shown(DecisionExplorer, bits=2, loss=0.0)
     assert explorer.readout.startswith(
-        "Recommended: stay float. The numbers stay in floating point, with 16 bits instead of 32."
+        "Recommended: 16-bit floats. The numbers stay in floating point, with 16 bits instead of 32."
     )
-    assert decide(explorer.result.answers, 0.0).method == "stay float"
+    assert decide(explorer.result.answers, 0.0).method == "16-bit floats"

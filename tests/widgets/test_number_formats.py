@@ -47,14 +47,14 @@ def test_a_large_tensor_is_measured_in_part():
 def test_readout_counts_the_bits(explorer):
     x = tensor("fc1 weights", n=None)
     assert explorer.readout.splitlines()[0] == (
-        "fc1 weights as NVFP4, groups of 16: 4 bits for the code + 0.501 for scales = 4.501 bits per value"
+        "fc1 weights as NVFP4, blocks of 16: 4 bits for the code + 0.501 for scales = 4.501 bits per value"
     )
     explorer.set(format="Q4_K", group="64")
     codec = CODECS["Q4_K"]
     first, second, third, _ = explorer.readout.splitlines()
-    assert first.startswith("fc1 weights as Q4_K, groups of 256, which are its own: 4 bits for the code + 0.5")
+    assert first.startswith("fc1 weights as Q4_K, blocks of 256, which are its own: 4 bits for the code + 0.5")
     assert f"SQNR = {sqnr_db(x, codec.fake_quantize(x)):.2f} dB" in second
-    assert third.startswith("group 1 of 128: ")
+    assert third.startswith("block 1 of 128: its 256 values use ")
     explorer.format = "BF16"
     assert "BF16, each value by itself: 16 bits for the code + 0 for scales" in explorer.readout
 
@@ -87,9 +87,9 @@ def test_readout_names_what_is_better(explorer):
     found = explorer.result.found
     limit = found["int4"].bits_per_value
     best = max((name for name, m in found.items() if m.bits_per_value <= limit), key=lambda name: found[name].sqnr_db)
-    assert f"with no more bits, {best} has {found[best].sqnr_db:.2f} dB" in explorer.readout
+    assert f"best format with at most {limit:.4g} bits: {best}, {found[best].sqnr_db:.2f} dB" in explorer.readout
     explorer.format = best
-    assert f"loses less than {best}" in explorer.readout
+    assert "bits has a higher SQNR" in explorer.readout
 
 
 def test_a_large_tensor_says_so(explorer):

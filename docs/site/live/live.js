@@ -67,7 +67,7 @@
       this.says.setAttribute("role", "status");
       this.bar = make("progress", { max: 1, value: 0, hidden: true });
       this.bar.setAttribute("aria-label", "Loaded");
-      this.move = this.button("Use the controls", () => this.send({}));
+      this.move = this.button("Make it interactive", () => this.send({}));
       this.back = this.button("Reset", () => this.send({}, { reset: true }));
       this.more = this.button("More", () => this.unfold(this.rest.hidden));
       this.more.setAttribute("aria-controls", this.rest.id);

@@ -75,5 +75,5 @@ def scales_of_a_convolution(answer) -> None:
     5, "Write such a report for every model that you ship: size, accuracy, speed, what failed and why, all measured."
 )
 def report_of_a_model(answer) -> None:
-    """Ask for a report on one network in W8A8 and W4 that agrees with the measurements."""
+    """Ask for a report on one network in W8A8 and W4A8 that agrees with the measurements."""
     refuse_report(answer)

@@ -1,8 +1,8 @@
-"""Checks: the bits of a Q4_K block, an encoder for E4M3, and a scale that leaves the largest levels unused."""
+"""Checks: the bits of a block like that of Q4_K, an encoder for E4M3, and a scale that leaves the largest levels unused."""
 
 import numpy as np
 
-from qviz.numerics.codecs import CODECS, FP4_E2M1, FP8_E4M3, MX
+from qviz.numerics.codecs import FP4_E2M1, FP8_E4M3, MX
 
 from ..answers import number_of, refuse_unchanged, result_of
 from ..exercises import Hint, exercise
@@ -26,27 +26,32 @@ ABOUT = {
     "tie": " It lies halfway between two values, and is rounded to the one whose code is even.",
     "beyond": " Values beyond 448 become 448, because the next code is NaN.",
 }
+BLOCK_BITS = 256 * 4 + 16 * (6 + 6) + 2 * 16  # codes, scales and minima, two float16 numbers
 BLOCKS = [(block,) for block in np.concatenate([RNG.standard_normal((6, 32)), 3e-3 * RNG.standard_normal((3, 32))])]
 BLOCKS += [(np.array([0.3, -5.9, 2.0]),), (np.array([4.0, 1.0]),), (np.array([-0.125, 0.1]),), (np.array([7.9]),)]
 
 
-@exercise(1, "The 12 bytes of small scales and minima, and the two float16 numbers, cost half a bit per weight.")
-def bits_of_q4_k(answer) -> None:
-    """Ask for the bits per weight of Q4_K, including everything that a block stores."""
+@exercise(
+    1, "Smaller groups fit their weights better, but here their scales and minima cost 0.375 more bits per weight."
+)
+def bits_of_smaller_groups(answer) -> None:
+    """Ask for the bits per weight of Q4_K with 16 groups of 16, including everything that a block stores."""
     bits = number_of(answer, "a number of bits")
-    if np.isclose(bits, CODECS["Q4_K"].bits_per_value(256)):
+    if np.isclose(bits, BLOCK_BITS / 256):
         return
     if np.isclose(bits, 4):
         raise Hint("The codes alone take 4 bits. What else does a block store?")
-    if np.isclose(bits, 144 / 256):
+    if np.isclose(bits, BLOCK_BITS / 8 / 256):
         raise Hint("That is the number of bytes per weight.")
-    if np.isclose(bits, 144) or np.isclose(bits, 144 * 8):
+    if np.isclose(bits, BLOCK_BITS / 8) or np.isclose(bits, BLOCK_BITS):
         raise Hint("That is the size of the whole block. How many weights share it?")
-    if np.isclose(bits, 144 * 8 / 32):
-        raise Hint("These are the bytes of all 256 weights, not of 32 of them.")
-    if np.isclose(bits, 4.375):
+    if np.isclose(bits, BLOCK_BITS / 16):
+        raise Hint("This is the size of all 256 weights, not of 16 of them.")
+    if np.isclose(bits, 4.5):
+        raise Hint("That is Q4_K itself. Here there are twice as many scales and minima.")
+    if np.isclose(bits, 4.75):
         raise Hint("You have counted the 6-bit scales and minima. The two float16 numbers are missing.")
-    if any(np.isclose(bits, part) for part in (4.1875, 4.25, 4.3125, 4.4375)):
+    if any(np.isclose(bits, part) for part in (4.375, 4.4375, 4.8125)):
         raise Hint(
             "Each small group has a scale and a minimum, and the block has two float16 numbers that multiply them."
         )
@@ -96,7 +101,7 @@ def scale_of_mxfp4(answer) -> None:
             continue
         reach = np.abs(block).max() / scale if scale else np.inf
         if not np.isfinite(scale) or scale <= 0 or not np.isclose(np.log2(scale), np.rint(np.log2(scale))):
-            raise Hint(f"A scale in E8M0 is a power of two, with a whole exponent: got {scale:.6g}.")
+            raise Hint(f"The scale must be a power of two with an integer exponent: got {scale:.6g}.")
         if reach < 4:
             raise Hint(
                 f"For {_block(block)} the largest is {reach:.3g} times the scale: the largest levels are not used."

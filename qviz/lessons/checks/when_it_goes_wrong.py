@@ -89,7 +89,7 @@ def saturating_dot(answer) -> None:
         pairs, total = pair_sums(x, w, saturate=False), int(x @ w)
         half = x.size // 2
         other = {
-            total: f"nothing saturates at {-32768 if total < 0 else 32767:,}",
+            total: f"it never saturates at {-32768 if total < 0 else 32767:,}",
             int(np.clip(total, -32768, 32767)): "each pair saturates, not the whole sum",
             int(
                 np.sum((pairs + 32768) % 65536 - 32768)
@@ -99,4 +99,6 @@ def saturating_dot(answer) -> None:
             ): "each pair consists of neighbours",
             -32767: "the lowest number is -32,768",
         }
-        raise Hint(f"For x = {x[:8]} ... the sum is {got:,.0f}: {other.get(int(got), 'this is not the right number')}.")
+        row = f"{x[:8]}{' ...' if x.size > 8 else ''}"
+        wrong = other.get(int(got), "this is not the right number")
+        raise Hint(f"For x = {row}, your function returns {got:,.0f}: {wrong}.")

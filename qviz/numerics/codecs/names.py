@@ -61,7 +61,7 @@ class Explanation:
     def __str__(self) -> str:
         lines = [f"{part.text}: {part.meaning}" for part in self.parts]
         if self.bits_per_value is not None:
-            lines.append(f"bits per weight, scales counted: {self.bits_per_value:.4g}")
+            lines.append(f"bits per weight, including scales: {self.bits_per_value:.4g}")
         return "\n".join(lines)
 
 
@@ -88,9 +88,9 @@ def explain_name(text) -> Explanation:
     --------
     >>> print(explain_name("W4A16 g128"))
     W4: weights in 4 bits
-    A16: activations in 16 bits: they stay float16 or bfloat16, only the weights are quantized
-    g128: one scale for each 128 neighbouring weights of a row
-    bits per weight, scales counted: 4.125
+    A16: activations in 16 bits: they stay float16 or bfloat16, and only the weights are quantized
+    g128: one scale for every 128 neighbouring weights of a row
+    bits per weight, including scales: 4.125
     >>> explain_name("Q4_K_M").bits_per_value is None  # it depends on the share of each kind of tensor
     True
     """
@@ -227,7 +227,7 @@ def _weights(bits: str) -> tuple[str, dict]:
 
 def _activations(bits: str) -> tuple[str, dict]:
     if int(bits) >= 16:
-        return f"activations in {bits} bits: they stay float16 or bfloat16, only the weights are quantized", {}
+        return f"activations in {bits} bits: they stay float16 or bfloat16, and only the weights are quantized", {}
     return f"activations in {bits} bits: products are computed in that format as well", {}
 
 
@@ -236,7 +236,7 @@ def _group(size: str) -> tuple[str, dict]:
         return "one scale for each whole row", {}
     if int(size) == 0:
         return "", {}
-    return f"one scale for each {size} neighbouring weights of a row", {"group": int(size)}
+    return f"one scale for every {size} neighbouring weights of a row", {"group": int(size)}
 
 
 def _says(meaning: str, codec: str | None = None) -> Callable:

@@ -51,7 +51,9 @@ def _judge_stub(bench: Workbench) -> RepairResult:
     if not begins and not ends and y is None:
         return RepairResult(says, attempted=False)
     if y is None and begins and ends:
-        return RepairResult(says, hint="Both stubs are there, but not in this order: QuantStub, layer, DeQuantStub.")
+        return RepairResult(
+            says, hint="Both stubs are there, but in the wrong order: it must be QuantStub, layer, DeQuantStub."
+        )
     if y is None:
         return RepairResult(says, hint="The layer still receives real numbers. What quantizes them, at the beginning?")
     if y.is_quantized:
@@ -114,7 +116,9 @@ def _judge_mode(bench: Workbench) -> RepairResult:
         return RepairResult(says, format_accuracy(share), hint=NOT_QUANTIZED)
     if share < float_right() - ENOUGH:
         return RepairResult(
-            says, format_accuracy(share), hint="It runs, but its accuracy is low. Does it still see the images?"
+            says,
+            format_accuracy(share),
+            hint="It runs, but its accuracy is low. Is it still calibrated with the images?",
         )
     return RepairResult(says, format_accuracy(share))
 
@@ -174,8 +178,10 @@ def _judge_skip(bench: Workbench) -> RepairResult:
     truth, observed = Residual(torch.add)(numbers()), isinstance(model.adder, quantized.QFunctional)
     off = float((y - truth).norm() / truth.norm())
     if off > SUM_OFF:
-        hint = "Did the observers see numbers?" if observed else "Does it add both?"
-        return RepairResult(says, f"it is {off:.0%} away from the sum in float", hint=hint)
+        hint = (
+            "Did the observers see numbers?" if observed else "Does it add both the input and the output of the layer?"
+        )
+        return RepairResult(says, f"the result differs from the float sum by {off:.0%}", hint=hint)
     if not observed:
         return RepairResult(
             says, "no integers are added", hint="It contains no QFunctional, so the sum was not observed."
@@ -251,8 +257,8 @@ FAILURES = (
     Failure(
         "low-accuracy",
         "Low accuracy and no message",
-        "The convolution's output is rounded with a single scale before the batch norm normalizes its channels. If a "
-        "batch norm follows a linear layer, convert cannot quantize it at all.",
+        "The convolution's output is rounded with a single scale before the batch norm normalizes its channels. "
+        "(And if a batch norm follows a linear layer, convert cannot quantize the batch norm at all.)",
         "Fuse convolution, batch norm and ReLU before prepare, so that the batch norm becomes part of the weights.",
         ("https://github.com/pytorch/pytorch/issues/28404", "https://github.com/pytorch/pytorch/issues/41642"),
         _broken_norm,
@@ -263,7 +269,7 @@ FAILURES = (
         "Adding two quantized tensors",
         "Two quantized tensors have two scales, and their sum needs a third one, which was not observed.",
         "Use a FloatFunctional instead of torch.add. It is a module of the network, so it is observed during "
-        "calibration, and convert replaces it by a QFunctional. In your own network, create it in __init__.",
+        "calibration, and convert replaces it with a QFunctional. In your own network, create it in __init__.",
         ("https://github.com/pytorch/pytorch/issues/98596", "https://github.com/pytorch/tutorials/issues/1227"),
         _broken_skip,
         _judge_skip,

@@ -47,8 +47,8 @@ def _judge_scheme(make) -> RepairResult:
     observer = make()
     observer(torch.tensor(tensor("conv1 activations")))
     zero, codes = int(observer.calculate_qparams()[1]), observer.quant_max - observer.quant_min + 1
-    effect = f"zero point {zero}; values after ReLU reach {used} of {codes} codes"
     idle = used < 0.8 * codes
+    effect = f"zero point {zero}; the values after the ReLU use {'only ' * idle}{used} of the {codes} codes"
     if observer.dtype == torch.quint8 and observer.qscheme == torch.per_tensor_symmetric:
         return RepairResult(says, effect, attempted=False)
     if observer.dtype != torch.quint8:
@@ -80,7 +80,8 @@ def _judge_percentile(calibrator) -> RepairResult:
     clipped = error_parts(x, qparams).clipped_fraction
     share = networks.cnn_accuracy(change={"conv2": lambda a: fake_quantize(a, qparams)})
     effect = (
-        f"keeps {lo:.2f} to {hi:.2f} of {x.min():.2f} to {x.max():.2f}, clips {clipped:.1%}; {format_accuracy(share)}"
+        f"the range is {lo:.2f} to {hi:.2f} and the values go from {x.min():.2f} to {x.max():.2f}, "
+        f"so {clipped:.1%} are clipped; {format_accuracy(share)}"
     )
     if calibrator == Percentile(0.01):
         return RepairResult("nothing", effect, attempted=False)

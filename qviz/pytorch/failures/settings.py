@@ -32,13 +32,14 @@ def _judge_engine(name: str) -> RepairResult:
     if not isinstance(name, str):
         return RepairResult("nothing", hint=f"Pass the name of an engine: got {type(name).__name__}.")
     if name not in engines.supported():
-        there = f"This build of torch has {', '.join(engines.supported())}"
+        there = f"This build of torch has only {' and '.join(engines.supported())}"
         if name == OTHER_ENGINE:
-            return RepairResult(_refusal(name), f"{there}: the failure cannot be shown here", attempted=False)
+            return RepairResult(_refusal(name), f"{there}, so the failure cannot be shown here", attempted=False)
         return RepairResult(_refusal(name), hint=f"{there}.")
     shares, says = attempt(lambda: [_right_on(name, _converted(clips)) for clips in (True, False)])
     wrong = shares[0] < float_right() - ENOUGH
-    effect = f"{_few(shares[0])} with a ReLU6, {_few(shares[1])} without it; made for {engines.preferred()}"
+    without = _few(shares[1]).removesuffix(" are right")
+    effect = f"{_few(shares[0])} with a ReLU6, {without} without it (both converted for {engines.preferred()})"
     if name == OTHER_ENGINE and wrong:
         return RepairResult(says, effect, attempted=False)
     if name == OTHER_ENGINE:
@@ -141,7 +142,7 @@ def _judge_speed(layer: nn.Linear) -> RepairResult:
         return RepairResult("nothing", attempted=False)
     _, median, _ = _ratios(layer)
     effect = f"at batch 1 int8 takes {median:.2f} times as long as float"
-    hint = "There is still too little to compute: the conversions take longer than they save."
+    hint = "There is still too little to compute: the conversions take more time than the integer arithmetic saves."
     return RepairResult("nothing", effect, hint=hint if median >= 1 else "")
 
 

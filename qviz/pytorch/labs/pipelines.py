@@ -62,12 +62,12 @@ class Pipelines:
             "lines of code": [f"{way.lines}" for way in self.ways],
             "steps": [f"{len(way.steps)}" for way in self.ways],
             "data needed": [", ".join(way.needs) or "none" for way in self.ways],
-            "images run": [f"{way.images:,}" for way in self.ways],
+            "images processed": [f"{way.images:,}" for way in self.ways],
             "accuracy": [f"{way.accuracy:.1%}" for way in self.ways],
-            "bytes saved": [f"{way.size_bytes:,}" for way in self.ways],
+            "file size in bytes": [f"{way.size_bytes:,}" for way in self.ways],
         }
-        head = f"{'':<14}" + "".join(f"{way.name:>16}" for way in self.ways)
-        lines = [f"{name:<14}" + "".join(f"{cell:>16}" for cell in cells) for name, cells in rows.items()]
+        head = f"{'':<18}" + "".join(f"{way.name:>16}" for way in self.ways)
+        lines = [f"{name:<18}" + "".join(f"{cell:>16}" for cell in cells) for name, cells in rows.items()]
         risks = [f"{way.name}: {way.risk}" for way in self.ways]
         return "\n".join([head, *lines, "", "What can go wrong", *risks])
 

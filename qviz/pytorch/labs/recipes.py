@@ -41,7 +41,7 @@ def qat(model, images, labels):
     model.qconfig = quantization.get_default_qat_qconfig(torch.backends.quantized.engine)
     # 3. insert them
     prepared = quantization.prepare_qat(model)
-    # 4. train on
+    # 4. continue training
     # (by gradient descent in its plainest form: torch.optim would load 70 MB of a compiler)
     weights, generator = list(prepared.parameters()), torch.Generator().manual_seed(0)
     for _ in range(EPOCHS):

@@ -66,7 +66,7 @@ class WayResult:
             return f"{self.name:<22} {self.needs}"
         size = "cannot be saved" if self.size_bytes != self.size_bytes else f"{self.size_bytes:,.0f} bytes"
         return (
-            f"{self.name:<22} {self.right:3.0f} of {self.images} right, {self.same:3.0f} the same, "
+            f"{self.name:<22} {self.right:3.0f} of {self.images} right, {self.same:3.0f} the same as torch.ao static, "
             f"{size:>15}, integers in {self.integer_products:.0f} of {self.products:.0f} layers"
         )
 
@@ -78,7 +78,7 @@ class MigrationLab:
     --------
     >>> lab = MigrationLab()
     >>> print(lab.measure("float"))
-    float                  355 of 359 right, 359 the same,   156,273 bytes, integers in 0 of 4 layers
+    float                  355 of 359 right, 359 the same as torch.ao static,   156,273 bytes, integers in 0 of 4 layers
     """
 
     def __init__(self):

@@ -196,7 +196,12 @@ MOVES = (
     Move("prepare, convert", "prepare_pt2e, convert_pt2e", "logits", _eager),
     Move("prepare_fx, convert_fx", "prepare_pt2e, convert_pt2e", "logits", _fx),
     Move("prepare_qat, convert", "prepare_qat_pt2e, convert_pt2e", "answers", _qat),
-    Move("QuantStub, DeQuantStub, fuse_modules", "nothing: prepare_pt2e folds them", "batch norms folded", _fuse),
+    Move(
+        "QuantStub, DeQuantStub, fuse_modules",
+        "nothing: prepare_pt2e folds the batch norms",
+        "batch norms folded",
+        _fuse,
+    ),
     Move("MinMaxObserver", f"{PT2E}.MinMaxObserver", "scales", _observer(quantization.MinMaxObserver)),
     Move("HistogramObserver", f"{PT2E}.HistogramObserver", "scales", _observer(quantization.HistogramObserver)),
     Move("FakeQuantize", f"{PT2E}.FakeQuantize", "values", _fake_quantize),

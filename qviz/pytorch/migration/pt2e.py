@@ -3,7 +3,7 @@
 torch.export writes the network down as a graph of operations. A quantizer marks where codes belong, `prepare_pt2e` puts
 observers there, data is run through, and `convert_pt2e` replaces each observer by a quantize and a dequantize.
 
-    converted = quantize(model, train_x)           # runs anywhere: floats on a grid
+    converted = quantize(model, train_x)           # runs anywhere, in floating point
     lowered = lower(converted, x)                  # oneDNN's integer kernels, where there are any
 
 The converted graph has no integer kernel in it. Two ways lead to one: `lower`, and torch.compile, which needs a C++

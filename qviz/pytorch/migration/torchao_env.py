@@ -151,7 +151,7 @@ def describe() -> str:
     >>> print(describe())  # doctest: +ELLIPSIS
     torchao: ...
     """
-    lowered = "here" if can_lower() else "not in this build of torch; the graph runs with floats on a grid"
+    lowered = "here" if can_lower() else "not in this build of torch: the graph stays a reference model"
     compile_with = compiler() or "none found: torch.compile cannot run, and nothing on this page needs it"
     cuda = "here" if torch.cuda.is_available() else "none: torchao's kernels for 4-bit and float8 products cannot run"
     return "\n".join(

@@ -47,10 +47,10 @@ def result(fmt, accuracy, size_bytes, ms, outputs, weights, float_ms=2.0):
 
 INT8_RESULT = result(INT8, 0.961, 11_413, 1.6, (44.2, 38.7, 33.6), (48.7, 48.5, 42.6))
 INT4_RESULT = result(INT4, 0.9081, 11_400, 1.5, (21.4, 19.4, 10.3), (24.2, 23.6, 17.4))
-MEASURED = {"W8A8": INT8_RESULT, "W4": INT4_RESULT}
-SIZES = {"float": 15_025, "W8A8": 11_413, "W4": 11_400}
-ACCURACIES = {"float": 0.9638, "W8A8": 0.961, "W4": 0.9081}
-TIMES = {"W8A8": 1.25, "W4": 2 / 1.5}
+MEASURED = {"W8A8": INT8_RESULT, "W4A8": INT4_RESULT}
+SIZES = {"float": 15_025, "W8A8": 11_413, "W4A8": 11_400}
+ACCURACIES = {"float": 0.9638, "W8A8": 0.961, "W4A8": 0.9081}
+TIMES = {"W8A8": 1.25, "W4A8": 2 / 1.5}
 WHY = "With 4 bits the weights of fc keep only 17.4 dB, less than any other layer."
 
 
@@ -60,7 +60,7 @@ def report(**changed):
         "size_bytes": SIZES,
         "accuracy": ACCURACIES,
         "times_as_fast": TIMES,
-        "failed": ["W4"],
+        "failed": ["W4A8"],
         "why": WHY,
     }
     return Report(whole | changed)
@@ -77,7 +77,7 @@ def broken(name, **changed):
 
 def no_loss():
     good = SimpleNamespace(**vars(INT4_RESULT) | {"accuracy": 0.9582})
-    return {"measured": MEASURED | {"W4": good}, "accuracy": ACCURACIES | {"W4": 0.9582}}
+    return {"measured": MEASURED | {"W4A8": good}, "accuracy": ACCURACIES | {"W4A8": 0.9582}}
 
 
 # fmt: off
@@ -104,11 +104,11 @@ RIGHT = {
     4: [(288, 32), [32 * 9, 32], np.array([288, 32]), (288.0, 32.0), torch.tensor([288, 32])],
     5: [
         report(),
-        report(accuracy={"float": 96.38, "W8A8": 96.1, "W4": 90.81}),  # percent
-        report(accuracy={"float": 0.96, "W8A8": 0.96, "W4": 0.91}),
-        report(times_as_fast={"W8A8": 1.2, "W4": np.float64(1.33)}),
-        report(size_bytes={"float": 15_000, "W8A8": 11_400, "W4": 11_400}),
-        report(failed=("W4",)), report(failed={"w4"}), report(failed="W4"),
+        report(accuracy={"float": 96.38, "W8A8": 96.1, "W4A8": 90.81}),  # percent
+        report(accuracy={"float": 0.96, "W8A8": 0.96, "W4A8": 0.91}),
+        report(times_as_fast={"W8A8": 1.2, "W4A8": np.float64(1.33)}),
+        report(size_bytes={"float": 15_000, "W8A8": 11_400, "W4A8": 11_400}),
+        report(failed=("W4A8",)), report(failed={"w4"}), report(failed="W4A8"),
         report(why="FC is the weak one: its weights keep 17.4 dB, and its outputs 10.3 dB, so digits change."),
         report(why="In fc the outputs fall from 19.4 to 10.3 dB. Its 256 inputs share a scale with few levels."),
         report(**no_loss(), failed=[]), report(**no_loss(), failed="none"), report(**no_loss(), failed=()),
@@ -151,22 +151,22 @@ WRONG = {
     ],
     4: [(512, 32), (4608, 32), (288, 16), (32, 288), (144, 16), (9, 32), (288, 1), 288, (288, 32, 1), (4608, 512)],
     5: [
-        *map(without, ("measured", "why", "failed")), 3, "W4 failed",
+        *map(without, ("measured", "why", "failed")), 3, "W4A8 failed",
         report(measured=None), report(measured={"W8A8": INT8_RESULT}), report(measured=[INT8_RESULT, INT4_RESULT]),
-        report(measured={"W8A8": 0.961, "W4": 0.9081}),
-        report(measured={"W8A8": INT4_RESULT, "W4": INT8_RESULT}),
-        report(measured={"W8A8": INT8_RESULT, "W4": INT8_RESULT}),
-        report(measured=broken("W4", float_accuracy=0.98)),
-        report(measured=broken("W4", latency=NOT_TIMED)),
-        report(size_bytes=SIZES | {"W4": 15_025 / 8}),
+        report(measured={"W8A8": 0.961, "W4A8": 0.9081}),
+        report(measured={"W8A8": INT4_RESULT, "W4A8": INT8_RESULT}),
+        report(measured={"W8A8": INT8_RESULT, "W4A8": INT8_RESULT}),
+        report(measured=broken("W4A8", float_accuracy=0.98)),
+        report(measured=broken("W4A8", latency=NOT_TIMED)),
+        report(size_bytes=SIZES | {"W4A8": 15_025 / 8}),
         report(size_bytes={name: 8 * size for name, size in SIZES.items()}),
-        report(size_bytes=SIZES | {"W4": 11_413 / 2}), report(size_bytes={"float": 15_025}),
+        report(size_bytes=SIZES | {"W4A8": 11_413 / 2}), report(size_bytes={"float": 15_025}),
         report(size_bytes=(15_025, 11_413, 11_400)),
-        report(accuracy=ACCURACIES | {"W4": 0.95}), report(accuracy=ACCURACIES | {"float": 1.0}), report(accuracy={}),
-        report(accuracy={"float": 0.961, "W8A8": 0.9638, "W4": 0.9081}),
-        report(times_as_fast={"W8A8": 0.8, "W4": 0.75}), report(times_as_fast={"W8A8": 4, "W4": 8}),
-        report(times_as_fast={"W8A8": None, "W4": None}),
-        report(failed=None), report(failed=[]), report(failed=["W8A8"]), report(failed=["W8A8", "W4"]),
+        report(accuracy=ACCURACIES | {"W4A8": 0.95}), report(accuracy=ACCURACIES | {"float": 1.0}), report(accuracy={}),
+        report(accuracy={"float": 0.961, "W8A8": 0.9638, "W4A8": 0.9081}),
+        report(times_as_fast={"W8A8": 0.8, "W4A8": 0.75}), report(times_as_fast={"W8A8": 4, "W4A8": 8}),
+        report(times_as_fast={"W8A8": None, "W4A8": None}),
+        report(failed=None), report(failed=[]), report(failed=["W8A8"]), report(failed=["W8A8", "W4A8"]),
         report(failed=["W2"]), report(failed=True),
         report(**no_loss()),
         report(why=None), report(why="fc 17.4"),

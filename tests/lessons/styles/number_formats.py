@@ -114,8 +114,8 @@ def largest_of(block):
 
 RIGHT = {
     1: [
-        4.5, "4.5", np.float32(4.5), [4.5], (4.5,), np.array([4.5]), Fraction(9, 2), 144 * 8 / 256, 9 / 2,
-        4 + (8 * 12 + 32) / 256, np.int64(1152) / 256,
+        4.875, "4.875", np.float32(4.875), [4.875], (4.875,), np.array([4.875]), Fraction(39, 8), 156 * 8 / 256, 39 / 8,
+        4 + (16 * 12 + 32) / 256, np.int64(1248) / 256,
     ],
     2: [
         from_a_table, by_middles, by_frexp, by_bits, one_by_one, exact, string_of_bits, in_loops, qviz_itself,
@@ -139,9 +139,10 @@ RIGHT = {
 EVEN = "rounded to the one whose code is even"
 HINTED = {  # each with a part of its hint
     1: [
-        (4, "What else does a block store?"), (144 / 256, "bytes per weight"), (144, "the whole block"),
-        (1152, "the whole block"), (36, "not of 32"), (4.375, "two float16 numbers are missing"), (4.25, "a minimum"),
-        (4.1875, "a minimum"), (4.3125, "a minimum"), (5, "Count the bytes"), (4.0625, "Count the bytes"),
+        (4, "What else does a block store?"), (156 / 256, "bytes per weight"), (156, "the whole block"),
+        (1248, "the whole block"), (78, "not of 16"), (4.75, "two float16 numbers are missing"), (4.4375, "a minimum"),
+        (4.375, "a minimum"), (4.8125, "a minimum"), (5, "Count the bytes"), (4.0625, "Count the bytes"),
+        (4.5, "twice as many"),
         (3.5, "Count the bytes"), (8, "Count the bytes"), ((4, 0.5), "a number of bits: got 2 numbers"),
     ],
     2: [

@@ -65,7 +65,7 @@ def test_what_is_not_known_is_said():
         ("Q4_K_M", "half of the tensors attn_v and ffn_down in Q6_K, the others in Q4_K"),
         ("Q5_K_S", "the small mixture, nearly all tensors in Q5_K"),
         ("Q2_K", "every 16 have a scale in 4 bits, 2.625 bits per weight in all"),
-        ("W4A16", "only the weights are quantized"),
+        ("W4A16", ", and only the weights are quantized"),
         ("g-1", "one scale for each whole row"),
     ],
 )

@@ -38,7 +38,7 @@ def test_code_runs_and_what_comes_out_reads_digits(way, data, tmp_path, monkeypa
     _, _, x, y = data
     monkeypatch.chdir(tmp_path)  # where mixed precision leaves its file
     quantized = run(METHODS[way].code, 4, data)["quantized"].eval()
-    x = x.to(torch.bfloat16) if way == "stay float" else x
+    x = x.to(torch.bfloat16) if way == "16-bit floats" else x
     with engines.quiet(), torch.no_grad():
         right = float((quantized(x).argmax(1) == y).double().mean())
     assert right > 0.9889 - 0.025
@@ -53,7 +53,7 @@ PACKED = [way for way in METHODS if "model.safetensors" in packing(way)]
 
 
 def test_every_way_to_fewer_bits_is_packed():
-    assert set(PACKED) == set(METHODS) - {"dynamic", "stay float"}
+    assert set(PACKED) == set(METHODS) - {"dynamic", "16-bit floats"}
 
 
 @pytest.mark.parametrize(
