@@ -1,10 +1,5 @@
 # %% [markdown]
-# Quantization promises smaller models, faster answers and lower power consumption. The price is some accuracy and a more complex workflow. Here you count or measure each of them, or see where the figures come from.
-
-# %%
-from qviz.experiments import measured_speed
-from qviz.lessons import LocalResult, Prediction, check, record, sweep
-from qviz.widgets import EnergyExplorer, SizeExplorer, SpeedExplorer
+# Quantization promises smaller models, faster answers and lower power consumption. The price is some accuracy and a more complex workflow. Here you count, measure or estimate each of them.
 
 # %% [markdown]
 # ## Size: count the bytes
@@ -14,6 +9,10 @@ from qviz.widgets import EnergyExplorer, SizeExplorer, SpeedExplorer
 # Each bar is one layer. Change **Bits**, and then choose smaller groups under **One scale**. What happens to conv1, the smallest layer?
 
 # %%
+from qviz.experiments import measured_speed
+from qviz.lessons import LocalResult, Prediction, check, record, sweep
+from qviz.widgets import EnergyExplorer, SizeExplorer, SpeedExplorer
+
 sizes = SizeExplorer()
 sizes
 
@@ -48,7 +47,7 @@ for bits in (8, 4, 2):
 guess_file.reveal(size[4] / size[8], "torch stores each code in a whole byte. Fewer bits make the file smaller only if the codes are packed.")
 
 # %% [markdown]
-# The explorer above assumes packed codes: one byte contains two 4-bit codes. `saved_model.save(network, "digits.safetensors", packed=True)` writes such a file, and `saved_model.load` restores exactly the same network.
+# The explorer above assumes packed codes, such as two 4-bit codes per byte. `saved_model.save(network, "digits.safetensors", packed=True)` writes such a file, and `saved_model.load` restores exactly the same network.
 #
 # In our small network, names, shapes and 8-byte scales take up much of the file. With a million weights, they hardly matter:
 
@@ -64,7 +63,7 @@ print(f"{state_dict_bytes(wide).file_bytes / found.file_bytes:.2f} times smaller
 # %% [markdown]
 # ## Speed: measure it here
 #
-# You often read that integer arithmetic is faster. Here is one example:
+# Integer arithmetic is often said to be faster. One example:
 
 # %%
 from qviz.plots import accuracy_by_bits, latency_bubbles, speed_ratios
@@ -83,7 +82,7 @@ timing
 # %% [markdown]
 # **Notice:** with narrow layers and single inputs, int8 is slower. The calls take most of the time, and int8 needs more of them, to quantize the input and dequantize the output. Tick **Convert around every layer** and measure again to see what they cost. With wide layers and large batches, int8 is several times as fast.
 #
-# You can compute the operations and bytes without measuring anything:
+# You can compute the operations and bytes without measuring:
 
 # %%
 for width, batch in ((16, 1), (256, 1), (1024, 256)):
@@ -97,7 +96,7 @@ power = EnergyExplorer()
 # %% [markdown]
 # ## Energy: an estimate and its source
 #
-# Arithmetic and moving data both consume energy. According to Mark Horowitz (2014, for a 45 nm chip), a multiplication and an addition take 3.7 + 0.9 picojoules (pJ) in float32, and 0.2 + 0.1 pJ with int8 products and int32 sums. Reading 64 bits takes 10 pJ from a small cache (8 KB), and 1,300 to 2,600 pJ from main memory (**DRAM**).
+# Arithmetic and moving data both consume energy. According to Mark Horowitz (2014, for a 45 nm chip), a multiplication and an addition take 3.7 + 0.9 picojoules (pJ) in float32, and 0.2 + 0.1 pJ with int8 products and int32 sums. Reading 64 bits takes 10 pJ from a small cache (8 kilobytes), and 1,300 to 2,600 pJ from main memory (**DRAM**).
 #
 # Our *estimate* uses these figures. It leaves out what is the same for float32 and int8, such as reading instructions, so the true saving is smaller.
 
@@ -114,13 +113,13 @@ for place in ("nowhere", "8 KB cache", "1 MB cache", "DRAM"):
     print(f"{name:13}: float32 {real.total_pj / 1e6:6,.0f} \N{MICRO SIGN}J, {share:4.0%} of it arithmetic", end="; ")
     print(f"int8 needs {saved[place]:.1f} times less")
 power.reset()
-guess_power.reveal(saved["8 KB cache"], "About half of the energy is used for arithmetic, which takes 15 times less in int8. The rest is used for moving data, which takes 4 times less. With DRAM, moving data takes nearly all of it.")
+guess_power.reveal(saved["8 KB cache"], "Arithmetic takes half of the energy in float32, and int8 saves more there than in moving data.")
 
 # %%
 power
 
 # %% [markdown]
-# How does the saving change if you choose a cache under **Data live in**, and then fewer **Weight bits**?
+# How does the saving change with a cache under **Data live in**, and with fewer **Weight bits**?
 #
 # Some processors have an energy counter, **RAPL**. If yours can be read, the next cell uses it:
 
@@ -145,7 +144,7 @@ found = {"PTQ": [run.accuracies[0] for run in runs[::3]], "QAT": [run.accuracies
 accuracy_by_bits([run.config.name for run in runs[::3]], found, runs[0].float_accuracy, images=359)
 
 # %% [markdown]
-# The thin lines are 95 % confidence intervals. With 359 images you cannot distinguish 97 % from 98 %, so the differences between W4A4 and W3A4 are not significant. But the drop with PTQ at W2A4 is significant, and QAT recovers most of it.
+# The thin lines are 95 % confidence intervals. With 359 images you cannot distinguish 97 % from 98 %, so the differences between W4A4 and W3A4 are not significant. But the drop with PTQ at W2A4 is, and QAT recovers most of it.
 #
 # ## Which layers need more bits?
 #
@@ -171,10 +170,12 @@ guess_layer
 
 # %%
 test = every_network("test", "mse")
-print("digits right with 2, 3, 4, 5 bits, only this layer quantized")
+print("digits right, only this layer quantized:", *(f"{bits:2} bits" for bits in WIDTHS[:4]))
 for layer in LAYERS:
-    print(f"{layer:28}", *(f"{right:4}" for right in alone(test.right, layer)[:4]))
+    print(f"{layer:40}", *(f"{right:7}" for right in alone(test.right, layer)[:4]))
 worst = min(LAYERS, key=lambda layer: alone(test.right, layer)[0])
+
+# %%
 guess_layer.reveal(next(c for c in guess_layer.choices if c.startswith(worst)), "fc2 computes the logits directly. With 2 bits, its errors raise the logit of 0 and lower that of 6 for nearly all images, so almost no 6 is recognized. If you subtract the mean shift of each logit, most of these digits are right again.")
 
 # %% [markdown]
@@ -203,7 +204,7 @@ speeds = {"float32": (r.float_latency.median_ms, r.float_latency.spread_ms, r.fl
 LocalResult("Which of these networks is fast, and which is accurate?", lambda: latency_bubbles(speeds))
 
 # %% [markdown]
-# The picture above compares three 8-bit networks with the float32 network on *your* machine. Networks further to the left are faster, those higher up are more accurate, and a small bubble means a small file.
+# The picture above compares three 8-bit networks with float32 on *your* machine. The area of a bubble shows the size of the file. Is the smallest network also the fastest?
 #
 # With **mixed precision**, sensitive layers get more bits. The *greedy* method starts with 8 bits everywhere, and keeps removing one bit where this causes the smallest loss per byte saved. The *exact* method compares all networks that are small enough. The loss is the Kullback-Leibler divergence from the float network on the training images. The chosen networks are then evaluated on the test images.
 

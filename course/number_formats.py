@@ -1,5 +1,5 @@
 # %% [markdown]
-# If you download a model today, its name often ends in `Q4_K_M`, `NF4`, `FP8` or `NVFP4`. So far we have used only one kind of number format: integers, whose levels are equally spaced. This page explains the other kinds and compares them on the same weights and the same network, so that you can choose a file, a library or a chip.
+# If you download a model today, its name often ends in `Q4_K_M`, `NF4`, `FP8` or `NVFP4`. So far we have used only one kind of number format: integers, whose levels are equally spaced. This page explains the other kinds and compares them on the same weights and network, so that you can choose a file, a library or a chip.
 
 # %%
 import numpy as np
@@ -64,7 +64,7 @@ explorer.reset()
 #
 # ## Is NF4 better than integers?
 #
-# The histogram of trained weights looks like a bell curve, and NF4 was designed for this shape. Its rival is affine int4, which has 16 equally spaced levels from the smallest weight of a block to the largest. Let us compare them on the weights of `fc1`:
+# The histogram of trained weights looks like a bell curve, and NF4 was designed for this shape. Its rival is affine int4, which has 16 equally spaced levels from the smallest weight of a block to the largest. Opinions differ on which is better, so we compare them on the weights of `fc1`:
 
 # %%
 guess_nf4 = Prediction("With blocks of 32 weights, which has the smaller error?", ["NF4", "affine int4", "they differ by less than 0.2 dB"])
@@ -159,7 +159,7 @@ guess_others.reveal((gains["int4"] >= 0).sum(), "That int4 did so well was a pro
 FormatNameExplorer()
 
 # %% [markdown]
-# None of this tells you how fast a format is. That depends on whether your chip can compute with it directly. If it cannot, it depends on how quickly your library can unpack it. [](page:benefits_and_trade_offs) measures the speed of integers.
+# None of this tells you how fast a format is. That depends on whether your chip can compute with it directly and, if not, on how quickly your library can unpack it. [](page:benefits_and_trade_offs) measures the speed of integers.
 #
 # ## Your guesses and the results
 

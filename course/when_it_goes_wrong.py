@@ -93,7 +93,7 @@ failures.check_repair("low-accuracy", bench)
 guess_norm.reveal("between convolution and batch norm", failures.case("low-accuracy").cause)
 
 # %% [markdown]
-# **Cause.** Nothing was fused, so each convolution's output is rounded before the batch norm. At that point its channels differ widely, but share a single scale. Fusing multiplies the batch norm's factors into the weights, which have a scale per channel.
+# **Cause.** Nothing was fused, so each convolution's output is rounded before the batch norm. There, its channels differ widely, but share a single scale. Fusing multiplies the batch norm's factors into the weights, which have a scale per channel.
 #
 # **Fix.** Call `model.fuse()` before `prepare`. *Compare the accuracy.*
 #
@@ -111,7 +111,7 @@ failures.check_repair("wrong-dtype", qconfig)
 # %% [markdown]
 # **Cause.** The kernels need unsigned activations (`quint8`) and signed weights (`qint8`).
 #
-# **Fix.** Swap the dtypes. *Fix the weights first, and read the next message: the mistake in the activations shows up only when the model runs.*
+# **Fix.** Swap the dtypes. *Fix the weights first, and read the next message: the mistake in the activations appears only when the model runs.*
 #
 # ## 6. A different engine is set
 #
@@ -124,7 +124,7 @@ failures.check_repair("engine", engine)
 # %% [markdown]
 # **Cause.** The kernel for the weights is chosen during conversion, so the network without a ReLU6 is not affected. But the kernel for the clipping depends on the engine that is set *now*, and qnnpack's kernel assumes a different memory layout, so the channels get mixed up.
 #
-# **Fix.** Set the engine once, at the start of the program. *Choose the engine that the output names. Then choose `"none"` to see the message that you would get on a machine without any engine (`NoQEngine`).*
+# **Fix.** Set the engine once, at the start of the program. *Choose the engine that the output names. Then choose `"none"` to see the message that you would get without any engine (`NoQEngine`).*
 #
 # ## 7. The symmetric scheme for activations
 #
@@ -215,16 +215,16 @@ for spread in ("uniform", "bell-shaped"):
 explorer.reset()
 
 # %% [markdown]
-# **Notice:** if large codes are rare, two of them seldom occur in the same pair. So a network can work well on an old processor for a long time before this error shows up.
+# **Notice:** if large codes are rare, two of them seldom occur in the same pair. So a network can work well on an old processor for a long time before this error appears.
 #
-# The explorer only *emulates* this addition. The next cell runs the real kernel on your processor, first as it is, then with VNNI switched off, and compares the second result with the emulation:
+# The explorer only *emulates* this addition. The next cell compares it with the real kernel on your processor, as it is and with VNNI switched off:
 
 # %%
 from qviz.pytorch.labs import saturation
 LocalResult("How does your processor add the products?", lambda: saturation.report(waiting=answer_moves))
 
 # %% [markdown]
-# Torch's default qconfig for fbgemm uses `reduce_range`. If you write your own, set it yourself: `MinMaxObserver.with_args(dtype=torch.quint8, reduce_range=True)`.
+# Torch's default qconfig for fbgemm uses `reduce_range`. If you write your own, set it: `MinMaxObserver.with_args(dtype=torch.quint8, reduce_range=True)`.
 #
 # ## Your guesses and the results
 
@@ -234,7 +234,7 @@ record(guess_default, guess_norm, guess_zero, guess_sum)
 # %% [markdown]
 # ## In five lines
 #
-# 1. `'CPU' backend` means that an integer kernel received floats: check the stubs. If a layer expects floats but receives integers, check the mode.
+# 1. `'CPU' backend`: an integer kernel received floats. Check the stubs. If a float layer received integers, check the mode.
 # 2. Scale 1 and zero point 0 usually mean that the model was not calibrated.
 # 3. A model can be wrong without any message. Compare its accuracy with the float network's.
 # 4. Use unsigned, affine activations and signed, symmetric weights, and set the engine once.

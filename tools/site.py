@@ -26,8 +26,8 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCS, SITE = ROOT / "docs", ROOT / "docs" / "site"
 OUT = ROOT / "build" / "site"
 ON_THE_SITE = (
-    "> **You are reading this on the site**, where no cell has to be run. To use an explorer, press *Make it interactive* "
-    "below it, or touch one of its controls. Your guesses are kept in this browser.\n\n"
+    "> **You are reading this on the site**, where no cell has to be run. To use an explorer, press "
+    "*Make it interactive* below it, or touch one of its controls. Your guesses are kept in this browser.\n\n"
 )
 PROSE = ("Prediction(", ".reveal(", "record(", "check(")
 

@@ -159,10 +159,10 @@ class FormatsPanel(Panel):
         self.star.set_data([min(self._bits[i], BITS[1])], [min(max(self._height[i], low), high)])
         self.name.say(f"{here}: {m.bits_per_value:.2f} bits, {_decibels(m.sqnr_db)}", 0.99, 0.06)
         better = (self._bits <= self._bits[i]) & (self._height > self._height[i])
-        listed = ", ".join(name for name, b in zip(found, better, strict=True) if b)
+        listed = ", ".join(name for name, b in zip(found, better, strict=True) if b) or "none"
         self.description = (
             f"{self.title}: {here} has {m.bits_per_value:.2f} bits per value and {_decibels(m.sqnr_db)}; "
-            f"{f'better with at most as many bits: {listed}' if listed else 'none with at most as many bits is better'}."
+            f"better with at most as many bits: {listed}."
         )
 
     def view(self) -> tuple:

@@ -144,9 +144,9 @@ class SpeedExplorer(Working, Explorer):
     def describe(self, state: State, result: Result) -> str:
         """Return the work, and the times if they have been measured."""
         real, integer = result.real, result.integer
+        often = "for every layer" if state.between else "once"
         lines = [
-            f"{_named(state)}, input quantized and output dequantized {'for every layer' if state.between else 'once'}: "
-            f"{real.operations:,} operations",
+            f"{_named(state)}, input quantized and output dequantized {often}: {real.operations:,} operations",
             f"float32 moves {real.bytes:>11,} bytes: {real.intensity:7.2f} operations per byte",
             f"int8    moves {integer.bytes:>11,} bytes: {integer.intensity:7.2f} operations per byte",
         ]

@@ -51,7 +51,7 @@ def test_a_network_of_the_table_is_that_network(bits, method):
 
 
 def test_the_last_layer_at_2_bits_shifts_two_logits():
-    """Why fc2 loses most: nearly all images get a higher logit of 0 and a lower one of 6; without the shifts, few err."""
+    """Why fc2 loses most: in nearly all images the logit of 0 rises and that of 6 falls; without that, few err."""
     d = digits()
     weights = (mixed_weights((FLOAT, FLOAT, FLOAT, 2), "mse"), None)
     logits, real = (cnn_forward(d.images[d.test], w)["logits"] for w in weights)

@@ -60,9 +60,7 @@ def test_every_format_is_marked_and_one_has_the_star():
         assert drawn[m.bits_per_value, m.sqnr_db] == family_of(name)
     assert (panel.star.get_xdata()[0], panel.star.get_ydata()[0]) == (found["NF4"].bits_per_value, found["NF4"].sqnr_db)
     better = [n for n, m in found.items() if m.bits_per_value <= 4.5 and m.sqnr_db > found["NF4"].sqnr_db]
-    assert panel.description.endswith(
-        f"better with at most as many bits: {', '.join(better)}." if better else "is better."
-    )
+    assert panel.description.endswith(f"better with at most as many bits: {', '.join(better) or 'none'}.")
     front = np.column_stack(panel.front.get_data())
     assert (np.diff(front, axis=0) > 0).all()  # more bits, and better
 

@@ -1,4 +1,4 @@
-"""Checks: the bits of a block like that of Q4_K, an encoder for E4M3, and a scale that leaves the largest levels unused."""
+"""Checks: bits of smaller groups in Q4_K, an encoder for E4M3, and a scale that leaves the largest levels unused."""
 
 import numpy as np
 
