@@ -40,7 +40,7 @@ def test_where_nothing_is_lost_there_is_no_such_bar():
     panel = shown(SaturationPanel(), (-100, 30), -70)
     assert not panel.lost.get_visible()
     assert panel.bars[KEPT].get_width() == -70
-    assert panel.description.endswith("-100 and 30 are -70; -70 is kept.")
+    assert panel.description.endswith("-100 and 30 are -70; the result is -70.")
 
 
 @pytest.mark.parametrize("saturate", [False, True])

@@ -258,7 +258,7 @@ FAILURES = (
         "low-accuracy",
         "Low accuracy and no message",
         "The convolution's output is rounded with a single scale before the batch norm normalizes its channels. "
-        "(And if a batch norm follows a linear layer, convert cannot quantize the batch norm at all.)",
+        "In addition, if a batch norm follows a linear layer, convert cannot quantize the batch norm at all.",
         "Fuse convolution, batch norm and ReLU before prepare, so that the batch norm becomes part of the weights.",
         ("https://github.com/pytorch/pytorch/issues/28404", "https://github.com/pytorch/pytorch/issues/41642"),
         _broken_norm,
