@@ -99,6 +99,7 @@ def overview(minutes: Mapping[str, tuple[int, int]], folder: str = "") -> str:
 def _legend(minutes: Mapping[str, tuple[int, int]]) -> Iterable[str]:
     reading, exercises = (sum(minutes[p.slug][kind] for p in pages() if p.part == "core") for kind in (0, 1))
     yield (
-        f"Read the *core* pages first. Without the exercises, they take about {core} minutes. The times are "
-        "estimated from the length of the pages: minutes for reading, plus minutes for the exercises."
+        "You can read the pages in order, or read the *core* pages first and then choose what you need. Reading the "
+        f"core pages takes about {reading} minutes, and their exercises {exercises} more. The times are estimated from "
+        "the length of the pages: minutes for reading, plus minutes for the exercises."
     )

@@ -46,7 +46,7 @@ class RepairResult:
 
     def __repr__(self) -> str:
         repair = NOT_YET if not self.attempted else f"not yet. {self.hint}" if self.hint else "it works"
-        lines = {"torch reports:": self.says, "effect:": self.effect, "your fix:": repair}
+        lines = {"torch reports:": self.says, "effect:": self.effect, f"your {self.what}:": repair}
         return "\n".join(f"{name} {text}" for name, text in lines.items() if text)
 
 
