@@ -34,10 +34,13 @@ class ChannelPanel(Panel):
         legend(ax, loc="upper right", ncols=3)
 
     def update(self, weights: np.ndarray, qparams: QParams) -> None:
-        """Show `weights`, (out channels, ...), and the ranges of `qparams`, of any granularity."""
+        """Show `weights`, (out channels, ...), and the ranges of `qparams`, of any granularity.
+
+        The first scales are enough, as many as there are bars.
+        """
         slots = PerChannel(0) if qparams.granularity == PerTensor() else qparams.granularity
-        groups = slots.to_groups(weights)
-        shown, n = _first(qparams, MOST), min(len(groups), MOST)
+        groups = slots.to_groups(weights[:MOST])  # a channel is at least a group
+        shown, n, total = _first(qparams, MOST), min(len(groups), MOST), weights.size // groups.shape[1]
         lows, highs = (np.atleast_1d(np.squeeze(ends)) for ends in value_range(groups[:n], PerChannel(0)))
         levels = np.broadcast_to(np.atleast_2d(shown.levels), (n, qparams.fmt.levels))
         covered = np.stack([levels[:, 0], levels[:, -1]])
@@ -52,10 +55,10 @@ class ChannelPanel(Panel):
         down = 1.4 if covered.min() > -1.4 * largest else 2.05  # symmetric at 2 bits reaches twice as far down
         self.ax.set_ylim(*padded(-down * largest, 1.4 * largest))
         unit = "channel" if slots == PerChannel(0) else "group"
-        self.ax.set_xlabel(unit if n == len(groups) else f"{unit} (the first {n} of {len(groups):,})")
+        self.ax.set_xlabel(unit if n == total else f"{unit} (the first {n} of {total:,})")
         widths, spans = covered[1] - covered[0], highs - lows
         self.description = (
-            f"{self.title} ({qparams.granularity}, {qparams.fmt}): {qparams.scale.size:,} scales; "
+            f"{self.title} ({qparams.granularity}, {qparams.fmt}): {total if qparams.scale.ndim else 1:,} scales; "
             f"the values of one {unit} fill {np.median(spans / widths):.0%} of its scale's range (median)."
         )
 

@@ -1,5 +1,6 @@
 """Granularity: one scale for a whole tensor, for a channel, or for a group."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,7 @@ from qviz.numerics import (
 )
 from qviz.numerics._groups import in_threads
 from qviz.plots import Canvas, ChannelPanel, SqnrPanel
+from qviz.plots.channels import MOST
 
 from .controls import YOURS, choice, more, slider
 from .explorer import Explorer
@@ -28,6 +30,7 @@ from .explorer import Explorer
 CONV2, FC1, RESCALED = "conv2 weights", "fc1 weights", "conv2 weights, channels rescaled"
 GRANULARITIES = ("per tensor", "per channel", "per group")
 _VALUES = 1 << 17  # at a time: they and what is computed from them fit in the cache
+MANY = 1 << 22  # weights; the errors of more are estimated from some inputs of every channel
 GROUP_SIZES = (4, 8, 16, 32, 64, 128)
 ZERO_POINT_BYTES = 1  # int8
 
@@ -45,10 +48,15 @@ class State:
 
 @dataclass(frozen=True)
 class Result:
-    """Quantized weights, their bytes (packed codes, and 16 bits for each scale), and their errors."""
+    """Quantized weights, their bytes (packed codes, and 16 bits for each scale), and their errors.
+
+    Errors are those of the `measured` weights. Where these are not all, and in groups, `qparams` has the first scales.
+    """
 
     weights: np.ndarray
     qparams: QParams
+    scales: int
+    measured: int
     weight_bytes: int
     scale_bytes: int
     zero_point_bytes: int
@@ -78,35 +86,65 @@ def granularity_of(state: State) -> Granularity:
 
 
 class Measured:
-    """Weights, (out channels, in channels, ...), and what does not depend on the bits, measured once."""
+    """Weights, (out channels, in channels, ...), and what does not depend on the bits, measured once.
 
-    def __init__(self, weights: np.ndarray):
-        self.weights = weights
-        self.signal = np.concatenate(in_threads(lambda rows: _squares(weights[rows]), self.blocks()))
+    Errors are measured on `some` of the weights: on all, or on whole blocks of the inputs of every channel, drawn at
+    random with a seed. A block is as long as the largest group, so that no group is cut.
+    """
+
+    def __init__(self, weights: np.ndarray, most: int | None = None):
+        self.weights, self.some = weights, _some_inputs(weights, most or MANY)
+        self.signal = np.concatenate(in_threads(lambda rows: _squares(self.some[rows]), self.blocks()))
         self._ranges: dict[Granularity, tuple[np.ndarray, np.ndarray]] = {}
 
     def range_of(self, granularity: Granularity) -> tuple[np.ndarray, np.ndarray]:
-        """Return the ranges of all groups, computed once."""
+        """Return the ranges of all groups, or of those that errors are measured on, computed once."""
         if granularity not in self._ranges:
-            self._ranges[granularity] = value_range(self.weights, granularity)
+            in_groups = isinstance(granularity, PerGroup) and self.weights.shape[1] % granularity.size == 0
+            of = self.some if in_groups else self.weights
+            self._ranges[granularity] = value_range(of, granularity)
         return self._ranges[granularity]
+
+    def first_ranges(self, granularity: Granularity) -> tuple[np.ndarray, np.ndarray]:
+        """Return those of the groups that a picture shows."""
+        if self.some is self.weights or not isinstance(granularity, PerGroup):
+            return self.range_of(granularity)
+        return tuple(ends[:MOST] for ends in value_range(self.weights[:MOST], granularity))
 
     def noise(self, qparams: QParams) -> np.ndarray:
         """Return the sum of squared errors of each output channel."""
         scale, zero_point = qparams.scale, qparams.zero_point
-        each = scale.size // len(self.weights)  # scales per channel; 0 if one scale is for all
+        each = scale.size // len(self.some)  # scales of a channel, none of its own where there is one in all
 
         def of_block(rows: slice) -> np.ndarray:
             of_rows = slice(rows.start * each, rows.stop * each) if scale.ndim else ()
             part = QParams(scale[of_rows], zero_point[of_rows], qparams.fmt, qparams.granularity)
-            return _squares(self.weights[rows] - fake_quantize(self.weights[rows], part))
+            return _squares(self.some[rows] - fake_quantize(self.some[rows], part))
 
         return np.concatenate(in_threads(of_block, self.blocks()))
 
     def blocks(self) -> list[slice]:
-        """Return slices of channels that fit in the cache."""
-        height = max(1, _VALUES * len(self.weights) // max(self.weights.size, 1))
-        return [slice(top, top + height) for top in range(0, len(self.weights), height)]
+        """Cut the channels into blocks that fit the cache."""
+        height = max(1, _VALUES * len(self.some) // max(self.some.size, 1))
+        return [slice(top, top + height) for top in range(0, len(self.some), height)]
+
+
+def group_sizes(inputs: int) -> tuple[int, ...]:
+    """Return the sizes of groups that divide a number of inputs: those of the list, or all others up to the longest."""
+    divisors = tuple(size for size in range(1, min(inputs, GROUP_SIZES[-1]) + 1) if inputs % size == 0)
+    return tuple(size for size in divisors if size in GROUP_SIZES) or divisors
+
+
+def _some_inputs(weights: np.ndarray, most: int) -> np.ndarray:
+    """Return the weights of some blocks of inputs, about `most` of them; all weights if they are no more."""
+    channels, inputs, *rest = weights.shape
+    length = math.lcm(*group_sizes(inputs))
+    blocks = inputs // length
+    count = max(1, int(most / weights.size * blocks)) if weights.size > most else blocks
+    if count == blocks:
+        return weights
+    chosen = np.sort(np.random.default_rng(0).choice(blocks, count, replace=False))
+    return weights.reshape(channels, blocks, length, *rest)[:, chosen].reshape(channels, count * length, *rest)
 
 
 def _squares(block: np.ndarray) -> np.ndarray:
@@ -118,15 +156,21 @@ def compute(state: State, weights: np.ndarray, measured: Measured | None = None)
     """Quantize `weights`, (out channels, in channels, ...), over the whole range of each group."""
     granularity, measured = granularity_of(state), measured or Measured(weights)
     fmt = IntFormat(state.bits, signed=state.scheme == "symmetric")
-    qparams = choose_qparams(*measured.range_of(granularity), fmt, state.scheme, granularity)
-    noise, scales = measured.noise(qparams), qparams.scale.size
+    qparams, shown = (
+        choose_qparams(*ends, fmt, state.scheme, granularity)
+        for ends in (measured.range_of(granularity), measured.first_ranges(granularity))
+    )
+    noise = measured.noise(qparams)
+    scales = weights.size // state.group_size if state.granularity == "per group" else qparams.scale.size
     return Result(
         weights=weights,
-        qparams=qparams,
+        qparams=shown,
+        scales=scales,
+        measured=measured.some.size,
         weight_bytes=-(-weights.size * state.bits // 8),
         scale_bytes=scales * SCALE_BYTES,
         zero_point_bytes=scales * ZERO_POINT_BYTES if state.scheme == "affine" else 0,
-        mse=float(noise.sum()) / weights.size,
+        mse=float(noise.sum()) / measured.some.size,
         sqnr_db=float(decibels(measured.signal.sum(), noise.sum())),
         channels_db=decibels(measured.signal, noise),
     )
@@ -177,10 +221,8 @@ class GranularityExplorer(Explorer):
         return Canvas({"ranges": ChannelPanel(), "sqnr": SqnrPanel()}, size=(900, 380), width_ratios=[3, 2])
 
     def offers(self, state: State) -> dict[str, tuple]:
-        """Offer the group sizes that divide the number of input channels."""
-        length = self._weights(state).shape[1]
-        divisors = tuple(size for size in range(1, min(length, GROUP_SIZES[-1]) + 1) if length % size == 0)
-        return {"group_size": tuple(size for size in divisors if size in GROUP_SIZES) or divisors}
+        """Offer the group sizes that divide the weights of an output."""
+        return {"group_size": group_sizes(self._weights(state).shape[1])}
 
     def views(self, state: State, result: Result) -> dict[str, tuple]:
         """Show the range and the SQNR of each channel."""
@@ -200,13 +242,14 @@ class GranularityExplorer(Explorer):
     def describe(self, state: State, result: Result) -> str:
         """Return the number of scales, the bytes, the error, and the worst channel."""
         size, p, worst = result.weights.size, result.qparams, int(np.argmin(result.channels_db))
+        estimated = f" (errors are estimated from {result.measured:,} weights)" if result.measured < size else ""
         return (
             f"{size:,} weights of shape {result.weights.shape} in {p.fmt}, {p.granularity}: "
-            f"{p.scale.size:,} scale{'s' if p.scale.size > 1 else ''}\n"
+            f"{result.scales:,} scale{'s' if result.scales > 1 else ''}\n"
             f"bytes: {result.weight_bytes:,} for the weights, {result.scale_bytes:,} for 16-bit scales, "
             f"{result.zero_point_bytes:,} for int8 zero points; {result.bits_per_weight:.2f} bits per weight in total\n"
             f"mean squared error = {result.mse:.3e}, SQNR = {result.sqnr_db:.2f} dB\n"
-            f"worst channel: {worst}, with {result.channels_db[worst]:.2f} dB"
+            f"worst channel: {worst}, with {result.channels_db[worst]:.2f} dB{estimated}"
         )
 
     def _weights(self, state: State) -> np.ndarray:
