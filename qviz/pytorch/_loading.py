@@ -10,13 +10,19 @@ from contextlib import contextmanager
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
-    """Let the garbage collector rest within the `with`."""
+    """Let the garbage collector rest within the `with`, and count what is new as old after it.
+
+    Else it would look through all of that twice, soon after it works again.
+    """
     working = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if working:
+            if not gc.get_freeze_count():  # the program froze nothing itself, which this would thaw
+                gc.freeze()  # these two move all objects to the oldest generation, without a look at them
+                gc.unfreeze()
             gc.enable()
 
 
