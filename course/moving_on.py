@@ -1,5 +1,5 @@
 # %% [markdown]
-# You know how to quantize the digits network with `prepare` and `convert`. Here we quantize the same network with the library that replaces them, and test every claim by measuring. Are the answers the same? Are the integers the same? Which layers really multiply integers? (The page takes about ten seconds to run.)
+# You know how to quantize the digits network with `prepare` and `convert`. Here we quantize the same network with the library that replaces them, and test every claim by measuring. Are the answers the same? Are the integers the same? Which layers really multiply integers?
 
 # %%
 import numpy as np
@@ -11,6 +11,7 @@ from qviz.pytorch.measure import evaluate
 from qviz.pytorch.migration import migration_table, migration_lab, torchao_env
 from qviz.pytorch.migration.migration_lab import MigrationLab
 from qviz.pytorch.migration.backends import BACKENDS
+from qviz.pytorch.migration.stored_results import stored_results
 
 # %% [markdown]
 # ## What is going away
@@ -39,7 +40,8 @@ LocalResult("Which of these does your machine have?", torchao_env.describe)
 # This is the calibrated network from [page](page:ptq_with_fbgemm), with PyTorch's own min-max observers. `MigrationLab` builds it, runs it on the 359 test images, and records for each layer whether PyTorch really multiplies integers.
 
 # %%
-lab = MigrationLab()
+again = False  # True repeats what is stored, in the second part of the page
+lab = MigrationLab(None if again else stored_results())
 print(BACKENDS["torch.ao static"].code, "\n")
 print(lab.table(["float", "torch.ao static"]))
 
@@ -116,7 +118,7 @@ print(int4)
 #
 # ## Second part: PT2E
 #
-# For our network, PT2E replaces `prepare` and `convert`. (The warning at the top of the page recommends `quantize_` to users of eager mode, but by default, `quantize_` does not change convolutions.) There are four steps: export the graph, prepare it with a quantizer, run data through it, and **convert** it.
+# For our network, PT2E replaces `prepare` and `convert`. (The warning at the top of the page recommends `quantize_` to users of eager mode, but by default, `quantize_` does not change convolutions.) There are four steps: export the graph, prepare it with a quantizer, run data through it, and **convert** it. Exporting and lowering graphs takes a few seconds, so the results from here on are stored with qviz. Set `again` to `True` in the cell that makes the lab, and run the page once more to repeat them on your machine.
 
 # %%
 print(BACKENDS["PT2E histogram"].code)
@@ -179,7 +181,7 @@ print(lab.steps("PT2E lowered"))
 # Each line compares both calls on the digits, and shows how many results are the same.
 
 # %%
-print(migration_table.table(lab))
+print(migration_table.table(lab, again))
 
 # %% [markdown]
 # Three lines do not match completely:

@@ -11,8 +11,6 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from .._loading import collector_paused
-
 INTEGERS, FLOATS = "integers", "floats"
 _FLOAT_PRODUCTS = {"aten::convolution", "aten::addmm", "aten::mm", "aten::bmm"}
 _INTEGER_PRODUCTS = {
@@ -48,6 +46,10 @@ class _Operations(TorchDispatchMode):
         super().__init__()
         self.names: list[str] = []
 
+    @classmethod
+    def _should_skip_dynamo(cls):
+        return False  # else torch loads its compiler, only to keep it from tracing what stands here
+
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         self.names.append(func._schema.name)
         return func(*args, **(kwargs or {}))
@@ -61,8 +63,6 @@ def run(model: nn.Module, x: torch.Tensor) -> tuple[torch.Tensor, tuple[str, ...
     >>> run(nn.Linear(2, 3), torch.zeros(1, 2))[1]
     ('aten::t', 'aten::addmm')
     """
-    with collector_paused():
-        import torch._dynamo  # else torch loads it in the middle of the run
     with torch.no_grad(), _Operations() as seen:
         output = model(x)
     return output, tuple(seen.names)

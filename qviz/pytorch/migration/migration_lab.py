@@ -11,7 +11,7 @@ Where a part is missing, its row says which one, and the numbers in it are NaN.
 
 import textwrap
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
@@ -31,6 +31,7 @@ from ..reproducible import ReproducibleSums
 from ..size_and_latency import size_bytes
 from . import executed_operations, quantize_api, torchao_env
 from .backends import BACKENDS
+from .stored_results import StoredResult
 
 NAN = float("nan")
 
@@ -74,6 +75,11 @@ class WayResult:
 class MigrationLab:
     """The digits network, its data, and its quantized forms, each built once.
 
+    Parameters
+    ----------
+    known : mapping of StoredResult by name, or None
+        Results found beforehand, such as `stored_results()`: these ways are not built to be measured.
+
     Examples
     --------
     >>> lab = MigrationLab()
@@ -81,12 +87,13 @@ class MigrationLab:
     float                  355 of 359 right, 359 the same as torch.ao static,   156,273 bytes, integers in 0 of 4 layers
     """
 
-    def __init__(self):
+    def __init__(self, known: Mapping[str, StoredResult] | None = None):
+        self._known = known or {}
         self.float_model = digits_cnn()
         self.train_x, self.train_y, self.x, self.y = digits_tensors()
         self.model = cache(self._build)
         self.measure = cache(self._measure)
-        self.run = cache(self._run)
+        self.result = cache(self._result)
 
     def table(self, names: Iterable[str] | None = None) -> str:
         """Return a line for each way.
@@ -105,7 +112,7 @@ class MigrationLab:
 
     def logits(self, name: str) -> torch.Tensor:
         """Return what a way answers to the test images, (359, 10)."""
-        return self.run(name)[0]
+        return self.result(name).logits
 
     def codes(self, name: str) -> torch.Tensor:
         """Return the logits of a way (359, 10) as codes on the old way's grid."""
@@ -123,7 +130,9 @@ class MigrationLab:
         """Return the operations that a way runs for one batch, in their order; equal neighbours are counted."""
         if BACKENDS[name].needs():
             return BACKENDS[name].needs()
-        runs = ((operation.partition("::")[2], len(list(same))) for operation, same in groupby(self.run(name)[1]))
+        runs = (
+            (operation.partition("::")[2], len(list(same))) for operation, same in groupby(self.result(name).operations)
+        )
         return textwrap.fill(", ".join(f"{count} {n}" if count > 1 else n for n, count in runs), 110)
 
     def batch_sensitivity(self, name: str, images: int = 32) -> float:
@@ -165,14 +174,17 @@ class MigrationLab:
         with engines.threads(1):  # so small a network that a second thread costs more than it brings
             return BACKENDS[name].build(self)
 
-    def _run(self, name: str) -> tuple[torch.Tensor, tuple[str, ...]]:
-        """Return the logits, and the operations of one batch."""
+    def _result(self, name: str) -> StoredResult:
+        """Return the logits, the operations of one batch, and the size: as known, else measured."""
+        if name in self._known:
+            return self._known[name]
         filled = torch.cat([self.x, self.x[: -len(self.x) % BATCH]])  # a lowered network takes whole batches only
         model, batches = self.model(name), filled.split(BATCH)
         with torchao_env.quiet(), torch.no_grad(), engines.threads(1):
             with ReproducibleSums():
                 logits = torch.cat([model(batch) for batch in batches])
-            return logits[: len(self.x)], executed_operations.run(model, batches[0])[1]
+            operations = executed_operations.run(model, batches[0])[1]
+        return StoredResult(logits[: len(self.x)], operations, _size(model))
 
     def _measure(self, name: str) -> WayResult:
         _check(name)
@@ -180,11 +192,12 @@ class MigrationLab:
         if missing:
             return WayResult(name, NAN, NAN, len(self.x), NAN, NAN, NAN, needs=missing)
         answers, old = (self.logits(n).argmax(1) for n in (name, "torch.ao static"))
-        ran = executed_operations.products(self.run(name)[1])
+        result = self.result(name)
+        ran = executed_operations.products(result.operations)
         integers = sum(product.numbers == executed_operations.INTEGERS for product in ran)
         right, same = int((answers == self.y).sum()), int((answers == old).sum())
-        layers = tuple(quantize_api.quantized_layers(self.model(name)))
-        return WayResult(name, right, same, len(self.x), _size(self.model(name)), integers, len(ran), layers)
+        layers = () if name in self._known else tuple(quantize_api.quantized_layers(self.model(name)))
+        return WayResult(name, right, same, len(self.x), result.size_bytes, integers, len(ran), layers)
 
 
 def deprecation_notice() -> str:

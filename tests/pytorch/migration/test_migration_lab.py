@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("torchao")
 
 from qviz.pytorch import digits_model, engines
-from qviz.pytorch.migration import backends, migration_lab, migration_table, torchao_env
+from qviz.pytorch.migration import backends, migration_lab, migration_table, stored_results, torchao_env
 from qviz.pytorch.reproducible import ReproducibleSums
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -157,3 +157,34 @@ def test_the_lesson_runs_where_a_part_is_missing(missing, monkeypatch):
     assert told[missing] in out.getvalue()
     lab = space["lab"]
     assert all(lab.measure(name).right != lab.measure(name).right for name in NEW if backends.BACKENDS[name].needs())
+
+
+@pytest.mark.skipif(engines.preferred() != "fbgemm" or not torchao_env.can_lower(), reason="fbgemm and oneDNN")
+@pytest.mark.parametrize("name", stored_results.NAMES)
+def test_what_is_stored_is_what_a_graph_exported_here_gives(lab, name):
+    """Bit for bit: sums are reproducible, and the lowered kernels add integers."""
+    stored, anew = stored_results.stored_results()[name], lab.result(name)
+    assert torch.equal(stored.logits, anew.logits) and stored.operations == anew.operations
+    assert str(stored.size_bytes) == str(anew.size_bytes)  # NaN where it cannot be saved
+    known = migration_lab.MigrationLab(stored_results.stored_results())
+    assert str(known.measure(name)) == str(lab.measure(name)) and known.steps(name) == lab.steps(name)
+
+
+@pytest.mark.skipif(engines.preferred() != "fbgemm" or not torchao_env.can_lower(), reason="fbgemm and oneDNN")
+def test_the_stored_counts_are_those_counted_here(lab):
+    assert migration_table.table(lab, again=False) == migration_table.table(lab)
+
+
+def test_neither_counting_operations_nor_stored_results_load_the_compiler():
+    """A page that needs neither torchao nor a graph is ready a second earlier."""
+    program = """
+import sys
+from qviz.pytorch.migration.migration_lab import MigrationLab
+from qviz.pytorch.migration.migration_table import table
+from qviz.pytorch.migration.stored_results import NAMES, stored_results
+lab = MigrationLab(stored_results())
+lab.table(["float", "torch.ao static", "torch.ao dynamic", *NAMES]), table(lab, again=False)
+print("torch._dynamo" in sys.modules)
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (run.returncode, run.stdout) == (0, "False\n"), run.stderr
