@@ -199,7 +199,7 @@ guess_samples.reveal("it falls" if fewer else "it rises", "More images widen the
 # %% [markdown]
 # ## Recovering the accuracy
 #
-# Now we try all the calibration methods of [page](page:calibration), and three of PyTorch's own observers, each with a scale per channel. The last bar of the picture below shows **quantization-aware training** (QAT): three more epochs of training with simulated rounding ([page](page:qat_with_fbgemm)).
+# Now we try all the calibration methods of [page](page:calibration), and three of PyTorch's own observers, each with a scale per channel. The last bar of the picture below shows **quantization-aware training** (QAT): two more epochs of training with simulated rounding ([page](page:qat_with_fbgemm)).
 
 # %%
 print(varied := lab.vary("method", ptq_config.METHODS, network="channels rescaled"))
@@ -208,7 +208,7 @@ best = max(ptq_config.METHODS, key=varied.accuracies.get)
 # %%
 steps |= {f"per channel, {method}": varied.accuracies[method] for method in ("min-max", best)}
 with engines.threads(1):
-    run = qat.train_qat(hard, qat.QATConfig(8, 8, epochs=3, lr=5e-4), progress=answer_moves)
+    run = qat.train_qat(hard, qat.QATConfig(8, 8, epochs=2, lr=5e-4), progress=answer_moves)
 steps["per channel, QAT"] = digits_model.accuracy(convert(run.model), x, y)
 compare_accuracies(steps, "The same function, in float32 and in 8 bits")
 

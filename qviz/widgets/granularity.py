@@ -114,7 +114,7 @@ class Measured:
     def noise(self, qparams: QParams) -> np.ndarray:
         """Return the sum of squared errors of each output channel."""
         scale, zero_point = qparams.scale, qparams.zero_point
-        each = scale.size // len(self.some)  # scales of a channel, none of its own where there is one in all
+        each = scale.size // len(self.some)  # scales per channel; 0 if one scale is for all
 
         def of_block(rows: slice) -> np.ndarray:
             of_rows = slice(rows.start * each, rows.stop * each) if scale.ndim else ()
@@ -124,7 +124,7 @@ class Measured:
         return np.concatenate(in_threads(of_block, self.blocks()))
 
     def blocks(self) -> list[slice]:
-        """Cut the channels into blocks that fit the cache."""
+        """Return slices of channels that fit in the cache."""
         height = max(1, _VALUES * len(self.some) // max(self.some.size, 1))
         return [slice(top, top + height) for top in range(0, len(self.some), height)]
 
@@ -221,7 +221,7 @@ class GranularityExplorer(Explorer):
         return Canvas({"ranges": ChannelPanel(), "sqnr": SqnrPanel()}, size=(900, 380), width_ratios=[3, 2])
 
     def offers(self, state: State) -> dict[str, tuple]:
-        """Offer the group sizes that divide the weights of an output."""
+        """Offer the group sizes that divide the number of input channels."""
         return {"group_size": group_sizes(self._weights(state).shape[1])}
 
     def views(self, state: State, result: Result) -> dict[str, tuple]:

@@ -6,7 +6,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from qviz.pytorch.labs.qat_lab import QATLab
-from qviz.pytorch.labs.stored_trainings import control, packed, settings, stored_trainings, trained_anew
+from qviz.pytorch.labs.stored_trainings import FORMATS, control, packed, settings, stored_trainings, trained_anew
 from qviz.widgets import QATExplorer
 
 
@@ -19,6 +19,14 @@ def test_a_training_done_anew_is_the_stored_one(row):
     np.testing.assert_allclose(stored.losses, anew.losses, rtol=1e-9)
     for name in ("accuracies", "crossings", "float_accuracy", "converted_accuracy", "agreement", "weights", "complete"):
         np.testing.assert_array_equal(getattr(stored, name), getattr(anew, name), name)
+
+
+@pytest.mark.parametrize("weight_bits, activation_bits", FORMATS)
+def test_before_any_training_the_stored_accuracy_is_that_of_the_network_in_integers(weight_bits, activation_bits):
+    """A page shows it as the result of post-training quantization."""
+    bits = {"weight_bits": weight_bits, "activation_bits": activation_bits}
+    stored, anew = QATLab(stored_trainings())(**bits), QATLab()(**bits, epochs=0)
+    assert stored.accuracies[0] == anew.accuracies[0] == anew.converted_accuracy  # counts of images, as above
 
 
 def test_the_control_done_anew_is_the_stored_one():
