@@ -46,15 +46,18 @@ class Groups:
                 self.mean_max = high + (1 - averaging_constant) * (self.mean_max - high)
 
     @classmethod
-    def of(cls, histogram: Histogram) -> "Groups":
-        """Return one histogram as a single group."""
-        groups = cls.__new__(cls)
-        seen = np.flatnonzero(histogram.counts)
-        few = histogram.count <= BINS
-        groups.weights = None if few else histogram.counts[None, seen]
-        groups.bins = np.repeat(seen, histogram.counts[seen].astype(np.intp))[None] if few else seen[None]
+    def of(cls, *histograms: Histogram) -> "Groups":
+        """Return histograms as groups: one, or several of the same number of values, which is at most BINS."""
+        groups, (first, *_) = cls.__new__(cls), histograms
+        groups.weights = None
+        if first.count > BINS:
+            seen = np.flatnonzero(first.counts)
+            groups.weights, groups.bins = first.counts[None, seen], seen[None]
+        else:
+            bins = np.arange(max(h.counts.size for h in histograms))
+            groups.bins = np.stack([np.repeat(bins[: h.counts.size], h.counts.astype(np.intp)) for h in histograms])
         for name in ("left", "width", "min", "max", "mean_min", "mean_max"):
-            setattr(groups, name, np.full((1, 1), getattr(histogram, name)))
+            setattr(groups, name, np.array([[getattr(h, name)] for h in histograms], np.float64))
         return groups
 
     @property

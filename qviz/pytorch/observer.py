@@ -1,11 +1,10 @@
 """An observer for torch that collects as qviz does, and lets any of qviz's calibrators decide."""
 
-import numpy as np
 import torch
 from torch.ao.quantization.observer import ObserverBase
 
 from qviz.numerics import SCHEMES, HistogramObserver, IntFormat, PerChannel, PerTensor, QParams, _check, choose_qparams
-from qviz.numerics.calibrators import Calibrator, as_calibrator
+from qviz.numerics.calibrators import Calibrator, as_calibrator, ranges_of
 
 from .bridge import check_tensor, container_of, to_array
 
@@ -91,8 +90,7 @@ class CalibratorObserver(ObserverBase):
         if not self.observers:
             raise ValueError("nothing was observed yet: run the prepared model on calibration data before convert")
         fmt = IntFormat(self.fmt.bits, signed=True) if self.scheme == "symmetric" else self.fmt
-        ranges = [self.calibrator.choose_range(o.histogram(), fmt, self.scheme) for o in self.observers]
-        lo, hi = np.array(ranges).T[:, :, None]
+        lo, hi = ranges_of(self.calibrator, [observer.histogram() for observer in self.observers], fmt, self.scheme)
         signed = choose_qparams(lo, hi, fmt, self.scheme, self.granularity)
         return QParams(signed.scale, signed.zero_point + (self.fmt.qmin - fmt.qmin), self.fmt, self.granularity)
 

@@ -132,3 +132,19 @@ def test_torchs_convert_takes_its_numbers(ch_axis):
         wanted = bridge.quantize_tensor(linear.weight, direct.qparams()).int_repr()
     assert torch.equal(converted[1].weight().int_repr(), wanted)
     assert -8 <= wanted.min() and wanted.max() <= 7
+
+
+@pytest.mark.parametrize("name", CALIBRATORS)
+@pytest.mark.parametrize("batches", [1, 3])
+def test_channels_decided_at_once_get_the_scales_of_each_alone(name, batches):
+    """Bit for bit, for channels of very different sizes and of one sign, seen in one batch or in several."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn((8, 40), generator=generator) * 10.0 ** torch.arange(-4, 4)[:, None]
+    x[2], x[3] = x[2].abs(), -x[3].abs()
+    together = CalibratorObserver(name, 4, "symmetric", signed=True, ch_axis=0)
+    for batch in range(batches):
+        together((1 + batch) * x)
+    scales = together.qparams().scale.ravel().copy()
+    for scale, observer in zip(scales, list(together.observers), strict=True):
+        together.observers = [observer]
+        assert float(together.qparams().scale) == scale
