@@ -744,6 +744,8 @@ EXEMPT = {
     "numerics.codecs.*.params": "what choose_params returned",
     "experiments.mixed_precision.logit_divergence.*": "logits of qviz's own network",
     "experiments.mixed_precision_table.packed.networks_by_name": "Results",
+    "pytorch.migration.stored_results.packed.*": "Results, and counts of them",
+    "pytorch.migration.stored_results.StoredResult.*": "a Result",
     "numerics.codecs.*.weights": "as fake_quantize checks them: tests/numerics/codecs",
     "numerics.codecs.*.granularity": "no array: tests/numerics/codecs",
     "numerics.codecs.*.shape": "whole numbers: tests/numerics/codecs",

@@ -168,6 +168,14 @@ def in_threads(function: Callable, blocks: Iterable) -> list:
         return list(pool.map(function, blocks))
 
 
+def ranges_of(calibrator, histograms, fmt: IntFormat, scheme: str) -> tuple[np.ndarray, np.ndarray]:
+    """Decide for histograms of equally many values, (n, 1) each: at once where those are few and the calibrator can."""
+    if histograms[0].count <= BINS and hasattr(calibrator, "choose_ranges"):
+        return calibrator.choose_ranges(Groups.of(*histograms), fmt, scheme)
+    lo, hi = np.array([calibrator.choose_range(histogram, fmt, scheme) for histogram in histograms]).T[:, :, None]
+    return lo, hi
+
+
 class OneGroup:
     """Base class that derives `choose_range` from `choose_ranges`."""
 

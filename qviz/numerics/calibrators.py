@@ -330,14 +330,6 @@ def _choose_ranges(calibrator, x, fmt, scheme, granularity, *how) -> tuple[np.nd
     return lo, hi
 
 
-def ranges_of(calibrator, histograms, fmt: IntFormat, scheme: str) -> tuple[np.ndarray, np.ndarray]:
-    """Decide for histograms of equally many values, (n, 1) each: at once where those are few and the calibrator can."""
-    if histograms[0].count <= BINS and hasattr(calibrator, "choose_ranges"):
-        return calibrator.choose_ranges(Groups.of(*histograms), fmt, scheme)
-    lo, hi = np.array([calibrator.choose_range(histogram, fmt, scheme) for histogram in histograms]).T[:, :, None]
-    return lo, hi
-
-
 def _position(bins: np.ndarray, weights: np.ndarray, share: float) -> np.ndarray:
     """Return each row's quantile, in bins; `bins` are ascending, and all rows have the same sum of weights."""
     cumulative = np.cumsum(weights, axis=1)

@@ -4,7 +4,8 @@ import torch
 from torch.ao.quantization.observer import ObserverBase
 
 from qviz.numerics import SCHEMES, HistogramObserver, IntFormat, PerChannel, PerTensor, QParams, _check, choose_qparams
-from qviz.numerics.calibrators import Calibrator, as_calibrator, ranges_of
+from qviz.numerics._groups import ranges_of
+from qviz.numerics.calibrators import Calibrator, as_calibrator
 
 from .bridge import check_tensor, container_of, to_array
 
