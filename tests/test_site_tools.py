@@ -7,6 +7,7 @@ import json
 import math
 import subprocess
 import sys
+import types
 import zipfile
 
 import pytest
@@ -99,6 +100,27 @@ def test_bytecode_runs_though_its_source_is_of_another_day(tool, tmp_path):
     assert answer() == "43\n"
     zipfile.ZipFile(io.BytesIO(packed)).extractall(tmp_path)
     assert answer() == "42\n"
+
+
+def test_of_a_wheel_only_what_may_be_imported_or_read_is_unpacked(tool, tmp_path):
+    needed = {"a/__init__.py", "a/fast.so", "a/mpl-data/matplotlibrc", "a/fonts/ttf/DejaVuSans-Bold.ttf"}
+    others = {"a/__init__.pyi", "a/fonts/ttf/STIXGeneral.ttf", "a/images/home.png", "a.dist-info/RECORD"}
+    packed = tool("tools/live_site.py").zipped(dict.fromkeys(sorted(needed | others), b""))
+    wheel = types.SimpleNamespace(to_bytes=lambda: packed)  # as Pyodide hands over a buffer of JavaScript
+    tool("docs/site/live/qviz_prepare.py").unpack(wheel, tmp_path)
+    assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()} == needed
+
+
+def test_files_of_modules_that_were_imported_are_forgotten(tool, tmp_path, monkeypatch):
+    for name in ("used_once", "used_later"):
+        (tmp_path / f"{name}.py").write_text("answer = 42")
+    monkeypatch.syspath_prepend(tmp_path)
+    prepare, used = tool("docs/site/live/qviz_prepare.py"), importlib.import_module("used_once")
+    imported = {"used_once": used, "built_in": types.ModuleType("built_in")}
+    monkeypatch.setattr(prepare, "sys", types.SimpleNamespace(modules=imported))
+    prepare.forget()
+    assert used.answer == 42 and [path.name for path in tmp_path.rglob("used_once*")] == []
+    assert (tmp_path / "used_later.py").is_file()
 
 
 def cells(*sources):

@@ -157,7 +157,8 @@ def _conv3x3(x, weight, bias):
 
 
 def _relu(x):
-    return np.maximum(x, 0)
+    """Cut off what is negative, in place: `x` is a sum that nobody else holds, 12 MB for the training images."""
+    return np.maximum(x, 0, out=x)
 
 
 def max_pool(x):

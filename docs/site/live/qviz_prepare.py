@@ -1,12 +1,15 @@
 """Preparations in the browser before qviz is imported, so that a page becomes interactive sooner."""
 
+import importlib
 import io
 import logging
+import re
 import sys
 import types
 import zipfile
-from importlib.util import find_spec
 from pathlib import Path
+
+NEEDED = re.compile(r"\.(py|so)$|/matplotlibrc$|/DejaVuSans(-Bold|Display)?\.ttf$")
 
 
 def without_ipython():
@@ -28,15 +31,14 @@ def without_ipython():
     module("IPython.core.interactiveshell", InteractiveShell=shell)
 
 
-def few_fonts():
-    """Delete the fonts that the pictures do not use: matplotlib reads all fonts at each start, in half a second."""
-    fonts = Path(find_spec("matplotlib").origin).parent / "mpl-data" / "fonts"
-    for font in fonts.rglob("*.*"):
-        if not font.name.startswith("DejaVuSans"):
-            font.unlink()
-    logging.getLogger("matplotlib.font_manager").setLevel(
-        logging.ERROR
-    )  # it would warn that the fonts of formulas are missing
+def unpack(wheel, folder):
+    """Unpack of a wheel, given as JavaScript's buffer, what qviz may import or read.
+
+    Files here lie in memory. Pyodide's own way unpacks all of them, and loads all machine code in them, 36 modules, of
+    which qviz imports half: 50 MB more. Fewer fonts also start matplotlib sooner, which reads each of them.
+    """
+    with zipfile.ZipFile(io.BytesIO(wheel.to_bytes())) as archive:
+        archive.extractall(folder, filter(NEEDED.search, archive.namelist()))
 
 
 def compiled(folder) -> bytes:
@@ -53,8 +55,17 @@ def compiled(folder) -> bytes:
     return packed.getvalue()
 
 
+def forget():
+    """Delete the files of the modules that were imported: they lie in memory, and are not read again."""
+    for module in list(sys.modules.values()):
+        for file in (getattr(module, "__file__", None), getattr(module, "__cached__", None)):
+            if file and Path(file).is_file():
+                Path(file).unlink()
+
+
 def prepare():
     """Prepare all of it."""
     sys.dont_write_bytecode = False  # Pyodide sets it
+    importlib.invalidate_caches()  # folders have been filled since they were read
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # no fonts of formulas
     without_ipython()
-    few_fonts()

@@ -1,6 +1,5 @@
 // Python and qviz in a web worker. Each message is for one explorer; see qviz/widgets/live.py.
 const REST_MS = 15000; // by then the reader has seen the first picture, and does not notice half a second of work
-const PACKAGES = ["numpy", "matplotlib", "traitlets"];
 // Modules that qviz and its packages import, so that the memory snapshot contains them.
 const EARLY = "import ctypes, dataclasses, difflib, fractions, gzip, html, inspect, json, logging, pickle, platform, pprint, statistics, tomllib, uuid, zipfile";
 const LEAST_MEMORY = 320 * 65536; // the initial memory that Pyodide's module declares
@@ -33,7 +32,7 @@ async function keep(found) {
 }
 
 // Pyodide may come from another host, so a file is rejected unless its sha256 is the pinned one. All files are requested
-// at once, because Pyodide would request packages only after Python has started.
+// at once, though they are needed one after another.
 function fetchAll({ pyodide, sha256 }) {
   const plain = self.fetch.bind(self);
   const checked = (address, name, options) => plain(address, { ...options, integrity: `sha256-${sha256[name]}` });
@@ -60,6 +59,7 @@ async function start(options, memory) {
   try {
     if (memory?.byteLength >= LEAST_MEMORY) { // with less, WebAssembly fails without an error
       const python = await loadPyodide({ ...options, _loadSnapshot: memory });
+      delete python._api.config._loadSnapshot; // 20 MB that Python has copied
       performance.mark("qviz memory");
       return { python };
     }
@@ -76,20 +76,28 @@ async function load(asked) {
   const ours = fetch(bundle).then((answer) => answer.arrayBuffer());
   const [code, memory] = await Promise.all([names.code, names.memory].map(kept));
   const { python, made } = await start({ indexURL: pyodide, lockFileURL: lock }, memory);
-  await python.loadPackage(PACKAGES, { messageCallback: () => {} });
   const folder = python.runPython("import sysconfig; sysconfig.get_paths()['purelib']");
   python.unpackArchive(await ours, "zip", { extractDir: folder });
+  const { unpack } = python.pyimport("qviz_prepare");
+  for (const name of Object.keys(sha256).filter((name) => name.endsWith(".whl"))) {
+    unpack(await (await fetch(pyodide + name)).arrayBuffer(), folder);
+  }
   if (code) python.unpackArchive(code, "zip", { extractDir: folder });
   self.postMessage({ share: 1 });
   const page = python.runPython("import qviz_prepare\nqviz_prepare.prepare()\nfrom qviz.widgets.live import LivePage\nLivePage()");
-  if (!code || made) setTimeout(() => storeCache(python, folder, names, made ?? memory).catch(() => {}), REST_MS);
+  setTimeout(() => tidy(python, folder, (!code || made) && { names, memory: made ?? memory }).catch(() => {}), REST_MS);
   return page;
 }
 
-async function storeCache(python, folder, names, memory) {
-  const held = python.pyimport("qviz_prepare").compiled(folder);
-  await keep({ [names.code]: held.toJs(), [names.memory]: memory });
-  held.destroy();
+// Leave a later visit what it can use, and free the memory of files that are not read again.
+async function tidy(python, folder, left) {
+  const prepare = python.pyimport("qviz_prepare");
+  if (left) {
+    const held = prepare.compiled(folder);
+    await keep({ [left.names.code]: held.toJs(), [left.names.memory]: left.memory });
+    held.destroy();
+  }
+  prepare.forget();
 }
 
 self.onmessage = async ({ data }) => {
