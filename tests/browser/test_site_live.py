@@ -42,6 +42,7 @@ SPOIL = """async () => {
     const memory = (await shelf.keys()).find(({ url }) => url.includes(".memory"));
     await shelf.put(memory, new Response(new Uint8Array(25 << 20)));
 }"""
+AT = "element => element.getBoundingClientRect().top"
 MOVES = "performance.getEntriesByName('qviz move').length"
 
 
@@ -342,6 +343,19 @@ def test_a_teacher_prepares_a_link(opened):
     place.get_by_role("button", name="Reset").click()
     wait(page, "text => document.querySelector('.qviz-live pre').innerText.trim() === text", native.readout)
     native.close()
+    assert page.complaints == []
+    page.close()
+
+
+def test_a_link_shows_the_question_before_its_explorer_and_says_how_many_there_are(opened):
+    page = opened(lesson("calibration") + "#explorer=CalibrationExplorer&bits=3&nth=9")
+    page.locator(".qviz-live[data-state=live]").wait_for()
+    assert "nth must be a whole number from 1 to 2, the number of such explorers on this page: got 9." in said(page)
+    assert 0 <= page.locator(".qviz-guess").first.evaluate(AT) < 100  # below the bar of the page
+    assert page.locator(".qviz-live").first.evaluate(AT) < 450  # half of the window: the picture is in sight too
+    follow(page, "explorer=CalibrationExplorer&bits=3&nth=2")
+    assert page.locator(".qviz-live[data-state=live]").count() == 2
+    assert page.locator(".qviz-says").nth(2).inner_text() == ""  # the one between them is another explorer
     assert page.complaints == []
     page.close()
 

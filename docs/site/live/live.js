@@ -53,7 +53,7 @@
 
   class Live {
     constructor(root, key) {
-      Object.assign(this, { root, key, asked: false, busy: false, waiting: null });
+      Object.assign(this, { root, key, asked: false, busy: false, waiting: null, aside: [] });
       const cell = root.closest(".cell_output") ?? root;
       this.picture = cell.querySelector("img");
       this.readout = cell.querySelector("pre");
@@ -141,6 +141,13 @@
     complain() {
       this.root.scrollIntoView();
       this.says.textContent = "The link is incomplete or mistyped: it names no explorer. This is the page as it looks without a link.";
+    }
+
+    // A question that stands before it, with at most some text in between; or else itself.
+    question() {
+      let before = this.root.closest(".cell")?.previousElementSibling;
+      while (before?.tagName === "P") before = before.previousElementSibling;
+      return before?.querySelector(".qviz-guess") ?? this.root;
     }
 
     // Where its states lie, if they were computed; such an explorer moves at once, with no Python.
@@ -405,7 +412,7 @@
       await this.paint(png, told.words);
       this.tell_words(told.readout);
       this.tell_figures(told.figures);
-      this.says.textContent = told.notes.join(" ");
+      this.says.textContent = [...this.aside.splice(0), ...told.notes].join(" ");
       this.state = told.state;
       if (this.wanted !== undefined) [this.start, this.wanted] = [told.state, undefined]; // Reset leads back to the link
       this.link(told.link);
@@ -460,7 +467,7 @@
       if (/=|%3D/i.test(location.hash)) lives[0]?.complain(); // else it leads to a heading
       return;
     }
-    const nth = Number(asked.get("nth")) || 1;
+    const nth = asked.get("nth") ?? "1";
     const same = lives.filter((live) => live.kind === kind);
     const live = lives.find(({ all }) => all) ?? same[nth - 1] ?? same[0];
     if (!live) {
@@ -468,9 +475,11 @@
       return;
     }
     if (live.all && Object.hasOwn(live.all, kind)) live.choose(kind, false);
+    const right = live.all || same[nth - 1];
+    live.aside = right ? [] : [`nth must be a whole number from 1 to ${same.length}, the number of such explorers on this page: got ${nth.slice(0, 40)}. The first one is shown.`];
     live.hide((asked.get("hide") ?? "").split(","));
     asked.delete("nth");
-    live.root.scrollIntoView();
+    live.question().scrollIntoView();
     live.send({}, { kind: live.kind, settings: {}, link: asked.toString() });
   }
 
