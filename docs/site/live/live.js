@@ -143,11 +143,13 @@
       this.says.textContent = "The link is incomplete or mistyped: it names no explorer. This is the page as it looks without a link.";
     }
 
-    // A question that stands before it, with at most some text in between; or else itself.
+    // A question that stands so little before it that both can be seen at once; or else itself.
     question() {
       let before = this.root.closest(".cell")?.previousElementSibling;
       while (before?.tagName === "P") before = before.previousElementSibling;
-      return before?.querySelector(".qviz-guess") ?? this.root;
+      const asked = before?.querySelector(".qviz-guess");
+      const [top, below] = [asked ?? this.root, this.root].map((element) => element.getBoundingClientRect().top);
+      return asked && below - top < 0.6 * innerHeight ? asked : this.root;
     }
 
     // Where its states lie, if they were computed; such an explorer moves at once, with no Python.
