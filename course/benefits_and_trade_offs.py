@@ -80,7 +80,7 @@ timing = SpeedExplorer(speed.SpeedLab())
 timing
 
 # %% [markdown]
-# **Notice:** with narrow layers and single inputs, int8 is slower. The calls take most of the time, and int8 needs more of them, to quantize the input and dequantize the output. Tick **Convert around every layer** and measure again to see what they cost. With wide layers and large batches, int8 is several times as fast.
+# **Notice:** with narrow layers, int8 is slower, even in large batches. With single inputs, it is faster only if the layers are wide. The calls take most of the time, and int8 needs more of them, to quantize the input and dequantize the output. Tick **Convert around every layer** and measure again to see what they cost. With wide layers and large batches, int8 is several times as fast.
 #
 # You can compute the operations and bytes without measuring:
 
@@ -101,7 +101,7 @@ power = EnergyExplorer()
 # Our *estimate* uses these figures. It leaves out what is the same for float32 and int8, such as reading instructions, so the true saving is smaller.
 
 # %%
-guess_power = Prediction("A layer of a language model reads all its data from the small cache. By what factor does int8 reduce the total energy, compared with float32?", {"about 4 times": 4, "about 6 times": 6, "about 15 times": 15})
+guess_power = Prediction("Suppose that a layer of a language model could read all its data from the small cache. By what factor does int8 reduce the total energy, compared with float32?", {"about 4 times": 4, "about 6 times": 6, "about 15 times": 15})
 guess_power
 
 # %%
@@ -119,7 +119,7 @@ guess_power.reveal(saved["8 KB cache"], "Arithmetic takes half of the energy in 
 power
 
 # %% [markdown]
-# How does the saving change with a cache under **Data live in**, and with fewer **Weight bits**?
+# How does the saving change if you choose a cache under **Data live in**, or fewer **Weight bits**?
 #
 # Some processors have an energy counter, **RAPL**. If yours can be read, the next cell uses it:
 
@@ -144,11 +144,11 @@ found = {"PTQ": [run.accuracies[0] for run in runs[::3]], "QAT": [run.accuracies
 accuracy_by_bits([run.config.name for run in runs[::3]], found, runs[0].float_accuracy, images=359)
 
 # %% [markdown]
-# The thin lines are 95 % confidence intervals. With 359 images you cannot distinguish 97 % from 98 %, so the differences between W4A4 and W3A4 are not significant. But the drop with PTQ at W2A4 is, and QAT recovers most of it.
+# The thin lines are 95 % confidence intervals. With 359 images, they reach one to three points to each side, so you cannot say with certainty that W4A4 is better than W3A4. But the drop with PTQ at W2A4 is far too large to be due to chance, and QAT recovers most of it.
 #
 # ## Which layers need more bits?
 #
-# If each of the four layers has 2 to 8 bits or stays in float32, there are 4,096 different networks. Only weights are quantized, with the ranges that have the smallest mean squared error (mse). The results on the training images are stored with qviz. To check them, the next cell measures an eighth of the networks again, those with 2 bits in *conv1*, on 360 images. (Set `again` to `True` to measure all the networks on all the images.) Such a **sweep** can use all your cores, and keeps its results if you interrupt it.
+# If each of the four layers has 2 to 8 bits or stays in float32, there are 4,096 different networks. Only weights are quantized, with the ranges that have the smallest mean squared error (mse). The results are stored with qviz. To check them, the next cell measures an eighth of the networks again, those with 2 bits in *conv1*, on the 360 calibration images. (Set `again` to `True` to measure all the networks on all the training images.) Such a **sweep** can use all your cores, and keeps its results if you interrupt it.
 
 # %%
 from functools import partial
@@ -225,11 +225,11 @@ for bits in (4, 3):
 guess_percent.reveal(test.divergence[at] / test.divergence[place(3)], "Small layers can be sensitive, and giving them more bits costs few bytes.")
 
 # %% [markdown]
-# **Notice:** *exact* finds a network that is smaller and better than 4 bits everywhere. (Compare the divergence or the SQNR, because a difference of a few images can be due to chance.) At 3 bits, it finds a better one only with one percent more bytes.
+# **Notice:** *exact* finds a network that is smaller and better than 4 bits everywhere. (Compare the divergence or the SQNR, because a difference of a few images can be due to chance.) At 3 bits, no network of at most this size has a smaller loss on the training images, so it needs one percent more bytes to improve.
 #
 # *Greedy* does worse at 4 bits, because it removed a bit from fc1, the largest layer, and cannot undo this step.
 #
-# The best network on one set of images may not be the best on another, so choose and evaluate with different images. (The front above uses the same ones for both, so it looks slightly too good.)
+# The best network on one set of images may not be the best on another (at 3 bits, the one of *greedy* has the smaller divergence on the test images), so choose and evaluate with different images. (The front above uses the same ones for both, so it looks slightly too good.)
 #
 # ## Complexity: three methods compared
 #
@@ -243,7 +243,7 @@ LocalResult("How many seconds did each method take?", ways.times)
 # %% [markdown]
 # ## Which method should you choose?
 #
-# Answer the questions, and the explorer compares eight methods. A cross marks a method that your answers rule out, and the frame marks the remaining one with the fewest disadvantages. The bars show *our* network, so measure yours before you decide.
+# Answer the questions, and the explorer compares eight methods. A cross marks a method that your answers rule out, and the frame marks the remaining one with the fewest disadvantages. (16-bit floats are chosen only if everything else is ruled out, and a tie goes to the method with the least effort.) The bars show *our* network, so measure yours before you decide.
 
 # %%
 decision = DecisionExplorer(bits=3, inputs="labelled training set", retrain=True)

@@ -1,5 +1,5 @@
 # %% [markdown]
-# To compute a scale, you need a range. If the range is wide, the steps are coarse and the **rounding error** is large. If it is narrow, large values are cut off, which causes a **clipping error**. **Calibration** means choosing a range that balances the two. A bad choice can ruin the accuracy of a network.
+# To compute a scale, you need a range. If the range is wide, the steps are coarse and the **rounding error** is large. If it is narrow, large values are cut off, which causes a **clipping error**. **Calibration** means choosing the range. A good range balances the two errors. A bad choice can ruin the accuracy of a network.
 
 # %%
 import numpy as np
@@ -148,12 +148,12 @@ for bits, name in cases:
 arena.reset()
 
 # %% [markdown]
-# * **Min-max** performs badly on heavy tails with few bits, because a few extreme values make all steps coarse.
+# * **Min-max** performs badly with few bits on values with heavy tails (extreme values are rare, but much more common than in a Gaussian), because a few extreme values make all steps coarse.
 # * **Moving average** performs badly at 8 bits, because it clips the rare large values, and with such fine steps clipping is worse than rounding.
 # * **Percentile** keeps most of the outliers if there are more of them than it may clip, as in the arena.
 # * **Entropy** performs badly on heavy tails at 8 bits, because the divergence counts how many values are clipped, but not how far they lie outside the range.
 # * **MSE** is always best here, because it minimizes the error that the table shows. As you saw, this need not be best for the network.
-# * **ACIQ** suits the weights of fc1, which are distributed nearly as its formula assumes. On heavy tails at 8 bits, and on outliers, it clips far too much.
+# * **ACIQ** suits the weights of fc1, which are distributed nearly as its formula assumes. On heavy tails at 8 bits, and with the outliers in the arena, it clips so much that its mean squared error is several times the smallest.
 #
 # No method is best in all cases, so try two or three and measure your network's accuracy.
 #

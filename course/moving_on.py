@@ -24,7 +24,7 @@ print(migration_lab.deprecation_notice())
 # %% [markdown]
 # This course uses PyTorch 2.13, and the old code still runs. The documentation of 2.13 still announces its removal "in 2.10 if there are no blockers", or else in a later release. The types `quint8` and `qint8` are deprecated too. So old code works today, but a later release will break it.
 #
-# The replacement is a separate library, **torchao**. It has two parts:
+# The replacement is a separate library, **torchao**. Two parts of it matter here:
 #
 # * The function `quantize_` changes the weights of a model in place. It is made mainly for language models.
 # * **PT2E** exports the network as a graph and quantizes this graph. It is made for weights *and* activations, as in our network.
@@ -114,17 +114,17 @@ print(int8)
 print(int4)
 
 # %% [markdown]
-# The file is as large as before, and some answers have changed, so this configuration is useful only for experiments. torchao packs two codes into a byte in its formats for GPUs, and in a prototype for CPUs. But the prototype needs layers whose number of outputs is a multiple of 16, and our last layer has 10.
+# The file is almost as large as before, and some answers have changed, so this configuration is useful only for experiments. torchao packs two codes into a byte in its formats for GPUs, and in a prototype for CPUs. But the prototype needs layers whose number of outputs is a multiple of 16, and our last layer has 10.
 #
 # ## Second part: PT2E
 #
-# For our network, PT2E replaces `prepare` and `convert`. (The warning at the top of the page recommends `quantize_` to users of eager mode, but by default, `quantize_` does not change convolutions.) There are four steps: export the graph, prepare it with a quantizer, run data through it, and **convert** it. Exporting and lowering graphs takes a few seconds, so the results from here on are stored with qviz. Set `again` to `True` in the cell that makes the lab, and run the page once more to repeat them on your machine.
+# For our network, PT2E replaces `prepare` and `convert`. (The warning at the top of the page recommends `quantize_` to users of eager mode, but by default, `quantize_` does not change convolutions.) There are four steps: export the graph, prepare it with a quantizer, run data through it, and **convert** it. Some of these steps take a few seconds, so the results from here on are stored with qviz. Set `again` to `True` in the cell that makes the lab, and run the page once more to repeat them on your machine.
 
 # %%
 print(BACKENDS["PT2E histogram"].code)
 
 # %% [markdown]
-# You do not have to add stubs or fuse anything, because the graph shows where each layer begins and ends.
+# You do not have to add stubs or fuse anything, because the graph shows the quantizer which operations follow each other.
 
 # %%
 guess_size = Prediction("You save the converted graph. How large is the file, compared with that of the float network?", {"a quarter": 0.25, "the same": 1.0, "a quarter larger": 1.25})
@@ -237,7 +237,7 @@ fc1_bytes = (64 * 512, 64 * 512 // 2)
 check("moving_on.2", fc1_bytes)
 
 # %% [markdown]
-# **3. Spot the bug.** This function should count the layers that multiply integers, given the names of the operations that ran. For the converted graph above, it counts many, although no layer there multiplies integers. Fix it. The integer products above were `qconv_pointwise`, `qlinear_pointwise` and, with dynamic quantization, `_int_mm`.
+# **3. Spot the bug.** This function should count the layers that multiply integers, given the names of the operations that ran. For the converted graph above, it counts many, although no layer there multiplies integers. Fix it. The operations that multiply integers are `qconv_pointwise`, `qlinear_pointwise` and, in the dynamic network from `quantize_`, `_int_mm`.
 
 # %%
 def integer_layers(operations):
@@ -251,7 +251,7 @@ def integer_layers(operations):
 check("moving_on.3", integer_layers)
 
 # %% [markdown]
-# **4.** With `IntxWeightOnlyConfig`, you can tell `quantize_` to quantize convolutions too. It then uses one scale for each output channel *and* each position in the kernel. The weights of *conv2* are 32 x 16 x 3 x 3. How many scales is that, and how many would there be with one per channel?
+# **4.** With `IntxWeightOnlyConfig`, you can tell `quantize_` to quantize convolutions too. It then uses one scale for each combination of an output channel and a position in the 3 x 3 filter. The weights of *conv2* are 32 x 16 x 3 x 3. How many scales is that, and how many would there be with one per channel?
 
 # %%
 conv2_scales = None  # a pair
@@ -265,7 +265,7 @@ check("moving_on.4", conv2_scales)
 # %% [markdown]
 # **5. The last exercise: a report on a model.** Quantize one network in two ways. W8A8 has 8 bits for weights and activations. W4A8 has 4 bits for the weights, with one scale per channel, and 8 bits for the activations. Then report the size, the accuracy and the speed of both. Which of them failed (lost more than two points of accuracy), and why? `capstone.example()` returns a small trained network that you have not seen yet. If you have a model of your own, use that instead: you need a float network with stubs, inputs for the calibration, and test inputs with their labels.
 #
-# 1. `ptq.quantize_model(model, ptq.PTQConfig(...), calibration_x)` quantizes a network, and `evaluate(model, quantized, x, y, repeats=30)` measures it. Print what it returns.
+# 1. `ptq.quantize_model(model, ptq.PTQConfig(...), calibration_x)` quantizes a network, and `evaluate(model, quantized, x, y, repeats=30)` measures it. Store what it returns in `measured["W8A8"]` and `measured["W4A8"]`, and print it.
 # 2. Fill in the report. The sizes are in bytes on disk, and `times_as_fast` is the time of the float network divided by the time of the quantized one.
 # 3. `why` is a sentence or two. Name the layer that loses most, and give the figure that shows it.
 #
@@ -281,7 +281,7 @@ check("moving_on.4", conv2_scales)
 
 # %%
 model, calibration_x, x, y = capstone.example()  # or your own four
-measured, size_bytes, accuracy, times_as_fast = {}, {}, {}, {}  # by name: "float", "W8A8", "W4A8"
+measured, size_bytes, accuracy, times_as_fast = {}, {}, {}, {}  # by name: "W8A8", "W4A8"; sizes and accuracies also for "float"
 failed, why = None, None  # a list of names, and a sentence or two
 ### BEGIN SOLUTION
 for name, bits in {"W8A8": 8, "W4A8": 4}.items():

@@ -13,7 +13,7 @@ from qviz.widgets import FloatBitsExplorer, FormatNameExplorer, NumberFormatsExp
 # %% [markdown]
 # ## The bits of a float
 #
-# A floating-point number has three fields. One bit is the sign. The **exponent** chooses a power of two. The **mantissa** says where the number lies between this power of two and the next. The names of the two kinds of **FP8** tell you how the bits are divided: E4M3 has 4 exponent bits and 3 mantissa bits.
+# A floating-point number has three fields. One bit is the sign. The **exponent** chooses a power of two: the number in its bits, less a constant called the *bias* (7 in E4M3; it has nothing to do with the biases of a layer). The **mantissa** says where the number lies between this power of two and the next. The names of the two kinds of **FP8** tell you how the bits are divided: E4M3 has 4 exponent bits and 3 mantissa bits.
 #
 # Flip the bits. Normally, the mantissa is preceded by a leading 1, which is not stored. If you set the four exponent bits to 0, this 1 becomes a 0, and the number is called **subnormal**. If all the bits except the sign are 1, the code means **NaN**, "not a number".
 
@@ -21,7 +21,7 @@ from qviz.widgets import FloatBitsExplorer, FormatNameExplorer, NumberFormatsExp
 FloatBitsExplorer()
 
 # %% [markdown]
-# **Notice:** there are always 8 steps from one power of two to the next. Small numbers have small steps, so the error is always about the same *percentage* of the number. With integers, the step is the same everywhere.
+# **Notice:** apart from the subnormal numbers, there are 8 steps from each power of two to the next. Small numbers have small steps, so the largest error is about the same *percentage* everywhere. With integers, the step is the same everywhere.
 
 # %%
 guess_range = Prediction("E4M3 goes up to 448. E5M2 has one more exponent bit and one fewer mantissa bit. How many times as large is its largest number?", {"2 times": 2, "16 times": 16, "128 times": 128})
@@ -43,7 +43,7 @@ guess_range.reveal(FP8_E5M2.max / FP8_E4M3.max, "With one more exponent bit, the
 #
 # * **MXFP4**: 32 weights in E2M1 share an 8-bit power of two. That makes 4 + 8/32 = 4.25 bits per weight.
 # * **NVFP4**: 16 weights in E2M1 share a scale in E4M3: 4.5 bits.
-# * **NF4**: 64 weights share a float32 scale: 4.5 bits. The 16 levels are quantiles of a bell curve, so that each is used about equally often.
+# * **NF4**: 64 weights share a float32 scale: 4.5 bits. The 16 levels are based on the quantiles of a bell curve, so they are closest together near zero, where most of the weights are.
 # * `Q4_K`, in the **GGUF** files of llama.cpp (a program that runs language models on ordinary computers): 4-bit integers in small blocks, each with a scale and a minimum: 4.5 bits.
 #
 # Step through all of them with **Format**. The line at the top shows the levels of one block. At the lower right, each mark shows the bits and the error of a format.
@@ -84,11 +84,11 @@ guess_nf4.reveal("affine int4" if winner[32][1] > 0.2 else "NF4" if winner[32][2
 # %% [markdown]
 # Is that really the reason? The last column tests it: equally spaced levels without a zero point are worse than NF4 for every block size. So what helps is not the spacing, but a range that fits both ends of the block. (The zero point costs 4/32 of a bit per weight.) In large blocks, a few large weights determine the ends, so it is better to have more levels where most of the weights are.
 #
-# The brackets show 95 % intervals, obtained by resampling the blocks (bootstrap). With blocks of 64, the difference may be due to chance. In a report on three language models, the order changes at the same block size (bitsandbytes 2086, see the sources).
+# The brackets show 95 % intervals, obtained by resampling the blocks (bootstrap). With blocks of 64, the difference may be due to chance. In a report on three language models, the order changes at the same block size (issue 2086 of bitsandbytes, see the sources).
 #
 # ## Which power of two?
 #
-# The scale of an MX format is a power of two, so it hardly ever fits exactly. The specification rounds it down (`floor`), so weights between 6 and 8 times the scale are clipped to 6 times the scale. Another rule, `rceil`, takes the smallest power of two that clips no weight.
+# The scale of an MX format is a power of two, so it hardly ever fits exactly. The specification rounds the largest weight of the block down to a power of two (`floor`), and divides it by the largest power of two in the format, which is 4 for E2M1. So in MXFP4, weights between 6 and 8 times the scale are clipped to 6 times the scale. Another rule, `rceil`, takes the smallest power of two that clips no weight.
 
 # %%
 guess_rule = Prediction("You quantize the weights of fc1 to MXFP4. What happens to the error if nothing is clipped any more?", ["it becomes smaller", "it changes by less than 0.1 dB", "it becomes larger"])
@@ -107,7 +107,7 @@ for element in (FP4_E2M1, FP8_E4M3):
 guess_rule.reveal("it becomes larger" if found["E2M1", "fc1 weights"][2] < -0.1 else "it becomes smaller" if found["E2M1", "fc1 weights"][1] > 0.1 else "it changes by less than 0.1 dB", "Clipping moves only the largest weights of a block. A scale twice as large makes the steps coarser for all 32.")
 
 # %% [markdown]
-# But look at the other lines. E4M3 has 8 steps between powers of two whatever the scale is, so a larger scale does no harm there, but clipping does. And if large values are common ("uniform"), many of them are clipped. So the answer depends on the data: on one language model, the rule of the specification was the worst of three (trinity 694, see the sources). To try the rules in the explorer, open **More** and change **Scale of MX formats**.
+# But look at the other lines. E4M3 has 8 steps between powers of two whatever the scale is, so a larger scale does no harm there, but clipping does. And if large values are common ("uniform"), many of them are clipped. So the answer depends on the data: on one language model, the rule of the specification was the worst of three (pull request 694 of trinity, see the sources). To try the rules in the explorer, open **More** and change **Scale of MX formats**.
 #
 # ## The whole network
 #
@@ -134,7 +134,7 @@ guess_order.reveal(found["NVFP4"].sqnr_db.max() - found["NVFP4"].sqnr_db.min(), 
 # But this is still one network, trained once. So we repeat the comparison with eight smaller networks, trained on the same digits from different random seeds. They have three linear layers and no convolutions.
 
 # %%
-guess_others = Prediction("In how many of these eight networks is int4 no worse than NF4?", {"none": 0, "about half": 4, "all 8": 8})
+guess_others = Prediction("In how many of these eight networks is the SQNR of the logits with int4 at least as high as with NF4?", {"none": 0, "about half": 4, "all 8": 8})
 guess_others
 
 # %%
@@ -143,13 +143,13 @@ for name in ("int4", "MXFP4", "NVFP4", "Q4_0", "Q4_K"):
     outcome = measure_format_on_mlps(name, blocks[name])
     gain = gains[name] = outcome.sqnr_db - nf4
     right, interval = f"{outcome.right.min()} to {outcome.right.max()} right", f"({gain.min():4.1f} to {gain.max():4.1f})"
-    print(f"{name:5} {outcome.bits_per_weight:.2f} bits, {right}, {gain.mean():4.1f} dB {interval} better than NF4, in {(gain > 0).sum()} of 8")
+    print(f"{name:5} {outcome.bits_per_weight:.2f} bits, {right}, {gain.mean():+.1f} dB {interval} compared with NF4, higher in {(gain > 0).sum()} of 8")
 
 # %%
 guess_others.reveal((gains["int4"] >= 0).sum(), "That int4 did so well was a property of one network. Six channel orders could not show this, because they are all the same network.")
 
 # %% [markdown]
-# **Notice:** the lead of `Q4_0` does not carry over either, because it beats NF4 in three of the eight networks only. `Q4_K` is ahead in all of them. So before you choose a format, test it on your own model.
+# **Notice:** the lead of `Q4_0` does not carry over either, because it beats NF4 in only three of the eight networks. `Q4_K` is ahead in all of them. So before you choose a format, test it on your own model.
 #
 # ## Take a name apart
 #

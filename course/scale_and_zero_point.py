@@ -150,7 +150,7 @@ granularity.reset(granularity="per channel")
 guess_channel.reveal(granularity.result.sqnr_db - per_tensor, "How much you gain depends on how much the channels differ. The cost is one additional number per channel.")
 
 # %% [markdown]
-# Two 4-bit codes are **packed** into one byte, and each scale takes 16 bits. Would the memory for the scales be better spent on more bits per code? In the largest layer, *fc1*, we compare groups of different sizes with a scale per channel, at the same total number of bits per weight (for a scale per channel, interpolated between whole numbers of bits):
+# Two 4-bit codes are **packed** into one byte, and each scale takes 16 bits. Would the memory for the scales be better spent on more bits per code? In the largest layer, *fc1*, we compare two ways to use the same number of bits per weight, scales included: one scale per group, or one scale per channel and more bits per code. (Between whole numbers of bits per code, the SQNR is interpolated.)
 
 # %%
 channels = [granularity.reset(data="fc1 weights", granularity="per channel", bits=b) or granularity.result for b in range(4, 9)]

@@ -16,7 +16,7 @@ from qviz.numerics.roofline import Roof, Work
 # %% [markdown]
 # ## 2. Why fewer bits?
 #
-# To write one word (more precisely, one token, which is a piece of a word), a language model with 7 billion weights reads every one of them from memory, and uses each in one multiplication and one addition. Suppose that a laptop can read 89.6 gigabytes per second from memory (two channels of `DDR5-5600`) and perform 768 billion operations per second (8 cores at 3 GHz with 32 operations per cycle). The next cell computes the minimum time and energy needed for one word, with weights of 16, 8 and 4 bits:
+# To write one word (more precisely, one token, which is a word or a piece of one), a language model with 7 billion weights reads every one of them from memory, and uses each in one multiplication and one addition. Suppose that a laptop can read 89.6 gigabytes per second from memory (two channels of `DDR5-5600`) and perform 768 billion operations per second (8 cores at 3 GHz with 32 operations per cycle). The next cell computes the minimum time and energy needed for one word, with weights of 16, 8 and 4 bits:
 
 # %%
 model, laptop = linear("7 billion weights", 70_000, 100_000), Roof(peak=768, bandwidth=89.6, call_ms=0)

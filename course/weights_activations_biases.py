@@ -70,7 +70,7 @@ for bits in (8, 4):
 # %% [markdown]
 # ## Activations need a calibration sample
 #
-# The range of the activations has to be chosen before the network sees a new image, so you measure it on a sample (**calibration**). A small sample is likely to miss the largest values. Here are the activations of `conv2`:
+# Usually, the range of the activations is chosen before the network sees a new image, so you measure it on a sample (**calibration**). A small sample is likely to miss the largest values. Here are the activations of `conv2`:
 
 # %%
 seen = networks.training_activations()["conv2"]
@@ -155,7 +155,7 @@ bias_explorer
 # Now give the weights and activations *fewer* bits.
 
 # %%
-guess_fewer = Prediction("You lower weights and activations from 8 to 4 bits, which changes the scale of the sum. Then you quantize only the biases, to 8 bits with this new scale, and keep the rest in float32. How many correct answers do you lose?", {"none": 0, "as many as before": 8, "twice as many": 16})
+guess_fewer = Prediction("You take the scale of the sum for 4-bit instead of 8-bit weights and activations. With this scale, you quantize the biases to 8 bits, and leave the weights and activations themselves in float32. How many correct answers do you lose?", {"none": 0, "8, as many as with the scale for 8 bits": 8, "16, twice as many": 16})
 guess_fewer
 
 # %%
@@ -209,7 +209,7 @@ from qviz.pytorch.digits_model import accuracy, digits_cnn, digits_tensors
 LocalResult("Outputs for a bias of 0.25, 0.5 and 0.75 units:", lambda: f"{[bias_in_kernel(n / 4) for n in (1, 2, 3)]} on {engines.preferred()}")
 
 # %% [markdown]
-# fbgemm returns 0.25, 0.5 and 0.75, so it does not round the bias. (qnnpack, the engine for phones and Macs, does.) Our simulation, with int32 biases, is as accurate as the network that PyTorch makes for fbgemm (called by qviz's `quantize_model`):
+# fbgemm returns 0.25, 0.5 and 0.75, so it does not round the bias. (qnnpack, the engine for phones and Macs, does.) Our simulation, with int32 biases, is as accurate as the fbgemm network that PyTorch produces (qviz's `quantize_model` calls PyTorch for this):
 
 # %%
 train_x, _, test_x, test_y = digits_tensors()
@@ -226,11 +226,11 @@ record(guess_part, guess_sum, guess_int8, guess_fewer)
 # %% [markdown]
 # ## In five lines
 #
-# 1. Weights can be quantized without data, activations need a sample, and biases need the scales of both.
+# 1. Weights can be quantized without data, activations usually need a sample, and biases need the scales of both.
 # 2. With min-max ranges and a scale per channel, our network is most sensitive to quantized activations at 3 bits, and to quantized weights at 2 bits.
 # 3. The mean squared errors caused by weights and by activations add up.
 # 4. A bias has the scale `scale_x * scale_w`. With 8-bit weights and activations, 8 bits are far too few for this scale, so biases get 32 bits, which take about one percent of the memory.
-# 5. The error of a bias is the same for every image, so most of it shifts the outputs by a constant amount.
+# 5. The error of a bias is the same for every image. Most of the error that it causes in the outputs is therefore a constant shift.
 
 # %% [markdown]
 # ## Exercises

@@ -141,7 +141,7 @@ network_explorer = MisreadExplorer(bits=3)
 network_explorer
 
 # %% [markdown]
-# If this explanation is correct, adding *random* noise as large as these errors to the logits of the float network should lower the accuracy as much as quantization does:
+# If only the size of the logit errors matters, then adding *random* noise of the same size to the logits of the float network should lower the accuracy about as much as quantization does:
 
 # %%
 test = data.digits().test

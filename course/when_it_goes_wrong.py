@@ -16,7 +16,7 @@ from torch.ao.quantization import DeQuantStub, MinMaxObserver, QConfig, QuantStu
 # %% [markdown]
 # The code runs inside a **workbench**: if a step fails, the page continues. Below the cell you see torch's message and whether your fix works.
 #
-# ## 1. A float input has no kernel
+# ## 1. No kernel for a float input
 #
 # Torch calibrates and converts this layer without complaint, but the first input causes an error:
 
@@ -196,7 +196,7 @@ explorer
 # %% [markdown]
 # Change the codes. The error is largest if all four are large and both weights have the same sign. Then choose *32 bits*: processors with **VNNI** add in 32 bits, so nothing is lost.
 #
-# For other processors, the fix is **reduce_range**: with only 7 bits for activations, the sum of two products always fits. The price is a larger rounding error:
+# For x86 processors without VNNI, the fix is **reduce_range**: with only 7 bits for activations, the sum of two products always fits. The price is a larger rounding error:
 
 # %%
 explorer.reset()

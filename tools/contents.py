@@ -83,7 +83,7 @@ def head(of: Page, time: str) -> str:
     before, after = pages()[: of.number][-1:], pages()[of.number + 1 :][:1]
     line = [f"Previous: [](page:{p.slug})." for p in before] + [time]
     line += [f"Next: [](page:{p.slug})." for p in after] or ["This is the last page: back to [](page:start_here)."]
-    return f"# {of.label}\n\n**The question of this page:** {of.question}\n\n*{' '.join(line)}*\n\n"
+    return f"# {of.label}\n\n**The question on this page:** {of.question}\n\n*{' '.join(line)}*\n\n"
 
 
 def overview(minutes: Mapping[str, tuple[int, int]], folder: str = "") -> str:

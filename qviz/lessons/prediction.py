@@ -163,8 +163,16 @@ class Prediction(widgets.VBox):
         if isinstance(truth, str) or None in self.choices.values():
             raise ValueError(f"truth must be one of {', '.join(map(repr, self.choices))}: got {truth!r}")
         nearest = min(self.choices, key=lambda name: abs(self.choices[name] - truth))
-        decimals = 0 if truth == round(truth) else 2
-        return nearest, "" if self.choices[nearest] == truth else f" ({truth:.{decimals}f})"
+        if self.choices[nearest] == truth:
+            return nearest, ""
+        told = self._in_digits(truth, "%" in nearest)
+        return nearest, "" if told in nearest.replace(" %", "%") else f" ({told})"
+
+    def _in_digits(self, truth: float, percent: bool) -> str:
+        """Return a number as a reveal shows it; choices in percent may have shares of 1 as their numbers."""
+        if percent:
+            return f"{truth:.1%}" if max(self.choices.values()) <= 1 else f"{truth:.1f}%"
+        return f"{truth:.0f}" if truth == round(truth) else f"{truth:.2f}"
 
     def _on_choice(self, _change) -> None:
         self._commit.disabled = self._answers.value is None

@@ -108,7 +108,8 @@ def _disadvantages(result: Decision, method: str) -> str:
     reasons = [f"{_AGAINST[rule.verdict]}: {rule.reason} ({rule.source})" for rule in rules]
     if result.verdict(method, LOSS):
         reasons.insert(0, f"{_AGAINST[OUT]}: loses {result.lost[method]:.2f} points (measured here)")
-    more = f", and {len(reasons) - 1} more" if len(reasons) > 1 else ""
+    others = len(reasons) - 1
+    more = f", and {others} more disadvantage{'s' * (others > 1)}" if others > 0 else ""
     if not reasons:
         return "none" if method == result.method else "none, but more effort"
     return reasons[0] + more

@@ -98,7 +98,7 @@ DAMAGED = {
 def test_a_damaged_file_gets_a_sentence_and_is_left_alone(file, kind):
     file.write_text(DAMAGED[kind], encoding="utf-8")
     question = ask()
-    assert "is damaged, or no record of guesses" in question._status.value and "not attempted yet" in repr(question)
+    assert "is damaged or is not a file of guesses" in question._status.value and "not attempted yet" in repr(question)
     question.commit("2")
     assert "Your guess: <strong>2</strong>" in question._status.value and "is damaged" in question._status.value
     assert question.guess == "2" and "Answer" in question.reveal(2).value
@@ -117,11 +117,11 @@ def test_bytes_that_are_no_text(file):
 
 def test_what_is_no_file(file):
     file.mkdir()
-    assert "is damaged, or no record" in ask()._status.value
+    assert "is damaged or is not a file" in ask()._status.value
     file.rmdir()
     if hasattr(os, "mkfifo"):
         os.mkfifo(file)  # to open it would wait for ever
-        assert "is damaged, or no record" in ask()._status.value
+        assert "is damaged or is not a file" in ask()._status.value
 
 
 def test_a_folder_that_is_gone(file, monkeypatch):

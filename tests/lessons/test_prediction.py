@@ -28,6 +28,20 @@ def test_the_stored_text_holds_the_truth_for_nbval_to_compare(guess):
     assert repr(guess.reveal(3.97, "because")) == ("Your guess: not attempted yet. Answer: 4 times (3.97).\nbecause")
 
 
+@pytest.mark.parametrize(
+    ("choices", "truth", "answer"),
+    [
+        ({"19 %": 0.19, "about 85 %": 0.85}, 0.849, "about 85 % (84.9%)"),
+        ({"96.4 %, as without biases": 0.964, "98 %": 0.98}, 0.96379, "96.4 %, as without biases"),
+        ({"97 %": 97, "90 %": 90}, 96.379, "97 % (96.4%)"),
+        ({"about 300": 300, "none": 0}, 285, "about 300 (285)"),
+    ],
+)
+def test_a_number_is_told_in_the_unit_of_its_choice_and_not_twice(choices, truth, answer):
+    guess = Prediction("How many?", choices)
+    assert repr(guess.reveal(truth)) == f"Your guess: not attempted yet. Answer: {answer}."
+
+
 @pytest.mark.parametrize("order", ["commit first", "reveal first"])
 def test_the_reveal_shows_guess_and_truth_whichever_cell_ran_first(guess, order):
     if order == "commit first":

@@ -57,7 +57,7 @@ def test_an_unknown_page_is_told(three):
 
 def test_the_head_of_a_page(three):
     assert contents.head(B, "Time: 5 minutes.") == (
-        "# 1. Bee\n\n**The question of this page:** How?\n\n"
+        "# 1. Bee\n\n**The question on this page:** How?\n\n"
         "*Previous: [](page:a). Time: 5 minutes. Next: [](page:d).*\n\n"
     )
 

@@ -52,7 +52,7 @@ def who_follows_outliers(answer) -> None:
 
 @exercise(
     3,
-    "However you choose the ends, the range must include 0. (Some programs clip half of the percentage at each end.)",
+    "However you choose the ends, the range must include 0. (Some programs clip half of the rest at each end.)",
 )
 def range_without_zero(answer) -> None:
     """Ask for a function from an array and a percentile to lo and hi."""

@@ -223,7 +223,7 @@ def _has(model: nn.Module, kind: type) -> bool:
 FAILURES = (
     Failure(
         "missing-stub",
-        "A float input has no kernel",
+        "No kernel for a float input",
         "The layer was replaced by an integer layer, but nothing quantizes its input.",
         "Put a QuantStub before the first layer and a DeQuantStub after the last one. convert replaces both.",
         (
