@@ -68,8 +68,8 @@ def load() -> tuple[Guess, ...]:
         raise Unusable(f"{path} cannot be read: {error.strerror}. Your guesses are not kept until it can.") from None
     except (ValueError, KeyError, TypeError, RecursionError):  # a damaged file may raise any of these
         raise Unusable(
-            f"{path} is damaged or is not a file of guesses. It has not been changed, and your guesses will not be saved "
-            "until you rename or remove it."
+            f"{path} is damaged or is not a file of guesses. It has not been changed, and your guesses will not be "
+            "saved until you rename or remove it."
         ) from None
 
 

@@ -46,7 +46,8 @@ def test_readout(shown):
     assert list(rows) == list(METHODS)
     assert rows["static"].startswith("ruled out: without inputs, you cannot calibrate")
     assert rows["static"].endswith('(page "Calibration"), and 2 more disadvantages')
-    assert rows["weight-only"].endswith(", and 1 more disadvantage") and rows["QAT"].endswith(", and 2 more disadvantages")
+    assert rows["weight-only"].endswith(", and 1 more disadvantage")
+    assert rows["QAT"].endswith(", and 2 more disadvantages")
     assert lines[11] == "Code; model is a torch model, and images and labels are training data."
     assert lines[-1] == '    save_file(state | packed | scales, "model.safetensors")'
     explorer.bits = 8
