@@ -102,7 +102,7 @@ def test_a_damaged_file_gets_a_sentence_and_is_left_alone(file, kind):
     question.commit("2")
     assert "Your guess: <strong>2</strong>" in question._status.value and "is damaged" in question._status.value
     assert question.guess == "2" and "Answer" in question.reveal(2).value
-    assert repr(guesses_over_the_course()).endswith("Rename or remove it, and they are kept again.")
+    assert repr(guesses_over_the_course()).endswith("will not be saved until you rename or remove it.")
     assert file.read_text(encoding="utf-8") == DAMAGED[kind]
     file.unlink()
     question.commit("2")
