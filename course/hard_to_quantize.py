@@ -33,7 +33,7 @@ print(hard.measure(hard.Remedies()))
 #
 # * *Scales per channel*: each output channel of the weights gets its own scale.
 # * *Better ranges*: weights and activations get the ranges with the smallest mean squared error.
-# * *Equalization*: the largest weights of each channel are made equal in the two layers that share it.
+# * *Equalization*: each channel is rescaled, so that its largest absolute weight is the same in the two layers that share it.
 
 # %%
 guess_first = Prediction("You apply one remedy at a time to the rescaled network, with 8 bits. Which one gives the highest accuracy?", ["scales per channel", "better ranges", "equalization"])
@@ -98,13 +98,13 @@ print(after)
 guess_bias.reveal(after.accuracy, "Rounding the weights shifts the mean of each output, and changing the bias removes this shift.")
 
 # %% [markdown]
-# Could this be due to chance? We resample the 359 images 10,000 times, and compare the two networks on each sample:
+# Could this be due to chance? We resample the 359 images 10,000 times (this is called the *bootstrap*), and compare the two networks on each sample:
 
 # %%
 print("{} more right, 95 % interval {} to {}".format(*hard.difference(before.right, after.right)))
 
 # %% [markdown]
-# In this explorer, each remedy is added to those above it. (The next section explains the last one, a better rounding.) Switch them off, one at a time. Which one can you do without at 2 bits? And at 4 bits?
+# In this explorer, each remedy is added to those above it. (The next section explains the last one, *better rounding*.) Switch them off, one at a time. Which one can you do without at 2 bits? And at 4 bits?
 
 # %%
 explorer = HardToQuantizeExplorer()
@@ -168,7 +168,7 @@ for ranges in ("min-max", "mse"):
         print(f"{ranges:9}{name:13}{right:5}{decibels[0]:13.1f}{decibels[1]:13.1f}")
 
 # %% [markdown]
-# **Notice:** better ranges alone recover nearly all of the lost answers. A difference of three images out of 359 can be due to chance, but the SQNR of the outputs shows that GPTQ and adaptive rounding are still better.
+# **Notice:** better ranges alone recover nearly all of the lost accuracy. A difference of three images out of 359 can be due to chance, but the SQNR of the outputs shows that GPTQ and adaptive rounding are still better.
 #
 # ## What each remedy needs, and how much it helps
 #
@@ -251,7 +251,7 @@ def share(w1, b1, w2):
 check("hard_to_quantize.2", share)
 
 # %% [markdown]
-# **3. Spot the bug.** This is the main loop of GPTQ. Each row of `w` belongs to an output and each column to an input, and the distance between two levels is `step`. Row `j` of the triangular matrix `u` contains the changes to the columns after `j` that compensate for an error of `u[j, j]` in column `j`. The loop runs without an error message, but the result is the same as with rounding to nearest. Fix it.
+# **3. Spot the bug.** This is the main loop of GPTQ. Each row of `w` belongs to an output and each column to an input, and the distance between two levels is `step`. If rounding lowers column `j` by `u[j, j]`, you compensate by subtracting row `j` of the triangular matrix `u` from the columns after `j`. The loop runs without an error message, but the result is the same as with rounding to nearest. Fix it.
 
 # %%
 def gptq_loop(w, u, step):

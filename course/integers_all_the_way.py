@@ -1,5 +1,5 @@
 # %% [markdown]
-# So far, the integer arithmetic was hidden inside PyTorch's kernels: you saw the quantized values, but not how a processor computes with the codes. On this page you follow one value from the pixels to the answer of the network, and you can change every integer on the way. Afterwards, you will be able to check what a kernel or a chip does with your own model.
+# So far, the integer arithmetic has been hidden inside PyTorch's kernels: you have seen the quantized values, but not how a processor computes with the codes. On this page you follow one value from the pixels to the answer of the network, and you can change every integer on the way. Afterwards, you will be able to check what a kernel or a chip does with your own model.
 
 # %%
 import numpy as np
@@ -43,7 +43,7 @@ print("sum     ", (q_x * q_w).sum())
 # %% [markdown]
 # ## Follow the sum step by step
 #
-# In the explorer, each step of the line adds one of these products. The activation in product 4 has been lowered by 150; the dashed line shows the sum without this change.
+# In the explorer, each step of the line adds one of these products. The activation in product 4 (counted from 1) has been lowered by 150; the dashed line shows the sum without this change.
 #
 # Select a product with **Pick product**, and change it with **Activation +/-** and **Weight +/-**. The last lines of the text show the effect on the rest of the network.
 
@@ -70,7 +70,7 @@ guess_bits
 # %%
 most = 512 * 255 * 128
 print(f"largest absolute value {most:,}: {most.bit_length()} bits and a sign")
-guess_bits.reveal(most.bit_length() + 1, "A product needs 16 bits, and the sum nine more, because 512 is 2 to the power of 9. 32 are enough.")
+guess_bits.reveal(most.bit_length() + 1, "A product needs 16 bits, and the sum nine more, because 512 is 2 to the power of 9. An int32 is enough.")
 
 # %% [markdown]
 # ## The cost of zero points
@@ -123,7 +123,7 @@ print(f"one unit of the sum is {layer.scale[7]:.8f}")
 #
 # ## Back to 8 bits
 #
-# The next layer expects an 8-bit code. Multiplying the sum by $s_x s_w$ gives the real result, and dividing this by $s_y$ gives the number of output steps. So the sum is multiplied by $M = s_x s_w / s_y$, rounded, shifted by $z_y$, and clipped, where $s_y$ and $z_y$ are the scale and zero point of the output. This is called **requantization**. fbgemm multiplies by $M$ in float32. A chip without floating-point arithmetic represents $M$ by an int32 and a shift, as the library gemmlowp does:
+# The next layer expects an 8-bit code. Multiplying the sum by $s_x s_w$ gives the real result, and dividing this by $s_y$ gives the number of output steps. So the sum is multiplied by $M = s_x s_w / s_y$ and rounded, $z_y$ is added, and the result is clipped. Here, $s_y$ and $z_y$ are the scale and zero point of the output. This is called **requantization**. fbgemm multiplies by $M$ in float32. A chip without floating-point arithmetic represents $M$ by an int32 (the *mantissa*) and a bit shift, as the library gemmlowp does:
 
 # %%
 m, total = layer.fixed_multiplier, int((q_x * q_w).sum()) + int(layer.bias_int32[7])
@@ -169,7 +169,7 @@ print(requantize_float(np.array([2**30 - 64, 2**30]), 2.0))
 # %% [markdown]
 # ## From pixels to the answer
 #
-# Each output of conv2 is computed from 144 codes. We follow one of the outputs that use the code 123, which we computed above. It is the largest value in its pooling window, so it becomes one of the 512 inputs of fc1, and one of the outputs of fc1 becomes one of the 64 inputs of the logit "5". No code is converted back to a real number on the way.
+# Each output of conv2 is computed from 144 codes. We follow one of the outputs that use the code 123, which we computed above. This output is the largest value in its pooling window, so it becomes one of the 512 inputs of fc1. Then we follow an output of fc1, one of the 64 inputs of the logit "5". No code is converted back to a real number on the way.
 
 # %%
 path = [("conv1", 7, 4), ("conv2", 6, 68), ("fc1", 3, 98), ("fc2", 5, 4)]
@@ -232,7 +232,7 @@ record(guess_bits, guess_forgotten, guess_ways, guess_equal)
 # ## In five lines
 #
 # 1. The scales can be factored out of the sum, so that only integers are multiplied and added, in 32 bits.
-# 2. Zero points add three terms to the sum. With symmetric weights, the term that has to be computed for each input vanishes.
+# 2. Zero points add three terms to the sum. With symmetric weights, the only one of them that has to be computed for each input vanishes.
 # 3. The bias is divided by the scale of the sum. Many kernels round it to an int32, while fbgemm keeps the bias and the multiplier as floats.
 # 4. Requantization consists of a multiplication, rounding and clipping, and the clipping also acts as the ReLU.
 # 5. If you carry out the same steps in the same order, you get exactly the same codes.

@@ -16,7 +16,9 @@ from torch.ao import quantization
 # %% [markdown]
 # ## A whole network, in integers
 #
-# So far we have rounded numbers and then computed with floats. Now PyTorch replaces each of the four layers of our network with one that computes with integers. In the explorer below, every change quantizes the network again and tests it on 359 images. The ranges of the activations are taken from 256 training images. First answer the question. Then set **Samples** (under **More**) to 1, and lower **Weight bits** and **Activation bits**. Where does the network break? (Some processors give different results. This page computes the same numbers everywhere; [page](page:when_it_goes_wrong) shows what yours computes, and explains **Reduce range**.)
+# So far we have rounded numbers and then computed with floats. Now PyTorch replaces each of the four layers of our network with one that computes with integers. In the explorer below, every change quantizes the network again and tests it on 359 images. The ranges of the activations are taken from 256 training images. First answer the question. Then set **Samples** (under **More**) to 1, and lower **Weight bits** and **Activation bits** (*W8A8* means 8 bits for each). Where does the network break?
+#
+# On some processors, PyTorch gives different results. There, this page computes our network with NumPy, so that everyone sees the same numbers. [Page](page:when_it_goes_wrong) shows what PyTorch computes on yours, and explains **Reduce range**.
 
 # %%
 guess_image = Prediction("In float32, the network reads 355 of the 359 digits correctly. All weights and activations get 8 bits, and the ranges are taken from a single image. How many does it read correctly now?", {"about 355": 355, "about 300": 300, "about 200": 200})
@@ -56,7 +58,7 @@ prepared(train_x[:256])
 print(f"calibrated: {type(observer).__name__} saw {observer.min_val:.3f} to {observer.max_val:.3f}")
 
 # %% [markdown]
-# Here is one of the 16 filters of `conv1` after `convert`. Each integer times its scale is close to the trained weight:
+# Here is one of the 16 filters of `conv1` after `convert`. Each integer times its scale is close to the trained weight. (The output scale is about twice that in the explorer, because PyTorch's default for fbgemm is *reduce range*: activations of only 7 bits.)
 
 # %%
 with engines.needed(), engines.using(), engines.quiet():
@@ -215,7 +217,7 @@ compare_accuracies(steps, "The same function, in float32 and in 8 bits")
 # %% [markdown]
 # **Notice:** all but the first of these networks use 8 bits. They differ only in their scales, and in whether the weights were trained further. (We chose the best method on the test images, so it looks slightly better than it is. In a real project, use separate images.)
 #
-# Each of these steps recovers part of the loss, but the channels still have very different sizes. [Page](page:hard_to_quantize) shows what you can do about that.
+# Each of these steps recovers part of the lost accuracy, but the channels still have very different sizes. [Page](page:hard_to_quantize) shows what you can do about that.
 
 # %% [markdown]
 # ## Your guesses and the results
@@ -229,8 +231,8 @@ record(guess_image, guess_written, guess_hard, guess_samples)
 # 1. PTQ in PyTorch takes three steps: prepare, calibrate, convert.
 # 2. Activations have to be observed. Without calibration, every output has scale 1.0.
 # 3. Stubs mark where the integers begin and end. FX needs none.
-# 4. The loss is largest if channels of very different sizes share one scale.
-# 5. Scales per channel, a suitable calibrator, and QAT each recover part of this loss.
+# 4. The accuracy drops most if channels of very different sizes share one scale.
+# 5. Scales per channel, a suitable calibrator, and QAT each recover part of the lost accuracy.
 
 # %% [markdown]
 # ## Exercises
@@ -303,5 +305,5 @@ check("ptq_with_fbgemm.4", own)
 #
 # * R. Krishnamoorthi, [*Quantizing deep convolutional networks for efficient inference: A whitepaper*](https://arxiv.org/abs/1806.08342), 2018: per tensor, per channel and QAT compared.
 # * D. Khudia et al., [*FBGEMM: Enabling High-Performance Low-Precision Deep Learning Inference*](https://arxiv.org/abs/2101.05615), 2021: the engine.
-# * M. Nagel et al., [*Data-Free Quantization Through Weight Equalization and Bias Correction*](https://arxiv.org/abs/1906.04721), ICCV 2019: the rescaling of channels, there used to make a network easier.
+# * M. Nagel et al., [*Data-Free Quantization Through Weight Equalization and Bias Correction*](https://arxiv.org/abs/1906.04721), ICCV 2019: the rescaling of channels, used there to make a network easier to quantize.
 # * PyTorch, [Quantization](https://docs.pytorch.org/docs/stable/quantization.html): eager and FX, static and dynamic.

@@ -14,7 +14,7 @@ from qviz.pytorch.labs.qat_lab import QATLab
 from qviz.widgets import QATExplorer, STEExplorer
 
 # %% [markdown]
-# ## With how few bits does rounding after training fail?
+# ## How few bits are too few for PTQ?
 #
 # Our network gets 98.89 % of the digits right. **W4A8** means 4 bits for weights and 8 bits for activations. (Unlike in the explorer on [page](page:ptq_with_fbgemm), each channel of the weights has its own scale here.) These results, and those of longer training runs below, are stored with qviz. Set `again` to `True` to repeat them.
 
@@ -30,7 +30,7 @@ print(*(f"{name}: {accuracy:.2%} right" for name, accuracy in ptq.items()), sep=
 # What if we continue training, and apply this rounding in every training step?
 
 # %%
-guess_learn = Prediction("We train at W2A4 for ten epochs, with rounding included. How many digits are right afterwards?", {"60 %": 60, "80 %": 80, "97 %": 97})
+guess_learn = Prediction("We train at W2A4 for ten epochs, with rounding included. What percentage of the digits does the network get right afterwards?", {"about 60 %": 60, "about 80 %": 80, "about 96 %": 96})
 guess_learn
 
 # %% [markdown]
@@ -78,7 +78,7 @@ ste.reset()
 # %% [markdown]
 # ## The three steps
 #
-# **Step 1: add quantization to the network.** `prepare` adds a fake-quantize module after each weight and each activation.
+# **Step 1: add quantization to the network.** `prepare` adds a fake-quantize module for the input, for the weights of each layer, and for the output of each layer.
 #
 # **Step 2: train.** Epoch 0 is the result of PTQ. A **crossing** is a change in the code of a weight since the previous epoch.
 
@@ -88,10 +88,10 @@ prepared = qat.prepare(model, config)
 print(len(qat.fake_quantizes(prepared)), "fake-quantize modules, such as", *list(qat.fake_quantizes(prepared))[1:3])
 run = qat.train_qat(model, config, progress=answer_moves)  # keeps the explorer above responsive during training
 print(run)
-guess_learn.reveal(100 * run.history[-1].accuracy, "The bits are the same as before, but the weights were trained with rounding included.")
+guess_learn.reveal(100 * run.history[-1].accuracy, "The number of bits is the same as before, but the weights were trained with rounding included.")
 
 # %% [markdown]
-# Towards the end, the learning rate falls to 0, and the ranges are **frozen** (as batch norm statistics would be): the observers no longer update them. Otherwise the grid would shift under weights that have just settled on it. Even a prediction would shift it:
+# Towards the end, the learning rate falls to 0, and the ranges are **frozen** (as batch norm statistics would be): the observers no longer update them. Otherwise the levels would shift under weights that have just settled on them. Even running the network on new images would shift the levels of its input:
 
 # %%
 _, _, images, labels = digits_model.digits_tensors()
@@ -137,7 +137,7 @@ print(f"ten more epochs in float, then rounded: {control.rounded_accuracy:.1%} r
 # %% [markdown]
 # **Notice:** changing one code in forty, and nothing else, recovers most of the accuracy. Everything else that training changed recovers almost nothing, and training without rounding does not help. So it is the rounding during training that helps, by changing a few important codes.
 #
-# Here are two weights of the last layer, measured in steps. Near the end, the left one keeps crossing the edge at 0.5, because neither level is quite right. The right one crosses it once.
+# Here are two weights of the last layer, each divided by its scale. Near the end, the left one keeps crossing the edge at 0.5, because neither level is quite right. The right one crosses it once.
 
 # %%
 for number, fc2 in enumerate(layers["fc2"] for layers in run.snapshots):
@@ -147,7 +147,7 @@ for number, fc2 in enumerate(layers["fc2"] for layers in run.snapshots):
 # %% [markdown]
 # ## PTQ and QAT compared
 #
-# Now we compare all five settings, with three seeds each. The seed decides the order of the images. These 15 training runs take two or three seconds each, so their results are the stored ones. The first line checks one of them against the training above.
+# Now we compare all five settings, with three seeds each. The seed decides the order of the images. These 15 training runs take two or three seconds each, so we load their stored results. The first line checks one of them against the training above.
 
 # %%
 learn = lab.train if again else lab
@@ -194,10 +194,10 @@ for b, network in fused.items():
     fakes = [network.get_submodule(name).weight_fake_quant for name in run.snapshots[0]]
     ratios = np.concatenate([(fake.scale / fake.calculate_qparams()[0]).numpy() for fake in fakes])
     print(f"{b} bits: the scale in training is {ratios.min():.3f} to {ratios.max():.3f} times that of the conversion")
-guess_torch.reveal(100 * by_torch, "It was trained on one grid, and converted to a different one.")
+guess_torch.reveal(100 * by_torch, "It was trained with one set of levels, and converted to a different one.")
 
 # %% [markdown]
-# During training, the fused module uses the larger of `lo / qmin` and `hi / qmax` as the scale, where `lo` and `hi` are the smallest and largest weight. At conversion, its observer divides the largest absolute weight by `(qmax - qmin) / 2`. At 8 bits the two hardly differ, so few people notice. `qviz.pytorch.convert` keeps the scale from training, as does a change to PyTorch in August 2026 (see *Sources*). **Always measure the converted network, never only the fake-quantized one.**
+# During training, the fused module uses the larger of `lo / qmin` and `hi / qmax` as the scale, where `lo` and `hi` are the smallest and largest weight. At conversion, its observer divides the largest absolute weight by `(qmax - qmin) / 2`. At 8 bits the two hardly differ, so few people notice. `qviz.pytorch.convert` keeps the scale from training, as does a change to PyTorch in August 2026 (see *Sources*). **Always measure the converted network, not just the fake-quantized one.**
 #
 # ## The example that everyone starts from
 #
@@ -238,7 +238,7 @@ with engines.needed():
 # model_quantized = convert(model_prepared)
 # ```
 #
-# Watch the mistakes disappear one by one. Then we save the model with `saved_model.save`, because a float `SimpleModel` cannot load the example's state dict. The file contains codes, scales, zero points and the engine's name. Unlike a pickle file, it cannot run code when you load it.
+# Watch the mistakes disappear one by one. Then we save the model with `saved_model.save`, because a float `SimpleModel` cannot load the example's state dict. The file contains codes, scales, zero points and the engine's name. Unlike a file written by `torch.save`, it cannot contain code.
 
 # %%
 steps = {"1. stubs": (False, False), "2. trained": (True, False), "3. frozen, eval()": (True, True)}
@@ -302,7 +302,7 @@ weight_target_rate = (0.15, 0.15, 0.3)
 check("qat_with_fbgemm.2", weight_target_rate)
 
 # %% [markdown]
-# **3. Spot the bug.** This function returns the slope that the backward pass uses for the rounding of `x`. With this slope, weights drift far beyond the last level, and take too long to come back. Fix it: the slope must be 0 for values that are clipped, that is, for values more than half a step beyond the last level.
+# **3. Spot the bug.** This function returns the slope that the backward pass uses for the rounding of `x`. With this slope, weights drift further and further beyond the last level, although this no longer changes the output. Fix it: the slope must be 0 for values that are clipped, that is, for values more than half a step beyond the last level.
 
 # %%
 def slope(x, scale, zero_point, qmin, qmax):

@@ -61,7 +61,7 @@ class AccuracyByBitsPanel(Panel):
         self.moving(*self.lines, *self.intervals, *self.marks)
         if self.images:
             ax.plot(
-                [], [], color="black", linewidth=1, marker="_", label=f"95 % interval (Wilson), {self.images} images"
+                [], [], color="black", linewidth=1, marker="_", label=f"95 % confidence interval, {self.images} images"
             )
         legend(ax, loc="lower left", handlelength=3)
 

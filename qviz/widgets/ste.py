@@ -49,7 +49,7 @@ class STEExplorer(Explorer):
     --------
     >>> explorer = STEExplorer(slope="true derivative")
     >>> print(explorer.readout)
-    int3: steps of 0.333, levels from -1.333 to 1.000; the loss depends on the output, the optimizer changes the weight
+    int3: levels from -1.333 to 1.000, 0.333 apart; the loss depends on the output, the optimizer changes the weight
     true derivative: the slope is 0.00, so the weight does not change
     weight -0.8000 -> -0.8000, output -0.6667 -> -0.6667, loss 0.9339 -> 0.9339
     in 40 steps, the weight crossed no edge
@@ -89,7 +89,7 @@ class STEExplorer(Explorer):
     def describe(self, state: State, result: Result) -> str:
         """Return grid, slope, first and last values, and crossings."""
         p, d = result.qparams, result.descent
-        grid = f"{p.fmt}: steps of {float(p.scale):.3f}, levels from {float(p.lo):.3f} to {float(p.hi):.3f}"
+        grid = f"{p.fmt}: levels from {float(p.lo):.3f} to {float(p.hi):.3f}, {float(p.scale):.3f} apart"
         ends = ((name, x[0], x[-1]) for name, x in (("weight", d.weights), ("output", d.outputs), ("loss", d.losses)))
         return "\n".join(
             (

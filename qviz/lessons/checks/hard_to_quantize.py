@@ -28,9 +28,7 @@ def _layer(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 LAYERS = [_layer(seed) for seed in range(3)]
 
 
-@exercise(
-    1, "Two of the five remedies are enough with 3 bits: equalization, and a rounding that depends on the inputs."
-)
+@exercise(1, "Two of the five remedies are enough with 3 bits: equalization, and rounding that depends on the inputs.")
 def fewest_remedies(answer) -> None:
     """Ask for as few remedies as possible with which the logits have an SQNR of 20 dB at 3 bits."""
     names = names_of(answer, CHOICES, "names of remedies")

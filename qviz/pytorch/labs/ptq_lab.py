@@ -86,7 +86,7 @@ class Varied:
         return {value: result.accuracy for value, result in self.results.items()}
 
     def __repr__(self) -> str:
-        head = f"{self.setting:<22}{'right':>8}   in {self.layer}: keeps up to   clipped   outputs dB   weights dB"
+        head = f"{self.setting:<22}{'right':>8}   {self.layer}: range up to   clipped   outputs dB   weights dB"
         rows = (f"{value!s:<22}{r.accuracy:>8.2%}{_numbers(r.layer(self.layer))}" for value, r in self.results.items())
         return "\n".join((head, *rows))
 
@@ -130,9 +130,9 @@ class PTQLab:
         Examples
         --------
         >>> PTQLab().vary("weight_bits", (8, 4), layer="fc1")
-        weight_bits              right   in fc1: keeps up to   clipped   outputs dB   weights dB
-        8                       98.89%                 46.51     0.01%         42.7         41.0
-        4                       97.77%                 46.51     0.01%         24.7         15.9
+        weight_bits              right   fc1: range up to   clipped   outputs dB   weights dB
+        8                       98.89%              46.51     0.01%         42.7         41.0
+        4                       97.77%              46.51     0.01%         24.7         15.9
         """
         return Varied(setting, {value: self(**{setting: value}, **settings) for value in values}, layer)
 
@@ -218,6 +218,6 @@ def _take_over(observer: ObserverBase, seen: ObserverBase) -> None:
 
 def _numbers(layer: Layer) -> str:
     return (
-        f"{float(layer.qparams.hi):>{19 + len(layer.name)}.2f}{layer.clipped:>10.2%}{layer.sqnr_db:>13.1f}"
+        f"{float(layer.qparams.hi):>{16 + len(layer.name)}.2f}{layer.clipped:>10.2%}{layer.sqnr_db:>13.1f}"
         f"{layer.weights.sqnr_db if layer.weights else math.nan:>13.1f}"
     )

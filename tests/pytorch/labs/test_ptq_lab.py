@@ -130,6 +130,6 @@ def test_varying_one_setting_is_asking_for_each(lab):
     varied = lab.vary("weight_bits", (2, 8), layer="input", network=HARD, method="aciq")
     assert varied.accuracies == {bits: lab(HARD, weight_bits=bits, method="aciq").accuracy for bits in (2, 8)}
     head, *rows = repr(varied).splitlines()
-    assert head.startswith("weight_bits") and "in input: keeps up to" in head
+    assert head.startswith("weight_bits") and "input: range up to" in head
     assert [row.split()[0] for row in rows] == ["2", "8"] and all(row.endswith("nan") for row in rows)  # no weights
     assert {len(row) for row in rows} == {len(head)}
