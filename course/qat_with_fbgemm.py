@@ -186,8 +186,7 @@ guess_torch
 # %%
 configs = {b: qat.QATConfig(b, 4, epochs=1, fake_quantize="torch_fused") for b in (2, 8)}
 fused = {2: qat.train_qat(model, configs[2], progress=answer_moves).model, 8: qat.prepare(model, configs[8])}
-networks = fused[2], convert(fused[2], fixes=()), convert(fused[2])
-fake, by_torch, fixed = (digits_model.accuracy(network, images, labels) for network in networks)
+fake, by_torch, fixed = (digits_model.accuracy(n, images, labels) for n in (fused[2], convert(fused[2], fixes=()), convert(fused[2])))
 print(f"fake {fake:.2%}  torch {by_torch:.2%}  fixed {fixed:.2%}")
 for b, network in fused.items():
     network(images)  # with 8 bits, a look at the images is enough to set the scales
