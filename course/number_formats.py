@@ -142,8 +142,8 @@ gains, nf4 = {}, measure_format_on_mlps("NF4").sqnr_db
 for name in ("int4", "MXFP4", "NVFP4", "Q4_0", "Q4_K"):
     outcome = measure_format_on_mlps(name, blocks[name])
     gain = gains[name] = outcome.sqnr_db - nf4
-    right, interval = f"{outcome.right.min()} to {outcome.right.max()} right", f"({gain.min():4.1f} to {gain.max():4.1f})"
-    print(f"{name:5} {outcome.bits_per_weight:.2f} bits, {right}, {gain.mean():+.1f} dB {interval} compared with NF4, higher in {(gain > 0).sum()} of 8")
+    right, gained = f"{outcome.right.min()} to {outcome.right.max()} right", f"{gain.mean():4.1f} dB ({gain.min():4.1f} to {gain.max():4.1f})"
+    print(f"{name:5} {outcome.bits_per_weight:.2f} bits, {right}, SQNR minus NF4's {gained}, higher in {(gain > 0).sum()} of 8")
 
 # %%
 guess_others.reveal((gains["int4"] >= 0).sum(), "That int4 did so well was a property of one network. Six channel orders could not show this, because they are all the same network.")

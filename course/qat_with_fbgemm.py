@@ -21,8 +21,7 @@ from qviz.widgets import QATExplorer, STEExplorer
 # %%
 again, bits = False, {"W8A8": (8, 8), "W4A8": (4, 8), "W4A4": (4, 4), "W3A4": (3, 4), "W2A4": (2, 4)}
 lab = QATLab(() if again else stored_trainings.stored_trainings())
-ptq = {name: lab(weight_bits=w, activation_bits=a).accuracies[0] for name, (w, a) in bits.items()}
-print(*(f"{name}: {accuracy:.2%} right" for name, accuracy in ptq.items()), sep="\n")
+print(*(f"{name}: {lab(weight_bits=w, activation_bits=a).accuracies[0]:.2%} right" for name, (w, a) in bits.items()), sep="\n")
 
 # %% [markdown]
 # With 2 bits there are only four codes, -2 to 1, and the lowest is hardly ever used, because even the most negative weights barely reach it. So nearly every weight becomes minus one step, zero or one step, and the rounding errors are large.
@@ -155,8 +154,8 @@ done = {name: [learn(weight_bits=w, activation_bits=a, seed=seed) for seed in (0
 same = done["W2A4"][0].accuracies.tolist() == [epoch.accuracy for epoch in run.history]
 print("W2A4, seed 0: the same accuracy after each epoch as in the training above:", same)
 for name, results in done.items():
-    print(f"{name}: PTQ {ptq[name]:.2%} | QAT, converted", *(f"{each.converted_accuracy:.2%}" for each in results))
-found = {"PTQ": list(ptq.values()), "QAT": [[each.converted_accuracy for each in results] for results in done.values()]}
+    print(f"{name}: PTQ {results[0].accuracies[0]:.2%} | QAT, converted", *(f"{each.converted_accuracy:.2%}" for each in results))
+found = {"PTQ": [r[0].accuracies[0] for r in done.values()], "QAT": [[each.converted_accuracy for each in r] for r in done.values()]}
 plots.accuracy_by_bits(list(bits), found, results[0].float_accuracy, images=len(images))
 
 # %% [markdown]
