@@ -43,7 +43,10 @@ def wait(page, expression, arg=None, seconds=120):
 
 def serious(page):
     """Return what the engine finds that keeps somebody out."""
-    page.evaluate("Promise.all(document.getAnimations().map(fading => fading.finished))")  # no colour half way
+    page.evaluate("""async () => {
+        for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame);  // what is to fade begins to
+        await Promise.all(document.getAnimations().map(fading => fading.finished));  // no colour half way
+    }""")
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     found = axe.run(page, options={"resultTypes": ["violations"]}).response["violations"]
     return [(v["impact"], v["id"], n["html"][:200]) for v in found if v["impact"] in SERIOUS for n in v["nodes"]]
