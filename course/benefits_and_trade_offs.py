@@ -63,7 +63,7 @@ print(f"{state_dict_bytes(wide).file_bytes / found.file_bytes:.2f} times smaller
 # %% [markdown]
 # ## Speed: measure it here
 #
-# Integer arithmetic is often said to be faster. One example:
+# Integer arithmetic is often said to be faster. Here is what we measured on one machine:
 
 # %%
 from qviz.plots import accuracy_by_bits, latency_bubbles, speed_ratios
@@ -80,7 +80,7 @@ timing = SpeedExplorer(speed.SpeedLab())
 timing
 
 # %% [markdown]
-# **Notice:** with narrow layers, int8 is slower, even in large batches. With single inputs, it is faster only if the layers are wide. The calls take most of the time, and int8 needs more of them, to quantize the input and dequantize the output. Tick **Convert around every layer** and measure again to see what they cost. With wide layers and large batches, int8 is several times as fast.
+# **Notice:** with narrow layers, int8 is slower, even in large batches. With single inputs, it is faster only if the layers are wide. In these slow cases, the calls take most of the time, and int8 needs more of them, to quantize the input and dequantize the output. Tick **Convert around every layer** and measure again to see what they cost. With wide layers and large batches, int8 is several times as fast.
 #
 # You can compute the operations and bytes without measuring:
 
@@ -101,7 +101,7 @@ power = EnergyExplorer()
 # Our *estimate* uses these figures. It leaves out what is the same for float32 and int8, such as reading instructions, so the true saving is smaller.
 
 # %%
-guess_power = Prediction("Suppose that a layer of a language model could read all its data from the small cache. By what factor does int8 reduce the total energy, compared with float32?", {"about 4 times": 4, "about 6 times": 6, "about 15 times": 15})
+guess_power = Prediction("Suppose that a layer of a language model could read all its data from the small cache. By what factor would int8 reduce the total energy, compared with float32?", {"about 4 times": 4, "about 6 times": 6, "about 15 times": 15})
 guess_power
 
 # %%
@@ -144,7 +144,7 @@ found = {"PTQ": [run.accuracies[0] for run in runs[::3]], "QAT": [run.accuracies
 accuracy_by_bits([run.config.name for run in runs[::3]], found, runs[0].float_accuracy, images=359)
 
 # %% [markdown]
-# The thin lines are 95 % confidence intervals. With 359 images, they reach one to three points to each side, so you cannot say with certainty that W4A4 is better than W3A4. But the drop with PTQ at W2A4 is far too large to be due to chance, and QAT recovers most of it.
+# The thin lines are 95 % confidence intervals. With 359 images, they reach one to three points to each side (five for PTQ at W2A4), so you cannot say with certainty that W4A4 is better than W3A4. But the drop with PTQ at W2A4 is far too large to be due to chance, and QAT recovers most of it.
 #
 # ## Which layers need more bits?
 #
@@ -225,11 +225,11 @@ for bits in (4, 3):
 guess_percent.reveal(test.divergence[at] / test.divergence[place(3)], "Small layers can be sensitive, and giving them more bits costs few bytes.")
 
 # %% [markdown]
-# **Notice:** *exact* finds a network that is smaller and better than 4 bits everywhere. (Compare the divergence or the SQNR, because a difference of a few images can be due to chance.) At 3 bits, no network of at most this size has a smaller loss on the training images, so it needs one percent more bytes to improve.
+# **Notice:** *exact* finds a network that is smaller and better than 4 bits everywhere. (Compare the divergence or the SQNR, because a difference of a few images can be due to chance.) At 3 bits, no network of at most this size has a smaller loss on the training images, so *exact* improves only if it may use more bytes. One percent is enough.
 #
 # *Greedy* does worse at 4 bits, because it removed a bit from fc1, the largest layer, and cannot undo this step.
 #
-# The best network on one set of images may not be the best on another (at 3 bits, the one of *greedy* has the smaller divergence on the test images), so choose and evaluate with different images. (The front above uses the same ones for both, so it looks slightly too good.)
+# The best network on one set of images may not be the best on another (at 3 bits, *greedy*'s network has a smaller divergence on the test images than that of *exact*), so choose and evaluate with different images. (The front above uses the same ones for both, so it looks slightly too good.)
 #
 # ## Complexity: three methods compared
 #

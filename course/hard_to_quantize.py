@@ -27,7 +27,7 @@ for name, w in (("as trained", networks.cnn_weights()), ("channels rescaled", ne
 print(hard.measure(hard.Remedies()))
 
 # %% [markdown]
-# The range in brackets is a 95 % confidence interval. Two other measures are finer, because they also register changes that leave the answer the same: the SQNR of the **logits** (the ten outputs), and the **divergence** of the predicted probabilities.
+# The range in brackets is a 95 % confidence interval. Two other measures are finer, because they also register changes that leave the answer the same: the SQNR of the **logits** (the ten outputs), and the **divergence** between the probabilities that the float network and the quantized network predict.
 #
 # Here are three remedies:
 #
@@ -116,7 +116,7 @@ explorer
 # Except in the last row of the explorer, we have rounded each weight to its nearest level. But the output of a layer is a sum, and the errors in a sum can cancel. Two methods make use of this, and both need some inputs of the layer:
 #
 # * **Adaptive rounding** (AdaRound) learns for each weight whether to round it up or down.
-# * **GPTQ** rounds the weights one input at a time. After each step, it adjusts the remaining weights to compensate for the error.
+# * **GPTQ** rounds the weights one column at a time, that is, all the weights of one input feature. After each step, it adjusts the remaining weights to compensate for the error.
 #
 # Now we return to the network as it was trained, and apply GPTQ to its largest layer, `fc1`, with 2 bits, one scale per channel and min-max ranges. The other layers stay in float32.
 

@@ -83,7 +83,7 @@ guess_bits.reveal(most.bit_length() + 1, "A product needs 16 bits, and the sum n
 # * The second and fourth terms do not depend on the input, so they can be computed in advance.
 # * The third term has to be computed for each input. It vanishes if $z_w = 0$, which is why many kernels require **symmetric weights**.
 #
-# To see the third term, we use the same network with affine weights. (The second and fourth terms are 0 here: the inputs of the layer come from a ReLU, so $z_x = 0$.)
+# To see the third term, we use the same network with affine weights. (The second and fourth terms are 0 here: the inputs of conv2 come from a ReLU, so $z_x = 0$.)
 
 # %%
 affine = networks.integer_cnn(per_channel=False, scheme="affine")
@@ -107,7 +107,7 @@ explorer.reset()
 # %%
 right = (affine.without_weight_zero_points().predict(images) == labels).sum()
 print(f"with zero points {(affine.predict(images) == labels).sum()} of {labels.size} right, without {right}")
-guess_forgotten.reveal(int(right), "The error is the zero point times the sum of the inputs, which is large, because none is negative after a ReLU.")
+guess_forgotten.reveal(int(right), "The error is the zero point times the sum of the input codes. This sum is large, because no input is negative.")
 
 # %% [markdown]
 # ## The bias is added to the sum
@@ -234,7 +234,7 @@ record(guess_bits, guess_forgotten, guess_ways, guess_equal)
 # 1. The scales can be factored out of the sum, so that only integers are multiplied and added, in 32 bits.
 # 2. Zero points add three terms to the sum. With symmetric weights, the only one of them that has to be computed for each input vanishes.
 # 3. The bias is divided by the scale of the sum. Many kernels round it to an int32, while fbgemm keeps the bias and the multiplier as floats.
-# 4. Requantization consists of a multiplication, rounding and clipping, and the clipping also acts as the ReLU.
+# 4. Requantization multiplies the sum, rounds it, adds the zero point and clips, and the clipping also acts as the ReLU.
 # 5. If you carry out the same steps in the same order, you get exactly the same codes.
 
 # %% [markdown]

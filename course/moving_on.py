@@ -263,11 +263,11 @@ conv2_scales = (32 * 3 * 3, 32)
 check("moving_on.4", conv2_scales)
 
 # %% [markdown]
-# **5. The last exercise: a report on a model.** Quantize one network in two ways. W8A8 has 8 bits for weights and activations. W4A8 has 4 bits for the weights, with one scale per channel, and 8 bits for the activations. Then report the size, the accuracy and the speed of both. Which of them failed (lost more than two points of accuracy), and why? `capstone.example()` returns a small trained network that you have not seen yet. If you have a model of your own, use that instead: you need a float network with stubs, inputs for the calibration, and test inputs with their labels.
+# **5. The last exercise: a report on a model.** Quantize one network in two ways. W8A8 has 8 bits for weights and activations. W4A8 has 4 bits for the weights, with one scale per channel, and 8 bits for the activations. Then report the size, the accuracy and the speed of both. Which of them failed (lost more than two points of accuracy), and why? Which one would you ship? For the speed, also state the batch size, the machine and the engine. `capstone.example()` returns a small trained network that you have not seen yet. If you have a model of your own, use that instead: you need a float network with stubs, inputs for the calibration, and test inputs with their labels.
 #
 # 1. `ptq.quantize_model(model, ptq.PTQConfig(...), calibration_x)` quantizes a network, and `evaluate(model, quantized, x, y, repeats=30)` measures it. Store what it returns in `measured["W8A8"]` and `measured["W4A8"]`, and print it.
 # 2. Fill in the report. The sizes are in bytes on disk, and `times_as_fast` is the time of the float network divided by the time of the quantized one.
-# 3. `why` is a sentence or two. Name the layer that loses most, and give the figure that shows it.
+# 3. `why` is a sentence or two. Name the layer whose quantization costs the most accuracy, and give the figure that shows it.
 #
 # The check compares the figures, but only a person can judge the reasons. Give each line 0, 1 or 2 points:
 #

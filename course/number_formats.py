@@ -13,7 +13,7 @@ from qviz.widgets import FloatBitsExplorer, FormatNameExplorer, NumberFormatsExp
 # %% [markdown]
 # ## The bits of a float
 #
-# A floating-point number has three fields. One bit is the sign. The **exponent** chooses a power of two: the number in its bits, less a constant called the *bias* (7 in E4M3; it has nothing to do with the biases of a layer). The **mantissa** says where the number lies between this power of two and the next. The names of the two kinds of **FP8** tell you how the bits are divided: E4M3 has 4 exponent bits and 3 mantissa bits.
+# A floating-point number has three fields. One bit is the sign. The **exponent** chooses a power of two: 2 is raised to the number in these bits minus a constant called the *bias* (7 in E4M3; it has nothing to do with the biases of a layer). The **mantissa** says where the number lies between this power of two and the next. The names of the two kinds of **FP8** tell you how the bits are divided: E4M3 has 4 exponent bits and 3 mantissa bits.
 #
 # Flip the bits. Normally, the mantissa is preceded by a leading 1, which is not stored. If you set the four exponent bits to 0, this 1 becomes a 0, and the number is called **subnormal**. If all the bits except the sign are 1, the code means **NaN**, "not a number".
 

@@ -110,7 +110,7 @@ print(agreement(run.model, converted, images))
 print(f"converted: {digits_model.accuracy(converted, images, labels):.2%} right")
 
 # %% [markdown]
-# Nothing differs. (With W8A8, an older processor, without VNNI instructions, also needs `QATConfig(reduce_range=True)`. [Page](page:when_it_goes_wrong) explains why.)
+# Nothing differs. (With W8A8, some older processors also need `QATConfig(reduce_range=True)`. [Page](page:when_it_goes_wrong) explains why.)
 #
 # ## How many codes change?
 
@@ -225,7 +225,7 @@ with engines.needed():
 #
 # 1. *No kernel for a float input.* Add a `QuantStub` at the input, and a `DeQuantStub` at the output ([page](page:ptq_with_fbgemm)).
 # 2. *Scale 1 and zero point 0.* As the first message says, no observer has run. Train between `prepare_qat` and `convert`.
-# 3. *Train mode.* Until `convert`, every prediction changes the ranges, so freeze them. Also call `eval()`: here it changes only a flag, but with batch norm or dropout the answers would be wrong without it ([page](page:when_it_goes_wrong), failure 3).
+# 3. *Train mode.* Until `convert`, every prediction changes the ranges, so freeze them. Also call `eval()`: here it changes only a flag, but batch norm and dropout compute something else in train mode (failure 3 on [page](page:when_it_goes_wrong) shows a network with batch norm that does not even run).
 #
 # ```python
 # model = FixedModel()                                         # 1: SimpleModel with stubs, as in the PTQ example
@@ -236,7 +236,7 @@ with engines.needed():
 # model_quantized = convert(model_prepared)
 # ```
 #
-# Watch the mistakes disappear one by one. Then we save the model with `saved_model.save`, because a float `SimpleModel` cannot load the example's state dict. The file contains codes, scales, zero points and the engine's name. Unlike a file written by `torch.save`, it cannot contain code.
+# Watch the mistakes disappear one by one. Then we save the model with `saved_model.save`, because a float `SimpleModel` cannot load the example's state dict. The file contains codes, scales, zero points and the engine's name. Unlike a file written by `torch.save`, it cannot contain a program that runs when you load it.
 
 # %%
 steps = {"1. stubs": (False, False), "2. trained": (True, False), "3. frozen, eval()": (True, True)}
@@ -264,7 +264,7 @@ record(guess_learn, guess_slope, guess_share, guess_torch)
 # %% [markdown]
 # ## In five lines
 #
-# 1. PTQ rounds a network after training. With few bits, that costs too much accuracy.
+# 1. PTQ rounds a network after training. With few bits, that can cost too much accuracy.
 # 2. QAT fake-quantizes each weight and each activation, and continues the training.
 # 3. The straight-through estimator uses a slope of 1 for a staircase whose slope is 0.
 # 4. The weights move slowly, and the few codes that change recover most of the accuracy.
@@ -300,7 +300,7 @@ weight_target_rate = (0.15, 0.15, 0.3)
 check("qat_with_fbgemm.2", weight_target_rate)
 
 # %% [markdown]
-# **3. Spot the bug.** This function returns the slope that the backward pass uses for the rounding of `x`. With this slope, weights drift further and further beyond the last level, although this no longer changes the output. Fix it: the slope must be 0 for values that are clipped, that is, for values more than half a step beyond the last level.
+# **3. Spot the bug.** This function returns the slope that the backward pass uses for the rounding of `x`. With this slope, weights drift further and further beyond the last level, although this no longer changes the output. Fix it: the slope must be 0 for values that are clipped, that is, for values more than half a step beyond the first or the last level.
 
 # %%
 def slope(x, scale, zero_point, qmin, qmax):

@@ -47,7 +47,7 @@ for bits in (8, 5, 4, 3, 2):
 guess_part.reveal(min(right[3], key=right[3].get), "All the activations of a layer share one scale, whereas each channel of the weights has its own. At 2 bits, however, quantizing the weights lowers the accuracy more.")
 
 # %% [markdown]
-# All three sliders start at 3 bits. Move one at a time, up to 8 bits and down to 2. The star on the right marks your setting.
+# All three sliders start at 3 bits. Move one at a time, up to 8 bits and down to 2. The star on the right marks your setting. (*cosine* is the cosine of the angle between the outputs and those of the float network: 1 means the same direction.)
 
 # %%
 explorer = SwitchesExplorer(bias_scale="its own", weight_bits=3, activation_bits=3, bias_bits=3)
@@ -152,7 +152,7 @@ bias_explorer = SwitchesExplorer(bias_bits=8)
 bias_explorer
 
 # %% [markdown]
-# Now give the weights and activations *fewer* bits.
+# Do 8-bit biases also do as much harm if the scale of the sum comes from weights and activations with *fewer* bits?
 
 # %%
 guess_fewer = Prediction("You take the scale of the sum for 4-bit instead of 8-bit weights and activations. With this scale, you quantize the biases to 8 bits, and leave the weights and activations themselves in float32. How many correct answers do you lose?", {"none": 0, "8, as many as with the scale for 8 bits": 8, "16, twice as many": 16})
@@ -163,7 +163,7 @@ cost = {}
 for bits in (8, 6, 4):
     all_three = Switches(weight_bits=bits, activation_bits=bits, bias_bits=8)
     cost[bits] = most - cnn.outcome(all_three.with_on("biases")).right
-    print(f"W{bits} A{bits}: 8-bit biases alone cost {cost[bits]} answers; with all three quantized, {cnn.outcome(all_three).right} are right")
+    print(f"scale for {bits} bits: 8-bit biases alone cost {cost[bits]} answers; with all three quantized, {cnn.outcome(all_three).right} are right")
 
 # %%
 guess_fewer.reveal(cost[4], "With fewer bits, scale_x and scale_w are larger, so their product is larger too, and the code 127 represents a larger bias. Conversely, the more bits the weights and activations have, the larger the errors of 8-bit biases.")

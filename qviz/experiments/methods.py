@@ -134,7 +134,9 @@ quantized = load("model.safetensors")  # in float32 again, as it runs""",
         """\
 from qviz.pytorch.conversion import convert
 from qviz.pytorch.qat import QATConfig, train_qat
-run = train_qat(model, QATConfig(weight_bits={bits}, activation_bits=8))
+from qviz.pytorch.training_data import TrainingData
+data = TrainingData((images, labels))
+run = train_qat(model, QATConfig(weight_bits={bits}, activation_bits=8), data=data)
 quantized = convert(run.model)""",
         _SAVE,
     ),
