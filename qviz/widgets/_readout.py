@@ -10,7 +10,7 @@ _HYPHENATED = re.compile(r"\S*\w[-/]\S*")
 LINE_PX = 18  # height of a line
 BUSY, SENDING = "qviz-busy", "qviz-sending"  # CSS classes of an explorer that computes, or receives a file
 _SIGN = "position:absolute;top:0;right:0;z-index:1;padding:1px 8px;border-radius:3px;background:#E8E8E8;color:#000"
-_WAIT = "A cell is running: a move may have to wait for it"
+_WAIT = "Busy: a cell is running"
 WAITING = f'<style>.qviz-readout::before{{content:"{_WAIT}";{_SIGN}}}</style>'
 # JupyterLab breaks long words in a <pre> at any letter, and Voila gives it a proportional font.
 STYLE = f"""<style>
