@@ -73,7 +73,7 @@ speed_ratios({f"{e.width} wide, batch {e.batch}": e.times_as_fast for e in measu
 # %% [markdown]
 # Press *Measure speed* to measure your own processor. Each bar compares the medians of 30 runs with one thread.
 #
-# After you have measured, the **roofline** on the right shows two limits for the case marked with a star: how many operations the processor can perform (horizontal) and how many bytes the memory can deliver (sloping) per second. The **arithmetic intensity**, the number of operations per byte, determines which one applies. The short line marks a third limit: the time that PyTorch needs to call the layers.
+# After you have measured, the **roofline** on the right shows two limits for the case marked with a star: how many operations the processor can perform (horizontal) and how many bytes the memory can deliver (sloping) per second. The **arithmetic intensity**, the number of operations per byte, determines which one applies. The short lines mark a third limit: the time that PyTorch needs to call the layers.
 
 # %%
 timing = SpeedExplorer(speed.SpeedLab())
@@ -148,7 +148,7 @@ accuracy_by_bits([run.config.name for run in runs[::3]], found, runs[0].float_ac
 #
 # ## Which layers need more bits?
 #
-# If each of the four layers has 2 to 8 bits or stays in float32, there are 4,096 different networks. Only weights are quantized, with the ranges that have the smallest mean squared error (mse). The results are stored with qviz. To check them, the next cell measures an eighth of the networks again, those with 2 bits in *conv1*, on the 360 calibration images. (Set `again` to `True` to measure all the networks on all the training images.) Such a **sweep** can use all your cores, and keeps its results if you interrupt it.
+# If each of the four layers has 2 to 8 bits or stays in float32, there are 4,096 different networks. Only weights are quantized, with the ranges that have the smallest mean squared error (mse). The results are stored with qviz. To check them, the next cell measures an eighth of the networks again, those with 2 bits in *conv1*, on the first 360 training images. (Set `again` to `True` to measure all the networks on all the training images.) Such a **sweep** can use all your cores, and keeps its results if you interrupt it.
 
 # %%
 from functools import partial
@@ -206,7 +206,7 @@ LocalResult("Which of these networks is fast, and which is accurate?", lambda: l
 # %% [markdown]
 # The picture above compares three 8-bit networks with float32 on *your* machine. The area of a bubble shows the size of the file. Is the smallest network also the fastest?
 #
-# With **mixed precision**, sensitive layers get more bits. The *greedy* method starts with 8 bits everywhere, and keeps removing one bit where this causes the smallest loss per byte saved. The *exact* method compares all networks that are small enough. The loss is the Kullback-Leibler divergence from the float network on the training images. The chosen networks are then evaluated on the test images.
+# With **mixed precision**, sensitive layers get more bits. The *greedy* method starts with 8 bits everywhere, and keeps removing one bit where the loss grows least per byte saved, until the network is small enough. The *exact* method compares all networks that are small enough. The loss is the Kullback-Leibler divergence from the float network on the training images. The chosen networks are then evaluated on the test images.
 
 # %%
 guess_percent = Prediction("You start from 3 bits everywhere and may use one percent more bytes, in the layers where they help most. How large is the divergence on the test images, compared with 3 bits everywhere?", {"about 95 %": 0.95, "about 80 %": 0.8, "about 40 %": 0.4})
@@ -227,7 +227,7 @@ guess_percent.reveal(test.divergence[at] / test.divergence[place(3)], "Small lay
 # %% [markdown]
 # **Notice:** *exact* finds a network that is smaller and better than 4 bits everywhere. (Compare the divergence or the SQNR, because a difference of a few images can be due to chance.) At 3 bits, no network of at most this size has a smaller loss on the training images, so *exact* improves only if it may use more bytes. One percent is enough.
 #
-# *Greedy* does worse at 4 bits, because it removed a bit from fc1, the largest layer, and cannot undo this step.
+# *Greedy* does worse at 4 bits: its last step removed a bit from fc1, the largest layer, though it had to save only 196 bytes more, and it cannot undo a step.
 #
 # The best network on one set of images may not be the best on another (at 3 bits, *greedy*'s network has a smaller divergence on the test images than that of *exact*), so choose and evaluate with different images. (The front above uses the same ones for both, so it looks slightly too good.)
 #
@@ -258,7 +258,7 @@ record(guess_file, guess_power, guess_layer, guess_percent)
 # %% [markdown]
 # ## In five lines
 #
-# 1. Size can be computed: a quarter of the bytes with int8, plus scales, biases and headers. Fewer bits help only if the codes are packed.
+# 1. Size can be computed: a quarter of the bytes with int8, plus scales, biases, and the names and shapes in the file. Fewer bits help only if the codes are packed.
 # 2. Speed has to be measured. Wide layers with large batches become faster, but small layers can become slower.
 # 3. Energy depends more on the bytes moved than on the arithmetic.
 # 4. With 8 bits, our network shows no significant loss of accuracy. With fewer, give the sensitive layers more bits than the others.

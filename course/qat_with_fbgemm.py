@@ -16,7 +16,7 @@ from qviz.widgets import QATExplorer, STEExplorer
 # %% [markdown]
 # ## How few bits are too few for PTQ?
 #
-# Our network gets 98.89 % of the digits right. **W4A8** means 4 bits for weights and 8 bits for activations. (Unlike in the explorer on [page](page:ptq_with_fbgemm), each channel of the weights has its own scale here.) These results, and those of longer training runs below, are stored with qviz. Set `again` to `True` to repeat them.
+# Our network gets 98.89 % of the digits right. **W4A8** means 4 bits for weights and 8 bits for activations. (Unlike in the explorer on [page](page:ptq_with_fbgemm), each channel of the weights has its own scale here.) These results, and those of most training runs below, are stored with qviz. Set `again` to `True` to repeat them.
 
 # %%
 again, bits = False, {"W8A8": (8, 8), "W4A8": (4, 8), "W4A4": (4, 4), "W3A4": (3, 4), "W2A4": (2, 4)}
@@ -37,7 +37,7 @@ guess_learn
 #
 # Each step of training changes a weight by far less than the distance between two levels, so the weights must stay real numbers, or the change would be rounded away. But each weight and each activation passes through a **fake-quantize** module, which quantizes and immediately dequantizes it. The result is always one of the levels, so plotted against the input, it is a staircase.
 #
-# Training also needs gradients. Suppose a weight starts at -0.8, and its rounded value, the output, should reach 0.7. Each step changes the weight by the learning rate times (target - output) times the slope of the staircase.
+# Training also needs gradients. Suppose a weight starts at -0.8, and its rounded value, the output, should come as close as possible to a target of 0.7. Each step changes the weight by the learning rate times (target - output) times the slope of the staircase.
 
 # %%
 guess_slope = Prediction("With the true slope of the staircase, how far does the weight get in 60 steps?", ["to the target", "to the point where the output jumps", "nowhere"])
@@ -90,7 +90,7 @@ print(run)
 guess_learn.reveal(100 * run.history[-1].accuracy, "The number of bits is the same as before, but the weights were trained with rounding included.")
 
 # %% [markdown]
-# Towards the end, the learning rate falls to 0, and the ranges are **frozen** (as batch norm statistics would be): the observers no longer update them. Otherwise the levels would shift under weights that have just settled on them. Even running the network on new images would shift the levels of its input:
+# During training, the learning rate gradually falls towards 0, and for the last epochs the ranges are **frozen** (as batch norm statistics would be): the observers no longer update them. Otherwise the levels would shift under weights that have just settled on them. Even running the network on new images would shift the levels of its input:
 
 # %%
 _, _, images, labels = digits_model.digits_tensors()
@@ -110,7 +110,7 @@ print(agreement(run.model, converted, images))
 print(f"converted: {digits_model.accuracy(converted, images, labels):.2%} right")
 
 # %% [markdown]
-# Nothing differs. (With W8A8, some older processors also need `QATConfig(reduce_range=True)`. [Page](page:when_it_goes_wrong) explains why.)
+# Nothing differs. (With W8A8, this is true on some older processors only if you set `QATConfig(reduce_range=True)`. [Page](page:when_it_goes_wrong) explains why.)
 #
 # ## How many codes change?
 
@@ -195,7 +195,7 @@ for b, network in fused.items():
 guess_torch.reveal(100 * by_torch, "It was trained with one set of levels, and converted to a different one.")
 
 # %% [markdown]
-# During training, the fused module uses the larger of `lo / qmin` and `hi / qmax` as the scale, where `lo` and `hi` are the smallest and largest weight. At conversion, its observer divides the largest absolute weight by `(qmax - qmin) / 2`. At 8 bits the two hardly differ, so few people notice. `qviz.pytorch.convert` keeps the scale from training, as does a change to PyTorch in August 2026 (see *Sources*). **Always measure the converted network, not just the fake-quantized one.**
+# During training, the fused module uses the larger of `lo / qmin` and `hi / qmax` as the scale, where `lo` and `hi` are the smallest and largest weight. At conversion, its observer divides the largest absolute weight by `(qmax - qmin) / 2`. At 8 bits the two hardly differ, so few people notice. `qviz.pytorch.convert` keeps the scale from training, and so does PyTorch's own conversion since a change in August 2026 (see *Sources*). **Always measure the converted network, not just the fake-quantized one.**
 #
 # ## The example that everyone starts from
 #

@@ -172,7 +172,7 @@ def compared(parts, stored: NetworkResults) -> str:
     Examples
     --------
     >>> compared([networks_of(2)], every_network())
-    '512 of 512 networks measured here are equal to the stored ones'
+    '512 of 512 networks measured here give the stored results'
     >>> compared([], every_network())
     'no network was measured here, so none was compared'
     """
@@ -183,7 +183,7 @@ def compared(parts, stored: NetworkResults) -> str:
         raise ValueError(f"parts must be measured on the {stored.images} images of stored: got {other[0]} images")
     right = np.concatenate([part.right for part in parts])
     same = int((right == stored.right[: len(right)]).sum())
-    return f"{same:,} of {right.size:,} networks measured here are equal to the stored ones"
+    return f"{same:,} of {right.size:,} networks measured here give the stored results"
 
 
 @cache

@@ -219,7 +219,8 @@ def _timed(times) -> list[str]:
 
 def _beaten(result: Result) -> str:
     if result.on_front:
-        return f"on the Pareto front, like {result.cloud.front.sum() - 1} other networks of {result.cloud.score.size:,}"
+        front = result.cloud.front
+        return f"on the Pareto front, as are {front.sum() - 1} of the other {front.size - 1:,} networks"
     i, bits = _position(result.beater), " ".join(map(str, result.beater))
     score = result.cloud.score[i]
     score = f"{score:.2%}" if result.cloud.kind == "accuracy" else f"{score:.1f} dB"

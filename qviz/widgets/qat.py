@@ -112,7 +112,8 @@ class QATExplorer(Working, Explorer):
         ]
         if known.done:
             lines += [
-                f"after epoch {known.done}: {known.accuracies[-1]:.2%} fake-quantized, loss {known.losses[-1]:.4f}, "
+                f"after epoch {known.done}: accuracy {known.accuracies[-1]:.2%} (fake-quantized), "
+                f"loss {known.losses[-1]:.4f}, "
                 f"{known.crossings[-1]:,} of {known.weights:,} weight codes changed in this epoch"
             ]
         if known.engine:

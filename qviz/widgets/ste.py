@@ -106,7 +106,7 @@ def _slope(state: State, descent: Descent) -> str:
     if state.slope == "true derivative":
         return f"true derivative: the slope is {slope:.2f}, so the weight does not change"
     if slope == 0:
-        return f"straight-through: the slope is {slope:.2f}, because the weight is clipped, so it no longer changes"
+        return f"straight-through: the weight is clipped, so the slope is {slope:.2f} and the weight does not change"
     return f"straight-through: the slope is {slope:.2f}, as if nothing had been rounded"
 
 

@@ -103,8 +103,8 @@ def test_what_is_compared_is_what_was_measured():
     table = every_network("test", "mse")
     first = replace(table, right=table.right[:1])
     changed = replace(first, right=first.right + (np.arange(8) == 3))  # an eighth of them, by one image
-    assert compared([first], table) == "512 of 512 networks measured here are equal to the stored ones"
-    assert compared([changed], table) == "448 of 512 networks measured here are equal to the stored ones"
+    assert compared([first], table) == "512 of 512 networks measured here give the stored results"
+    assert compared([changed], table) == "448 of 512 networks measured here give the stored results"
     assert compared([], table) == "no network was measured here, so none was compared"
     with pytest.raises(ValueError, match="must be measured on the 359 images of stored: got 360 images"):
         compared([replace(first, images=360)], table)

@@ -141,7 +141,7 @@ def test_the_page_on_benefits_goes_on_after_an_interrupt(done, root, monkeypatch
     exec(cell, names)
     assert names["training"] is every_network("training", "mse")
     nothing = "0 of 1 settings done, stopped early, 360 images: no network was measured here, so none was compared\n"
-    all_of_it = "1 of 1 settings done, 360 images: 512 of 512 networks measured here are equal to the stored ones\n"
+    all_of_it = "1 of 1 settings done, 360 images: 512 of 512 networks measured here give the stored results\n"
     assert capsys.readouterr().out == (all_of_it if done else nothing)
 
 

@@ -58,7 +58,7 @@ def test_readout(shown):
     lines = explorer.readout.splitlines()
     assert lines[0] == "conv1 5, conv2 4, fc1 3, fc2 5 bits: 16,058 bytes, 9.54 times smaller than float32"
     assert lines[1].startswith("accuracy 98.61% (354 of 359 test images; float32: 355), SQNR 17.")
-    assert lines[2].startswith("by accuracy: on the Pareto front, like ")
+    assert lines[2].startswith("by accuracy: on the Pareto front, as are ")
     explorer.score = "SQNR"
     assert explorer.readout.splitlines()[2].startswith("by SQNR: ")
 

@@ -43,9 +43,8 @@ def test_from_code_it_trains_as_train_qat_does(explorer):
     assert known.accuracies.tolist() == [e.accuracy for e in run.history]
     assert known.losses.tolist() == [e.loss for e in run.history[1:]]
     assert explorer.readout.endswith("\nTrained: 3 of 3 epochs.") and explorer.png != before
-    assert f"after epoch 3: {run.history[3].accuracy:.2%} fake-quantized, loss {run.history[3].loss:.4f}" in str(
-        explorer
-    )
+    last = run.history[3]
+    assert f"after epoch 3: accuracy {last.accuracy:.2%} (fake-quantized), loss {last.loss:.4f}" in str(explorer)
 
 
 def test_by_button_the_curves_grow_and_the_numbers_are_the_same(explorer):

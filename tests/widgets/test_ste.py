@@ -54,7 +54,7 @@ def test_with_the_true_derivative_nothing_ever_moves(explorer):
 
 def test_a_clipped_weight_is_told(explorer):
     explorer.set(weight=1.6)
-    assert "the slope is 0.00, because the weight is clipped, so it no longer changes" in explorer.readout
+    assert "the weight is clipped, so the slope is 0.00 and the weight does not change" in explorer.readout
 
 
 def test_many_crossings_are_cut_short(explorer):
