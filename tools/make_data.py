@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from qviz.networks.digits_mlp import MLPS
+
 SEED = 0
 TEST_FRACTION = 0.2
 # Width, height. The original, 600 x 400, has the same aspect ratio, so nothing is cropped.
@@ -19,7 +21,6 @@ PHOTOGRAPH_SIZE = (384, 256)
 LUMA = (0.2126, 0.7152, 0.0722)  # Rec. 709 luma weights of red, green and blue
 # Of eight settings, the one with the best 4-fold cross-validation inside the training part (0.991).
 EPOCHS, BATCH, LEARNING_RATE, WEIGHT_DECAY = 120, 64, 3e-3, 5e-2
-MLPS = 8  # trained from as many seeds, to see whether a finding depends on the training
 
 
 def stratified_test_split(labels, fraction, seed):
